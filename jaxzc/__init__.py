@@ -1,0 +1,30 @@
+"""jaxzc: zero-cost (training-free) proxies for neural architecture search, in JAX.
+
+>>> import jaxzc
+>>> jaxzc.score(model, variables, (images, labels), proxies=["snip", "naswot"])     # your own network
+>>> space = jaxzc.space("nasbench201", classes=10, image_shape=(32, 32, 3))
+>>> jaxzc.score_space(space, archs, [(images, labels), (more_images, more_labels)])   # a whole space, one compiled program
+"""
+
+from jaxzc.catalogue import space, spaces
+from jaxzc.intervals import sweet_interval
+from jaxzc.proxies import PROXIES
+from jaxzc.scoring import SpaceScorer, cross_entropy, evaluate_proxies, score, score_space
+from jaxzc.types import Batch, Counts, JaxzcError, Network, Space
+
+__all__ = [
+    "PROXIES",
+    "Batch",
+    "Counts",
+    "JaxzcError",
+    "Network",
+    "Space",
+    "SpaceScorer",
+    "cross_entropy",
+    "evaluate_proxies",
+    "score",
+    "score_space",
+    "space",
+    "spaces",
+    "sweet_interval",
+]

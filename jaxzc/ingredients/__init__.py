@@ -1,0 +1,26 @@
+"""Ingredients: what proxies ask for by argument name, each computed once per architecture.
+
+Everything that belongs to layers comes as a list with one array per layer group (layers whose kernels have one shape), with a leading axis
+[layers]: kernels and their gradients flattened to `[layers, n]`, so that `axis=1` is "within a layer". A layer that does not exist in the
+architecture has weights and gradients of exactly zero.
+
+To add one: write a function whose argument names are ingredients, decorate it with `makes(name="cost")`, and list it in MAKERS.
+"""
+
+from jaxzc.ingredients import activations, examples, gradients, statics, synflow
+from jaxzc.resolver import Resolver
+
+ROOTS = {
+    "network": "",
+    "params": "",
+    "batches": "",
+    "loss": "",
+    "norm": "",
+    "counts": "",
+}
+
+MAKERS = [*statics.MAKERS, *gradients.MAKERS, *examples.MAKERS, *activations.MAKERS, *synflow.MAKERS]
+
+RESOLVER = Resolver(MAKERS, ROOTS)
+
+__all__ = ["MAKERS", "RESOLVER", "ROOTS"]

@@ -1,0 +1,48 @@
+"""Activations and activation patterns outside the training pass: fresh running statistics (norm mode `init`), and NASWOT's ReLU counts."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxzc.ingredients.patterns import pattern_kernel, relu_code
+from jaxzc.resolver import makes
+from jaxzc.types import Array, JaxzcError, Network, Tap
+
+
+@makes(activations="F", init_codes="F", layer_kernels="F")
+def init_mode(network: Network, params: Any, batches: Any, *, wanted: frozenset[str]) -> dict[str, Any]:
+    """Conv/linear outputs of the first batch with fresh running statistics (mean 0, variance 1: eval mode of an untrained network).
+
+    activations [layers, B, ..., channels] per group; init_codes, output > 0, bool [layers, B, units]; layer_kernels, the Hamming kernel of
+    each layer's codes, [layers, B, B] (zeros where the layer does not exist).
+    """
+
+    def layer(y: Array, _: Any) -> tuple[Array, dict[str, Array]]:
+        code = relu_code(y)
+        kept = {"activations": y, "init_codes": code}
+        if "layer_kernels" in wanted:
+            kept["layer_kernels"] = pattern_kernel(code, y.dtype)
+        return y, {name: value for name, value in kept.items() if name in wanted}
+
+    out = network.forward(params, jnp.asarray(batches[0].images), norm="init", tap=Tap(layer=layer))
+    exists = network.active()
+
+    def masked(kept: Array, on: Array) -> Array:
+        return jnp.where(on.reshape(-1, *(1,) * (kept.ndim - 1)), kept, jnp.zeros((), kept.dtype))
+
+    kept = [jax.tree.map(lambda a, on=on: masked(a, on), k) for k, on in zip(out.layers or (), exists, strict=True)]
+    return {name: [k[name] for k in kept] for name in ("activations", "init_codes", "layer_kernels") if name in wanted}
+
+
+@makes(relu_counts="", relu_hooks="")
+def relu_numbers(network: Network, *, wanted: frozenset[str]) -> dict[str, Any]:
+    """Per ReLU group, float [relus]: relu_counts, how many ReLU modules act on the value; relu_hooks, how many modules the authors' hooks
+    count there (every module whose type name contains "ReLU")."""
+    counts, hooks = network.relu_counts()
+    if not counts:
+        raise JaxzcError("needs the patterns of ReLU inputs, and this network has no ReLU (GELU, SiLU and others have no binary code)")
+    return {"relu_counts": counts, "relu_hooks": hooks}
+
+
+MAKERS = [init_mode, relu_numbers]

@@ -1,0 +1,145 @@
+"""First and second derivatives of the loss, and of the summed logits, on whole batches.
+
+One forward pass of the first batch serves the loss gradients, the input gradients, the activation gradients and the ReLU patterns; the
+Hessian-vector product is the derivative of <gradient, stop_gradient(gradient)>, reverse over reverse, which yields the gradient as well.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxzc.ingredients.patterns import pattern_kernel, relu_code
+from jaxzc.resolver import makes
+from jaxzc.types import Array, Batch, JaxzcError, Network, Norm, Tap
+
+
+def flat(groups: Sequence[Array]) -> list[Array]:
+    """Per group `[layers, *kernel]` -> `[layers, n]`."""
+    return [g.reshape(len(g), -1) for g in groups]
+
+
+def labels_of(batch: Batch) -> Array:
+    if batch.labels is None:
+        raise JaxzcError("needs labels, and the batch has none: give the batch as (images [N, ...], labels [N])")
+    return batch.labels
+
+
+def layer_shapes(network: Network, params: Any, images: Array, norm: Norm) -> list[Any]:
+    """Shape and dtype `[layers, B, ..., channels]` of every group's outputs."""
+    tap = Tap(layer=lambda y, _: (y, y))
+    return list(jax.eval_shape(lambda p, x: network.forward(p, x, norm=norm, tap=tap).layers, params, images))
+
+
+@makes(
+    logits="F",
+    loss_value="F",
+    loss_grads="F + B",
+    input_grads="F + B",
+    hvp="2F + 4B",
+    channel_saliency="F + B",
+    activation_grads="F + B",
+    train_activations="F",
+    relu_kernels="F",
+    relu_codes="F",
+)
+def first_batch(network: Network, params: Any, batches: Any, loss: Any, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
+    """Everything that one pass over the first batch gives, in norm mode `norm` (train mode: batch statistics):
+
+    logits [B, classes]; loss_value []; loss_grads dL/dw and hvp H g, [layers, n] per group; input_grads, d(sum of logits)/dx [B, D];
+    channel_saliency, sum over positions of a * dL/da for each conv/linear output a, [layers, B, channels] per group; activation_grads and
+    train_activations, dL/da and a, [layers, B, ..., channels]; relu_codes (input > 0), bool [relus, B, units] per ReLU group, and
+    relu_kernels, their Hamming kernels [relus, B, B].
+    """
+    batch: Batch = batches[0]
+    images = jnp.asarray(batch.images)
+    tap, perturb = _taps(network, params, images, norm, wanted)
+
+    def run(weights: Any, images: Array, perturb: Any) -> Any:
+        out = network.forward(network.with_weights(params, weights), images, norm=norm, tap=tap._replace(perturb=perturb))
+        return out.logits, (out.layers, out.relus)
+
+    def first_order(weights: Any) -> Any:
+        logits, pull, (layers, relus) = jax.vjp(run, weights, images, perturb, has_aux=True)
+        made: dict[str, Any] = {"logits": logits}
+        grads = None
+        if wanted & {"loss_value", "loss_grads", "hvp", "channel_saliency", "activation_grads"}:
+            made["loss_value"], ct = jax.value_and_grad(loss)(logits, labels_of(batch))
+            grads, _, saliency = pull(ct)
+            if perturb is not None:
+                made["channel_saliency"] = [s["gate"] for s in saliency] if "channel_saliency" in wanted else None
+                made["activation_grads"] = [s["shift"] for s in saliency] if "activation_grads" in wanted else None
+        if "input_grads" in wanted:
+            made["input_grads"] = pull(jnp.ones_like(logits))[1].reshape(len(images), -1)
+        if layers is not None:
+            made["train_activations"] = layers
+        if relus is not None:
+            made["relu_kernels"] = [r.get("kernel") for r in relus]
+            made["relu_codes"] = [r.get("code") for r in relus]
+        return grads, made
+
+    weights = network.weights(params)
+    if "hvp" in wanted:
+        grads, curvature, made = jax.vjp(first_order, weights, has_aux=True)
+        made["hvp"] = flat(curvature(grads)[0])
+    else:
+        grads, made = first_order(weights)
+    if grads is not None:
+        made["loss_grads"] = flat(grads)
+    return made
+
+
+def _taps(network: Network, params: Any, images: Array, norm: Norm, wanted: frozenset[str]) -> tuple[Tap, Any]:
+    """The tap that reads what is wanted, and its perturbations: a gate of 0 per example and channel (its gradient is the sum over
+    positions of a * dL/da, without storing a or dL/da), a shift of 0 per activation (its gradient is dL/da)."""
+    gates, shifts = "channel_saliency" in wanted, "activation_grads" in wanted
+    keep = "train_activations" in wanted
+    perturb = None
+    if gates or shifts:
+        shapes = layer_shapes(network, params, images, norm)
+        zeros = [
+            {"gate": jnp.zeros((*s.shape[:2], s.shape[-1]), s.dtype) if gates else None, "shift": jnp.zeros(s.shape, s.dtype) if shifts else None}
+            for s in shapes
+        ]
+        perturb = zeros
+
+    def layer(y: Array, p: Any) -> tuple[Array, Any]:
+        if p is not None and p["gate"] is not None:
+            y = y * (1 + p["gate"].reshape(len(y), *(1,) * (y.ndim - 2), y.shape[-1]))
+        if p is not None and p["shift"] is not None:
+            y = y + p["shift"]
+        return y, (y if keep else jnp.zeros(()))
+
+    def relu(x: Array) -> dict[str, Array]:
+        code = relu_code(x)
+        return {
+            **({"code": code} if "relu_codes" in wanted else {}),
+            **({"kernel": pattern_kernel(code, x.dtype)} if "relu_kernels" in wanted else {}),
+        }
+
+    reads_relus = bool(wanted & {"relu_codes", "relu_kernels"})
+    return Tap(layer=layer if perturb or keep else None, relu=relu if reads_relus else None), perturb
+
+
+@makes(batch_grads="F + B per further batch")
+def batch_grads(network: Network, params: Any, batches: Any, loss: Any, norm: Norm, loss_grads: Any, *, wanted: frozenset[str]) -> dict[str, Any]:
+    """Loss gradients of every batch given, `[batches, layers, n]` per group; needs two batches or more."""
+    if len(batches) < 2:
+        raise JaxzcError(f"needs the gradients of at least 2 batches and got {len(batches)}: give a list of (images, labels) batches")
+
+    def gradient(batch: tuple[Array, Array]) -> list[Array]:
+        def value(weights: Any) -> Array:
+            return loss(network.forward(network.with_weights(params, weights), batch[0], norm=norm).logits, batch[1])
+
+        return flat(jax.grad(value)(network.weights(params)))
+
+    further = [(jnp.asarray(b.images), jnp.asarray(labels_of(b))) for b in batches[1:]]
+    if len(further) == 1:
+        rest = jax.tree.map(lambda a: a[None], gradient(further[0]))
+    else:
+        rest = jax.lax.map(gradient, jax.tree.map(lambda *a: jnp.stack(a), *further))
+    return {"batch_grads": [jnp.concatenate([g[None], r]) for g, r in zip(loss_grads, rest, strict=True)]}
+
+
+MAKERS = [first_batch, batch_grads]

@@ -1,0 +1,47 @@
+"""Gradients of the summed logits of the all-positive network: absolute parameters, one image of ones."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxzc.numerics import in_float64
+from jaxzc.resolver import makes
+from jaxzc.types import Array, Network, Norm
+
+
+def _positive(network: Network, params: Any, images: Array, norm: Norm) -> dict[str, Any]:
+    def run(params: Any, ones: Array) -> tuple[list[Array], Array]:
+        positive = network.map_params(jnp.abs, params)
+
+        def total(weights: Any) -> tuple[Array, Array]:
+            out = network.forward(network.with_weights(positive, weights), ones, norm=norm)
+            return out.logits.sum(), jnp.asarray(out.exponent, jnp.int32)
+
+        grads, exponent = jax.grad(total, has_aux=True)(network.weights(positive))
+        # A power of two taken out of the gradients brings them into float32's range whatever the depth, and changes no digit.
+        largest = jnp.max(jnp.stack([jnp.max(jnp.abs(g)) for g in grads]))
+        shift = jnp.frexp(largest)[1]
+        return [jnp.ldexp(g, -shift).reshape(len(g), -1) for g in grads], exponent + shift
+
+    grads, exponent = in_float64(run)(params, jnp.ones((1, *images.shape[1:]), images.dtype))
+    return {"grads": grads, "exponent": exponent}
+
+
+def _maker(norm: Norm, prefix: str) -> Callable[..., dict[str, Any]]:
+    def make(network: Network, params: Any, batches: Any, *, wanted: frozenset[str]) -> dict[str, Any]:
+        made = _positive(network, params, jnp.asarray(batches[0].images), norm)
+        return {f"{prefix}_{name}": value for name, value in made.items()}
+
+    return make
+
+
+_FREE, _NORMALISED = _maker("none", "synflow"), _maker("batch", "synflow_bn")
+
+MAKERS = [
+    # dR/d|w| with every normalisation layer removed, [layers, n] per group; the true gradient is grads * 2**exponent.
+    makes(synflow_grads="F + B of one", synflow_exponent="F + B of one")(_FREE),
+    # The same with batch normalisation kept, on a batch of one image (train mode).
+    makes(synflow_bn_grads="F + B of one", synflow_bn_exponent="F + B of one")(_NORMALISED),
+]

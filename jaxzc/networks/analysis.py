@@ -1,0 +1,274 @@
+"""Where a program has layers, ReLUs and normalisation: read from its operations and from which parameters they depend on.
+
+A layer is a convolution or matrix product of something that depends on the images with something that does not but depends on a parameter.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+from jax.core import Tracer
+from jax.extend.core import ClosedJaxpr
+
+from jaxzc.networks.program import CUSTOM_RULES, Op, Program, closed_body, flatten
+
+SHAPING = frozenset({"reshape", "broadcast_in_dim", "convert_element_type", "squeeze", "transpose", "expand_dims", "copy"})
+ROOTS = frozenset({"sqrt", "rsqrt"})
+
+
+class Taint(NamedTuple):
+    """What a value depends on: the images, or else parameter leaves, each as (leaf, how many of its leading axes loops have sliced)."""
+
+    data: bool
+    leaves: frozenset[tuple[int, int]] = frozenset()
+
+
+class Point(NamedTuple):
+    """Where a layer's output is read: after which operation; the transposition to [rows..., channels...]; how many axes are rows."""
+
+    op: int
+    axes: tuple[int, ...]
+    rows: int
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One call of a convolution or linear layer.
+
+    leaves: its kernel's parameter leaf (several where same-sized parameters were combined); depth: leading axes that loops have sliced.
+    macs: multiply-accumulates for the traced batch, loop iterations included.
+    point: where its output is read; None where it cannot be, and `reason` says why.
+    """
+
+    leaves: tuple[int, ...]
+    depth: int
+    fan_in: int
+    channels: int
+    macs: int
+    point: Point | None
+    reason: str = ""
+
+
+@dataclass
+class Found:
+    """What a program has, in execution order. relus: (operation, which input) or the reason why that ReLU cannot be read."""
+
+    layers: list[Layer] = field(default_factory=list)
+    relus: list[tuple[int, int] | str] = field(default_factory=list)
+    normalises: bool = False
+
+
+def analyse(program: Program, shapes: Sequence[tuple[int, ...]]) -> Found:
+    """Layers, ReLUs and normalisation of `program`, whose inputs are the parameter leaves with these shapes and, last, the images."""
+    found = Found()
+    taints = [Taint(False, frozenset({(leaf, 0)})) for leaf in range(len(shapes))]
+    env = _Walk(shapes, found).block(program, [*taints, Taint(True)], "", 1)
+    found.layers = [layer if layer.point is None else replace(layer, point=_after_bias(program, env, layer)) for layer in found.layers]
+    return found
+
+
+@dataclass(frozen=True)
+class _Walk:
+    shapes: Sequence[tuple[int, ...]]
+    found: Found
+
+    def block(self, program: Program, taints: Sequence[Taint], inside: str, times: int) -> dict[int, Taint]:
+        """Note what the block has (`inside` names the construct that hides it from taps, run `times` times); every value's taint."""
+        env = dict.fromkeys(program.constants, Taint(False)) | dict(zip(program.inputs, taints, strict=True))
+        for number, op in enumerate(program.ops):
+            ins = [env[value] for value in op.inputs]
+            relu = relu_input(program, op, ins)
+            if relu is not None:
+                self.found.relus.append(f"runs inside {inside}" if inside else (number, relu))
+                outs = [_join(*ins)] * len(op.outputs)
+            else:
+                self.found.normalises |= _normalises(program, op, ins)
+                layer = self._layer(program, number, ins, inside, times)
+                self.found.layers += [] if layer is None else [layer]
+                outs = self._outputs(program, op, ins, inside, times)
+            env.update(zip(op.outputs, outs, strict=True))
+        return env
+
+    def _body(self, body: ClosedJaxpr, taints: Sequence[Taint], inside: str, times: int) -> list[Taint]:
+        program = flatten(body)
+        env = self.block(program, taints, inside, times)
+        return [env[value] for value in program.outputs]
+
+    def _outputs(self, program: Program, op: Op, ins: list[Taint], inside: str, times: int) -> list[Taint]:
+        p = op.params
+        if op.name == "scan":
+            start = p["num_consts"], p["num_consts"] + p["num_carry"]
+            pairs = zip(ins[start[1] :], op.inputs[start[1] :], strict=True)
+            sliced = [self._slice(taint, program.avals[value].shape) for taint, value in pairs]
+            within = inside or "lax.scan"
+            return self._loop(p["jaxpr"], ins[: start[0]], ins[start[0] : start[1]], sliced, within, times * p["length"])
+        if op.name == "while":
+            start = p["cond_nconsts"], p["cond_nconsts"] + p["body_nconsts"]
+            return self._loop(p["body_jaxpr"], ins[start[0] : start[1]], ins[start[1] :], [], inside or "lax.while_loop", times)
+        if op.name == "cond":
+            branches = [self._body(body, ins[1:], inside or "lax.cond", times) for body in p["branches"]]
+            return [_join(ins[0], *outs) for outs in zip(*branches, strict=True)]
+        if op.name in CUSTOM_RULES and _rectifier(op) is None:
+            return self._body(closed_body(op.eqn), ins, inside or "a function with a custom derivative", times)
+        return [_join(*ins)] * len(op.outputs)
+
+    def _loop(self, body: ClosedJaxpr, fixed: list[Taint], state: list[Taint], xs: list[Taint], inside: str, times: int) -> list[Taint]:
+        """Taints after a loop: its state may take up what the body's results depend on, until nothing changes."""
+        while True:
+            trial = Found()
+            outs = _Walk(self.shapes, trial)._body(body, [*fixed, *state, *xs], inside, times)
+            new = [_join(*pair) for pair in zip(state, outs[: len(state)], strict=True)]
+            if new == state:
+                break
+            state = new
+        self.found.layers += trial.layers
+        self.found.relus += trial.relus
+        self.found.normalises |= trial.normalises
+        return [*state, *outs[len(state) :]]
+
+    def _slice(self, taint: Taint, shape: tuple[int, ...]) -> Taint:
+        """The taint of one slice: a leaf handed over whole is a stack of kernels, anything computed from it is not."""
+        return taint._replace(leaves=frozenset((leaf, depth + (self.shapes[leaf][depth:] == shape)) for leaf, depth in taint.leaves))
+
+    def _layer(self, program: Program, number: int, ins: list[Taint], inside: str, times: int) -> Layer | None:
+        op = program.ops[number]
+        if op.name not in ("conv_general_dilated", "dot_general") or ins[0].data == ins[1].data:
+            return None
+        side = 1 if ins[0].data else 0
+        sizes = {
+            (leaf, depth): math.prod(self.shapes[leaf][depth:]) for leaf, depth in ins[side].leaves if len(self.shapes[leaf]) - depth >= 2
+        }
+        if not sizes or (op.name == "conv_general_dilated" and side == 0):
+            return None
+        largest = sorted(key for key, size in sizes.items() if size == max(sizes.values()))
+        kernel, out = program.avals[op.inputs[side]].shape, program.avals[op.outputs[0]].shape
+        axes, rows, fan_in = (_conv_layout if op.name == "conv_general_dilated" else _dot_layout)(program, op, side)
+        reason = ""
+        if inside:
+            reason = f"runs inside {inside}"
+        elif len(largest) > 1:
+            reason = "has a kernel made of several parameters"
+        elif op.params.get("batch_group_count", 1) != 1:
+            reason = "mixes images (batch_group_count)"
+        elif op.name == "dot_general" and op.params["dimension_numbers"][1][0] and math.prod(kernel) > max(sizes.values()):
+            reason = "has its kernel repeated along an axis of the data"
+        return Layer(
+            leaves=tuple(leaf for leaf, _ in largest),
+            depth=largest[0][1],
+            fan_in=fan_in,
+            channels=math.prod(out[axis] for axis in axes[rows:]),
+            macs=math.prod(out) * fan_in * times,
+            point=None if reason else Point(number, axes, rows),
+            reason=reason,
+        )
+
+
+def _conv_layout(program: Program, op: Op, side: int) -> tuple[tuple[int, ...], int, int]:
+    """Axes of the output as [batch, space..., channels], how many are rows, and fan_in."""
+    kernel = program.avals[op.inputs[side]].shape
+    numbers = op.params["dimension_numbers"]
+    batch, features, *space = numbers.out_spec
+    return (batch, *space, features), 1 + len(space), math.prod(kernel) // kernel[numbers.rhs_spec[0]]
+
+
+def _dot_layout(program: Program, op: Op, side: int) -> tuple[tuple[int, ...], int, int]:
+    """Axes of the output as [data axes..., kernel axes...], how many are data axes, and fan_in; batch axes belong to the kernel here
+    (a stack of kernels, each for its slice of the data, is one layer with groups)."""
+    contract, batch = op.params["dimension_numbers"]
+    shapes = [program.avals[value].shape for value in op.inputs]
+    stacked = len(batch[0])
+    middle = len(shapes[0]) - len(contract[0])
+    end = len(program.avals[op.outputs[0]].shape)
+    free = [range(stacked, middle), range(middle, end)]
+    return (*free[1 - side], *range(stacked), *free[side]), len(free[1 - side]), math.prod(shapes[side][axis] for axis in contract[side])
+
+
+def _after_bias(program: Program, env: dict[int, Taint], layer: Layer) -> Point:
+    """The layer's point moved behind the addition of its bias, where it has one."""
+    assert layer.point is not None
+    value, axes = program.ops[layer.point.op].outputs[0], layer.point.axes
+    while len(readers := program.readers.get(value, ())) == 1 and value not in program.outputs:
+        (number, position), op = readers[0], program.ops[readers[0][0]]
+        if op.name == "add":
+            other = op.inputs[1 - position]
+            bias = bool(env[other].leaves) and _narrowest(program, other) in (1, layer.channels)
+            return Point(number, axes, layer.point.rows) if bias else layer.point
+        if op.name == "transpose":
+            axes = tuple(op.params["permutation"].index(axis) for axis in axes)
+        elif op.name != "convert_element_type":
+            break
+        value = op.outputs[0]
+    return layer.point
+
+
+def _narrowest(program: Program, value: int) -> int:
+    """The size that a value had before it was broadcast (a bias has one number per channel, a position embedding has more)."""
+    size = math.prod(program.avals[value].shape)
+    while (op := program.writer.get(value)) is not None and op.name in SHAPING:
+        value = op.inputs[0]
+        size = min(size, math.prod(program.avals[value].shape))
+    return size
+
+
+def relu_input(program: Program, op: Op, ins: Sequence[Taint]) -> int | None:
+    """Which input of `op` a ReLU acts on; None where `op` is none.
+
+    A ReLU is `max(x, 0)`, bare or with its custom derivative, and so is ReLU6. No ReLUs: the clipping of a variance (its result goes
+    into a square root) and the ReLU6 that a hard sigmoid consists of (its input has just been shifted by 3).
+    """
+    if op.name == "custom_jvp_call" and ins[0].data:
+        names = _rectifier(op)
+        return None if names is None or ("min" in names and _shifted(program, op.inputs[0])) else 0
+    position = _zero_beside(program, op) if op.name == "max" else None
+    if position is None or not ins[position].data:
+        return None
+    if program.reaches(op.outputs[0], ROOTS, SHAPING | {"add"}):
+        return None
+    capped = any(program.ops[number].name == "min" for number, _ in program.readers.get(op.outputs[0], ()))
+    return None if capped and _shifted(program, op.inputs[position]) else position
+
+
+def _rectifier(op: Op) -> list[str] | None:
+    """The operations of a function with a custom derivative that is just `max(x, 0)`, or that and a `min`; None for any other."""
+    body = flatten(closed_body(op.eqn))
+    names = [inner.name for inner in body.ops if inner.name not in SHAPING]
+    rectifies = len(op.inputs) == 1 and names in (["max"], ["max", "min"])
+    return names if rectifies and any(inner.name == "max" and _zero_beside(body, inner) is not None for inner in body.ops) else None
+
+
+def _zero_beside(program: Program, op: Op) -> int | None:
+    """Which input of a `max` stands beside a literal zero."""
+    return next((1 - position for position in (0, 1) if _constant(program, op.inputs[position]) == 0), None)
+
+
+def _shifted(program: Program, value: int) -> bool:
+    op = program.writer.get(value)
+    return op is not None and op.name == "add" and any(_constant(program, term) == 3 for term in op.inputs)
+
+
+def _constant(program: Program, value: int) -> float | None:
+    """The number that a value is known to be (a literal, converted or broadcast)."""
+    while (op := program.writer.get(value)) is not None and op.name in SHAPING:
+        value = op.inputs[0]
+    known = program.constants.get(value)
+    if known is None or isinstance(known, Tracer) or np.size(known) != 1 or not np.issubdtype(np.result_type(known), np.number):
+        return None
+    return float(np.reshape(known, ()))
+
+
+def _normalises(program: Program, op: Op, ins: Sequence[Taint]) -> bool:
+    """Whether this operation is the inverse square root of something that depends on the images."""
+    if op.name not in ("rsqrt", "sqrt", "pow") or not ins[0].data:
+        return False
+    if op.name == "pow":
+        return (_constant(program, op.inputs[1]) or 0.0) < 0
+    divisions = program.reaches(op.outputs[0], frozenset({"div"}), SHAPING | {"add", "max"})
+    return op.name == "rsqrt" or any(position == 1 for _, position in divisions)
+
+
+def _join(*taints: Taint) -> Taint:
+    if any(taint.data for taint in taints):
+        return Taint(True)
+    return Taint(False, frozenset().union(*(taint.leaves for taint in taints)))

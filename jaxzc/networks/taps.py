@@ -1,0 +1,55 @@
+"""Calling taps inside a running program: bringing values into the layout that taps see, and back."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxzc.networks.analysis import Found, Point
+from jaxzc.types import Array, JaxzcError, Tap
+
+
+def tap_relus(found: Found, tap: Tap, batch: int) -> tuple[list[Any] | None, dict[int, Callable[[Sequence[Any]], None]]]:
+    """Where ReLU taps keep things (in execution order), and what to do before which operation."""
+    if tap.relu is None:
+        return None, {}
+    kept: list[Any] = []
+    before: dict[int, Callable[[Sequence[Any]], None]] = {}
+    for relu in found.relus:
+        if isinstance(relu, str):
+            raise JaxzcError(f"a ReLU {unreadable(relu)}")
+
+        def look(values: Sequence[Any], position: int = relu[1]) -> None:
+            assert tap.relu is not None
+            kept.append(jax.tree.map(lambda leaf: leaf[None], tap.relu(_batch_first(values[position], batch, "a ReLU's input"))))
+
+        before[relu[0]] = look
+    return kept, before
+
+
+def tap_layer(layer: Callable[[Array, Any], Any], perturb: Any, point: Point, batch: int, name: str, keep: Any, value: Array) -> Array:
+    """Call the tap on `value` as [B, ..., channels] and put what it returns back into the program's layout."""
+    moved = jnp.transpose(value, point.axes)
+    flat = moved.reshape(*moved.shape[: point.rows], -1)
+    rows = _batch_first(flat, batch, f"the output of layer {name}")
+    new, kept = layer(rows, perturb)
+    if np.shape(new) != rows.shape:
+        raise JaxzcError(f"tap.layer returned {np.shape(new)} for the output {rows.shape} of layer {name}")
+    keep(kept)
+    return jnp.transpose(new.astype(value.dtype).reshape(moved.shape), [point.axes.index(axis) for axis in range(len(point.axes))])
+
+
+def _batch_first(value: Array, batch: int, what: str) -> Array:
+    """`value` `[B*k, ...]` as `[B, k, ...]` (`[B, ...]` where k is 1)."""
+    if value.ndim == 0 or value.shape[0] % batch:
+        raise JaxzcError(
+            f"{what} has shape {value.shape}, whose first axis does not hold the {batch} images: leave out proxies that need activations"
+        )
+    return value if value.shape[0] == batch else value.reshape(batch, -1, *value.shape[1:])
+
+
+def unreadable(reason: str) -> str:
+    advice = "unroll the loop or leave" if "lax." in reason else "leave"
+    return f"{reason}; activations cannot be read there: {advice} out proxies that need activations"

@@ -1,0 +1,29 @@
+"""NASWOT: how differently a network's ReLUs respond to the examples of a batch."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+
+from jaxzc.numerics import log_determinant
+from jaxzc.types import Array
+
+
+def naswot(
+    relu_kernels: Sequence[Array], relu_counts: Sequence[Array], relu_hooks: Sequence[Array], *, once: bool = False
+) -> Array:
+    """log determinant of the Hamming kernel of the ReLU codes of a batch.
+
+    Definition: log |det K|, K_ij = number of rectified units on which examples i and j agree (active or not).
+    Source: Mellor et al., Neural Architecture Search without Training, ICML 2021, eq. 2.
+    Authors' code: as here, which hooks every module whose type name contains "ReLU": on networks with ReLU-conv-BN blocks of that name
+        (NAS-Bench-201) a convolution's ReLU counts twice. `once=True` counts each ReLU once: the paper's formula, NASLib and FreeREA.
+    Labels: no.
+    Init: PyTorch default.
+    Norm mode: batch.
+    Weights: none; signs of ReLU inputs.
+    Direction: higher is better.
+    Fails: -inf where K is singular (two examples with one code, disconnected networks); grows with the number of ReLUs and the batch size.
+    """
+    counts = relu_counts if once else relu_hooks
+    kernel = sum(jnp.tensordot(n.astype(k.dtype), k, 1) for n, k in zip(counts, relu_kernels, strict=True))
+    return log_determinant(jnp.asarray(kernel))

@@ -1,0 +1,51 @@
+"""Synaptic flow, without and with batch normalisation."""
+
+import math
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+
+from jaxzc.types import Array, Scaled
+
+
+def _flow(weights: Sequence[Array], grads: Sequence[Array], exponent: Array, log: bool) -> Array | Scaled:
+    total = sum((jnp.abs(w * g).sum() for w, g in zip(weights, grads, strict=True)), jnp.zeros(()))
+    return jnp.log(total) + exponent * math.log(2) if log else Scaled(total, exponent)
+
+
+def synflow(weights: Sequence[Array], synflow_grads: Sequence[Array], synflow_exponent: Array, *, log: bool = False) -> Array | Scaled:
+    """Sum over weights of |w dR/dw| of the all-positive network without normalisation.
+
+    Definition: sum |w dR/dw|, R = 1' f(1; |theta|): the sum of the logits of one image of ones, every parameter replaced by its absolute value
+        and every normalisation layer by the identity.
+    Source: Tanaka et al., Pruning neural networks without any data by iteratively conserving synaptic flow, NeurIPS 2020, eq. 4;
+        as a score: Abdelfattah et al., ICLR 2021.
+    Authors' code: as here, in float64. Their own NAS-Bench-201 model keeps the normalisation of its reduction blocks; NASLib reports the
+        logarithm (`log=True`); ZenNAS's "syncflow" keeps batch normalisation and changes the sign.
+    Labels: no.
+    Init: PyTorch default.
+    Norm mode: none.
+    Weights: convolution and linear kernels.
+    Direction: higher is better.
+    Fails: spans tens of orders of magnitude: correlate ranks, or use the logarithm. Computed with a separate power of two, so it overflows at
+        no depth; the raw value is infinite only beyond float64.
+    """
+    return _flow(weights, synflow_grads, synflow_exponent, log)
+
+
+def synflow_bn(
+    weights: Sequence[Array], synflow_bn_grads: Sequence[Array], synflow_bn_exponent: Array, *, log: bool = False
+) -> Array | Scaled:
+    """Synaptic flow with batch normalisation kept, on a batch of one image of ones.
+
+    Definition: as synflow, with batch normalisation in train mode on a batch of one.
+    Source: Abdelfattah et al., ICLR 2021, code (`synflow_bn`).
+    Authors' code: as here, in float64.
+    Labels: no.
+    Init: PyTorch default.
+    Norm mode: batch, one image.
+    Weights: convolution and linear kernels.
+    Direction: higher is better.
+    Fails: the normalised network is not homogeneous, so this is no longer a conserved flow; a 1x1 feature map is normalised to zero.
+    """
+    return _flow(weights, synflow_bn_grads, synflow_bn_exponent, log)

@@ -1,0 +1,161 @@
+"""Scoring: one network of the user's own, or many architectures of a space with one compiled program."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxzc.ingredients import RESOLVER
+from jaxzc.networks import as_network
+from jaxzc.resolver import Proxy, needs
+from jaxzc.selection import ProxySpec, select
+from jaxzc.types import Array, Batch, Counts, JaxzcError, Network, Norm, Scaled, Space
+
+Loss = Callable[[Array, Array], Array]
+Batches = Batch | tuple[Any, Any] | Sequence[Batch | tuple[Any, Any]]
+
+
+def cross_entropy(logits: Array, labels: Array) -> Array:
+    """Mean cross-entropy of integer labels."""
+    return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+
+
+def as_batches(batch: Batches) -> tuple[Batch, ...]:
+    """One batch `(images, labels)` or a list of them, as a tuple of `Batch`."""
+    if isinstance(batch, Batch):
+        return (batch,)
+    if isinstance(batch, tuple) and len(batch) == 2 and not isinstance(batch[0], tuple):
+        return (Batch(*batch),)
+    if isinstance(batch, (list, tuple)) and batch and all(isinstance(b, tuple) and len(b) == 2 for b in batch):
+        return tuple(Batch(*b) for b in batch)
+    raise JaxzcError(f"batch is a {type(batch).__name__}: expected (images, labels), or a list of such pairs for proxies that need several")
+
+
+def evaluate_proxies(
+    proxies: Mapping[str, Proxy], network: Network, params: Any, batches: Any, loss: Loss = cross_entropy, norm: Norm = "batch"
+) -> dict[str, Any]:
+    """The proxies that need the network, as a pure function of traced arrays: may be used inside anybody's jit, vmap or scan."""
+    roots = {"network": network, "params": params, "batches": batches, "loss": loss, "norm": norm}
+    return RESOLVER.run({k: f for k, f in proxies.items() if not _only_counts(f)}, roots)
+
+
+def _only_counts(proxy: Proxy) -> bool:
+    return set(needs(proxy)) <= {"counts"}
+
+
+def _counted(proxies: Mapping[str, Proxy], counts: Counts) -> dict[str, Any]:
+    """Proxies that need only counts are evaluated on the host, in exact integers."""
+    return {k: f(counts) if needs(f) else f() for k, f in proxies.items() if _only_counts(f)}
+
+
+def to_float(value: Any) -> float:
+    """A finished score as a Python float; `Scaled` values beyond float32 become float64."""
+    if isinstance(value, Scaled):
+        return float(np.ldexp(np.float64(value.value), int(value.exponent)))
+    value = np.asarray(value)
+    if value.size != 1:
+        raise JaxzcError(f"a proxy returned an array of shape {value.shape}: expected one number")
+    return float(value.reshape(()))
+
+
+def score(
+    model: Any,
+    params: Any,
+    batch: Batches,
+    proxies: ProxySpec = "all",
+    *,
+    loss: Loss = cross_entropy,
+    norm: Norm = "batch",
+    **options: Any,
+) -> dict[str, float]:
+    """Scores one network, unchanged: a Flax Linen module, a Flax NNX module (`params=None`), or `apply_fn(params, images)`.
+
+    batch: (images [N, ...] float, labels [N] int), or a list of such pairs of one shape (ZiCo needs two). proxies: "all", names, or functions
+    whose argument names are ingredients. loss(logits, labels) -> scalar. norm: how batch normalisation acts in the passes that the authors
+    run in train mode. options: see `jaxzc.networks.as_network`.
+
+    Returns proxy -> score; NaN and infinities are kept. Raises `JaxzcError` for input that cannot be used.
+
+    >>> jaxzc.score(model, variables, (images, labels), proxies=["snip", "naswot"])
+    """
+    from jaxzc.data import check_batch
+
+    chosen = select(proxies)
+    batches = as_batches(batch)
+    for b in batches:
+        check_batch(b)
+    batches = jax.tree.map(jnp.asarray, batches)
+    network, params = as_network(model, params, batches[0].images, **options)
+    RESOLVER.wanted(chosen)
+    counts = network.counts(params) if any("counts" in needs(f) for f in chosen.values()) else None
+    made = jax.jit(lambda p, b: evaluate_proxies(chosen, network, p, b, loss, norm))(params, batches)
+    values = {**made, **(_counted(chosen, counts) if counts is not None else {})}
+    return {label: to_float(values[label]) for label in chosen}
+
+
+def fold_in(key: Array, arch: Array) -> Array:
+    """A key for one architecture: it depends on its genes, not on where in a list it stands."""
+    for gene in arch:
+        key = jax.random.fold_in(key, gene)
+    return key
+
+
+class SpaceScorer:
+    """Scores architectures of a space with one compiled program; calls are independent of each other.
+
+    weights: `redrawn` for every architecture (the papers' protocol; the key is folded with the genes) or `shared` by all (common random
+    numbers). init: name of an initialiser. The batches are fixed for the scorer's life.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        batches: Batches,
+        proxies: ProxySpec = "all",
+        *,
+        weights: str = "redrawn",
+        init: str = "torch",
+        loss: Loss = cross_entropy,
+        norm: Norm = "batch",
+    ):
+        from jaxzc.data import check_batch
+
+        if weights not in ("redrawn", "shared"):
+            raise JaxzcError(f"weights={weights!r}: expected 'redrawn' (per architecture) or 'shared'")
+        self.space, self.proxies = space, select(proxies)
+        RESOLVER.wanted(self.proxies)
+        self.batches = as_batches(batches)
+        for b in self.batches:
+            check_batch(b, classes=space.classes, image_shape=space.image_shape)
+        self.batches = jax.tree.map(jnp.asarray, self.batches)
+        self.traced = {k: f for k, f in self.proxies.items() if not _only_counts(f)}
+        self.draw = jax.jit(lambda key, arch: space.init(fold_in(key, arch) if weights == "redrawn" else key, init))
+        self.program = jax.jit(lambda p, arch, b: evaluate_proxies(self.traced, space.network(arch), p, b, loss, norm))
+
+    def arrays(self, arch: np.ndarray, seed: int = 0) -> dict[str, Any]:
+        """Proxy -> what it returns for one architecture `[genes]`, numpy arrays; those that need only counts left out."""
+        genes = jnp.asarray(arch, jnp.int32)
+        return jax.device_get(self.program(self.draw(jax.random.key(seed), genes), genes, self.batches)) if self.traced else {}
+
+    def one(self, arch: np.ndarray, seed: int = 0) -> dict[str, float]:
+        """Proxy -> score of one architecture `[genes]`."""
+        counts = Counts(*(c[0] for c in self.space.counts(np.asarray(arch)[None])))
+        values = {**self.arrays(arch, seed), **_counted(self.proxies, counts)}
+        return {label: to_float(values[label]) for label in self.proxies}
+
+    def each(self, archs: np.ndarray, seed: int = 0) -> Iterator[dict[str, float]]:
+        """The scores of architectures `[n, genes]`, one after another."""
+        for arch in archs:
+            yield self.one(arch, seed)
+
+
+def score_space(
+    space: Space, archs: np.ndarray, batch: Batches, proxies: ProxySpec = "all", *, seed: int = 0, **options: Any
+) -> dict[str, np.ndarray]:
+    """Scores architectures `[n, genes]` of a space: proxy -> float64 `[n]`. Options as for `SpaceScorer`."""
+    scorer = SpaceScorer(space, batch, proxies, **options)
+    rows = list(scorer.each(np.atleast_2d(archs), seed))
+    return {label: np.array([row[label] for row in rows]) for label in scorer.proxies}

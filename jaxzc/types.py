@@ -1,0 +1,146 @@
+"""The words of jaxzc: what a batch, a network, a tap and a space are.
+
+Only types live here. The engine (`jaxzc`) knows no search space, a space knows no proxy, and both meet in these definitions.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+import jax
+import numpy as np
+
+Array = jax.Array
+Norm = Literal["batch", "init", "none"]
+"""How normalisation layers act: `batch`: with the statistics of the batch (train mode); `init`: with fresh running statistics,
+mean 0 and variance 1 (eval mode of an untrained network); `none`: replaced by the identity, scale and bias included."""
+
+
+class JaxzcError(ValueError):
+    """What the user gave cannot be used; the message says which value, what was expected and what to do."""
+
+
+class Batch(NamedTuple):
+    """Images `[N, ...]` (float, already normalised) and integer labels `[N]` (None where no proxy needs them)."""
+
+    images: Any
+    labels: Any = None
+
+
+@dataclass(frozen=True)
+class LayerGroup:
+    """Convolution or linear layers whose kernels share one shape, stacked on a leading axis; facts known before anything runs.
+
+    name: path of the kernel in the parameters, for messages.
+    kernel: shape of one kernel, without the stacking axis (HWIO for convolutions, [in, out] for linear layers).
+    fan_in: inputs that one output sums over (kernel height x width x input channels of its group).
+    channels: number of output channels (features).
+    cells: for each layer of the group, the number of the cell it sits in, in depth order from 0; -1 outside every cell (stem, head).
+    """
+
+    name: str
+    kernel: tuple[int, ...]
+    fan_in: int
+    channels: int
+    cells: tuple[int, ...] = (-1,)
+
+
+class Tap(NamedTuple):
+    """What to read, or to change, while a network runs.
+
+    layer: called with each conv/linear output `y [B, ..., channels]` (bias included, before any normalisation) and that layer's slice of
+        `perturb` (None without); returns the value the network goes on with, and what to keep.
+    relu: called with each ReLU's input `[B, ...]`; returns what to keep.
+    perturb: one pytree per layer group, leaves `[layers, ...]`.
+    """
+
+    layer: Callable[[Array, Any], tuple[Array, Any]] | None = None
+    relu: Callable[[Array], Any] | None = None
+    perturb: Sequence[Any] | None = None
+
+
+class Forward(NamedTuple):
+    """What one pass gives: logits `[B, classes]`; what the tap kept, per layer group and per ReLU group, each with a leading axis
+    [layers of the group] (None without a tap); and `exponent`, an int32 scalar: the true logits are `logits * 2**exponent`
+    (0 except with `norm="none"` where the network rescales itself so that deep networks do not overflow)."""
+
+    logits: Array
+    layers: Sequence[Any] | None
+    relus: Sequence[Any] | None
+    exponent: Any = 0
+
+
+class Counts(NamedTuple):
+    """Exact integers (int64; one per architecture where there are several): trainable parameters, multiply-accumulates of the convolution
+    and linear layers for one image, and the number of convolution and linear layers."""
+
+    params: Any
+    flops: Any
+    layers: Any
+
+
+class Network(Protocol):
+    """What a proxy's ingredients see: a pure function of parameters and images whose layers can be tapped."""
+
+    groups: Sequence[LayerGroup]
+
+    def weights(self, params: Any) -> list[Array]:
+        """Kernels `[layers, *kernel]`, one array per group, biases and normalisation parameters left out."""
+        ...
+
+    def with_weights(self, params: Any, weights: Sequence[Array]) -> Any:
+        """`params` with these kernels in their place."""
+        ...
+
+    def map_params(self, fn: Callable[[Array], Array], params: Any) -> Any:
+        """`fn` applied to every trainable parameter (synflow takes absolute values)."""
+        ...
+
+    def active(self) -> list[Array]:
+        """Per group, bool `[layers]`: whether the layer exists in this architecture."""
+        ...
+
+    def relu_counts(self) -> tuple[list[Array], list[Array]]:
+        """Per ReLU group, float `[relus]`: how many ReLU modules act on this value; and how many modules the authors' hooks count
+        (NASWOT's code hooks every module whose type name contains "ReLU", composite blocks included)."""
+        ...
+
+    def forward(self, params: Any, images: Array, *, norm: Norm, tap: Tap | None = None) -> Forward: ...
+
+
+class Space(Protocol):
+    """A search space. An architecture is a vector of small integers (genes); many are an int array `[n, genes]`."""
+
+    name: str
+    choices: tuple[int, ...]
+    classes: int
+    image_shape: tuple[int, int, int]
+
+    def parse(self, text: str) -> np.ndarray:
+        """The genes `[genes]` of the benchmark's official string; raises `JaxzcError` that quotes what is wrong."""
+        ...
+
+    def to_string(self, arch: Any) -> str: ...
+    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray: ...
+    def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray: ...
+    def neighbours(self, arch: Any) -> np.ndarray: ...
+    def enumerate(self) -> np.ndarray: ...
+    def canonical(self, archs: np.ndarray) -> np.ndarray:
+        """For each architecture, the representative of its isomorphism class (itself an architecture)."""
+        ...
+
+    def counts(self, archs: np.ndarray) -> Counts: ...
+    def init(self, key: Array, initialiser: str = "torch") -> Any:
+        """Parameters that serve every architecture of the space."""
+        ...
+
+    def network(self, arch: Any) -> Network:
+        """The network of one architecture: genes as Python ints (a discrete network) or as a traced array (one program for all)."""
+        ...
+
+
+class Scaled(NamedTuple):
+    """A score too large for float32: `value * 2**exponent`; becomes a float64 outside the compiled program."""
+
+    value: Any
+    exponent: Any

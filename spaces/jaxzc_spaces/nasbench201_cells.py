@@ -1,0 +1,218 @@
+"""NAS-Bench-201's network as Flax NNX modules whose architecture is an argument.
+
+Source: Dong & Yang, NAS-Bench-201, ICLR 2020, section 2; layer details as in the authors' code (affine batch normalisation, convolutions
+without bias, residual blocks between the stages). Every edge owns a 1x1 and a 3x3 kernel; the gene decides which one acts. With genes
+that are traced integers one program serves the whole space; with Python ints the same module is the discrete network.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import lax
+
+from jaxzc.initialisers import Initialiser
+from jaxzc.types import Array, Forward, Norm, Tap
+from jaxzc_spaces import edge_ops
+from jaxzc_spaces.edge_ops import CONV1, CONV3
+from jaxzc_spaces.nasbench201_encoding import EDGES
+
+BN_EPS = 1e-5
+NO_TAP = Tap()
+
+
+def normalise(x: Array, scale: Array, bias: Array, norm: Norm) -> Array:
+    """Affine batch normalisation of `[B, H, W, C]` over all axes but the last."""
+    if norm == "none":
+        return x
+    if norm == "init":
+        return x * (scale * (1 + BN_EPS) ** -0.5) + bias
+    centred = x - x.mean((0, 1, 2))
+    return centred * (scale * lax.rsqrt(jnp.square(centred).mean((0, 1, 2)) + BN_EPS)) + bias
+
+
+def rescale(x: Array, exponent: Array, norm: Norm) -> tuple[Array, Array]:
+    """Without normalisation, take a power of two out of x, so that no depth overflows; exact, and constant under differentiation."""
+    if norm != "none":
+        return x, exponent
+    shift = lax.stop_gradient(jnp.frexp(jnp.max(jnp.abs(x)))[1])
+    return x * jnp.ldexp(jnp.ones((), x.dtype), -shift), exponent + shift
+
+
+def is_conv(op: int | Array) -> Any:
+    return op in (CONV1, CONV3) if isinstance(op, int) else (op == CONV1) | (op == CONV3)
+
+
+def _where(condition: Any, x: Any, y: Any) -> Any:
+    if isinstance(condition, bool):
+        return x if condition else y
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), x, y)
+
+
+def _read(condition: Any, read: Any, y: Array) -> Any:
+    """`read(y)` where the edge is a convolution, zeros elsewhere: reading costs a matrix product, so it is not done in vain."""
+    zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(read, y))
+    if isinstance(condition, bool):
+        return read(y) if condition else zeros
+    return lax.cond(condition, read, lambda _: zeros, y)
+
+
+def _kernel(init: Initialiser, rngs: nnx.Rngs, shape: tuple[int, ...], stacked: int = 0) -> nnx.Param:
+    return nnx.Param(init.kernel(rngs.params(), shape, tuple(range(stacked))))
+
+
+class Norm2d(nnx.Module):
+    """Scale and bias of batch normalisation; the last axis is the channels, leading axes stack layers."""
+
+    def __init__(self, *shape: int):
+        self.scale = nnx.Param(jnp.ones(shape))
+        self.bias = nnx.Param(jnp.zeros(shape))
+
+    def __call__(self, x: Array, norm: Norm, index: Any = ...) -> Array:
+        return normalise(x, self.scale[index], self.bias[index], norm)
+
+
+class Cells(nnx.Module):
+    """A stage: `count` cells of 4 nodes and 6 edges each, all arrays with leading axes [count, 6]."""
+
+    def __init__(self, count: int, channels: int, init: Initialiser, rngs: nnx.Rngs):
+        self.conv1x1 = _kernel(init, rngs, (count, 6, 1, 1, channels, channels), 2)
+        self.conv3x3 = _kernel(init, rngs, (count, 6, 3, 3, channels, channels), 2)
+        self.bn = Norm2d(count, 6, channels)
+
+    def __call__(self, x: Array, exponent: Array, arch: Sequence[Any], norm: Norm, tap: Tap, perturb: Any) -> Any:
+        """All cells in sequence; returns (x, exponent), what was kept per edge and per node, leading axes [count, 6] and [count, 3]."""
+        graph, state = nnx.split(self)
+
+        def step(carry: tuple[Array, Array], slices: Any) -> Any:
+            state, perturb = slices
+            x, kept_edges, kept_nodes = nnx.merge(graph, state).cell(carry[0], arch, norm, tap, perturb)
+            return rescale(x, carry[1], norm), (kept_edges, kept_nodes)
+
+        return lax.scan(step, (x, exponent), (state, perturb))
+
+    def cell(self, x: Array, arch: Sequence[Any], norm: Norm, tap: Tap, perturb: Any) -> Any:
+        """One cell; called on a slice, arrays with the leading axis [6]."""
+        nodes, kept_edges, kept_nodes = [x], [], []
+        relus = []
+        for target in (1, 2, 3):
+            relus.append(jax.nn.relu(nodes[-1]))
+            if tap.relu is not None:
+                kept_nodes.append(_read(_any_conv(arch, target - 1), tap.relu, nodes[-1]))
+            total = jnp.zeros_like(x)
+            for edge, source in ((e, s) for e, (s, t) in enumerate(EDGES) if t == target):
+                op = arch[edge]
+                conv = is_conv(op)
+                y = edge_ops.value(op, nodes[source], relus[source], (self.conv1x1[edge], self.conv3x3[edge]))
+                if tap.layer is not None:
+                    y, kept = _tap_edge(tap.layer, op, y, jax.tree.map(lambda a, edge=edge: a[edge], perturb))
+                    kept_edges.append(kept)
+                total = total + _where(conv, self.bn(y, norm, edge), y)
+            nodes.append(total)
+        return nodes[3], stack(kept_edges), stack(kept_nodes)
+
+
+def stack(kept: Sequence[Any]) -> Any:
+    return jax.tree.map(lambda *a: jnp.stack(a), *kept) if kept else None
+
+
+def _any_conv(arch: Sequence[Any], node: int) -> Any:
+    out = [is_conv(arch[e]) for e, (source, _) in enumerate(EDGES) if source == node]
+    return any(out) if isinstance(out[0], bool) else jnp.any(jnp.stack(out))
+
+
+def _tap_edge(layer: Any, op: Any, y: Array, perturb: Any) -> tuple[Array, Any]:
+    conv = is_conv(op)
+    if perturb is None:
+        return _where(conv, layer(y, None)[0], y), _read(conv, lambda v: layer(v, None)[1], y)
+    one, three = perturb
+    changed, kept = layer(y, _where(op == CONV1, one, three))
+    return _where(conv, changed, y), kept
+
+
+class Reduction(nnx.Module):
+    """Residual block with stride 2 that doubles the channels: conv_a, conv_b, and a shortcut of mean pooling and a 1x1 convolution."""
+
+    def __init__(self, channels: int, init: Initialiser, rngs: nnx.Rngs):
+        self.conv_a = _kernel(init, rngs, (3, 3, channels, 2 * channels))
+        self.bn_a = Norm2d(2 * channels)
+        self.conv_b = _kernel(init, rngs, (3, 3, 2 * channels, 2 * channels))
+        self.bn_b = Norm2d(2 * channels)
+        self.shortcut = _kernel(init, rngs, (1, 1, channels, 2 * channels))
+
+    def __call__(self, x: Array, norm: Norm, tap: "Reader") -> Array:
+        y = tap.layer(edge_ops.conv3x3_stride2(jax.nn.relu(tap.relu(x)), self.conv_a[...]))
+        y = self.bn_a(y, norm)
+        y = tap.layer(edge_ops.conv3x3(jax.nn.relu(tap.relu(y)), self.conv_b[...]))
+        y = self.bn_b(y, norm)
+        return y + tap.layer(edge_ops.conv1x1(edge_ops.mean_pool2x2(x), self.shortcut[...]))
+
+
+class NasBench201Net(nnx.Module):
+    """The whole network: stem, three stages of `cells` cells, two reductions, head.
+
+    Call: images `[B, H, W, in_channels]` (H, W divisible by 4), arch of 6 genes (Python ints or a traced int array).
+    """
+
+    def __init__(self, channels: int, cells: int, classes: int, in_channels: int, init: Initialiser, rngs: nnx.Rngs):
+        self.stem = _kernel(init, rngs, (3, 3, in_channels, channels))
+        self.stem_bn = Norm2d(channels)
+        self.stages = nnx.List([Cells(cells, channels * 2**s, init, rngs) for s in range(3)])
+        self.reductions = nnx.List([Reduction(channels * 2**s, init, rngs) for s in range(2)])
+        self.head_bn = Norm2d(4 * channels)
+        self.head = _kernel(init, rngs, (4 * channels, classes))
+        self.head_bias = nnx.Param(init.bias(rngs.params(), (classes,), 4 * channels))
+
+    def __call__(self, x: Array, arch: Any, norm: Norm = "batch", tap: Tap = NO_TAP) -> Forward:
+        ops = list(arch) if not hasattr(arch, "astype") else list(jnp.asarray(arch).astype(jnp.int32))
+        read = Reader(tap)
+        exponent = jnp.zeros((), jnp.int32)
+        x = self.stem_bn(read.layer(edge_ops.conv3x3(x, self.stem[...])), norm)
+        for stage, cells in enumerate(self.stages):
+            (x, exponent), kept = cells(x, exponent, ops, norm, tap, read.stage_perturb())
+            read.keep_stage(*kept)
+            if stage < 2:
+                x, exponent = rescale(self.reductions[stage](x, norm, read), exponent, norm)
+        x = self.head_bn(x, norm)
+        x = jax.nn.relu(read.relu(x)).mean((1, 2))
+        bias = self.head_bias[...]
+        logits = read.layer(x @ self.head[...] + (bias if norm != "none" else bias * jnp.ldexp(jnp.ones((), x.dtype), -exponent)))
+        return Forward(logits, read.layers if tap.layer else None, read.relus if tap.relu else None, exponent)
+
+
+class Reader:
+    """Hands the tap its perturbations and collects what it keeps, in the order of the layer groups and ReLU groups."""
+
+    def __init__(self, tap: Tap):
+        self.tap, self.layers, self.relus, self.group = tap, [], [], 0
+
+    def layer(self, y: Array) -> Array:
+        if self.tap.layer is None:
+            return y
+        perturb = None if self.tap.perturb is None else jax.tree.map(lambda a: a[0], self.tap.perturb[self.group])
+        y, kept = self.tap.layer(y, perturb)
+        self.layers.append(jax.tree.map(lambda a: a[None], kept))
+        self.group += 1
+        return y
+
+    def relu(self, x: Array) -> Array:
+        if self.tap.relu is not None:
+            self.relus.append(jax.tree.map(lambda a: a[None], self.tap.relu(x)))
+        return x
+
+    def stage_perturb(self) -> Any:
+        """The two perturbations of a stage's edges, as 1x1 and as 3x3 convolutions, `[cells, 6, ...]` each."""
+        if self.tap.perturb is None:
+            return None
+        pair = tuple(self.tap.perturb[self.group : self.group + 2])
+        return jax.tree.map(lambda a: a.reshape(-1, 6, *a.shape[1:]), pair)
+
+    def keep_stage(self, edges: Any, nodes: Any) -> None:
+        if self.tap.layer is not None:
+            merged = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), edges)
+            self.layers += [merged, merged]
+            self.group += 2
+        if self.tap.relu is not None:
+            self.relus.append(jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), nodes))

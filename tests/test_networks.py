@@ -1,0 +1,502 @@
+"""Networks of Linen modules, NNX modules and bare functions: the same model in three flavours must be the same network."""
+
+from functools import cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+from flax import nnx
+from jax import lax
+
+from jaxzc.networks import as_network
+from jaxzc.types import JaxzcError, Tap
+
+KEY = jax.random.key(0)
+BATCH, CLASSES = 4, 5
+IMAGES = jnp.asarray(np.random.default_rng(1).normal(size=(BATCH, 6, 6, 3)).astype(np.float32))
+READ = Tap(layer=lambda y, p: (y, y), relu=lambda x: x)
+# name, features, kernel size, stride, groups, bias
+CONVS = {
+    "c0": (4, 3, 1, 1, True),
+    "c1": (8, 3, 2, 1, False),
+    "c2": (8, 3, 1, 8, True),
+    "c3": (8, 1, 1, 2, False),
+    "cs": (8, 1, 2, 1, False),
+}
+SIZES = {"d0": 7, "d1": 6, "d2": CLASSES}
+
+
+def resnet(conv: Any, norm: Any, relu: Any, dense: Any, x: Any) -> Any:
+    """A stem, and one residual block with a depthwise, a grouped and a strided shortcut convolution."""
+    x = relu(norm("n0", conv("c0", x)))
+    y = conv("c2", relu(norm("n1", conv("c1", x))))
+    x = relu(norm("n3", conv("c3", y)) + conv("cs", x))
+    return dense("fc", x.mean((1, 2)))
+
+
+def mlp(norm: Any, relu: Any, dense: Any, x: Any) -> Any:
+    x = relu(norm("n0", dense("d0", x.reshape(x.shape[0], -1))))
+    return dense("d2", relu(dense("d1", x)))
+
+
+class LinenModel(nn.Module):
+    body: str
+    norm: str
+
+    @nn.compact
+    def __call__(self, x: Any, train: bool = True) -> Any:
+        def conv(name: str, x: Any) -> Any:
+            features, size, stride, groups, bias = CONVS[name]
+            return nn.Conv(features, (size, size), stride, feature_group_count=groups, use_bias=bias, name=name)(x)
+
+        def norm(name: str, x: Any) -> Any:
+            if self.norm == "batch":
+                return nn.BatchNorm(use_running_average=not train, name=name)(x)
+            if self.norm == "group":
+                return nn.GroupNorm(2, epsilon=1e-5, name=name)(x)
+            return nn.LayerNorm(epsilon=1e-5, name=name)(x) if self.norm == "layer" else x
+
+        def dense(name: str, x: Any) -> Any:
+            return nn.Dense(SIZES.get(name, CLASSES), name=name)(x)
+
+        return resnet(conv, norm, nn.relu, dense, x) if self.body == "resnet" else mlp(norm, nn.relu, dense, x)
+
+
+class NNXModel(nnx.Module):
+    def __init__(self, body: str, norm: str, rngs: nnx.Rngs):
+        self.body, width = body, 3
+        for name, (features, size, stride, groups, bias) in CONVS.items() if body == "resnet" else ():
+            width = 4 if name == "cs" else width
+            conv = nnx.Conv(width, features, (size, size), stride, feature_group_count=groups, use_bias=bias, rngs=rngs)
+            setattr(self, name, conv)
+            width = features
+        sizes = (4, 8, 8) if body == "resnet" else (7,)
+        for name, size in zip(("n0", "n1", "n3"), sizes, strict=False):
+            if norm == "batch":
+                setattr(self, name, nnx.BatchNorm(size, rngs=rngs))
+            elif norm == "group":
+                setattr(self, name, nnx.GroupNorm(size, num_groups=2, epsilon=1e-5, rngs=rngs))
+            elif norm == "layer":
+                setattr(self, name, nnx.LayerNorm(size, epsilon=1e-5, rngs=rngs))
+        width = 8 if body == "resnet" else 108
+        for name, size in {"fc": CLASSES}.items() if body == "resnet" else SIZES.items():
+            setattr(self, name, nnx.Linear(width, size, rngs=rngs))
+            width = size
+
+    def __call__(self, x: Any, train: bool = True) -> Any:
+        def norm(name: str, x: Any) -> Any:
+            layer = getattr(self, name, None)
+            if isinstance(layer, nnx.BatchNorm):
+                return layer(x, use_running_average=not train)
+            return x if layer is None else layer(x)
+
+        def layer(name: str, x: Any) -> Any:
+            return getattr(self, name)(x)
+
+        return resnet(layer, norm, nnx.relu, layer, x) if self.body == "resnet" else mlp(norm, nnx.relu, layer, x)
+
+
+def bare_model(body: str, kind: str, params: Any, x: Any, *, norm: str = "batch") -> Any:
+    """The same by hand."""
+
+    def conv(name: str, x: Any) -> Any:
+        _, _, stride, groups, bias = CONVS[name]
+        kernel = params[name]["kernel"]
+        y = lax.conv_general_dilated(
+            x, kernel, (stride, stride), "SAME", feature_group_count=groups, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        return y + params[name]["bias"] if bias else y
+
+    def normalise(name: str, x: Any) -> Any:
+        if kind == "no" or norm == "none":
+            return x
+        scale, bias = params[name]["scale"], params[name]["bias"]
+        if kind == "batch" and norm == "init":
+            return x / np.sqrt(1 + 1e-5) * scale + bias
+        axes, y = {"batch": (0, 1, 2), "group": (1, 2, 4), "layer": (-1,)}[kind], x
+        if kind == "group":
+            y = y.reshape(*x.shape[:3], 2, -1)
+        y = (y - y.mean(axes, keepdims=True)) / jnp.sqrt(y.var(axes, keepdims=True) + 1e-5)
+        return y.reshape(x.shape) * scale + bias
+
+    def dense(name: str, x: Any) -> Any:
+        return jnp.einsum("bi,io->bo", x, params[name]["kernel"]) + params[name]["bias"]
+
+    relu = partial(jnp.maximum, 0.0)
+    return resnet(conv, normalise, relu, dense, x) if body == "resnet" else mlp(normalise, relu, dense, x)
+
+
+@cache
+def flavours(body: str, norm: str) -> dict[str, tuple[Any, Any]]:
+    """Network and parameters of the model in three flavours, with the same random weights (biases and scales included)."""
+    linen = LinenModel(body, norm)
+    variables = jax.jit(linen.init)(KEY, IMAGES)
+    leaves, structure = jax.tree_util.tree_flatten(variables["params"])
+    rng = np.random.default_rng(0)
+    noisy = [np.asarray(leaf) + 0.1 * rng.normal(size=leaf.shape).astype(np.float32) for leaf in leaves]
+    params = jax.tree_util.tree_unflatten(structure, noisy)
+    module = nnx.jit(NNXModel, static_argnums=(0, 1))(body, norm, nnx.Rngs(0))
+    state = nnx.state(module, nnx.Param)
+    nnx.replace_by_pure_dict(state, params)
+    return {
+        "linen": as_network(linen, {**variables, "params": params}, IMAGES),
+        "nnx": as_network(module, state, IMAGES),
+        "bare": as_network(partial(bare_model, body, norm), params, IMAGES),
+    }
+
+
+def everything(network: Any, params: Any, norms: tuple[Any, ...] = ("init", "none")) -> dict[str, Any]:
+    """What proxies take from a network, one compiled function."""
+    labels = jnp.arange(BATCH) % CLASSES
+
+    def change(y: Any, p: Any) -> Any:
+        scale, shift = p
+        return y * (1 + scale.reshape(BATCH, *[1] * (y.ndim - 2), -1)) + shift, y
+
+    def loss(weights: Any, perturb: Any) -> Any:
+        tap = Tap(layer=change, relu=lambda x: x, perturb=perturb)
+        read = network.forward(network.with_weights(params, weights), IMAGES, norm="batch", tap=tap)
+        return -jnp.take_along_axis(jax.nn.log_softmax(read.logits), labels[:, None], 1).mean(), read
+
+    def run(params: Any) -> dict[str, Any]:
+        out = {f"logits {norm}": network.forward(params, IMAGES, norm=norm).logits for norm in norms}
+        layers = jax.eval_shape(lambda: network.forward(params, IMAGES, norm="batch", tap=READ).layers)
+        perturb = [(jnp.zeros((1, BATCH, y.shape[-1])), jnp.zeros(y.shape)) for y in layers]
+        (gradients, slopes), read = jax.grad(loss, (0, 1), has_aux=True)(network.weights(params), perturb)
+        out |= {"logits batch": read.logits, "layers": read.layers, "relus": read.relus, "gradients": gradients}
+        return out | {"scales": [scale for scale, _ in slopes], "shifts": [shift for _, shift in slopes]}
+
+    return jax.jit(run)(params)
+
+
+def forward(network: Any) -> Any:
+    """Compiled logits of the test images."""
+    return jax.jit(lambda params, norm: network.forward(params, IMAGES, norm=norm).logits, static_argnames="norm")
+
+
+def close(a: Any, b: Any, tolerance: float = 2e-5) -> None:
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=tolerance, atol=tolerance), a, b)
+
+
+@pytest.mark.parametrize(
+    ("body", "norm"), [("resnet", "batch"), ("resnet", "group"), ("mlp", "no"), ("mlp", "layer")], ids=lambda part: part
+)
+def test_three_flavours_are_one_network(body: str, norm: str) -> None:
+    networks = flavours(body, norm)
+    results = {name: everything(*pair) for name, pair in networks.items()}
+    for name in ("nnx", "bare"):
+        close(results["linen"], results[name])
+        (one, p), (other, q) = networks["linen"], networks[name]
+        assert one.groups == other.groups
+        assert one.counts(p) == other.counts(q)
+    network, params = networks["linen"]
+    order = ["c0", "c1", "c2", "c3", "cs", "fc"] if body == "resnet" else ["d0", "d1", "d2"]
+    assert [group.name for group in network.groups] == [f"{name}/kernel" for name in order]
+    result = results["linen"]
+    assert len(result["relus"]) == (3 if body == "resnet" else 2)
+    for y, shift, scale in zip(result["layers"], result["shifts"], result["scales"], strict=True):
+        close((y * shift).reshape(1, BATCH, -1, y.shape[-1]).sum(2), scale, 1e-5)
+    assert float(jnp.abs(result["logits batch"] - result["logits none"]).max()) > 1e-3 or norm == "no"
+    close(result["layers"][-1][0], result["logits batch"])  # the head's bias is in what the tap sees
+    if body == "resnet":
+        first = lax.conv_general_dilated(IMAGES, params["c0"]["kernel"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        close(result["layers"][0][0], first + params["c0"]["bias"])
+
+
+def test_groups_and_counts() -> None:
+    network, params = flavours("resnet", "batch")["linen"]
+    assert [(group.kernel, group.fan_in, group.channels) for group in network.groups] == [
+        ((3, 3, 3, 4), 27, 4),
+        ((3, 3, 4, 8), 36, 8),
+        ((3, 3, 1, 8), 9, 8),
+        ((1, 1, 4, 8), 4, 8),
+        ((1, 1, 4, 8), 4, 8),
+        ((8, 5), 8, 5),
+    ]
+    counts = network.counts(params)
+    assert counts.flops == 36 * 4 * 27 + 9 * 8 * (36 + 9 + 4 + 4) + 8 * 5
+    assert counts.params == 108 + 4 + 288 + 72 + 8 + 32 + 32 + 45 + 2 * (4 + 8 + 8)
+    assert counts.layers == 6
+    assert counts.flops.dtype == np.int64
+    assert [mask.tolist() for mask in network.active()] == [[True]] * 6
+    assert [ones.tolist() for ones in network.relu_counts()[0]] == [[1.0]] * 3
+    assert [weight.shape for weight in network.weights(params)] == [(1, *group.kernel) for group in network.groups]
+
+
+def test_norm_modes_are_flax_modes_of_an_untrained_model() -> None:
+    model = LinenModel("resnet", "batch")
+    variables = jax.jit(model.init)(KEY, IMAGES)
+    evaluated = jax.jit(partial(model.apply, train=False))(variables, IMAGES)
+    trained_mode, _ = jax.jit(partial(model.apply, train=True, mutable=["batch_stats"]))(variables, IMAGES)
+    trained = {**variables, "batch_stats": jax.tree.map(lambda leaf: leaf + 3.0, variables["batch_stats"])}
+    for given in (variables, trained, variables["params"]):
+        network, params = as_network(model, given, IMAGES)
+        close(forward(network)(params, norm="init"), evaluated, 1e-4)
+    close(forward(network)(params, norm="batch"), trained_mode, 1e-4)
+    assert float(trained["batch_stats"]["n0"]["mean"][0]) == 3.0
+
+
+def test_nnx_module_is_not_changed_and_not_followed() -> None:
+    class Parts(nnx.Module):
+        def __init__(self, rngs: nnx.Rngs):
+            self.stem = nnx.Sequential(nnx.Conv(3, 4, (3, 3), rngs=rngs), nnx.BatchNorm(4, rngs=rngs), nnx.relu)
+            self.parts = nnx.List([nnx.Dropout(0.5, rngs=rngs), nnx.RMSNorm(4, rngs=rngs), nnx.Linear(4, CLASSES, rngs=rngs)])
+
+        def __call__(self, x: Any) -> Any:
+            x = self.stem(x).mean((1, 2))
+            for part in self.parts:
+                x = part(x)
+            return x
+
+    module = Parts(nnx.Rngs(0))
+    module.train()
+    graph, before = nnx.split(module)
+    before = jax.tree.map(jnp.copy, before)
+    network, params = as_network(module, None, IMAGES)
+    out = {norm: forward(network)(params, norm=norm) for norm in ("batch", "init", "none")}
+    assert network.groups[0].name == "stem/layers/0/kernel"
+    after_graph, after = nnx.split(module)
+    assert after_graph == graph
+    jax.tree.map(np.testing.assert_array_equal, after["stem"], before["stem"])
+    np.testing.assert_array_equal(after["parts"][0]["rngs"]["count"][...], before["parts"][0]["rngs"]["count"][...])
+    assert type(module.stem.layers[1]) is nnx.BatchNorm
+    module.stem.layers[0].kernel[...] = jnp.zeros((3, 3, 3, 4))
+    close(forward(network)(params, norm="batch"), out["batch"])
+    x = jnp.maximum(network.forward(params, IMAGES, norm="none", tap=READ).layers[0][0], 0).mean((1, 2))  # type: ignore[index]
+    close(out["none"], x @ module.parts[2].kernel[...] + module.parts[2].bias[...])
+    assert float(jnp.abs(out["batch"] - out["init"]).max()) > 1e-3
+
+
+def test_jit_vmap_other_batch_sizes_and_x64() -> None:
+    network, params = flavours("mlp", "layer")["nnx"]
+    groups, weights = flavours("resnet", "group")["nnx"]
+
+    def taps(images: Any) -> Any:
+        out = groups.forward(weights, images, norm="batch", tap=READ)
+        assert out.layers is not None
+        return out.logits, out.layers[1][0]
+
+    full = jax.jit(taps)(IMAGES)
+    close(jax.jit(taps)(IMAGES[:1]), jax.tree.map(lambda leaf: leaf[:1], full))
+    close(jax.jit(jax.vmap(lambda image: jax.tree.map(lambda leaf: leaf[0], taps(image[None]))))(IMAGES), full)
+    close(forward(network)(params, norm="batch"), network.forward(params, IMAGES, norm="batch").logits)
+    with jax.enable_x64(True):
+        double = jax.tree.map(lambda leaf: leaf.astype(np.float64), params)
+        assert network.forward(double, IMAGES.astype(np.float64), norm="batch").logits.dtype == np.float64
+
+
+def test_hessian_vector_product_reverse_over_reverse() -> None:
+    network, params = flavours("mlp", "layer")["linen"]
+    weights = network.weights(params)
+
+    def loss(weights: Any) -> Any:
+        return jnp.sum(network.forward(network.with_weights(params, weights), IMAGES, norm="batch").logits ** 2)
+
+    vector = [jnp.cos(jnp.arange(w.size).reshape(w.shape)) for w in weights]
+
+    def slope(weights: Any) -> Any:
+        return sum(jnp.vdot(g, v) for g, v in zip(jax.grad(loss)(weights), vector, strict=True))
+
+    reverse, (_, forward) = jax.jit(lambda w: (jax.grad(slope)(w), jax.jvp(jax.grad(loss), (w,), (vector,))))(weights)
+    close(reverse, forward, 1e-3)
+    assert all(float(jnp.abs(h).max()) > 0 for h in reverse)
+
+
+class LinenViT(nn.Module):
+    @nn.compact
+    def __call__(self, x: Any, deterministic: bool = False) -> Any:
+        x = nn.Conv(4, (3, 3), (3, 3), use_bias=False, name="patch")(x).reshape(x.shape[0], 4, 4)
+        x = x + self.param("position", nn.initializers.normal(1.0), (1, 4, 4))
+        y = nn.LayerNorm(epsilon=1e-6, name="norm")(x)
+        x = x + nn.MultiHeadDotProductAttention(2, dropout_rate=0.3, deterministic=deterministic, name="attend")(y)
+        x = nn.Dropout(0.5, deterministic=False)(x)
+        x = x + nn.Dense(4, name="down")(nn.gelu(nn.Dense(8, name="up")(x)))
+        return nn.Dense(CLASSES, name="head")(x.mean(1))
+
+
+class NNXViT(nnx.Module):
+    def __init__(self, rngs: nnx.Rngs):
+        self.patch = nnx.Conv(3, 4, (3, 3), 3, use_bias=False, rngs=rngs)
+        self.position = nnx.Param(jnp.zeros((1, 4, 4)))
+        self.norm = nnx.LayerNorm(4, rngs=rngs)
+        self.attend = nnx.MultiHeadAttention(2, 4, dropout_rate=0.3, decode=False, rngs=rngs)
+        self.dropout = nnx.Dropout(0.5, rngs=rngs)
+        self.up, self.down, self.head = nnx.Linear(4, 8, rngs=rngs), nnx.Linear(8, 4, rngs=rngs), nnx.Linear(4, CLASSES, rngs=rngs)
+
+    def __call__(self, x: Any) -> Any:
+        x = self.patch(x).reshape(x.shape[0], 4, 4) + self.position
+        x = self.dropout(x + self.attend(self.norm(x)))
+        x = x + self.down(nnx.gelu(self.up(x)))
+        return self.head(x.mean(1))
+
+
+def test_attention_in_linen_and_nnx() -> None:
+    variables = jax.jit(LinenViT().init)({"params": KEY, "dropout": KEY}, IMAGES)
+    module = nnx.jit(NNXViT)(nnx.Rngs(0))
+    state = nnx.state(module, nnx.Param)
+    nnx.replace_by_pure_dict(state, variables["params"])
+    pairs = [as_network(LinenViT(), variables, IMAGES), as_network(module, state, IMAGES)]
+    one, other = (everything(*pair, norms=()) for pair in pairs)
+    close(one, other)
+    assert one["relus"] == []
+    assert all(
+        float(jnp.abs(g).max()) > 0 for group, g in zip(pairs[0][0].groups, one["gradients"], strict=True) if "key" not in group.name
+    )
+    for network, params in pairs:
+        names = [group.name.split("/")[-2] for group in network.groups]
+        assert names == ["patch", "query", "key", "value", "out", "up", "down", "head"]
+        assert [group.channels for group in network.groups] == [4, 4, 4, 4, 4, 8, 4, CLASSES]
+        # scores and their product with the values have no weights and are not counted
+        assert network.counts(params).flops == 4 * 27 * 4 + 4 * 4 * 16 + 2 * 4 * 32 + 20
+    assert one["layers"][1].shape == (1, BATCH, 4, 4)
+    patch = lax.conv_general_dilated(
+        IMAGES, variables["params"]["patch"]["kernel"], (3, 3), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    close(one["layers"][0][0], patch)  # the position embedding is no bias
+
+
+class Scanned(nn.Module):
+    @nn.compact
+    def __call__(self, x: Any) -> Any:
+        def block(layer: Any, x: Any, _: Any) -> Any:
+            return nn.relu(layer(x)), None
+
+        x = nn.Dense(4, name="stem")(x.reshape(x.shape[0], -1))
+        scan = nn.scan(block, variable_axes={"params": 0}, split_rngs={"params": True}, length=3)
+        x, _ = scan(nn.Dense(4, name="blocks"), x, None)
+        return nn.Dense(CLASSES, name="head")(x)
+
+
+def test_scanned_layers_are_one_stacked_group() -> None:
+    network, params = as_network(Scanned(), jax.jit(Scanned().init)(KEY, IMAGES), IMAGES, cells=lambda name: 1 if "blocks" in name else -1)
+    stem, blocks, head = network.groups
+    assert (blocks.name, blocks.kernel, blocks.fan_in, blocks.channels, blocks.cells) == ("blocks/kernel", (4, 4), 4, 4, (1, 1, 1))
+    assert stem.cells == head.cells == (-1,)
+    assert network.weights(params)[1].shape == (3, 4, 4)
+    assert network.counts(params)[1:] == (108 * 4 + 3 * 16 + 20, 5)
+
+    def total(weights: Any) -> Any:
+        return network.forward(network.with_weights(params, weights), IMAGES, norm="batch").logits.sum()
+
+    gradients = jax.jit(jax.grad(total))(network.weights(params))
+    own = jax.jit(jax.grad(lambda p: Scanned().apply({"params": p}, IMAGES).sum()))(params)  # type: ignore[union-attr]
+    close(gradients[1], own["blocks"]["kernel"])
+    with pytest.raises(JaxzcError, match=r"blocks/kernel runs inside lax\.scan; .* unroll the loop or leave out"):
+        network.forward(params, IMAGES, norm="batch", tap=Tap(layer=lambda y, p: (y, None)))
+    with pytest.raises(JaxzcError, match=r"a ReLU runs inside lax\.scan"):
+        network.forward(params, IMAGES, norm="batch", tap=Tap(relu=lambda x: x))
+
+
+def test_tied_weights_train_but_cannot_be_tapped() -> None:
+    params = {"w": jnp.eye(3), "h": jnp.ones((3, 2))}
+    network, _ = as_network(lambda p, x: jax.nn.relu(x @ p["w"]) @ p["w"] @ p["h"], params, jnp.ones((2, 3)))
+    assert [group.name for group in network.groups] == ["w", "h"]
+    assert network.counts(params) == (15, 9 + 9 + 6, 2)
+    gradient = jax.grad(lambda w: network.forward(network.with_weights(params, w), jnp.ones((2, 3)), norm="init").logits.sum())
+    close(gradient(network.weights(params))[0], jnp.full((1, 3, 3), 8.0))
+    with pytest.raises(JaxzcError, match="layer w is used 2 times"):
+        network.forward(params, jnp.ones((2, 3)), norm="batch", tap=Tap(layer=lambda y, p: (y, None)))
+
+
+@pytest.mark.parametrize(
+    ("act", "expected"),
+    [
+        (jax.nn.relu, 1),
+        (jax.nn.relu6, 1),
+        (lambda x: jnp.maximum(x, 0), 1),
+        (lambda x: jnp.clip(x, 0, 6), 1),
+        (jax.checkpoint(jax.jit(jax.nn.relu)), 1),
+        (jax.nn.gelu, 0),
+        (jax.nn.silu, 0),
+        (jax.nn.softplus, 0),
+        (jax.nn.hard_swish, 0),
+        (partial(jax.nn.standardize, epsilon=1e-5), 0),
+    ],
+)
+def test_what_is_a_relu(act: Any, expected: int) -> None:
+    params, x = jnp.arange(6.0).reshape(3, 2) - 2, jnp.ones((2, 3))
+    network, _ = as_network(lambda p, x: act(x @ p), params, x)
+    kept = network.forward(params, x, norm="batch", tap=Tap(relu=lambda x: x)).relus
+    assert kept is not None
+    assert len(kept) == len(network.relu_counts()[0]) == expected
+    if expected:
+        close(kept[0][0], x @ params)
+
+
+def test_relu_keeps_its_derivative_at_zero() -> None:
+    params = jnp.zeros((3, 2))
+    network, _ = as_network(lambda p, x: jax.nn.relu(x @ p), params, jnp.ones((2, 3)))
+    gradient = jax.grad(lambda p: network.forward(p, jnp.ones((2, 3)), norm="batch").logits.sum())(params)
+    assert float(jnp.abs(gradient).max()) == 0.0
+
+
+def test_layouts_batch_first_channels_last() -> None:
+    params = {
+        "conv": jnp.ones((4, 3, 3, 3)),
+        "mix": jnp.ones((16, 7)),
+        "left": jnp.ones((6, 4)),
+        "heads": jnp.ones((6, 2, 5)),
+        "b": jnp.ones(10),
+    }
+
+    def model(p: Any, x: Any) -> Any:
+        x = lax.conv(x, p["conv"] - p["conv"].mean((1, 2, 3), keepdims=True), (1, 1), "VALID")  # NCHW, standardised kernels
+        x = jnp.einsum("bct,ts->bcs", x.reshape(x.shape[0], 4, 16), p["mix"])
+        x = jnp.einsum("oc,bct->bot", p["left"], x)
+        x = jnp.einsum("rc,chd->rhd", x.transpose(0, 2, 1).reshape(-1, 6), p["heads"])
+        return (x.reshape(-1, 10) + p["b"]).reshape(-1, 7, 10).mean(1)
+
+    x = jax.random.normal(KEY, (2, 3, 6, 6))
+    network, _ = as_network(model, params, x)
+    out = jax.jit(partial(network.forward, norm="batch", tap=Tap(layer=lambda y, p: (2 * y, y))))(params, x)
+    assert out.layers is not None
+    assert [y.shape for y in out.layers] == [(1, 2, 4, 4, 4), (1, 2, 4, 7), (1, 2, 7, 6), (1, 2, 7, 10)]
+    assert [(group.name, group.fan_in) for group in network.groups] == [("conv", 27), ("mix", 16), ("left", 4), ("heads", 6)]
+    plain = jax.jit(model)({**params, "b": jnp.zeros(10)}, x)
+    close(out.logits, 16 * plain + 1, 1e-4)
+
+
+def test_mistakes_are_explained() -> None:
+    x, w = jnp.ones((2, 3)), jnp.ones((3, 2))
+    with pytest.raises(JaxzcError, match="no layers"):
+        as_network(lambda p, x: x * p, jnp.ones(3), x)
+    with pytest.raises(JaxzcError, match=r"one array of logits.*tuple: wrap"):
+        as_network(lambda p, x: (x @ p, x), w, x)
+    with pytest.raises(JaxzcError, match=r"logits must be \[B, classes\] with B=2, the model returns \(2,\)"):
+        as_network(lambda p, x: (x @ p).sum(1), w, x)
+    with pytest.raises(JaxzcError, match="got int"):
+        as_network(3, w, x)
+    network, _ = as_network(lambda p, x: x @ p, w, x)
+    with pytest.raises(JaxzcError, match="norm='train'"):
+        network.forward(w, x, norm="train")  # type: ignore[arg-type]
+    with pytest.raises(JaxzcError, match="the network was made with"):
+        network.forward({"w": w}, x, norm="batch")
+    with pytest.raises(JaxzcError, match=r"tap\.perturb has 2 entries for 1"):
+        network.forward(w, x, norm="batch", tap=Tap(layer=lambda y, p: (y, None), perturb=[None, None]))
+    with pytest.raises(JaxzcError, match=r"tap\.layer returned \(2,\)"):
+        network.forward(w, x, norm="batch", tap=Tap(layer=lambda y, p: (y[0], None)))
+    normalising, _ = as_network(lambda p, x: jax.nn.standardize(x @ p), w, x)
+    assert normalising.forward(w, x, norm="batch").logits.shape == (2, 2)
+    with pytest.raises(JaxzcError, match=r"apply_fn normalises \(rsqrt in its program\).*norm='init'"):
+        normalising.forward(w, x, norm="init")
+
+
+def test_flax_mistakes_are_explained() -> None:
+    class Noisy(nn.Module):
+        @nn.compact
+        def __call__(self, x: Any) -> Any:
+            return nn.Dense(2)(x + jax.random.normal(self.make_rng("noise"), x.shape))
+
+    x = jnp.ones((2, 3))
+    with pytest.raises(JaxzcError, match="Noisy asks for random numbers"):
+        as_network(Noisy(), Noisy().init({"params": KEY, "noise": KEY}, x), x)
+    across = nn.Sequential([nn.Dense(2), nn.BatchNorm(use_running_average=True, axis_name="devices")])
+    with pytest.raises(JaxzcError, match="axis_name='devices'"):
+        as_network(across, across.init(KEY, x), x)
+    with pytest.raises(JaxzcError, match="must be the dict"):
+        as_network(across, 3, x)
+    with pytest.raises(JaxzcError, match=r"None or nnx\.state"):
+        as_network(nnx.Linear(3, 2, rngs=nnx.Rngs(0)), {"kernel": x}, x)
