@@ -17,6 +17,7 @@ from jaxzc.types import JaxzcError, Tap
 KEY = jax.random.key(0)
 BATCH, CLASSES = 4, 5
 IMAGES = jnp.asarray(np.random.default_rng(1).normal(size=(BATCH, 6, 6, 3)).astype(np.float32))
+ZEROS = nnx.initializers.zeros_init()
 READ = Tap(layer=lambda y, p: (y, y), relu=lambda x: x)
 # name, features, kernel size, stride, groups, bias
 CONVS = {
@@ -70,7 +71,7 @@ class NNXModel(nnx.Module):
         self.body, width = body, 3
         for name, (features, size, stride, groups, bias) in CONVS.items() if body == "resnet" else ():
             width = 4 if name == "cs" else width
-            conv = nnx.Conv(width, features, (size, size), stride, feature_group_count=groups, use_bias=bias, rngs=rngs)
+            conv = nnx.Conv(width, features, (size, size), stride, feature_group_count=groups, use_bias=bias, kernel_init=ZEROS, rngs=rngs)
             setattr(self, name, conv)
             width = features
         sizes = (4, 8, 8) if body == "resnet" else (7,)
@@ -83,7 +84,7 @@ class NNXModel(nnx.Module):
                 setattr(self, name, nnx.LayerNorm(size, epsilon=1e-5, rngs=rngs))
         width = 8 if body == "resnet" else 108
         for name, size in {"fc": CLASSES}.items() if body == "resnet" else SIZES.items():
-            setattr(self, name, nnx.Linear(width, size, rngs=rngs))
+            setattr(self, name, nnx.Linear(width, size, kernel_init=ZEROS, rngs=rngs))
             width = size
 
     def __call__(self, x: Any, train: bool = True) -> Any:
@@ -129,16 +130,26 @@ def bare_model(body: str, kind: str, params: Any, x: Any, *, norm: str = "batch"
     return resnet(conv, normalise, relu, dense, x) if body == "resnet" else mlp(normalise, relu, dense, x)
 
 
+def initial(module: nn.Module) -> Any:
+    """Variables of a Linen module: random parameters (biases and scales too), statistics of 0 and 1. (`init` takes seconds to compile.)"""
+    shapes = jax.eval_shape(module.init, {"params": KEY, "dropout": KEY}, IMAGES)
+    rng = np.random.default_rng(0)
+
+    def value(path: Any, leaf: Any) -> Any:
+        if path[0].key == "batch_stats":
+            return np.full(leaf.shape, float(path[-1].key == "var"), np.float32)
+        return (rng.normal(size=leaf.shape) * 0.3 + (path[-1].key == "scale")).astype(np.float32)
+
+    return jax.tree_util.tree_map_with_path(value, shapes)
+
+
 @cache
 def flavours(body: str, norm: str) -> dict[str, tuple[Any, Any]]:
     """Network and parameters of the model in three flavours, with the same random weights (biases and scales included)."""
     linen = LinenModel(body, norm)
-    variables = jax.jit(linen.init)(KEY, IMAGES)
-    leaves, structure = jax.tree_util.tree_flatten(variables["params"])
-    rng = np.random.default_rng(0)
-    noisy = [np.asarray(leaf) + 0.1 * rng.normal(size=leaf.shape).astype(np.float32) for leaf in leaves]
-    params = jax.tree_util.tree_unflatten(structure, noisy)
-    module = nnx.jit(NNXModel, static_argnums=(0, 1))(body, norm, nnx.Rngs(0))
+    variables = initial(linen)
+    params = variables["params"]
+    module = NNXModel(body, norm, nnx.Rngs(0))
     state = nnx.state(module, nnx.Param)
     nnx.replace_by_pure_dict(state, params)
     return {
@@ -220,7 +231,7 @@ def test_groups_and_counts() -> None:
     assert counts.flops == 36 * 4 * 27 + 9 * 8 * (36 + 9 + 4 + 4) + 8 * 5
     assert counts.params == 108 + 4 + 288 + 72 + 8 + 32 + 32 + 45 + 2 * (4 + 8 + 8)
     assert counts.layers == 6
-    assert counts.flops.dtype == np.int64
+    assert [np.asarray(number).dtype for number in counts] == [np.int64] * 3
     assert [mask.tolist() for mask in network.active()] == [[True]] * 6
     assert [ones.tolist() for ones in network.relu_counts()[0]] == [[1.0]] * 3
     assert [weight.shape for weight in network.weights(params)] == [(1, *group.kernel) for group in network.groups]
@@ -228,7 +239,7 @@ def test_groups_and_counts() -> None:
 
 def test_norm_modes_are_flax_modes_of_an_untrained_model() -> None:
     model = LinenModel("resnet", "batch")
-    variables = jax.jit(model.init)(KEY, IMAGES)
+    variables = initial(model)
     evaluated = jax.jit(partial(model.apply, train=False))(variables, IMAGES)
     trained_mode, _ = jax.jit(partial(model.apply, train=True, mutable=["batch_stats"]))(variables, IMAGES)
     trained = {**variables, "batch_stats": jax.tree.map(lambda leaf: leaf + 3.0, variables["batch_stats"])}
@@ -251,11 +262,11 @@ def test_nnx_module_is_not_changed_and_not_followed() -> None:
                 x = part(x)
             return x
 
-    module = Parts(nnx.Rngs(0))
+    module: Any = Parts(nnx.Rngs(0))
     module.train()
     graph, before = nnx.split(module)
     before = jax.tree.map(jnp.copy, before)
-    network, params = as_network(module, None, IMAGES)
+    network, params = as_network(module, None, jax.ShapeDtypeStruct(IMAGES.shape, IMAGES.dtype))
     out = {norm: forward(network)(params, norm=norm) for norm in ("batch", "init", "none")}
     assert network.groups[0].name == "stem/layers/0/kernel"
     after_graph, after = nnx.split(module)
@@ -319,12 +330,13 @@ class LinenViT(nn.Module):
 
 class NNXViT(nnx.Module):
     def __init__(self, rngs: nnx.Rngs):
-        self.patch = nnx.Conv(3, 4, (3, 3), 3, use_bias=False, rngs=rngs)
+        self.patch = nnx.Conv(3, 4, (3, 3), 3, use_bias=False, kernel_init=ZEROS, rngs=rngs)
         self.position = nnx.Param(jnp.zeros((1, 4, 4)))
         self.norm = nnx.LayerNorm(4, rngs=rngs)
-        self.attend = nnx.MultiHeadAttention(2, 4, dropout_rate=0.3, decode=False, rngs=rngs)
+        self.attend = nnx.MultiHeadAttention(2, 4, dropout_rate=0.3, decode=False, kernel_init=ZEROS, rngs=rngs)
         self.dropout = nnx.Dropout(0.5, rngs=rngs)
-        self.up, self.down, self.head = nnx.Linear(4, 8, rngs=rngs), nnx.Linear(8, 4, rngs=rngs), nnx.Linear(4, CLASSES, rngs=rngs)
+        linear = partial(nnx.Linear, kernel_init=ZEROS, rngs=rngs)
+        self.up, self.down, self.head = linear(4, 8), linear(8, 4), linear(4, CLASSES)
 
     def __call__(self, x: Any) -> Any:
         x = self.patch(x).reshape(x.shape[0], 4, 4) + self.position
@@ -334,8 +346,8 @@ class NNXViT(nnx.Module):
 
 
 def test_attention_in_linen_and_nnx() -> None:
-    variables = jax.jit(LinenViT().init)({"params": KEY, "dropout": KEY}, IMAGES)
-    module = nnx.jit(NNXViT)(nnx.Rngs(0))
+    variables = initial(LinenViT())
+    module = NNXViT(nnx.Rngs(0))
     state = nnx.state(module, nnx.Param)
     nnx.replace_by_pure_dict(state, variables["params"])
     pairs = [as_network(LinenViT(), variables, IMAGES), as_network(module, state, IMAGES)]
@@ -371,7 +383,7 @@ class Scanned(nn.Module):
 
 
 def test_scanned_layers_are_one_stacked_group() -> None:
-    network, params = as_network(Scanned(), jax.jit(Scanned().init)(KEY, IMAGES), IMAGES, cells=lambda name: 1 if "blocks" in name else -1)
+    network, params = as_network(Scanned(), initial(Scanned()), IMAGES, cells=lambda name: 1 if "blocks" in name else -1)
     stem, blocks, head = network.groups
     assert (blocks.name, blocks.kernel, blocks.fan_in, blocks.channels, blocks.cells) == ("blocks/kernel", (4, 4), 4, 4, (1, 1, 1))
     assert stem.cells == head.cells == (-1,)
@@ -401,6 +413,14 @@ def test_tied_weights_train_but_cannot_be_tapped() -> None:
         network.forward(params, jnp.ones((2, 3)), norm="batch", tap=Tap(layer=lambda y, p: (y, None)))
 
 
+@jax.custom_vjp
+def own_relu(x: Any) -> Any:
+    return jnp.maximum(x, 0)
+
+
+own_relu.defvjp(lambda x: (own_relu(x), x), lambda x, g: (jnp.where(x > 0, g, 0),))
+
+
 @pytest.mark.parametrize(
     ("act", "expected"),
     [
@@ -409,6 +429,9 @@ def test_tied_weights_train_but_cannot_be_tapped() -> None:
         (lambda x: jnp.maximum(x, 0), 1),
         (lambda x: jnp.clip(x, 0, 6), 1),
         (jax.checkpoint(jax.jit(jax.nn.relu)), 1),
+        (lambda x: jax.nn.relu(x.astype(jnp.bfloat16)), 1),
+        (lambda x: jnp.maximum(x.astype(jnp.bfloat16), 0), 1),
+        (lambda x: own_relu(x), 1),
         (jax.nn.gelu, 0),
         (jax.nn.silu, 0),
         (jax.nn.softplus, 0),
@@ -467,6 +490,8 @@ def test_mistakes_are_explained() -> None:
         as_network(lambda p, x: (x @ p, x), w, x)
     with pytest.raises(JaxzcError, match=r"logits must be \[B, classes\] with B=2, the model returns \(2,\)"):
         as_network(lambda p, x: (x @ p).sum(1), w, x)
+    with pytest.raises(JaxzcError, match=r"B >= 1, got shape \(0, 3\)"):
+        as_network(lambda p, x: x @ p, w, x[:0])
     with pytest.raises(JaxzcError, match="got int"):
         as_network(3, w, x)
     network, _ = as_network(lambda p, x: x @ p, w, x)
@@ -500,3 +525,56 @@ def test_flax_mistakes_are_explained() -> None:
         as_network(across, 3, x)
     with pytest.raises(JaxzcError, match=r"None or nnx\.state"):
         as_network(nnx.Linear(3, 2, rngs=nnx.Rngs(0)), {"kernel": x}, x)
+
+
+@jax.custom_vjp
+def product(x: Any, w: Any) -> Any:
+    return x @ w
+
+
+product.defvjp(lambda x, w: (x @ w, (x, w)), lambda rest, g: (2 * g @ rest[1].T, 2 * rest[0].T @ g))
+
+
+@pytest.mark.parametrize(
+    ("model", "message", "macs"),
+    [
+        (lambda p, x: product(x, p["a"]), "a runs inside a function with a custom derivative", 9),
+        (lambda p, x: lax.cond(x.sum() > 0, lambda x: x @ p["a"], lambda x: x, x), r"a runs inside lax\.cond", 9),
+        (lambda p, x: lax.fori_loop(0, 4, lambda i, x: x @ p["a"], x), r"a runs inside lax\.scan", 36),
+        (lambda p, x: x @ jnp.concatenate([p["a"], p["b"]], 1), "a has a kernel made of several parameters", 18),
+        (lambda p, x: jnp.einsum("tbc,cd->btd", jnp.stack([x] * 3), p["a"])[:, 0], "first axis does not hold the 2 images", 27),
+    ],
+)
+def test_layers_that_cannot_be_read_still_train(model: Any, message: str, macs: int) -> None:
+    params, x = {"a": jnp.eye(3), "b": jnp.ones((3, 3))}, jnp.asarray([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    network, _ = as_network(model, params, x)
+    assert network.counts(params).flops == macs
+    own = jax.grad(lambda p: (model(p, x) ** 2).sum())(params)
+    gradients = jax.grad(lambda w: (network.forward(network.with_weights(params, w), x, norm="batch").logits ** 2).sum())
+    close(gradients(network.weights(params))[0][0], own["a"])
+    with pytest.raises(JaxzcError, match=message):
+        network.forward(params, x, norm="batch", tap=Tap(layer=lambda y, p: (y, None)))
+
+
+@pytest.mark.parametrize("lift", [nn.jit, nn.remat], ids=["jit", "remat"])
+def test_lifted_linen_modules_know_the_norm_mode(lift: Any) -> None:
+    class Block(nn.Module):
+        @nn.compact
+        def __call__(self, x: Any) -> Any:
+            return nn.BatchNorm(use_running_average=True, use_bias=False)(nn.Dense(4, name="dense")(x))
+
+    class Model(nn.Module):
+        @nn.compact
+        def __call__(self, x: Any) -> Any:
+            return lift(Block)(name="block")(x)
+
+    x = jnp.asarray(np.random.default_rng(2).normal(size=(4, 3)).astype(np.float32))
+    network, params = as_network(Model(), Model().init(KEY, x), x)
+    inside = jax.jit(lambda: network.forward(params, x, norm="none", tap=READ))()  # first traced inside another trace
+    y = x @ params["block"]["dense"]["kernel"]
+    close(inside.logits, y)
+    close(network.forward(params, x, norm="none").logits, y)
+    close(network.forward(params, x, norm="init").logits, y / np.sqrt(1 + 1e-5))
+    close(network.forward(params, x, norm="batch").logits, (y - y.mean(0)) / jnp.sqrt(y.var(0) + 1e-5), 1e-4)
+    assert inside.layers is not None
+    close(inside.layers[0][0], y)

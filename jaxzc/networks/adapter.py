@@ -174,8 +174,8 @@ def make_network(fn: Function, params: Any, images: Any, cells: Callable[[str], 
 
 def _trace(fn: Function, structure: Any, flat: Sequence[Any], images: Any, norm: Norm) -> _Traced:
     """The program of `fn` for these shapes, checked to give logits."""
-    if not np.shape(images):
-        raise JaxzcError("images must be [B, ...], got a scalar")
+    if not np.shape(images) or np.shape(images)[0] == 0:
+        raise JaxzcError(f"images must be [B, ...] with B >= 1, got shape {np.shape(images)}")
 
     def call(flat: Sequence[Any], images: Any) -> Any:
         return fn(jax.tree_util.tree_unflatten(structure, flat), images, norm)

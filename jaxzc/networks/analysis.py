@@ -8,14 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-import numpy as np
-from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr
 
-from jaxzc.networks.program import CUSTOM_RULES, Op, Program, closed_body, flatten
-
-SHAPING = frozenset({"reshape", "broadcast_in_dim", "convert_element_type", "squeeze", "transpose", "expand_dims", "copy"})
-ROOTS = frozenset({"sqrt", "rsqrt"})
+from jaxzc.networks.nonlinear import is_normalisation, rectifier, relu_input
+from jaxzc.networks.program import CUSTOM_RULES, SHAPING, Op, Program, closed_body, flatten
 
 
 class Taint(NamedTuple):
@@ -79,12 +75,13 @@ class _Walk:
         env = dict.fromkeys(program.constants, Taint(False)) | dict(zip(program.inputs, taints, strict=True))
         for number, op in enumerate(program.ops):
             ins = [env[value] for value in op.inputs]
-            relu = relu_input(program, op, ins)
+            data = [taint.data for taint in ins]
+            relu = relu_input(program, op, data)
             if relu is not None:
                 self.found.relus.append(f"runs inside {inside}" if inside else (number, relu))
                 outs = [_join(*ins)] * len(op.outputs)
             else:
-                self.found.normalises |= _normalises(program, op, ins)
+                self.found.normalises |= is_normalisation(program, op, data)
                 layer = self._layer(program, number, ins, inside, times)
                 self.found.layers += [] if layer is None else [layer]
                 outs = self._outputs(program, op, ins, inside, times)
@@ -110,7 +107,7 @@ class _Walk:
         if op.name == "cond":
             branches = [self._body(body, ins[1:], inside or "lax.cond", times) for body in p["branches"]]
             return [_join(ins[0], *outs) for outs in zip(*branches, strict=True)]
-        if op.name in CUSTOM_RULES and _rectifier(op) is None:
+        if op.name in CUSTOM_RULES and rectifier(op) is None:
             return self._body(closed_body(op.eqn), ins, inside or "a function with a custom derivative", times)
         return [_join(*ins)] * len(op.outputs)
 
@@ -210,62 +207,6 @@ def _narrowest(program: Program, value: int) -> int:
         value = op.inputs[0]
         size = min(size, math.prod(program.avals[value].shape))
     return size
-
-
-def relu_input(program: Program, op: Op, ins: Sequence[Taint]) -> int | None:
-    """Which input of `op` a ReLU acts on; None where `op` is none.
-
-    A ReLU is `max(x, 0)`, bare or with its custom derivative, and so is ReLU6. No ReLUs: the clipping of a variance (its result goes
-    into a square root) and the ReLU6 that a hard sigmoid consists of (its input has just been shifted by 3).
-    """
-    if op.name == "custom_jvp_call" and ins[0].data:
-        names = _rectifier(op)
-        return None if names is None or ("min" in names and _shifted(program, op.inputs[0])) else 0
-    position = _zero_beside(program, op) if op.name == "max" else None
-    if position is None or not ins[position].data:
-        return None
-    if program.reaches(op.outputs[0], ROOTS, SHAPING | {"add"}):
-        return None
-    capped = any(program.ops[number].name == "min" for number, _ in program.readers.get(op.outputs[0], ()))
-    return None if capped and _shifted(program, op.inputs[position]) else position
-
-
-def _rectifier(op: Op) -> list[str] | None:
-    """The operations of a function with a custom derivative that is just `max(x, 0)`, or that and a `min`; None for any other."""
-    body = flatten(closed_body(op.eqn))
-    names = [inner.name for inner in body.ops if inner.name not in SHAPING]
-    rectifies = len(op.inputs) == 1 and names in (["max"], ["max", "min"])
-    return names if rectifies and any(inner.name == "max" and _zero_beside(body, inner) is not None for inner in body.ops) else None
-
-
-def _zero_beside(program: Program, op: Op) -> int | None:
-    """Which input of a `max` stands beside a literal zero."""
-    return next((1 - position for position in (0, 1) if _constant(program, op.inputs[position]) == 0), None)
-
-
-def _shifted(program: Program, value: int) -> bool:
-    op = program.writer.get(value)
-    return op is not None and op.name == "add" and any(_constant(program, term) == 3 for term in op.inputs)
-
-
-def _constant(program: Program, value: int) -> float | None:
-    """The number that a value is known to be (a literal, converted or broadcast)."""
-    while (op := program.writer.get(value)) is not None and op.name in SHAPING:
-        value = op.inputs[0]
-    known = program.constants.get(value)
-    if known is None or isinstance(known, Tracer) or np.size(known) != 1 or not np.issubdtype(np.result_type(known), np.number):
-        return None
-    return float(np.reshape(known, ()))
-
-
-def _normalises(program: Program, op: Op, ins: Sequence[Taint]) -> bool:
-    """Whether this operation is the inverse square root of something that depends on the images."""
-    if op.name not in ("rsqrt", "sqrt", "pow") or not ins[0].data:
-        return False
-    if op.name == "pow":
-        return (_constant(program, op.inputs[1]) or 0.0) < 0
-    divisions = program.reaches(op.outputs[0], frozenset({"div"}), SHAPING | {"add", "max"})
-    return op.name == "rsqrt" or any(position == 1 for _, position in divisions)
 
 
 def _join(*taints: Taint) -> Taint:

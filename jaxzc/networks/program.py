@@ -14,7 +14,13 @@ from typing import Any
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 INLINED = frozenset({"jit", "pjit", "closed_call", "core_call", "remat", "remat2", "checkpoint"})
+"""Calls that only group code."""
+
 CUSTOM_RULES = frozenset({"custom_jvp_call", "custom_vjp_call"})
+"""Calls that carry their own derivative."""
+
+SHAPING = frozenset({"reshape", "broadcast_in_dim", "convert_element_type", "squeeze", "transpose", "expand_dims", "copy"})
+"""Operations that change a value's layout, not its numbers."""
 
 
 @dataclass(frozen=True, eq=False)

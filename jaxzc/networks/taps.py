@@ -51,5 +51,5 @@ def _batch_first(value: Array, batch: int, what: str) -> Array:
 
 
 def unreadable(reason: str) -> str:
-    advice = "unroll the loop or leave" if "lax." in reason else "leave"
+    advice = "unroll the loop or leave" if reason.endswith(("lax.scan", "lax.while_loop")) else "leave"
     return f"{reason}; activations cannot be read there: {advice} out proxies that need activations"
