@@ -1,58 +1,49 @@
 """Weight initialisers by the names the papers use.
 
-An initialiser is a pair of functions, for kernels and for biases. Kernels are `[..., (kh, kw,) in, out]`; leading `batch_axes` stack
-layers of the same shape and do not count towards fan-in or fan-out. Half of the differences between published rank correlations come
-from this choice, so it is always named, never implied.
+Half of the differences between published rank correlations come from this choice, so it is always named, never implied. All kernels of a
+network are cut from one long draw: one random stream per network compiles in a second, one per kernel took minutes.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.nn.initializers import variance_scaling
 
-from jaxzc.types import Array, JaxzcError
-
-BiasInit = Callable[[Array, tuple[int, ...], int], Array]
-KernelInit = Callable[[Array, tuple[int, ...], tuple[int, ...]], Array]
+from jaxzc.types import Array, JaxzcError, LayerGroup
 
 
 class Initialiser(NamedTuple):
-    """kernel(key, shape, batch_axes) and bias(key, shape, fan_in) give float32 arrays of `shape`."""
+    """sample(key, n): float32 numbers, uniform in [-1, 1) or standard normal; kernel(fan_in, fan_out) and bias(fan_in): their scales."""
 
-    kernel: KernelInit
-    bias: BiasInit
-
-
-def _scaled(scale: float, mode: Any, distribution: Any) -> KernelInit:
-    def kernel(key: Array, shape: tuple[int, ...], batch_axes: tuple[int, ...] = ()) -> Array:
-        return variance_scaling(scale, mode, distribution, in_axis=-2, out_axis=-1, batch_axis=batch_axes)(key, shape, jnp.float32)
-
-    return kernel
+    sample: Callable[[Array, int], Array]
+    kernel: Callable[[int, int], float]
+    bias: Callable[[int], float]
 
 
-def _zeros(key: Array, shape: tuple[int, ...], fan_in: int) -> Array:
-    return jnp.zeros(shape, jnp.float32)
+def _uniform(key: Array, n: int) -> Array:
+    return jax.random.uniform(key, (n,), jnp.float32, -1, 1)
 
 
-def _torch_bias(key: Array, shape: tuple[int, ...], fan_in: int) -> Array:
-    bound = fan_in**-0.5
-    return jax.random.uniform(key, shape, jnp.float32, -bound, bound)
+def _normal(key: Array, n: int) -> Array:
+    return jax.random.normal(key, (n,), jnp.float32)
 
 
-def _standard_normal(key: Array, shape: tuple[int, ...], batch_axes: tuple[int, ...] = ()) -> Array:
-    return jax.random.normal(key, shape, jnp.float32)
+def _zero(fan_in: int) -> float:
+    return 0.0
 
 
 INITIALISERS: dict[str, Initialiser] = {
     # PyTorch's default for Conv2d and Linear, kaiming_uniform_(a=sqrt(5)): uniform with bound 1/sqrt(fan_in), biases too.
-    "torch": Initialiser(_scaled(1 / 3, "fan_in", "uniform"), _torch_bias),
-    "kaiming_normal_fan_in": Initialiser(_scaled(2.0, "fan_in", "normal"), _zeros),
-    "kaiming_normal_fan_out": Initialiser(_scaled(2.0, "fan_out", "normal"), _zeros),
-    "kaiming_uniform_fan_in": Initialiser(_scaled(2.0, "fan_in", "uniform"), _zeros),
-    "xavier_uniform": Initialiser(_scaled(1.0, "fan_avg", "uniform"), _zeros),
-    "normal": Initialiser(_standard_normal, _zeros),
+    "torch": Initialiser(_uniform, lambda fan_in, fan_out: fan_in**-0.5, lambda fan_in: fan_in**-0.5),
+    # He et al., 2015: standard deviation sqrt(2/fan).
+    "kaiming_normal_fan_in": Initialiser(_normal, lambda fan_in, fan_out: math.sqrt(2 / fan_in), _zero),
+    "kaiming_normal_fan_out": Initialiser(_normal, lambda fan_in, fan_out: math.sqrt(2 / fan_out), _zero),
+    "kaiming_uniform_fan_in": Initialiser(_uniform, lambda fan_in, fan_out: math.sqrt(6 / fan_in), _zero),
+    # Glorot & Bengio, 2010.
+    "xavier_uniform": Initialiser(_uniform, lambda fan_in, fan_out: math.sqrt(6 / (fan_in + fan_out)), _zero),
+    "normal": Initialiser(_normal, lambda fan_in, fan_out: 1.0, _zero),
 }
 
 
@@ -61,3 +52,20 @@ def initialiser(name: str) -> Initialiser:
     if name not in INITIALISERS:
         raise JaxzcError(f"unknown initialiser {name!r}: expected one of {', '.join(INITIALISERS)}")
     return INITIALISERS[name]
+
+
+def draw(name: str, key: Array, groups: Sequence[LayerGroup], biases: Sequence[tuple[int, int]] = ()) -> tuple[list[Array], list[Array]]:
+    """Kernels `[layers, *kernel]` float32 for each layer group, and a vector for each (size, fan_in) of `biases`.
+
+    fan_out of a kernel is its height x width x output channels. Traceable: the key may be a tracer.
+    """
+    chosen = initialiser(name)
+    shapes = [(len(g.cells), *g.kernel) for g in groups] + [(size,) for size, _ in biases]
+    scales = [chosen.kernel(g.fan_in, math.prod(g.kernel[:-2]) * g.channels) for g in groups] + [
+        chosen.bias(fan_in) for _, fan_in in biases
+    ]
+    sizes = [math.prod(s) for s in shapes]
+    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+    numbers = chosen.sample(key, ends[-1])
+    drawn = [scale * numbers[end - n : end].reshape(s) for scale, n, end, s in zip(scales, sizes, ends, shapes, strict=True)]
+    return drawn[: len(groups)], drawn[len(groups) :]

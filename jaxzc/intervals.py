@@ -5,7 +5,7 @@ the cells in depth order; the trend is the mean sign of successive differences. 
 networks, wins.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -62,7 +62,7 @@ def sweet_interval(
     batch: Batches,
     *,
     seed: int = 0,
-    progress: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]] = lambda archs: archs,
+    progress: Callable[[Sequence[np.ndarray]], Iterable[np.ndarray]] = lambda archs: archs,
     **options: str,
 ) -> Interval:
     """The sweet interval of a space from untrained networks `archs [n, genes]` (the authors take 100) and one batch (64 images).

@@ -91,15 +91,34 @@ class Resolver:
                 try:
                     values.update(maker.function(*arguments, wanted=wanted))
                 except JaxzcError as error:
-                    asked = [p for made in maker.makes for p in users.get(made, [])]
-                    raise JaxzcError(f"{', '.join(dict.fromkeys(asked))}: {error}") from error
+                    asked = [p for made in _failing(maker, arguments, wanted) for p in users[made]]
+                    raise JaxzcError(f"{', '.join(p for p in proxies if p in asked)}: {error}") from error
             return values[name]
 
         scores = {}
         for label, function in proxies.items():
+            missing = [root for root in self.roots if root not in roots and label in users.get(root, [])]
+            if missing:
+                raise JaxzcError(
+                    f"{label}: the ingredient {missing[0]!r} is not known where the network runs: a proxy may ask only for it alone"
+                )
             arguments = [get(name) for name in needs(function)]
             try:
                 scores[label] = function(*arguments)
             except JaxzcError as error:
                 raise JaxzcError(f"{label}: {error}") from error
         return scores
+
+
+def _failing(maker: Maker, arguments: list[Any], wanted: frozenset[str]) -> list[str]:
+    """Which of the wanted ingredients the maker cannot make: an error names those who asked for them, and not all who share the pass."""
+
+    def fails(name: str) -> bool:
+        try:
+            maker.function(*arguments, wanted=frozenset([name]))
+        except JaxzcError:
+            return True
+        return False
+
+    made = [name for name in maker.makes if name in wanted]
+    return [name for name in made if fails(name)] or made

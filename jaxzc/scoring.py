@@ -1,7 +1,7 @@
 """Scoring: one network of the user's own, or many architectures of a space with one compiled program."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
@@ -34,10 +34,35 @@ def as_batches(batch: Batches) -> tuple[Batch, ...]:
     raise JaxzcError(f"batch is a {type(batch).__name__}: expected (images, labels), or a list of such pairs for proxies that need several")
 
 
+def checked_batches(batch: Batches, classes: int | None = None, image_shape: tuple[int, ...] | None = None) -> tuple[Batch, ...]:
+    """The batches as JAX arrays. Raises `JaxzcError` for values that cannot be used and batches of different shapes."""
+    from jaxzc.data import check_batch
+
+    batches = [check_batch(b, classes=classes, image_shape=image_shape) for b in as_batches(batch)]
+    shapes = [np.shape(b.images) for b in batches]
+    if len(set(shapes)) > 1:
+        raise JaxzcError(f"the batches have images of different shapes {', '.join(map(str, shapes))}: give batches of one shape")
+    return tuple(Batch(*(None if part is None else jnp.asarray(part) for part in b)) for b in batches)
+
+
+def check_loss(loss: Loss, logits: Any, batches: Sequence[Batch]) -> None:
+    """Raises `JaxzcError` where the loss of logits (their shape and dtype) and labels is not one number, or a class does not exist."""
+    from jaxzc.data import check_batch
+
+    for b in batches:
+        if loss is cross_entropy:
+            check_batch(b, classes=logits.shape[-1])
+        shape = () if b.labels is None else np.shape(jax.eval_shape(loss, logits, b.labels))
+        if shape != ():
+            raise JaxzcError(f"loss(logits, labels) returned an array of shape {shape}: expected one number, such as the mean")
+
+
 def evaluate_proxies(
     proxies: Mapping[str, Proxy], network: Network, params: Any, batches: Any, loss: Loss = cross_entropy, norm: Norm = "batch"
 ) -> dict[str, Any]:
     """The proxies that need the network, as a pure function of traced arrays: may be used inside anybody's jit, vmap or scan."""
+    if norm not in get_args(Norm):
+        raise JaxzcError(f"norm={norm!r}: expected one of {', '.join(map(repr, get_args(Norm)))}")
     roots = {"network": network, "params": params, "batches": batches, "loss": loss, "norm": norm}
     return RESOLVER.run({k: f for k, f in proxies.items() if not _only_counts(f)}, roots)
 
@@ -46,7 +71,7 @@ def _only_counts(proxy: Proxy) -> bool:
     return set(needs(proxy)) <= {"counts"}
 
 
-def _counted(proxies: Mapping[str, Proxy], counts: Counts) -> dict[str, Any]:
+def _counted(proxies: Mapping[str, Proxy], counts: Counts | None) -> dict[str, Any]:
     """Proxies that need only counts are evaluated on the host, in exact integers."""
     return {k: f(counts) if needs(f) else f() for k, f in proxies.items() if _only_counts(f)}
 
@@ -54,11 +79,25 @@ def _counted(proxies: Mapping[str, Proxy], counts: Counts) -> dict[str, Any]:
 def to_float(value: Any) -> float:
     """A finished score as a Python float; `Scaled` values beyond float32 become float64."""
     if isinstance(value, Scaled):
-        return float(np.ldexp(np.float64(value.value), int(value.exponent)))
-    value = np.asarray(value)
-    if value.size != 1:
-        raise JaxzcError(f"a proxy returned an array of shape {value.shape}: expected one number")
-    return float(value.reshape(()))
+        with np.errstate(over="ignore", under="ignore"):
+            return float(np.ldexp(np.float64(value.value), int(value.exponent)))
+    number = np.asarray(value)
+    if number.size != 1:
+        raise JaxzcError(f"a proxy returned an array of shape {number.shape}: expected one number")
+    if not any(jnp.issubdtype(number.dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_)):
+        raise JaxzcError(f"a proxy returned {value!r}: expected one number")
+    return float(number.reshape(()))
+
+
+def to_floats(values: Mapping[str, Any], labels: Iterable[str]) -> dict[str, float]:
+    """Label -> score, in the order of the labels; an error names the proxy."""
+    scores = {}
+    for label in labels:
+        try:
+            scores[label] = to_float(values[label])
+        except JaxzcError as error:
+            raise JaxzcError(f"{label}: {error}") from error
+    return scores
 
 
 def score(
@@ -73,27 +112,22 @@ def score(
 ) -> dict[str, float]:
     """Scores one network, unchanged: a Flax Linen module, a Flax NNX module (`params=None`), or `apply_fn(params, images)`.
 
-    batch: (images [N, ...] float, labels [N] int), or a list of such pairs of one shape (ZiCo needs two). proxies: "all", names, or functions
-    whose argument names are ingredients. loss(logits, labels) -> scalar. norm: how batch normalisation acts in the passes that the authors
-    run in train mode. options: see `jaxzc.networks.as_network`.
+    batch: (images [N, ...] float, labels [N] int), or a list of such pairs of one shape (ZiCo needs two). proxies: "all", names, or
+    functions whose argument names are ingredients. loss(logits, labels) -> scalar. norm: how batch normalisation acts in the passes that
+    the authors run in train mode. options: see `jaxzc.networks.as_network`.
 
     Returns proxy -> score; NaN and infinities are kept. Raises `JaxzcError` for input that cannot be used.
 
     >>> jaxzc.score(model, variables, (images, labels), proxies=["snip", "naswot"])
     """
-    from jaxzc.data import check_batch
-
     chosen = select(proxies)
-    batches = as_batches(batch)
-    for b in batches:
-        check_batch(b)
-    batches = jax.tree.map(jnp.asarray, batches)
-    network, params = as_network(model, params, batches[0].images, **options)
     RESOLVER.wanted(chosen)
+    batches = checked_batches(batch)
+    network, params = as_network(model, params, batches[0].images, **options)
+    check_loss(loss, jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").logits, params, batches[0].images), batches)
     counts = network.counts(params) if any("counts" in needs(f) for f in chosen.values()) else None
     made = jax.jit(lambda p, b: evaluate_proxies(chosen, network, p, b, loss, norm))(params, batches)
-    values = {**made, **(_counted(chosen, counts) if counts is not None else {})}
-    return {label: to_float(values[label]) for label in chosen}
+    return to_floats({**made, **_counted(chosen, counts)}, chosen)
 
 
 def fold_in(key: Array, arch: Array) -> Array:
@@ -121,16 +155,11 @@ class SpaceScorer:
         loss: Loss = cross_entropy,
         norm: Norm = "batch",
     ):
-        from jaxzc.data import check_batch
-
         if weights not in ("redrawn", "shared"):
             raise JaxzcError(f"weights={weights!r}: expected 'redrawn' (per architecture) or 'shared'")
         self.space, self.proxies = space, select(proxies)
         RESOLVER.wanted(self.proxies)
-        self.batches = as_batches(batches)
-        for b in self.batches:
-            check_batch(b, classes=space.classes, image_shape=space.image_shape)
-        self.batches = jax.tree.map(jnp.asarray, self.batches)
+        self.batches = checked_batches(batches, space.classes, space.image_shape)
         self.traced = {k: f for k, f in self.proxies.items() if not _only_counts(f)}
         self.draw = jax.jit(lambda key, arch: space.init(fold_in(key, arch) if weights == "redrawn" else key, init))
         self.program = jax.jit(lambda p, arch, b: evaluate_proxies(self.traced, space.network(arch), p, b, loss, norm))
@@ -143,8 +172,7 @@ class SpaceScorer:
     def one(self, arch: np.ndarray, seed: int = 0) -> dict[str, float]:
         """Proxy -> score of one architecture `[genes]`."""
         counts = Counts(*(c[0] for c in self.space.counts(np.asarray(arch)[None])))
-        values = {**self.arrays(arch, seed), **_counted(self.proxies, counts)}
-        return {label: to_float(values[label]) for label in self.proxies}
+        return to_floats({**self.arrays(arch, seed), **_counted(self.proxies, counts)}, self.proxies)
 
     def each(self, archs: np.ndarray, seed: int = 0) -> Iterator[dict[str, float]]:
         """The scores of architectures `[n, genes]`, one after another."""

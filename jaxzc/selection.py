@@ -3,7 +3,9 @@
 import ast
 import difflib
 import functools
+import numbers
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from jaxzc.proxies import PROXIES
 from jaxzc.resolver import Proxy, settings
@@ -11,34 +13,67 @@ from jaxzc.types import JaxzcError
 
 ProxySpec = str | Iterable[str | Callable] | Mapping[str, str | Callable]
 
+KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text", tuple: "numbers in brackets"}
+
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> JaxzcError:
     """The error for a name that does not exist, with the nearest known one."""
     known = list(known)
     near = difflib.get_close_matches(name, known, 1)
-    return JaxzcError(f"unknown {kind} {name!r}{f': did you mean {near[0]!r}?' if near else ':'} known: {', '.join(known)}")
+    hint = f"did you mean {near[0]!r}? Known" if near else "known"
+    return JaxzcError(f"unknown {kind} {name!r}: {hint}: {', '.join(known) or 'none'}")
+
+
+def check_setting(owner: str, name: str, value: Any, default: Any) -> None:
+    """Raises `JaxzcError` for a value of another type than the default's; defaults without a type of `KINDS` allow anything."""
+    if type(default) in KINDS and not _alike(value, default):
+        raise JaxzcError(f"{owner}: {name}={value!r}: expected {KINDS[type(default)]}, such as the default {name}={default!r}")
+
+
+def _alike(value: Any, default: Any) -> bool:
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    if isinstance(default, tuple):
+        return isinstance(value, tuple | list) and len(value) == len(default) and all(map(_alike, value, default))
+    for kind in (numbers.Integral, numbers.Real):  # numpy's numbers are of these, and of no Python type
+        if isinstance(default, kind):
+            return isinstance(value, kind)
+    return isinstance(value, type(default))
 
 
 def parse_proxy(text: str) -> Proxy:
-    """`zico` or `zico(std_of="abs")`: the proxy, with settings applied."""
+    """`zico` or `zico(std_of="abs")`: the proxy, with settings applied. Raises `JaxzcError`: unknown name or setting, a value of another
+    type than the setting's default, text of another form."""
     text = text.strip()
-    name = text.split("(")[0].strip()
+    name = text.partition("(")[0].strip()
     if name not in PROXIES:
         raise unknown("proxy", name, PROXIES)
     if "(" not in text:
         return PROXIES[name]
     try:
         call = ast.parse(text, mode="eval").body
-        if not isinstance(call, ast.Call) or call.args:
+        # A call of a call, or one followed by something else, would lose settings silently.
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args or any(k.arg is None for k in call.keywords):
             raise ValueError("settings are keywords")
-        chosen = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+        chosen = {str(k.arg): _literal(k.value) for k in call.keywords}
     except (SyntaxError, ValueError) as error:
-        raise JaxzcError(f"proxy {text!r} cannot be read ({error}): expected name(setting=value), for example zico(std_of='abs')") from error
+        reason = error.msg if isinstance(error, SyntaxError) else error
+        example = next((f"{key}={value!r}" for key, value in settings(PROXIES[name]).items()), None)
+        hint = f"expected name(setting=value), for example {name}({example})" if example else f"{name} has no settings, so write {name}"
+        raise JaxzcError(f"proxy {text!r} cannot be read ({reason}): {hint}") from error
     known = settings(PROXIES[name])
-    for setting in chosen:
+    for setting, value in chosen.items():
         if setting not in known:
             raise unknown(f"setting of {name}", setting, known)
+        check_setting(f"proxy {name}", setting, value, known[setting])
     return functools.partial(PROXIES[name], **chosen)
+
+
+def _literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except ValueError as error:
+        raise ValueError(f"{ast.unparse(node)} is no value; text stands in quotes") from error
 
 
 def split_names(text: str) -> list[str]:
@@ -56,15 +91,16 @@ def split_names(text: str) -> list[str]:
 def select(proxies: ProxySpec) -> dict[str, Proxy]:
     """Label -> function for "all", a comma-separated string, a list of names and functions, or a mapping label -> name or function.
 
-    The label of a name is the name as written; of a function, its `__name__`. Raises `JaxzcError` for unknown names or settings, repeated
-    labels, and nothing at all.
+    The label of a name is the name as written; of a function, its `__name__`; "all" in a list stands for every name. Raises `JaxzcError`
+    for unknown names or settings, repeated labels, and nothing at all.
     """
-    if isinstance(proxies, str):
-        proxies = list(PROXIES) if proxies.strip() == "all" else split_names(proxies)
     if isinstance(proxies, Mapping):
-        pairs = list(proxies.items())
+        pairs = [(str(label), proxy) for label, proxy in proxies.items()]
     else:
-        pairs = [(p if isinstance(p, str) else getattr(p, "__name__", repr(p)), p) for p in proxies]
+        names = split_names(proxies) if isinstance(proxies, str) else proxies
+        if not isinstance(names, Iterable):
+            raise JaxzcError(f"proxies is a {type(proxies).__name__}: expected 'all', names, a list of names and functions, or a mapping")
+        pairs = [(_label(p), p) for name in names for p in (PROXIES if name == "all" else [name])]
     if not pairs:
         raise JaxzcError(f"no proxy was named: expected 'all' or some of {', '.join(PROXIES)}")
     chosen: dict[str, Proxy] = {}
@@ -75,3 +111,9 @@ def select(proxies: ProxySpec) -> dict[str, Proxy]:
             raise JaxzcError(f"proxy {label!r} is a {type(proxy).__name__}: expected a name or a function whose arguments are ingredients")
         chosen[label] = parse_proxy(proxy) if isinstance(proxy, str) else proxy
     return chosen
+
+
+def _label(proxy: Any) -> str:
+    if isinstance(proxy, str):
+        return proxy.strip()
+    return getattr(proxy.func if isinstance(proxy, functools.partial) else proxy, "__name__", repr(proxy))

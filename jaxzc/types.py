@@ -82,7 +82,8 @@ class Counts(NamedTuple):
 class Network(Protocol):
     """What a proxy's ingredients see: a pure function of parameters and images whose layers can be tapped."""
 
-    groups: Sequence[LayerGroup]
+    @property
+    def groups(self) -> Sequence[LayerGroup]: ...
 
     def weights(self, params: Any) -> list[Array]:
         """Kernels `[layers, *kernel]`, one array per group, biases and normalisation parameters left out."""

@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
-from jaxzc.types import Batch
 from jaxzc_spaces.nasbench201 import NasBench201
 from jaxzc_spaces.nasbench201_encoding import CONV1
+
+from jaxzc.types import Batch
 
 ROOT = Path(__file__).parents[1]
 

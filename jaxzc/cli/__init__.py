@@ -1,37 +1,72 @@
-"""The command line: `jaxzc score`, `evaluate`, `sweet-interval`, `proxies`, `spaces`."""
+"""The command line: `jaxzc score`, `evaluate`, `sweet-interval`, `train-benchmark`, `proxies`, `spaces`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import NoReturn
 
-from jaxzc.cli import evaluate, listing, score, sweet
+import jax
+from absl import logging
+
+from jaxzc.cli import evaluate, listing, score, sweet, train
 from jaxzc.types import JaxzcError
 
-DESCRIPTION = """Zero-cost (training-free) proxies for neural architecture search.
+DESCRIPTION = """Zero-cost (training-free) proxies for neural architecture search: score untrained networks, see what predicts accuracy.
 
-A first run, on images that are bundled with scikit-learn:
-  jaxzc score nasbench201 --sample 20 --data digits --proxies snip,naswot --out scores.parquet
-  jaxzc evaluate scores.parquet --table accuracies.csv --metric test_accuracy
+A first run (a minute, on images that are bundled with scikit-learn and networks that are small):
+  jaxzc score nasbench201 --archs embedded --set channels=4 --set cells=1 --proxies naswot,snip --out scores.parquet
+  jaxzc evaluate scores.parquet --table embedded --metric test_accuracy
+
+What there is: `jaxzc proxies`, `jaxzc spaces`. Input that cannot be used ends with exit code 2 and one sentence.
 """
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence; argparse prints the whole usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (`{self.prog} --help` shows what there is)\n")
+
+
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="jaxzc", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (score, evaluate, sweet, listing):
+    top = Parser(prog="jaxzc", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
+    top.add_argument("--version", action="version", version=f"%(prog)s {version('jaxzc')}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands (`jaxzc COMMAND --help` explains one)")
+    for module in (score, evaluate, sweet, train, listing):
         module.add(commands)
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; 0 on success, 2 with one sentence on standard error where the input cannot be used, 130 when interrupted."""
-    arguments = parser().parse_args(argv)
+    """Runs one command; 0 on success, 2 with one sentence on standard error where the input cannot be used, 130 when interrupted, 141 when
+    nobody reads the output any more."""
+    top = parser()
+    arguments = top.parse_args(argv)
+    if arguments.command is None:
+        top.print_help(sys.stderr)
+        return 2
+    logging.set_verbosity(logging.ERROR)  # tensorflow-datasets and orbax talk about themselves
     try:
         arguments.run(arguments)
+        sys.stdout.flush()
     except JaxzcError as error:
-        print(f"jaxzc: error: {error}", file=sys.stderr)
-        return 2
+        return _refuse(str(error))
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        return _refuse(f"out of memory ({str(error)[:200]}): lower --batch-size, or make the network smaller with --set")
     except KeyboardInterrupt:
-        print("jaxzc: interrupted; nothing was written", file=sys.stderr)
+        print("jaxzc: interrupted; no half-written file is left", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # Python flushes once more when it exits, and would complain then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     return 0
+
+
+def _refuse(message: str) -> int:
+    print(f"jaxzc: error: {' '.join(message.split())}", file=sys.stderr)
+    return 2

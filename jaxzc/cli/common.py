@@ -3,7 +3,9 @@
 import argparse
 import ast
 import os
-from collections.abc import Iterable, Sequence
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,61 +13,139 @@ import jax
 import numpy as np
 
 from jaxzc import catalogue, data, tables
+from jaxzc.ingredients import RESOLVER
 from jaxzc.initialisers import INITIALISERS
+from jaxzc.resolver import Proxy
 from jaxzc.types import JaxzcError, Space
+
+EMBEDDED = "embedded"
+"""Stands for the table of the embedded benchmark wherever a file of architectures or accuracies is asked for."""
+
+COMPARED = {"batch_grads": "--batches", "input_grads": "--batch-size", "relu_kernels": "--batch-size", "layer_kernels": "--batch-size"}
+"""Ingredient -> the option that must be 2 at least, because the proxies that read it compare batches, or images of a batch."""
 
 
 def positive(text: str) -> int:
-    """An argparse type: a whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    """An argparse type: a whole number of at least 1, below 2**31."""
+    if not text.isdecimal() or not 1 <= int(text) < 2**31:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1 (below {2**31})")
     return int(text)
 
 
-def natural(text: str) -> int:
-    """An argparse type: a whole number of at least 0."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+def seed(text: str) -> int:
+    """An argparse type: a whole number from 0 to 2**32 - 1."""
+    # jax.random.key takes larger ones modulo 2**32: two seeds would name the same weights.
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {2**32 - 1}")
     return int(text)
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """An argparse type: distinct seeds, separated by commas."""
+    found = tuple(seed(part.strip()) for part in text.split(","))
+    if len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"{text!r} names a seed twice")
+    return found
 
 
 def add_network_arguments(command: argparse.ArgumentParser, batches: int) -> None:
     """Space, data, batch, weights: what every command that runs networks takes."""
     command.add_argument("space", metavar="SPACE", help="search space, for example nasbench201 (`jaxzc spaces` lists them)")
-    command.add_argument("--data", default="digits", metavar="SPEC", help=f"images: {data.SPECS} (default: %(default)s)")
+    command.add_argument(
+        "--data",
+        default="digits",
+        metavar="SPEC",
+        help="images: digits (8x8, bundled with scikit-learn), normal (noise, 32x32), npz:FILE (arrays 'images' [N, H, W, C] and "
+        "'labels' [N]), or tfds:NAME (tensorflow-datasets, prepared on this machine, for example tfds:cifar10) (default: %(default)s)",
+    )
     command.add_argument("--batch-size", type=positive, default=64, metavar="N", help="images per batch (default: %(default)s)")
     command.add_argument("--batches", type=positive, default=batches, metavar="K", help="batches; zico needs 2 (default: %(default)s)")
-    command.add_argument("--seed", type=natural, default=0, metavar="S", help="seed of sample, images and weights (default: %(default)s)")
     command.add_argument(
         "--weights",
         choices=("redrawn", "shared"),
         default="redrawn",
         help="drawn anew for each architecture, as in the papers, or one set for all (default: %(default)s)",
     )
-    command.add_argument("--init", choices=list(INITIALISERS), default="torch", help="weight initialiser (default: %(default)s)")
-    command.add_argument("--norm", choices=("batch", "init", "none"), default="batch", help="batch normalisation: %(choices)s (default: %(default)s)")
     command.add_argument(
-        "--set", action="append", default=[], metavar="OPTION=VALUE", help="option of the space, for example channels=8 or cells=1 (may be repeated)"
+        "--init", choices=list(INITIALISERS), default="torch", metavar="NAME", help="weight initialiser: %(choices)s (default: %(default)s)"
+    )
+    command.add_argument(
+        "--norm",
+        choices=("batch", "init", "none"),
+        default="batch",
+        help="normalise by the batch (train mode), by initial statistics (mean 0, variance 1), or not at all (default: %(default)s)",
+    )
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="OPTION=VALUE",
+        help="option of the space, for example channels=8 or cells=1 (may be repeated)",
     )
     command.add_argument("--no-cache", action="store_true", help="compile anew instead of keeping compiled programs in ~/.cache/jaxzc")
+    command.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
-def prepare(arguments: argparse.Namespace) -> tuple[Space, data.Data]:
-    """Loads images and makes the space fit them; turns the compilation cache on."""
-    if not arguments.no_cache and not jax.config.jax_compilation_cache_dir:
+def add_arch_arguments(command: argparse.ArgumentParser, default: str) -> None:
+    """Which architectures; `architectures` reads these."""
+    command.add_argument(
+        "--archs",
+        metavar="FILE",
+        help="architectures: text, one string a line (# begins a comment line), or CSV/Parquet with a column 'arch'; "
+        f"'{EMBEDDED}' takes those of the embedded benchmark",
+    )
+    command.add_argument(
+        "--sample", type=positive, metavar="N", help=f"N distinct random architectures, of FILE if there is one ({default})"
+    )
+    command.add_argument("--all", action="store_true", help="every architecture of the space")
+
+
+def check_out(out: Path, overwrite: bool) -> None:
+    """The same refusals as when writing, before an hour of work rather than after."""
+    parent = out.absolute().parent
+    if os.path.isdir(out):
+        raise JaxzcError(f"{out} is a directory: name a file, for example {out / 'scores.parquet'}")
+    if os.path.exists(out) and not overwrite:
+        raise JaxzcError(f"{out} exists: choose another name, or add --overwrite")
+    if not os.path.isdir(parent):
+        raise JaxzcError(f"there is no directory {parent} for {out.name}: create it first")
+    if not os.access(parent, os.W_OK):
+        raise JaxzcError(f"the directory {parent} is not writable: choose one you may write to")
+
+
+def check_sizes(chosen: Mapping[str, Proxy], arguments: argparse.Namespace) -> None:
+    """Raises `JaxzcError` where a proxy compares batches or images and there is one only; at once, not after compiling."""
+    given = {"--batches": arguments.batches, "--batch-size": arguments.batch_size}
+    users = RESOLVER.wanted(chosen)
+    for option, number in given.items():
+        labels = [label for name, needed in COMPARED.items() if needed == option for label in users.get(name, ())]
+        if number < 2 and labels:
+            what = "batches" if option == "--batches" else "images in a batch"
+            names = ", ".join(dict.fromkeys(labels))
+            raise JaxzcError(
+                f"{option} {number} is too few for {names}, which need at least 2 {what}: give {option} 2, or choose other --proxies"
+            )
+
+
+def prepare(arguments: argparse.Namespace, seeds: Sequence[int]) -> tuple[Space, list[data.Data]]:
+    """Loads the images of every seed and makes the space fit them; turns the compilation cache on."""
+    options = _options(arguments.set)
+    catalogue.check_options(arguments.space, options)
+    if not arguments.no_cache and not jax.config.jax_compilation_cache_dir:  # pyright: ignore[reportAttributeAccessIssue]
         jax.config.update("jax_compilation_cache_dir", str(Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "jaxzc"))
-    drawn = data.load(arguments.data, batch_size=arguments.batch_size, batches=arguments.batches, seed=arguments.seed)
-    images = drawn.batches[0].images
-    space = catalogue.space(arguments.space, classes=drawn.classes, image_shape=images.shape[1:], **_options(arguments.set))
-    return space, drawn
+    draws = [data.load(arguments.data, batch_size=arguments.batch_size, batches=arguments.batches, seed=seed) for seed in seeds]
+    image_shape = draws[0].batches[0].images.shape[1:]
+    return catalogue.space(arguments.space, classes=draws[0].classes, image_shape=image_shape, **options), draws
 
 
 def _options(pairs: Sequence[str]) -> dict[str, Any]:
-    options = {}
+    options: dict[str, Any] = {}
     for pair in pairs:
-        name, equals, value = pair.partition("=")
+        name, equals, value = (part.strip() for part in pair.partition("="))
         if not equals or not name:
             raise JaxzcError(f"--set {pair}: expected OPTION=VALUE, for example channels=8")
+        if name in options:
+            raise JaxzcError(f"--set {name} is given twice: keep one of them")
         try:
             options[name] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
@@ -73,27 +153,70 @@ def _options(pairs: Sequence[str]) -> dict[str, Any]:
     return options
 
 
-def add_arch_arguments(command: argparse.ArgumentParser, default: str) -> None:
-    group = command.add_mutually_exclusive_group()
-    group.add_argument("--archs", metavar="FILE", help="architectures: text, one string a line, or CSV/Parquet with a column 'arch'")
-    group.add_argument("--sample", type=positive, metavar="N", help=f"N distinct random architectures ({default})")
-    group.add_argument("--all", action="store_true", help="every architecture of the space")
+def table(name: str) -> str | Path:
+    """The file of that name, or the table of the embedded benchmark."""
+    if name != EMBEDDED:
+        return name
+    from jaxzc.benchmark import table_path
+
+    path = table_path()
+    if not path.is_file():
+        raise JaxzcError(
+            f"this installation of jaxzc lacks the embedded benchmark ({path}): install jaxzc again, or name a file of your own"
+        )
+    return path
 
 
-def architectures(arguments: argparse.Namespace, space: Space, sample: int) -> np.ndarray:
-    """The architectures asked for, int [n, genes], each once."""
-    if arguments.archs:
-        read = tables.read_archs(arguments.archs, space)
-        if read.duplicates:
-            print(f"{arguments.archs}: {read.duplicates} repeated architectures are scored once")
-        return read.archs
+def architectures(arguments: argparse.Namespace, space: Space, sample: int, seed: int) -> np.ndarray:
+    """The architectures asked for, int [n, genes], each once; `sample` random ones where nothing was asked for."""
+    if arguments.all and (arguments.archs is not None or arguments.sample):
+        raise JaxzcError("--all means every architecture of the space: leave out --archs and --sample, or leave out --all")
     if arguments.all:
         return space.enumerate()
-    return space.sample(np.random.default_rng(arguments.seed), arguments.sample or sample)
+    rng = np.random.default_rng(seed)
+    if arguments.archs is None:
+        return space.sample(rng, arguments.sample or sample)
+    read = tables.read_archs(table(arguments.archs), space)
+    if read.duplicates:
+        note(
+            f"{arguments.archs}: {read.duplicates} of {len(read.archs) + read.duplicates} lines repeat an architecture, which is taken once"
+        )
+    if arguments.archs == EMBEDDED:
+        _note_size(space)
+    if not arguments.sample:
+        return read.archs
+    if arguments.sample > len(read.archs):
+        raise JaxzcError(
+            f"--sample {arguments.sample}: {arguments.archs} has only {len(read.archs)} different architectures: "
+            "ask for fewer, or leave out --sample to take them all"
+        )
+    return read.archs[np.sort(rng.choice(len(read.archs), arguments.sample, replace=False))]
 
 
-def progress(items: Iterable[Any], total: int, quiet: bool) -> Iterable[Any]:
-    """A progress bar with architectures per second and time left."""
+def _note_size(space: Space) -> None:
+    from jaxzc.benchmark import SPACE_OPTIONS
+
+    if any(getattr(space, name, value) != value for name, value in SPACE_OPTIONS.items()):
+        wanted = " ".join(f"--set {name}={value}" for name, value in SPACE_OPTIONS.items())
+        note(f"the embedded benchmark's networks were trained with {wanted}; these are others")
+
+
+def progress(items: Iterable[Any], total: int, quiet: bool) -> Iterator[Any]:
+    """The items, with a progress bar on standard error: architectures per second and time left. The first one, which compiles, is left out
+    of the speed."""
     from tqdm.auto import tqdm
 
-    return tqdm(items, total=total, unit="arch", disable=quiet, smoothing=0.1)
+    # Into a file, a bar that is rewritten ten times a second is thousands of lines.
+    interval = 0.1 if sys.stderr.isatty() else 30
+    with tqdm(total=total, unit="arch", desc="compiling", smoothing=0, mininterval=interval, disable=quiet) as bar:
+        for number, item in enumerate(items):
+            yield item
+            bar.update()
+            if number == 0 and not quiet:
+                bar.initial, bar.start_t, bar.last_print_t = 1, (now := time.time()), now
+                bar.set_description("running")
+
+
+def note(text: str) -> None:
+    """A remark to the user, on standard error: standard output holds results only."""
+    print(f"jaxzc: {text}", file=sys.stderr)

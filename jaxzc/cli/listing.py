@@ -1,6 +1,8 @@
 """`jaxzc proxies` and `jaxzc spaces`: what there is."""
 
 import argparse
+import shutil
+import textwrap
 from typing import Any
 
 from jaxzc import catalogue
@@ -8,38 +10,61 @@ from jaxzc.proxies import PROXIES
 from jaxzc.resolver import settings
 from jaxzc.selection import unknown
 
+PROXIES_HELP = "list the proxies, what they need and what they cost; or show one's card"
+PROXIES_EPILOG = """examples:
+  jaxzc proxies           one paragraph for each
+  jaxzc proxies zico      definition, source, settings, where it fails
+"""
+SPACES_HELP = "list the search spaces and their options"
+
 
 def add(commands: Any) -> None:
-    proxies = commands.add_parser("proxies", help="list the proxies, what they need and what they cost; or show one's card")
+    formatter = argparse.RawDescriptionHelpFormatter
+    proxies = commands.add_parser("proxies", help=PROXIES_HELP, description=PROXIES_HELP, epilog=PROXIES_EPILOG, formatter_class=formatter)
     proxies.add_argument("name", nargs="?", metavar="NAME", help="show this proxy's card")
     proxies.set_defaults(run=list_proxies)
-    commands.add_parser("spaces", help="list the search spaces").set_defaults(run=list_spaces)
+    commands.add_parser("spaces", help=SPACES_HELP, description=SPACES_HELP).set_defaults(run=list_spaces)
 
 
 def list_proxies(arguments: argparse.Namespace) -> None:
     if arguments.name is not None:
         print(_card(arguments.name))
         return
-    print("Cost in passes over one batch (F forward, B backward). Proxies share passes: what two of them need is computed once.\n")
+    print("passes: cost over one batch (F forward, B backward). Proxies share passes: what two of them need is computed once.\n")
     for name, proxy in PROXIES.items():
         card = catalogue.card(proxy)
-        print(f"{name:15} {card.title}")
-        print(f"{'':15} needs {', '.join(card.needs)}; passes: {card.cost}; labels: {card.fields['Labels'].rstrip('.')}")
+        print(_wrapped(f"{name:15} ", card.title, 16))
+        print(_wrapped(16 * " ", f"needs {', '.join(card.needs)}; passes: {card.cost}; labels: {card.fields['Labels'].rstrip('.')}", 16))
+    print("\n`jaxzc proxies NAME` shows definition, source and settings of one.")
 
 
 def _card(name: str) -> str:
     if name not in PROXIES:
         raise unknown("proxy", name, PROXIES)
     card = catalogue.card(PROXIES[name])
-    lines = [f"{name}: {card.title}", *(f"{field}: {text}" for field, text in card.fields.items())]
-    lines.append(f"Needs: {', '.join(card.needs)} (passes: {card.cost})")
     chosen = settings(PROXIES[name])
+    fields = {
+        **card.fields,
+        "Needs": f"{', '.join(card.needs)} (passes: {card.cost})",
+        "Settings": ", ".join(f"{key}={value!r}" for key, value in chosen.items()) or "none",
+    }
     if chosen:
-        lines.append("Settings: " + ", ".join(f"{key}={value!r}" for key, value in chosen.items()))
-    return "\n".join(lines)
+        key, value = next(iter(chosen.items()))
+        fields["Written as"] = f'--proxies "{name}({key}={value!r})"'
+    return "\n".join([f"{name}: {card.title}", *(_wrapped(f"  {field:14} ", text, 17) for field, text in fields.items())])
+
+
+def _wrapped(head: str, text: str, indent: int) -> str:
+    width = min(shutil.get_terminal_size((110, 24)).columns, 110)
+    return textwrap.fill(
+        text, max(width, indent + 20), initial_indent=head, subsequent_indent=indent * " ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def list_spaces(arguments: argparse.Namespace) -> None:
-    for name, point in sorted(catalogue.spaces().items()):
-        summary = (point.load().__doc__ or "").strip().partition("\n")[0]
-        print(f"{name:15} {summary}  [{point.value}]")
+    for name in sorted(catalogue.spaces()):
+        make = catalogue.maker(name)
+        summary = (make.__doc__ or "").strip().partition("\n")[0]
+        options = ", ".join(f"{key}={value!r}" for key, value in catalogue.options(make).items()) or "none"
+        print(f"{name:15} {summary}")
+        print(f"{'':15} options (--set): {options}; from {catalogue.spaces()[name].value}")

@@ -38,7 +38,10 @@ def sign_sums(network: Network, params: Any, batches: Any, loss: Any, norm: Norm
     gradients."""
     images, labels = jnp.asarray(batches[0].images), jnp.asarray(labels_of(batches[0]))
     gradient = jax.vmap(_single(network, params, loss, norm))
-    signs = lambda chunk: [jnp.sign(g).sum(0) for g in gradient(chunk)]
+
+    def signs(chunk: tuple[Array, Array]) -> list[Array]:
+        return [jnp.sign(g).sum(0) for g in gradient(chunk)]
+
     whole = len(images) // CHUNK * CHUNK
     total = [jnp.zeros(w.reshape(len(w), -1).shape, w.dtype) for w in network.weights(params)]
     if whole:

@@ -98,11 +98,13 @@ def _taps(network: Network, params: Any, images: Array, norm: Norm, wanted: froz
     perturb = None
     if gates or shifts:
         shapes = layer_shapes(network, params, images, norm)
-        zeros = [
-            {"gate": jnp.zeros((*s.shape[:2], s.shape[-1]), s.dtype) if gates else None, "shift": jnp.zeros(s.shape, s.dtype) if shifts else None}
+        perturb = [
+            {
+                "gate": jnp.zeros((*s.shape[:2], s.shape[-1]), s.dtype) if gates else None,
+                "shift": jnp.zeros(s.shape, s.dtype) if shifts else None,
+            }
             for s in shapes
         ]
-        perturb = zeros
 
     def layer(y: Array, p: Any) -> tuple[Array, Any]:
         if p is not None and p["gate"] is not None:
@@ -123,7 +125,9 @@ def _taps(network: Network, params: Any, images: Array, norm: Norm, wanted: froz
 
 
 @makes(batch_grads="F + B per further batch")
-def batch_grads(network: Network, params: Any, batches: Any, loss: Any, norm: Norm, loss_grads: Any, *, wanted: frozenset[str]) -> dict[str, Any]:
+def batch_grads(
+    network: Network, params: Any, batches: Any, loss: Any, norm: Norm, loss_grads: Any, *, wanted: frozenset[str]
+) -> dict[str, Any]:
     """Loss gradients of every batch given, `[batches, layers, n]` per group; needs two batches or more."""
     if len(batches) < 2:
         raise JaxzcError(f"needs the gradients of at least 2 batches and got {len(batches)}: give a list of (images, labels) batches")

@@ -1,8 +1,10 @@
 """Binary activation patterns and the kernel that counts where two examples agree."""
 
+from typing import Any
+
 import jax.numpy as jnp
 
-from jaxzc.types import Array
+from jaxzc.types import Array, JaxzcError
 
 
 def relu_code(x: Array) -> Array:
@@ -10,7 +12,12 @@ def relu_code(x: Array) -> Array:
     return (x > 0).reshape(len(x), -1)
 
 
-def pattern_kernel(code: Array, dtype: object) -> Array:
-    """K_ij = number of units on which examples i and j agree (x x' + (1-x)(1-x)'), `[B, B]`: exact integers below 2**24 in float32."""
-    signs = 2 * code.astype(dtype) - 1
+def pattern_kernel(code: Array, dtype: Any) -> Array:
+    """K_ij = number of units on which examples i and j agree (x x' + (1-x)(1-x)'), `[B, B]`: exact integers below 2**24 in float32,
+    which half precision is widened to.
+
+    Raises `JaxzcError` for a single example: it has nothing to agree with, and its kernel measures size."""
+    if len(code) < 2:
+        raise JaxzcError(f"needs at least 2 images in the batch and got {len(code)}: activation patterns are compared between images")
+    signs = 2 * code.astype(jnp.promote_types(dtype, jnp.float32)) - 1
     return (signs @ signs.T + code.shape[1]) / 2

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from jaxzc.numerics import correlation_eigenvalues
-from jaxzc.types import Array
+from jaxzc.types import Array, JaxzcError
 
 
 def jacob_cov(input_grads: Array, *, eps: float = 1e-5) -> Array:
@@ -20,5 +20,7 @@ def jacob_cov(input_grads: Array, *, eps: float = 1e-5) -> Array:
     Fails: NaN where an input gradient is constant (disconnected networks, networks whose last operation before pooling is batch
         normalisation).
     """
+    if len(input_grads) < 2:
+        raise JaxzcError(f"needs at least 2 images in the batch and got {len(input_grads)}: it correlates the gradients of images")
     values = correlation_eigenvalues(input_grads)
     return -(jnp.log(values + eps) + 1 / (values + eps)).sum()

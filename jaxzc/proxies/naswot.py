@@ -8,9 +8,7 @@ from jaxzc.numerics import log_determinant
 from jaxzc.types import Array
 
 
-def naswot(
-    relu_kernels: Sequence[Array], relu_counts: Sequence[Array], relu_hooks: Sequence[Array], *, once: bool = False
-) -> Array:
+def naswot(relu_kernels: Sequence[Array], relu_counts: Sequence[Array], relu_hooks: Sequence[Array], *, once: bool = False) -> Array:
     """log determinant of the Hamming kernel of the ReLU codes of a batch.
 
     Definition: log |det K|, K_ij = number of rectified units on which examples i and j agree (active or not).

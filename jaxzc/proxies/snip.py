@@ -34,7 +34,7 @@ def plain(weights: Sequence[Array], loss_grads: Sequence[Array]) -> Array:
     Norm mode: batch.
     Weights: convolution and linear kernels.
     Direction: disputed; correlations are weak and often negative. Reported as higher is better.
-    Fails: batch normalisation makes a layer's loss invariant to the scale of its kernel, so that layer's exact term is 0 and what is left is
-        the head and rounding.
+    Fails: batch normalisation makes a layer's loss invariant to the scale of its kernel, so that layer's exact term is 0 and what is left
+        is the head and rounding.
     """
     return sum((w * g).sum() for w, g in zip(weights, loss_grads, strict=True)) + jnp.zeros(())

@@ -14,11 +14,19 @@ NAS_BENCH_201: Interval = (1e-4, 5e-4)
 
 def inside(grads: Array, active: Array, interval: Interval, signed: bool = False) -> Array:
     """t1 <= |g| < t2 (or t1 <= g < t2), for layers that exist; bool, shape of `grads [layers, n]`."""
-    low, high = interval
-    if not 0 <= low < high:
-        raise JaxzcError(f"interval={interval}: expected (t1, t2) with 0 <= t1 < t2")
+    low, high = _edges(interval)
     size = grads if signed else jnp.abs(grads)
     return (size >= low) & (size < high) & active[:, None]
+
+
+def _edges(interval: Interval) -> Interval:
+    try:
+        low, high = interval
+        if 0 <= low < high:
+            return low, high
+    except (TypeError, ValueError):  # not two, or not numbers
+        pass
+    raise JaxzcError(f"interval={interval!r}: expected (t1, t2) with 0 <= t1 < t2")
 
 
 def _gated_sum(grads: Sequence[Array], active: Sequence[Array], interval: Interval, term: Callable[[int], Array]) -> Array:
@@ -76,9 +84,7 @@ def sweet_ntk(loss_grads: Sequence[Array], active: Sequence[Array], *, interval:
     return _gated_sum(loss_grads, active, interval, lambda i: jnp.square(loss_grads[i]))
 
 
-def sweet_zico(
-    batch_grads: Sequence[Array], active: Sequence[Array], *, interval: Interval = NAS_BENCH_201, zeroed: bool = False
-) -> Array:
+def sweet_zico(batch_grads: Sequence[Array], active: Sequence[Array], *, interval: Interval = NAS_BENCH_201, zeroed: bool = False) -> Array:
     """ZiCo of the weights whose gradient on the first batch is sweet.
 
     Definition: sum_l log sum over { t1 <= |g_1| < t2 } of mean|g| / std(g) over batches.

@@ -16,8 +16,8 @@ def _flow(weights: Sequence[Array], grads: Sequence[Array], exponent: Array, log
 def synflow(weights: Sequence[Array], synflow_grads: Sequence[Array], synflow_exponent: Array, *, log: bool = False) -> Array | Scaled:
     """Sum over weights of |w dR/dw| of the all-positive network without normalisation.
 
-    Definition: sum |w dR/dw|, R = 1' f(1; |theta|): the sum of the logits of one image of ones, every parameter replaced by its absolute value
-        and every normalisation layer by the identity.
+    Definition: sum |w dR/dw|, R = 1' f(1; |theta|): the sum of the logits of one image of ones, every parameter replaced by its absolute
+        value and every normalisation layer by the identity.
     Source: Tanaka et al., Pruning neural networks without any data by iteratively conserving synaptic flow, NeurIPS 2020, eq. 4;
         as a score: Abdelfattah et al., ICLR 2021.
     Authors' code: as here, in float64. Their own NAS-Bench-201 model keeps the normalisation of its reduction blocks; NASLib reports the
@@ -27,8 +27,8 @@ def synflow(weights: Sequence[Array], synflow_grads: Sequence[Array], synflow_ex
     Norm mode: none.
     Weights: convolution and linear kernels.
     Direction: higher is better.
-    Fails: spans tens of orders of magnitude: correlate ranks, or use the logarithm. Computed with a separate power of two, so it overflows at
-        no depth; the raw value is infinite only beyond float64.
+    Fails: spans tens of orders of magnitude: correlate ranks, or use the logarithm. Computed with a separate power of two, so it overflows
+        at no depth; the raw value is infinite only beyond float64.
     """
     return _flow(weights, synflow_grads, synflow_exponent, log)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
-from jaxzc.numerics import log_determinant
+from jaxzc.numerics import deviation, log_determinant
 from jaxzc.types import Array, JaxzcError
 
 Groups = Sequence[Array]
@@ -13,20 +13,21 @@ Groups = Sequence[Array]
 def layer_snr(saliency: Array) -> Array:
     """sum / standard deviation (ddof 1) of each layer's saliencies `[layers, n]`; the sum itself where the deviation is 0."""
     total = saliency.sum(1)
-    deviation = saliency.std(1, ddof=1) if saliency.shape[1] > 1 else jnp.zeros_like(total)
-    return jnp.where(deviation > 0, total / jnp.where(deviation > 0, deviation, 1), total)
+    std = deviation(saliency, 1, ddof=1)
+    same = (saliency.max(1) <= saliency.min(1)) | (std == 0)
+    return jnp.where(same, total, total / jnp.where(same, 1, std))
 
 
 def layer_logdet(kernels: Array) -> Array:
     """log det of each layer's Hamming kernel `[layers, B, B]`; 0 where it is singular."""
     values = log_determinant(kernels)
-    return jnp.where(jnp.isfinite(values), values, 0)
+    return jnp.where(jnp.isneginf(values), 0, values)
 
 
 def _product(saliency: Groups, kernels: Groups, compress: str) -> Array:
     snr = [layer_snr(s) for s in saliency]
     if compress == "log":
-        factor = [jnp.where(s > 0, jnp.log(jnp.where(s > 0, s, 1)), 0) for s in snr]
+        factor = [jnp.where(s != 0, jnp.log(jnp.where(s != 0, s, 1)), 0) for s in snr]
     elif compress == "log1p":
         factor = [jnp.log1p(s) for s in snr]
     elif compress == "none":
@@ -41,8 +42,8 @@ def tcet_snip(weights: Groups, loss_grads: Groups, layer_kernels: Groups, *, com
 
     Definition: sum_l log(SNR_l) * LNWOT_l, SNR_l = sum(s_l) / std(s_l) with s = |w dL/dw|; LNWOT as in `lnwot`.
     Source: Xiang et al., T-CET, AutoML 2023; official search code.
-    Authors' code: as here (unbiased deviation, log only where SNR is not 0, singular kernels count 0). Their toolkit's default takes the raw
-        ratio (`compress="none"`) or log(1 + SNR) (`compress="log1p"`).
+    Authors' code: as here (unbiased deviation, log only where SNR is not 0, singular kernels count 0). Their toolkit's default takes the
+        raw ratio (`compress="none"`) or log(1 + SNR) (`compress="log1p"`).
     Labels: yes.
     Init: PyTorch default.
     Norm mode: batch for the saliency, init for the patterns.

@@ -4,20 +4,22 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
+from jaxzc.numerics import deviation
 from jaxzc.types import Array, JaxzcError
 
 
 def layer_terms(grads: Array, gate: Array | None = None, std_of: str = "signed") -> Array:
-    """log sum_w mean|g| / std(g) for each layer, `[layers]`, of gradients `[batches, layers, n]`; weights whose gradient is the same in every
-    batch are left out, and a layer with nothing left gives 0."""
+    """log sum_w mean|g| / std(g) for each layer, `[layers]`, of gradients `[batches, layers, n]`; weights whose gradient is the same in
+    every batch are left out, and a layer with nothing left gives 0."""
     if std_of not in ("signed", "abs"):
         raise JaxzcError(f"std_of={std_of!r}: expected 'signed' (the authors' code) or 'abs' (the paper's eq. 15)")
     size = jnp.abs(grads)
     spread = grads if std_of == "signed" else size
-    varies = spread.max(0) > spread.min(0)
-    keep = varies if gate is None else varies & gate
-    ratio = jnp.where(keep, size.mean(0) / jnp.where(varies, spread.std(0), 1), 0).sum(-1)
-    return jnp.where(ratio > 0, jnp.log(jnp.where(ratio > 0, ratio, 1)), 0)
+    std = deviation(spread, 0)
+    same = (spread.max(0) <= spread.min(0)) | (std == 0)
+    keep = ~same if gate is None else ~same & gate
+    ratio = jnp.where(keep, size.mean(0) / jnp.where(same, 1, std), 0).sum(-1)
+    return jnp.where(ratio != 0, jnp.log(jnp.where(ratio != 0, ratio, 1)), 0)
 
 
 def zico(batch_grads: Sequence[Array], *, std_of: str = "signed") -> Array:

@@ -17,6 +17,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 Array = jax.Array
@@ -32,7 +33,7 @@ def conv1x1(x: Array, w: Array) -> Array:
 def conv3x3_stride2(x: Array, w: Array) -> Array:
     """3x3 convolution with stride 2 and PyTorch's symmetric padding (1, 1), as one matrix product over gathered patches: its gradients
     are matrix products too, fast wherever they are compiled. H and W even."""
-    b, h, width, _ = x.shape
+    _, h, width, _ = x.shape
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     patches = [padded[:, i : i + h : 2, j : j + width : 2] for i in range(3) for j in range(3)]
     return jnp.concatenate(patches, axis=-1) @ w.reshape(-1, w.shape[-1])
@@ -84,10 +85,10 @@ def _box_sum(x: Array) -> Array:
     return x[:, :, 0:w] + x[:, :, 1 : w + 1] + x[:, :, 2 : w + 2]
 
 
-def _window_sizes(x: Array) -> Array:
-    h, w = x.shape[1:3]
-    rows, columns = (jnp.minimum(jnp.arange(n) + 1, n - 1) - jnp.maximum(jnp.arange(n) - 1, 0) + 1 for n in (h, w))
-    return (rows[:, None] * columns[None, :])[None, :, :, None].astype(x.dtype)
+def _window_sizes(x: Array) -> np.ndarray:
+    """How many pixels of each 3x3 window lie inside the image, `[1, H, W, 1]`."""
+    inside = [3.0 - (np.arange(n) == 0) - (np.arange(n) == n - 1) for n in x.shape[1:3]]
+    return np.multiply.outer(*inside)[None, :, :, None].astype(x.dtype)
 
 
 def avg_pool3x3(x: Array) -> Array:

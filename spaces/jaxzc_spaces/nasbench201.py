@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from jaxzc.initialisers import initialiser as named_initialiser
+from jaxzc import initialisers
 from jaxzc.types import Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
 from jaxzc_spaces import nasbench201_encoding as encoding
 from jaxzc_spaces import vectors
@@ -26,7 +26,9 @@ from jaxzc_spaces.nasbench201_encoding import EDGES, OPS
 
 @dataclass(frozen=True)
 class NasBench201:
-    """The space with its network's size; the defaults are the benchmark's own.
+    """NAS-Bench-201 (NATS-Bench topology): 15,625 cells of 4 nodes and 6 edges.
+
+    The fields are the size of its network; the defaults are the benchmark's own.
 
     channels: width C of the first stage (doubles twice). cells: N per stage. image_shape: (H, W, channels), H and W divisible by 4.
     """
@@ -45,7 +47,7 @@ class NasBench201:
                 raise JaxzcError(f"nasbench201: {field}={getattr(self, field)}: expected a positive integer")
         if len(self.image_shape) != 3 or self.image_shape[0] % 4 or self.image_shape[1] % 4 or min(self.image_shape) < 1:
             raise JaxzcError(
-                f"nasbench201: images of shape {self.image_shape}: expected (height, width, channels) with height and width divisible by 4, "
+                f"nasbench201: images of shape {self.image_shape}: expected (height, width, channels), height and width divisible by 4, "
                 "because two reductions halve them"
             )
 
@@ -73,15 +75,16 @@ class NasBench201:
 
     # Networks.
 
-    def module(self, key: Array, initialiser: str = "torch") -> NasBench201Net:
-        """The NNX module, its kernels drawn from `key`; call it with `(images, arch)`."""
-        rngs = nnx.Rngs(params=key)
-        init = named_initialiser(initialiser)
-        return NasBench201Net(self.channels, self.cells, self.classes, self.image_shape[2], init, rngs)
-
     def init(self, key: Array, initialiser: str = "torch") -> Any:
         """Parameters (nested dict of float32 arrays) that serve every architecture of the space."""
-        return _draw(self, initialiser, key)
+        return _init(self, initialiser, key)
+
+    def module(self, params: Any) -> NasBench201Net:
+        """The NNX module with these parameters; call it with `(images, arch)`."""
+        graph, state = self._structure
+        state = jax.tree.map(lambda a: a, state)  # replacing works in place
+        nnx.replace_by_pure_dict(state, params)
+        return nnx.merge(graph, state)
 
     def network(self, arch: Any) -> "CellNetwork":
         """The network of genes `[6]`: Python ints or a numpy array give the discrete network, a (traced) jax array the shared program."""
@@ -91,7 +94,7 @@ class NasBench201:
 
     @cached_property
     def _structure(self) -> tuple[Any, Any]:
-        return nnx.split(nnx.eval_shape(lambda: self.module(jax.random.key(0))))
+        return nnx.split(nnx.eval_shape(lambda: NasBench201Net(self.channels, self.cells, self.classes, self.image_shape[2])))
 
     @cached_property
     def groups(self) -> tuple[LayerGroup, ...]:
@@ -117,8 +120,11 @@ class NasBench201:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _draw(space: NasBench201, initialiser: str, key: Array) -> Any:
-    return nnx.to_pure_dict(nnx.state(space.module(key, initialiser), nnx.Param))
+def _init(space: NasBench201, initialiser: str, key: Array) -> Any:
+    kernels, (head_bias,) = initialisers.draw(initialiser, key, space.groups, [(space.classes, 4 * space.channels)])
+    params = nnx.to_pure_dict(space._structure[1])
+    ones_and_zeros = jax.tree_util.tree_map_with_path(lambda path, a: jnp.full(a.shape, float(path[-1].key == "scale")), params)
+    return CellNetwork(space, None).with_weights(ones_and_zeros, kernels) | {"head_bias": head_bias}
 
 
 @dataclass(frozen=True)
@@ -165,10 +171,7 @@ class CellNetwork:
         return once, [2 * a for a in once[:-1]] + once[-1:]
 
     def forward(self, params: Any, images: Array, *, norm: Norm, tap: Tap | None = None) -> Forward:
-        graph, state = self.space._structure
-        state = jax.tree.map(lambda a: a, state)  # replacing works in place
-        nnx.replace_by_pure_dict(state, params)
-        return nnx.merge(graph, state)(images, self.arch, norm, tap or NO_TAP)
+        return self.space.module(params)(images, self.arch, norm, tap or NO_TAP)
 
 
 def _leaf(params: Any, path: str) -> Any:

@@ -13,7 +13,6 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from jaxzc.initialisers import Initialiser
 from jaxzc.types import Array, Forward, Norm, Tap
 from jaxzc_spaces import edge_ops
 from jaxzc_spaces.edge_ops import CONV1, CONV3
@@ -59,8 +58,9 @@ def _read(condition: Any, read: Any, y: Array) -> Any:
     return lax.cond(condition, read, lambda _: zeros, y)
 
 
-def _kernel(init: Initialiser, rngs: nnx.Rngs, shape: tuple[int, ...], stacked: int = 0) -> nnx.Param:
-    return nnx.Param(init.kernel(rngs.params(), shape, tuple(range(stacked))))
+def _kernel(*shape: int) -> nnx.Param:
+    # Zeros: the space draws all kernels at once (`NasBench201.init`).
+    return nnx.Param(jnp.zeros(shape))
 
 
 class Norm2d(nnx.Module):
@@ -77,13 +77,14 @@ class Norm2d(nnx.Module):
 class Cells(nnx.Module):
     """A stage: `count` cells of 4 nodes and 6 edges each, all arrays with leading axes [count, 6]."""
 
-    def __init__(self, count: int, channels: int, init: Initialiser, rngs: nnx.Rngs):
-        self.conv1x1 = _kernel(init, rngs, (count, 6, 1, 1, channels, channels), 2)
-        self.conv3x3 = _kernel(init, rngs, (count, 6, 3, 3, channels, channels), 2)
+    def __init__(self, count: int, channels: int):
+        self.conv1x1 = _kernel(count, 6, 1, 1, channels, channels)
+        self.conv3x3 = _kernel(count, 6, 3, 3, channels, channels)
         self.bn = Norm2d(count, 6, channels)
 
     def __call__(self, x: Array, exponent: Array, arch: Sequence[Any], norm: Norm, tap: Tap, perturb: Any) -> Any:
-        """All cells in sequence; returns (x, exponent), what was kept per edge and per node, leading axes [count, 6] and [count, 3]."""
+        """All cells in sequence, in a loop of the program or, for the discrete network, one by one; returns (x, exponent) and what was kept
+        per edge and per node, leading axes [count, 6] and [count, 3]."""
         graph, state = nnx.split(self)
 
         def step(carry: tuple[Array, Array], slices: Any) -> Any:
@@ -91,7 +92,13 @@ class Cells(nnx.Module):
             x, kept_edges, kept_nodes = nnx.merge(graph, state).cell(carry[0], arch, norm, tap, perturb)
             return rescale(x, carry[1], norm), (kept_edges, kept_nodes)
 
-        return lax.scan(step, (x, exponent), (state, perturb))
+        if not isinstance(arch[0], int):
+            return lax.scan(step, (x, exponent), (state, perturb))
+        carry, kept = (x, exponent), []
+        for index in range(self.conv1x1.shape[0]):
+            carry, kept_here = step(carry, jax.tree.map(lambda a, index=index: a[index], (state, perturb)))
+            kept.append(kept_here)
+        return carry, stack(kept)
 
     def cell(self, x: Array, arch: Sequence[Any], norm: Norm, tap: Tap, perturb: Any) -> Any:
         """One cell; called on a slice, arrays with the leading axis [6]."""
@@ -135,12 +142,12 @@ def _tap_edge(layer: Any, op: Any, y: Array, perturb: Any) -> tuple[Array, Any]:
 class Reduction(nnx.Module):
     """Residual block with stride 2 that doubles the channels: conv_a, conv_b, and a shortcut of mean pooling and a 1x1 convolution."""
 
-    def __init__(self, channels: int, init: Initialiser, rngs: nnx.Rngs):
-        self.conv_a = _kernel(init, rngs, (3, 3, channels, 2 * channels))
+    def __init__(self, channels: int):
+        self.conv_a = _kernel(3, 3, channels, 2 * channels)
         self.bn_a = Norm2d(2 * channels)
-        self.conv_b = _kernel(init, rngs, (3, 3, 2 * channels, 2 * channels))
+        self.conv_b = _kernel(3, 3, 2 * channels, 2 * channels)
         self.bn_b = Norm2d(2 * channels)
-        self.shortcut = _kernel(init, rngs, (1, 1, channels, 2 * channels))
+        self.shortcut = _kernel(1, 1, channels, 2 * channels)
 
     def __call__(self, x: Array, norm: Norm, tap: "Reader") -> Array:
         y = tap.layer(edge_ops.conv3x3_stride2(jax.nn.relu(tap.relu(x)), self.conv_a[...]))
@@ -156,14 +163,14 @@ class NasBench201Net(nnx.Module):
     Call: images `[B, H, W, in_channels]` (H, W divisible by 4), arch of 6 genes (Python ints or a traced int array).
     """
 
-    def __init__(self, channels: int, cells: int, classes: int, in_channels: int, init: Initialiser, rngs: nnx.Rngs):
-        self.stem = _kernel(init, rngs, (3, 3, in_channels, channels))
+    def __init__(self, channels: int, cells: int, classes: int, in_channels: int):
+        self.stem = _kernel(3, 3, in_channels, channels)
         self.stem_bn = Norm2d(channels)
-        self.stages = nnx.List([Cells(cells, channels * 2**s, init, rngs) for s in range(3)])
-        self.reductions = nnx.List([Reduction(channels * 2**s, init, rngs) for s in range(2)])
+        self.stages = nnx.List([Cells(cells, channels * 2**s) for s in range(3)])
+        self.reductions = nnx.List([Reduction(channels * 2**s) for s in range(2)])
         self.head_bn = Norm2d(4 * channels)
-        self.head = _kernel(init, rngs, (4 * channels, classes))
-        self.head_bias = nnx.Param(init.bias(rngs.params(), (classes,), 4 * channels))
+        self.head = _kernel(4 * channels, classes)
+        self.head_bias = nnx.Param(jnp.zeros(classes))
 
     def __call__(self, x: Array, arch: Any, norm: Norm = "batch", tap: Tap = NO_TAP) -> Forward:
         ops = list(arch) if not hasattr(arch, "astype") else list(jnp.asarray(arch).astype(jnp.int32))

@@ -1,0 +1,147 @@
+"""Trains architectures of a space, with one compiled program for all of them, and puts their accuracies into a ground-truth table.
+
+The architecture and the seed are arguments of the program, and the loop over all steps is a scan inside it: one call trains one network.
+Architectures are trained one after another: under `jax.vmap` over architectures every `switch` over operations would compute all of its
+branches. On a CPU run several processes instead.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from scipy import stats
+
+from jaxzc.data import check_batch
+from jaxzc.scoring import cross_entropy
+from jaxzc.types import Array, Batch, JaxzcError, Network, Space
+
+SPLITS = ("train", "validation", "test")
+
+
+class Accuracies(NamedTuple):
+    """Percent of the images of each split that one trained network classifies correctly."""
+
+    train: float
+    validation: float
+    test: float
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learnt. train: clean images; every step distorts its batch anew. validation, test: distorted once and for all.
+
+    distort: (key, images `[N, H, W, C]`) -> images of the same shape.
+    """
+
+    train: Batch
+    validation: Batch
+    test: Batch
+    distort: Callable[[Array, Array], Array]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Stochastic gradient descent with Nesterov momentum; the learning rate falls to zero as a cosine. Weight decay acts on every parameter
+    (on those that an architecture has not it is without effect: nothing reads them)."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+
+
+class Trainer:
+    """Trains networks of a space on a task; the result depends on genes and seed only, not on what was trained before.
+
+    Raises `JaxzcError` where images or labels do not fit the space, or a batch is larger than the training split.
+    """
+
+    def __init__(self, space: Space, task: Task, settings: Settings):
+        for name in SPLITS:
+            check_batch(getattr(task, name), classes=space.classes, image_shape=space.image_shape)
+        if settings.batch_size > len(task.train.labels):
+            raise JaxzcError(
+                f"a batch of {settings.batch_size} images is larger than the {len(task.train.labels)} training images: make it smaller"
+            )
+        self.space = space
+        splits = tuple(jax.tree.map(jnp.asarray, getattr(task, name)) for name in SPLITS)
+        program = jax.jit(lambda arch, seed, splits: _train(space, task.distort, settings, arch, jax.random.key(seed), *splits))
+        self._program = lambda arch, seed: program(arch, seed, splits)
+
+    def one(self, arch: np.ndarray, seed: int = 0) -> Accuracies:
+        """Accuracies in percent of genes `[genes]`, trained with weights, batches and distortions of `seed`."""
+        counts = jax.device_get(self._program(jnp.asarray(arch, jnp.int32), seed))
+        return Accuracies(*(100 * int(correct) / int(total) for correct, total in counts))
+
+
+def _train(space: Space, distort: Any, settings: Settings, arch: Array, key: Array, train: Batch, validation: Batch, test: Batch) -> Any:
+    """(correct, total) of the three splits, int32 scalars."""
+    # One seed means the same weights, batches and distortions for every architecture, so that luck which all share cancels in the ranking.
+    weights_key, order_key, step_key, last_key = jax.random.split(key, 4)
+    network = space.network(arch)
+    optimiser = _optimiser(settings)
+
+    def loss(params: Any, batch: Batch) -> Array:
+        return cross_entropy(network.forward(params, batch.images, norm="batch").logits, batch.labels)
+
+    def step(carry: Any, inputs: Any) -> Any:
+        params, state = carry
+        number, chosen = inputs
+        images = distort(jax.random.fold_in(step_key, number), train.images[chosen])
+        updates, state = optimiser.update(jax.grad(loss)(params, Batch(images, train.labels[chosen])), state, params)
+        return (optax.apply_updates(params, updates), state), None
+
+    params = space.init(weights_key)
+    order = _order(order_key, len(train.labels), settings)
+    (params, _), _ = jax.lax.scan(step, (params, optimiser.init(params)), (jnp.arange(settings.steps), order))
+    seen = Batch(distort(last_key, train.images), train.labels)
+    return [_correct(network, params, split) for split in (seen, validation, test)]
+
+
+def _optimiser(settings: Settings) -> optax.GradientTransformation:
+    rate = optax.cosine_decay_schedule(settings.learning_rate, settings.steps)
+    descent = optax.sgd(rate, settings.momentum, nesterov=True)
+    return optax.chain(optax.add_decayed_weights(settings.weight_decay), descent)
+
+
+def _order(key: Array, images: int, settings: Settings) -> Array:
+    """Indices of every batch, int `[steps, batch_size]`: epoch after epoch in a random order; a batch may span two epochs."""
+    wanted = settings.steps * settings.batch_size
+    epochs = jax.vmap(lambda k: jax.random.permutation(k, images))(jax.random.split(key, -(-wanted // images)))
+    return epochs.reshape(-1)[:wanted].reshape(settings.steps, settings.batch_size)
+
+
+def _correct(network: Network, params: Any, batch: Batch) -> tuple[Array, int]:
+    """Images classified correctly, and images. Normalisation uses the statistics of the whole split (transductive), because a network of
+    the engine keeps no running averages."""
+    predicted = network.forward(params, batch.images, norm="batch").logits.argmax(1)
+    return (predicted == batch.labels).sum(), len(batch.labels)
+
+
+def table_columns(space: Space, archs: np.ndarray, runs: Mapping[tuple[str, int], Accuracies], seeds: int) -> dict[str, Any]:
+    """Columns `[n]` of a ground-truth table for architectures `[n, genes]`, from the runs of (architecture string, seed): `arch`; for every
+    split the mean over seeds (`test_accuracy`) and each seed (`test_accuracy_seed0`), in percent; `params`, `flops`."""
+    strings = [space.to_string(arch) for arch in archs]
+    percent = np.array([[runs[string, seed] for seed in range(seeds)] for string in strings], np.float64)
+    means = {f"{split}_accuracy": percent[:, :, k].mean(1) for k, split in enumerate(SPLITS)}
+    each = {f"{split}_accuracy_seed{seed}": percent[:, seed, k] for k, split in enumerate(SPLITS) for seed in range(seeds)}
+    counts = space.counts(archs)
+    return {"arch": strings, **means, **each, "params": np.asarray(counts.params), "flops": np.asarray(counts.flops)}
+
+
+def noise_ceiling(columns: Mapping[str, Any], metric: str = "test_accuracy") -> dict[str, float]:
+    """How well training agrees with itself, so how well a proxy can possibly do.
+
+    seed_to_seed: Spearman's rho of the metric between two seeds, mean over all pairs (NaN with a single seed).
+    mean_of_seeds: the same expected between two tables that are means over this many seeds (Spearman-Brown), which is what `metric` is.
+    """
+    each = [values for name, values in columns.items() if name.startswith(f"{metric}_seed")]
+    pairs = [float(np.asarray(stats.spearmanr(a, b))[0]) for a, b in combinations(each, 2)]
+    rho = float(np.mean(pairs)) if pairs else float("nan")
+    return {"seed_to_seed": rho, "mean_of_seeds": len(each) * rho / (1 + (len(each) - 1) * rho)}

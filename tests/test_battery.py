@@ -1,0 +1,123 @@
+"""One battery over every proxy and every space: what a score may depend on, and what it may not."""
+
+import warnings
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxzc import catalogue
+from jaxzc.proxies import PROXIES
+from jaxzc.scoring import SpaceScorer, evaluate_proxies, to_float
+from jaxzc.types import Batch, Space
+
+SMALL: dict[str, dict[str, Any]] = {"nasbench201": {"channels": 2, "cells": 1, "image_shape": (8, 8, 3)}}
+"""Options that make a space's networks tiny; a space that is not named here is scored at its default size."""
+
+# float32 scores of two programs that round differently: sums of terms of both signs, counts at a threshold, and heavy tails move more.
+LOOSE = {"plain": 1e-2, "grasp": 1e-2, "jacob_cov": 1e-2, "zico": 1e-1, "sweet_zico": 1e-1, "sweetimator": 5e-2, "sweet_gradsign": 5e-2}
+SCORES = [name for name in PROXIES if name not in ("params", "flops", "layers")]
+
+
+class Case(NamedTuple):
+    space: Space
+    scorer: SpaceScorer
+    archs: np.ndarray
+    rows: list[dict[str, float]]
+
+
+@pytest.fixture(scope="module", params=sorted(catalogue.spaces()))
+def case(request: pytest.FixtureRequest) -> Case:
+    options = {"image_shape": (32, 32, 3), **SMALL.get(request.param, {})}
+    space = catalogue.space(request.param, classes=3, **options)
+    rng = np.random.default_rng(0)
+    batches = [Batch(rng.standard_normal((6, *space.image_shape)).astype(np.float32), rng.integers(0, 3, 6)) for _ in range(2)]
+    scorer = SpaceScorer(space, batches, "all")
+    archs = np.concatenate([space.sample(rng, 4), np.zeros((1, len(space.choices)), np.int8)])
+    return Case(space, scorer, archs, list(scorer.each(archs)))
+
+
+@pytest.mark.parametrize("name", list(PROXIES))
+def test_scores_are_numbers_that_tell_architectures_apart(case: Case, name: str) -> None:
+    values = [row[name] for row in case.rows]
+    assert all(isinstance(v, float) for v in values)
+    finite = {v for v in values if np.isfinite(v)}
+    assert len(finite) >= 2, f"{name} gives {values}"
+
+
+def test_deterministic_and_independent_of_order(case: Case) -> None:
+    again = list(case.scorer.each(case.archs[::-1]))[::-1]
+    for first, second in zip(case.rows, again, strict=True):
+        np.testing.assert_array_equal(list(first.values()), list(second.values()))
+
+
+def test_one_compilation_for_every_architecture(case: Case) -> None:
+    list(case.scorer.each(case.archs))
+    assert case.scorer.program._cache_size() == 1
+    assert case.scorer.draw._cache_size() == 1
+
+
+def test_seed_changes_scores_and_is_reproducible(case: Case) -> None:
+    other = case.scorer.one(case.archs[0], seed=1)
+    assert other["snip"] != case.rows[0]["snip"]
+    assert other["params"] == case.rows[0]["params"]
+    assert other == case.scorer.one(case.archs[0], seed=1)
+
+
+def test_inactive_weights_change_no_score(case: Case) -> None:
+    """Kernels of operations that the architecture has not chosen may hold anything."""
+    arch = jnp.asarray(case.archs[0], jnp.int32)
+    network = case.space.network(arch)
+    params = case.scorer.draw(jax.random.key(0), arch)
+    noise = [
+        jnp.where(on.reshape(-1, *(1,) * (w.ndim - 1)), w, 1e3 * (w + 1))
+        for w, on in zip(network.weights(params), network.active(), strict=True)
+    ]
+    assert any(not np.array_equal(a, b) for a, b in zip(noise, network.weights(params), strict=True)), "nothing was inactive"
+    made = case.scorer.program(network.with_weights(params, noise), arch, case.scorer.batches)
+    for name, value in made.items():
+        np.testing.assert_array_equal(to_float(jax.device_get(value)), case.rows[0][name], err_msg=name)
+
+
+def test_nan_and_infinities_are_kept(case: Case) -> None:
+    """The first architecture of every space here is disconnected: a constant Jacobian has no correlation, equal codes no determinant."""
+    disconnected = case.rows[-1]
+    assert np.isnan(disconnected["jacob_cov"])
+    assert disconnected["naswot"] == -np.inf
+    assert disconnected["zico"] == 0
+
+
+@pytest.fixture(scope="module")
+def without_jit(case: Case) -> dict[str, float]:
+    arch = case.archs[0]
+    params = case.scorer.draw(jax.random.key(0), jnp.asarray(arch, jnp.int32))
+    with jax.disable_jit(), warnings.catch_warnings():
+        made = evaluate_proxies(case.scorer.traced, case.space.network(tuple(arch.tolist())), params, case.scorer.batches)
+    return {name: to_float(value) for name, value in made.items()}
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_program_equals_discrete_network_without_jit(case: Case, without_jit: dict[str, float], name: str) -> None:
+    np.testing.assert_allclose(without_jit[name], case.rows[0][name], rtol=LOOSE.get(name, 1e-3), atol=1e-6)
+
+
+@pytest.mark.parametrize("names", [["naswot", "lnwot"], ["snip"]])
+def test_a_score_does_not_depend_on_its_company(case: Case, names: list[str]) -> None:
+    alone = SpaceScorer(case.space, list(case.scorer.batches), names).one(case.archs[0])
+    for name in names:
+        np.testing.assert_allclose(alone[name], case.rows[0][name], rtol=LOOSE.get(name, 1e-4))
+
+
+def test_float32_is_close_to_float64(case: Case) -> None:
+    arch = jnp.asarray(case.archs[0], jnp.int32)
+    params = case.scorer.draw(jax.random.key(0), arch)
+    names = ("naswot", "lnwot", "snr_synflow", "synflow", "l2_norm")
+    chosen = {name: PROXIES[name] for name in names}
+    with jax.enable_x64(True):
+        wide = jax.tree.map(lambda a: a.astype(jnp.float64) if a.dtype == jnp.float32 else a, (params, case.scorer.batches))
+        made = jax.jit(lambda p, a, b: evaluate_proxies(chosen, case.space.network(a), p, b))(wide[0], arch, wide[1])
+        made = {name: to_float(value) for name, value in made.items()}
+    for name in names:
+        np.testing.assert_allclose(case.rows[0][name], made[name], rtol=1e-4, err_msg=name)
