@@ -434,3 +434,18 @@ def test_installed_command_survives_a_closed_pipe() -> None:
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_evaluate_adds_the_majority_vote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Three architectures in one order by two of three voters; the third voter is outvoted."""
+    archs = ["a", "b", "c", "d"]
+    columns = {"arch": archs, "seed": [0] * 4, "synflow": [1.0, 2, 3, 4], "jacob_cov": [1.0, 2, 3, 4], "snip": [4.0, 3, 2, 1]}
+    write_scores(tmp_path / "s.parquet", columns, {"proxies": ["synflow", "jacob_cov", "snip"]})
+    (tmp_path / "t.csv").write_text("arch,acc\na,10\nb,20\nc,30\nd,40\n")
+    assert main(["evaluate", str(tmp_path / "s.parquet"), "--table", str(tmp_path / "t.csv"), "--metric", "acc", "--vote"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("vote"))
+    assert line.split()[1:3] == ["1.000", "1.000"]
+    columns.pop("snip")
+    write_scores(tmp_path / "two.parquet", columns, {})
+    assert main(["evaluate", str(tmp_path / "two.parquet"), "--table", str(tmp_path / "t.csv"), "--metric", "acc", "--vote"]) == 2
+    assert "no proxy 'snip'" in capsys.readouterr().err
