@@ -74,8 +74,8 @@ def read(directory: Path) -> tuple[list[Golden], dict[str, Any], dict[str, np.nd
     networks = []
     for index, path in enumerate(sorted((directory / "networks").glob("*.npz"))):
         arrays = dict(np.load(path))
-        shape = inputs["x1"].shape[1:]
-        space = NasBench201(int(arrays["C"]), int(arrays["N"]), arrays["logits_train"].shape[1], tuple(int(n) for n in shape))
+        height, width, depth = (int(n) for n in inputs["x1"].shape[1:])
+        space = NasBench201(int(arrays["C"]), int(arrays["N"]), arrays["logits_train"].shape[1], (height, width, depth))
         networks.append(Golden(index, path, space, space.parse(str(arrays["arch"])), arrays))
     return networks, scores, inputs
 

@@ -28,4 +28,30 @@ PROXIES: dict[str, Proxy] = {
     )
 }
 
-__all__ = [*PROXIES, "PROXIES"]
+__all__ = [
+    "PROXIES",
+    "fisher",
+    "flops",
+    "grad_norm",
+    "grasp",
+    "jacob_cov",
+    "l2_norm",
+    "layers",
+    "lnwot",
+    "naswot",
+    "params",
+    "plain",
+    "snip",
+    "snr_snip",
+    "snr_synflow",
+    "sweet_gradsign",
+    "sweet_ntk",
+    "sweet_snip",
+    "sweet_zico",
+    "sweetimator",
+    "synflow",
+    "synflow_bn",
+    "tcet_snip",
+    "tcet_synflow",
+    "zico",
+]
