@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxzc.types import Array
 
@@ -27,6 +28,20 @@ def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _cast(tree: Any, dtype: Any) -> Any:
     return jax.tree.map(lambda a: a.astype(dtype) if jnp.issubdtype(a.dtype, jnp.floating) else a, tree)
+
+
+def binary_exponent(x: Array) -> Array:
+    """floor(log2 x) as int32; 0 where x is 0, negative or not finite."""
+    usable = (x > 0) & jnp.isfinite(x)
+    return jnp.where(usable, jnp.floor(jnp.log2(jnp.where(usable, x, 1))), 0).astype(jnp.int32)
+
+
+def power_of_two(exponent: Array, dtype: Any) -> Array:
+    """2**exponent, exactly, limited to the normal numbers of `dtype`. A table, because bit operations on float64 inside `in_float64` are
+    traced again outside of it, where 64-bit integers do not exist."""
+    limit = int(np.finfo(dtype).maxexp) - 2
+    table = np.ldexp(np.ones(2 * limit + 1), np.arange(-limit, limit + 1)).astype(dtype)
+    return jnp.asarray(table)[jnp.clip(exponent, -limit, limit) + limit]
 
 
 def log_determinant(gram: Array) -> Array:

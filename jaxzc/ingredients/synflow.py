@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxzc.numerics import in_float64
+from jaxzc.numerics import binary_exponent, in_float64, power_of_two
 from jaxzc.resolver import makes
 from jaxzc.types import Array, Network, Norm
 
@@ -21,9 +21,8 @@ def _positive(network: Network, params: Any, images: Array, norm: Norm) -> dict[
 
         grads, exponent = jax.grad(total, has_aux=True)(network.weights(positive))
         # A power of two taken out of the gradients brings them into float32's range whatever the depth, and changes no digit.
-        largest = jnp.max(jnp.stack([jnp.max(jnp.abs(g)) for g in grads]))
-        shift = jnp.frexp(largest)[1]
-        return [jnp.ldexp(g, -shift).reshape(len(g), -1) for g in grads], exponent + shift
+        shift = binary_exponent(jnp.max(jnp.stack([jnp.max(jnp.abs(g)) for g in grads])))
+        return [(g * power_of_two(-shift, g.dtype)).reshape(len(g), -1) for g in grads], exponent + shift
 
     grads, exponent = in_float64(run)(params, jnp.ones((1, *images.shape[1:]), images.dtype))
     return {"grads": grads, "exponent": exponent}

@@ -4,11 +4,9 @@ A layer is a convolution or matrix product of something that depends on the imag
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
-
-from jax.extend.core import ClosedJaxpr
+from typing import Any, NamedTuple
 
 from jaxzc.networks.nonlinear import is_normalisation, rectifier, relu_input
 from jaxzc.networks.program import CUSTOM_RULES, SHAPING, Op, Program, closed_body, flatten
@@ -88,7 +86,7 @@ class _Walk:
             env.update(zip(op.outputs, outs, strict=True))
         return env
 
-    def _body(self, body: ClosedJaxpr, taints: Sequence[Taint], inside: str, times: int) -> list[Taint]:
+    def _body(self, body: Any, taints: Sequence[Taint], inside: str, times: int) -> list[Taint]:
         program = flatten(body)
         env = self.block(program, taints, inside, times)
         return [env[value] for value in program.outputs]
@@ -96,7 +94,7 @@ class _Walk:
     def _outputs(self, program: Program, op: Op, ins: list[Taint], inside: str, times: int) -> list[Taint]:
         p = op.params
         if op.name == "scan":
-            start = p["num_consts"], p["num_consts"] + p["num_carry"]
+            start = _scan_starts(p)
             pairs = zip(ins[start[1] :], op.inputs[start[1] :], strict=True)
             sliced = [self._slice(taint, program.avals[value].shape) for taint, value in pairs]
             within = inside or "lax.scan"
@@ -111,7 +109,7 @@ class _Walk:
             return self._body(closed_body(op.eqn), ins, inside or "a function with a custom derivative", times)
         return [_join(*ins)] * len(op.outputs)
 
-    def _loop(self, body: ClosedJaxpr, fixed: list[Taint], state: list[Taint], xs: list[Taint], inside: str, times: int) -> list[Taint]:
+    def _loop(self, body: Any, fixed: list[Taint], state: list[Taint], xs: list[Taint], inside: str, times: int) -> list[Taint]:
         """Taints after a loop: its state may take up what the body's results depend on, until nothing changes."""
         while True:
             trial = Found()
@@ -207,6 +205,14 @@ def _narrowest(program: Program, value: int) -> int:
         value = op.inputs[0]
         size = min(size, math.prod(program.avals[value].shape))
     return size
+
+
+def _scan_starts(params: Mapping[str, Any]) -> tuple[int, int]:
+    """Where the carry and the scanned inputs of a scan begin among its inputs."""
+    if "num_consts" in params:
+        return params["num_consts"], params["num_consts"] + params["num_carry"]
+    consts, carry, _ = (len(part.vals) for part in params["ft_in"].unpack())  # JAX 0.12 on
+    return consts, consts + carry
 
 
 def _join(*taints: Taint) -> Taint:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+from jax.extend.core import Jaxpr, Literal
 
 INLINED = frozenset({"jit", "pjit", "closed_call", "core_call", "remat", "remat2", "checkpoint"})
 """Calls that only group code."""
@@ -86,8 +86,21 @@ class Program:
         return hits
 
 
-def flatten(closed: ClosedJaxpr) -> Program:
-    """The program of a jaxpr, with grouping calls inlined and unused operations dropped."""
+class Closed(NamedTuple):
+    """A jaxpr and the values of its constants (JAX before 0.12 has a class of its own for the pair, later versions have one class)."""
+
+    jaxpr: Jaxpr
+    consts: Sequence[Any]
+
+
+def closed(body: Any) -> Closed:
+    """Any form in which JAX hands out a jaxpr."""
+    return Closed(getattr(body, "jaxpr", body), getattr(body, "consts", ()))
+
+
+def flatten(jaxpr: Any) -> Program:
+    """The program of a jaxpr in any form (see `closed`), with grouping calls inlined and unused operations dropped."""
+    traced = closed(jaxpr)
     ops: list[Op] = []
     avals: list[Any] = []
     constants: dict[int, Any] = {}
@@ -119,15 +132,14 @@ def flatten(closed: ClosedJaxpr) -> Program:
             ops.append(Op(eqn, inputs, outputs))
         return [read(atom) for atom in jaxpr.outvars]
 
-    arguments = tuple(new(var.aval) for var in closed.jaxpr.invars)
-    results = tuple(inline(closed.jaxpr, closed.consts, arguments))
+    arguments = tuple(new(var.aval) for var in traced.jaxpr.invars)
+    results = tuple(inline(traced.jaxpr, traced.consts, arguments))
     return Program(_needed(ops, results), arguments, results, tuple(avals), constants)
 
 
-def closed_body(eqn: Any) -> ClosedJaxpr:
+def closed_body(eqn: Any) -> Closed:
     """The jaxpr that a call-like equation runs."""
-    body = next(eqn.params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in eqn.params)
-    return body if isinstance(body, ClosedJaxpr) else ClosedJaxpr(body, ())
+    return closed(next(eqn.params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in eqn.params))
 
 
 def _needed(ops: Sequence[Op], results: Sequence[int]) -> tuple[Op, ...]:

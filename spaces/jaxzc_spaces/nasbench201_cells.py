@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
+from jaxzc.numerics import binary_exponent, power_of_two
 from jaxzc.types import Array, Forward, Norm, Tap
 from jaxzc_spaces import edge_ops
 from jaxzc_spaces.edge_ops import CONV1, CONV3
@@ -36,8 +37,8 @@ def rescale(x: Array, exponent: Array, norm: Norm) -> tuple[Array, Array]:
     """Without normalisation, take a power of two out of x, so that no depth overflows; exact, and constant under differentiation."""
     if norm != "none":
         return x, exponent
-    shift = lax.stop_gradient(jnp.frexp(jnp.max(jnp.abs(x)))[1])
-    return x * jnp.ldexp(jnp.ones((), x.dtype), -shift), exponent + shift
+    shift = lax.stop_gradient(binary_exponent(jnp.max(jnp.abs(x))))
+    return x * power_of_two(-shift, x.dtype), exponent + shift
 
 
 def is_conv(op: int | Array) -> Any:
@@ -185,7 +186,7 @@ class NasBench201Net(nnx.Module):
         x = self.head_bn(x, norm)
         x = jax.nn.relu(read.relu(x)).mean((1, 2))
         bias = self.head_bias[...]
-        logits = read.layer(x @ self.head[...] + (bias if norm != "none" else bias * jnp.ldexp(jnp.ones((), x.dtype), -exponent)))
+        logits = read.layer(x @ self.head[...] + (bias if norm != "none" else bias * power_of_two(-exponent, x.dtype)))
         return Forward(logits, read.layers if tap.layer else None, read.relus if tap.relu else None, exponent)
 
 
