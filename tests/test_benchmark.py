@@ -25,7 +25,7 @@ SPACE = digits.space()
 def test_shipped_table_holds_distinct_architectures_of_the_documented_draw() -> None:
     strings = SHIPPED.columns["arch"].tolist()
     archs = np.stack([SPACE.parse(text) for text in strings])
-    assert len(archs) == SHIPPED.metadata["architectures"] >= 45
+    assert len(archs) == SHIPPED.metadata["architectures"] >= 400
     assert len(np.unique(SPACE.canonical(archs), axis=0)) == len(archs)
     assert [SPACE.to_string(arch) for arch in digits.architectures(SPACE, len(archs))] == strings
     counts = SPACE.counts(archs)
@@ -54,7 +54,7 @@ def test_shipped_metadata_say_how_the_table_was_made() -> None:
     assert set(made["versions"]) == set(digits.VERSIONS)
     assert made["command"].startswith("jaxzc train-benchmark --architectures")
     assert made["noise_ceiling"] == pytest.approx(noise_ceiling(SHIPPED.columns))
-    assert made["noise_ceiling"]["seed_to_seed"] > 0.5
+    assert made["noise_ceiling"]["seed_to_seed"] > 0.6
     assert table_path().stat().st_size < 500_000
 
 
