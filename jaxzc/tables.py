@@ -177,8 +177,8 @@ def _read_table(path: Path, arch_column: str) -> pa.Table:
 
 def _read_parquet(path: Path) -> pa.Table:
     try:
-        with open(path, "rb") as file:
-            return pq.read_table(file)
+        # From memory and on this thread: Arrow's threads, left reading a Python file, abort the interpreter when it exits.
+        return pq.read_table(pa.BufferReader(path.read_bytes()), use_threads=False, pre_buffer=False)
     except FileNotFoundError as error:
         raise JaxzcError(f"there is no file {path}: check the path") from error
     except (OSError, pa.ArrowException) as error:
