@@ -5,7 +5,6 @@ float32 with their float32 values, at the tolerances stored beside the values an
 """
 
 import math
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -129,9 +128,9 @@ def _score(dtype: Any) -> Scores:
 
 
 @pytest.fixture(scope="module")
-def float64() -> Iterator[Scores]:
-    with jax.enable_x64(True):
-        yield _score(jnp.float64)
+def float64() -> Scores:
+    with jax.enable_x64(True):  # left before any test runs, so that it reaches no other file
+        return _score(jnp.float64)
 
 
 @pytest.fixture(scope="module")
