@@ -4,8 +4,8 @@ So that accuracies do not crowd at the top, every image is shifted by up to a pi
 its 200 steps of training are few. Training sees new shifts and new noise in every step; validation and test images are distorted once, in
 several copies each, because a few hundred images alone do not tell two good networks apart.
 
-The sizes were chosen in a pilot of 24 architectures and 2 seeds, by Spearman's rho of the two seeds' test accuracies: 0.87 as they are,
-0.59 with noise 0.5 and shifts of 2. So few architectures, picked over, flatter: the table's own noise ceiling stands in its metadata.
+The sizes were chosen in a pilot of 24 architectures and 2 seeds. Over the 440 architectures shipped, Spearman's rho of two seeds' test
+accuracies is 0.69, and 0.87 is expected of the mean of three seeds: half of them lie within 3 points of the best.
 """
 
 from typing import Any

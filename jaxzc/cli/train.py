@@ -61,7 +61,7 @@ def _part(text: str) -> tuple[int, int]:
 
 def run(arguments: argparse.Namespace) -> None:
     out = Path(arguments.out)
-    _check_out(out, arguments.overwrite)
+    common.check_out(out, arguments.overwrite)
     space = digits.space()
     archs = tables.read_archs(arguments.archs, space).archs if arguments.archs else digits.architectures(space, arguments.architectures)
     settings = replace(digits.SETTINGS, steps=arguments.steps)
@@ -93,13 +93,6 @@ def run(arguments: argparse.Namespace) -> None:
     }
     tables.write_scores(out, columns, metadata, overwrite=True)  # another part may have written the same a moment ago
     print(_summary(out, columns, metadata))
-
-
-def _check_out(out: Path, overwrite: bool) -> None:
-    if out.exists() and not overwrite:
-        raise JaxzcError(f"{out} exists: choose another name, or add --overwrite")
-    if not out.absolute().parent.is_dir():
-        raise JaxzcError(f"there is no directory {out.absolute().parent} for {out.name}: create it first")
 
 
 def _facts(space: Space, settings: Any) -> dict[str, Any]:
