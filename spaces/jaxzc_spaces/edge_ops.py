@@ -1,19 +1,11 @@
-"""The operations of a cell's edge, chosen by an integer inside one compiled program, and their derivatives of every order.
+"""The operations of a cell's edges, with gradients that are fast wherever they are compiled.
 
-An edge maps its source node `x` (and `r = relu(x)`, shared by the edges that leave the node) to one of
-`[0, x, conv1x1(r), conv3x3(r), avg_pool3x3(x)]`. Differentiating `lax.switch` from outside saves the residuals of all branches, and XLA's
-CPU compiler leaves convolution gradients inside loops and branches on a path 30 to 100 times slower than a convolution. So the
-derivatives are written out as three maps that are closed under differentiation, each with a switch of its own:
-
-    value(op, x, r, w)        the edge's output; linear in (x, r), and in w
-    pull_nodes(op, w, ct)     cotangents of (x, r)
-    pull_kernels(op, r, ct)   cotangents of w
-
-With a Python int for `op` (a discrete network) the branch is chosen while tracing and JAX differentiates it as it stands.
-Shapes: x, r, ct `[B, H, W, C]`; w = (`[1, 1, C, C]`, `[3, 3, C, C]`), HWIO.
+XLA's CPU compiler leaves the gradients of a convolution inside loops and branches on a path 30 to 100 times slower than a convolution, so
+they are written out here, as convolutions and matrix products. Shapes: activations `[B, H, W, C]`, kernels HWIO.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,9 +13,6 @@ import numpy as np
 from jax import lax
 
 Array = jax.Array
-Kernels = tuple[Array, Array]
-
-NONE, SKIP, CONV1, CONV3, POOL = range(5)
 
 
 def conv1x1(x: Array, w: Array) -> Array:
@@ -66,15 +55,32 @@ def conv3x3_kernel(x: Array, ct: Array) -> Array:
     return taps.reshape(3, c, 3, d).transpose(2, 0, 1, 3)
 
 
-conv3x3.defvjp(lambda x, w: (conv3x3(x, w), (x, w)), lambda xw, ct: (conv3x3(ct, _flipped(xw[1])), conv3x3_kernel(xw[0], ct)))
+def _conv3x3_pull(w: Array, ct: Array) -> Array:
+    return conv3x3(ct, _flipped(w))
+
+
+conv3x3.defvjp(lambda x, w: (conv3x3(x, w), (x, w)), lambda xw, ct: (_conv3x3_pull(xw[1], ct), conv3x3_kernel(xw[0], ct)))
 conv3x3_kernel.defvjp(
     lambda x, ct: (conv3x3_kernel(x, ct), (x, ct)),
-    lambda xct, u: (conv3x3(xct[1], _flipped(u)), conv3x3(xct[0], u)),
+    lambda xct, u: (_conv3x3_pull(u, xct[1]), conv3x3(xct[0], u)),
 )
 
 
-def _conv1x1_kernel(x: Array, ct: Array) -> Array:
-    return jnp.einsum("bhwc,bhwd->cd", x, ct)[None, None]
+@jax.custom_vjp
+def _conv3x3_pulls(x: Array, w: Array, ct: Array) -> tuple[Array, Array]:
+    """Both cotangents of conv3x3, of x and of w."""
+    return _conv3x3_pull(w, ct), conv3x3_kernel(x, ct)
+
+
+def _conv3x3_pulls_bwd(residuals: Any, cotangents: tuple[Array, Array]) -> Any:
+    x, w, ct = residuals
+    u, v = cotangents
+    # conv(u, w) + conv(x, v) as one convolution of twice as many channels, which is cheaper where they are few.
+    of_ct = conv3x3(jnp.concatenate([u, x], -1), jnp.concatenate([w, v], 2))
+    return _conv3x3_pull(v, ct), conv3x3_kernel(u, ct), of_ct
+
+
+_conv3x3_pulls.defvjp(lambda x, w, ct: (_conv3x3_pulls(x, w, ct), (x, w, ct)), _conv3x3_pulls_bwd)
 
 
 def _box_sum(x: Array) -> Array:
@@ -96,72 +102,34 @@ def avg_pool3x3(x: Array) -> Array:
     return _box_sum(x) / _window_sizes(x)
 
 
-_VALUE = (
-    lambda x, r, w: jnp.zeros_like(x),
-    lambda x, r, w: x,
-    lambda x, r, w: conv1x1(r, w[0]),
-    lambda x, r, w: conv3x3(r, w[1]),
-    lambda x, r, w: avg_pool3x3(x),
-)
-_PULL_NODES = (
-    lambda w, ct: (jnp.zeros_like(ct), jnp.zeros_like(ct)),
-    lambda w, ct: (ct, jnp.zeros_like(ct)),
-    lambda w, ct: (jnp.zeros_like(ct), conv1x1(ct, w[0].swapaxes(2, 3))),
-    lambda w, ct: (jnp.zeros_like(ct), conv3x3(ct, _flipped(w[1]))),
-    lambda w, ct: (_box_sum(ct / _window_sizes(ct)), jnp.zeros_like(ct)),
-)
+def _avg_pool3x3_pull(ct: Array) -> Array:
+    return _box_sum(ct / _window_sizes(ct))
 
 
-def _no_kernels(r: Array, ct: Array) -> Kernels:
-    c, d = r.shape[-1], ct.shape[-1]
-    return jnp.zeros((1, 1, c, d), ct.dtype), jnp.zeros((3, 3, c, d), ct.dtype)
+def _conv1x1_pulls(x: Array, w: Array, ct: Array) -> tuple[Array, Array]:
+    return conv1x1(ct, w.swapaxes(2, 3)), jnp.einsum("bhwc,bhwd->cd", x, ct)[None, None]
 
 
-_PULL_KERNELS = (
-    _no_kernels,
-    _no_kernels,
-    lambda r, ct: (_conv1x1_kernel(r, ct), _no_kernels(r, ct)[1]),
-    lambda r, ct: (_no_kernels(r, ct)[0], conv3x3_kernel(r, ct)),
-    _no_kernels,
-)
+class Fixed(NamedTuple):
+    """A linear operation without parameters. value: x -> y; pull: ct -> cotangent of x."""
+
+    value: Callable[[Array], Array]
+    pull: Callable[[Array], Array]
 
 
-@jax.custom_vjp
-def _value(op: Array, x: Array, r: Array, w: Kernels) -> Array:
-    return lax.switch(op, _VALUE, x, r, w)
+class Convolution(NamedTuple):
+    """A convolution of relu(x), followed by normalisation. kernel: which of the edge's kernels it takes; value: (x, w) -> y;
+    pull: (w, ct) -> cotangent of x; pulls: (x, w, ct) -> cotangents of (x, w)."""
+
+    kernel: int
+    value: Callable[[Array, Array], Array]
+    pull: Callable[[Array, Array], Array]
+    pulls: Callable[[Array, Array, Array], tuple[Array, Array]]
 
 
-@jax.custom_vjp
-def _pull_nodes(op: Array, w: Kernels, ct: Array) -> tuple[Array, Array]:
-    return lax.switch(op, _PULL_NODES, w, ct)
-
-
-@jax.custom_vjp
-def _pull_kernels(op: Array, r: Array, ct: Array) -> Kernels:
-    return lax.switch(op, _PULL_KERNELS, r, ct)
-
-
-def _value_bwd(residuals: Any, ct: Array) -> Any:
-    op, r, w = residuals
-    return (None, *_pull_nodes(op, w, ct), _pull_kernels(op, r, ct))
-
-
-def _pull_nodes_bwd(residuals: Any, cotangents: tuple[Array, Array]) -> Any:
-    op, w, ct = residuals
-    u, v = cotangents
-    return None, _pull_kernels(op, v, ct), _value(op, u, v, w)
-
-
-def _pull_kernels_bwd(residuals: Any, u: Kernels) -> Any:
-    op, r, ct = residuals
-    return None, _pull_nodes(op, u, ct)[1], _value(op, jnp.zeros_like(r), r, u)
-
-
-_value.defvjp(lambda op, x, r, w: (_value(op, x, r, w), (op, r, w)), _value_bwd)
-_pull_nodes.defvjp(lambda op, w, ct: (_pull_nodes(op, w, ct), (op, w, ct)), _pull_nodes_bwd)
-_pull_kernels.defvjp(lambda op, r, ct: (_pull_kernels(op, r, ct), (op, r, ct)), _pull_kernels_bwd)
-
-
-def value(op: int | Array, x: Array, r: Array, w: Kernels) -> Array:
-    """The edge's output `[B, H, W, C]` for operation `op`: a Python int or an int32 scalar."""
-    return _VALUE[op](x, r, w) if isinstance(op, int) else _value(op, x, r, w)
+Operation = Fixed | Convolution
+ZERO = Fixed(jnp.zeros_like, jnp.zeros_like)
+IDENTITY = Fixed(lambda x: x, lambda ct: ct)
+AVG_POOL = Fixed(avg_pool3x3, _avg_pool3x3_pull)
+CONV1X1 = Convolution(0, conv1x1, lambda w, ct: conv1x1(ct, w.swapaxes(2, 3)), _conv1x1_pulls)
+CONV3X3 = Convolution(1, conv3x3, _conv3x3_pull, _conv3x3_pulls)

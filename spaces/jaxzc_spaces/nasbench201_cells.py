@@ -16,8 +16,8 @@ from jax import lax
 from jaxzc.numerics import binary_exponent, power_of_two
 from jaxzc.types import Array, Forward, Norm, Tap
 from jaxzc_spaces import edge_ops
-from jaxzc_spaces.edge_ops import CONV1, CONV3
-from jaxzc_spaces.nasbench201_encoding import EDGES
+from jaxzc_spaces.cell_program import Edges, cell, discrete_cell
+from jaxzc_spaces.nasbench201_encoding import CONV1, CONV3, EDGES
 
 BN_EPS = 1e-5
 NO_TAP = Tap()
@@ -45,14 +45,12 @@ def is_conv(op: int | Array) -> Any:
     return op in (CONV1, CONV3) if isinstance(op, int) else (op == CONV1) | (op == CONV3)
 
 
-def _where(condition: Any, x: Any, y: Any) -> Any:
-    if isinstance(condition, bool):
-        return x if condition else y
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), x, y)
+OPERATIONS = (edge_ops.ZERO, edge_ops.IDENTITY, edge_ops.CONV1X1, edge_ops.CONV3X3, edge_ops.AVG_POOL)
+"""In the order of the genes."""
 
 
 def _read(condition: Any, read: Any, y: Array) -> Any:
-    """`read(y)` where the edge is a convolution, zeros elsewhere: reading costs a matrix product, so it is not done in vain."""
+    """`read(y)` where the condition holds, zeros elsewhere: reading costs a matrix product, so it is not done in vain."""
     zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(read, y))
     if isinstance(condition, bool):
         return read(y) if condition else zeros
@@ -103,23 +101,17 @@ class Cells(nnx.Module):
 
     def cell(self, x: Array, arch: Sequence[Any], norm: Norm, tap: Tap, perturb: Any) -> Any:
         """One cell; called on a slice, arrays with the leading axis [6]."""
-        nodes, kept_edges, kept_nodes = [x], [], []
-        relus = []
-        for target in (1, 2, 3):
-            relus.append(jax.nn.relu(nodes[-1]))
-            if tap.relu is not None:
-                kept_nodes.append(_read(_any_conv(arch, target - 1), tap.relu, nodes[-1]))
-            total = jnp.zeros_like(x)
-            for edge, source in ((e, s) for e, (s, t) in enumerate(EDGES) if t == target):
-                op = arch[edge]
-                conv = is_conv(op)
-                y = edge_ops.value(op, nodes[source], relus[source], (self.conv1x1[edge], self.conv3x3[edge]))
-                if tap.layer is not None:
-                    y, kept = _tap_edge(tap.layer, op, y, jax.tree.map(lambda a, edge=edge: a[edge], perturb))
-                    kept_edges.append(kept)
-                total = total + _where(conv, self.bn(y, norm, edge), y)
-            nodes.append(total)
-        return nodes[3], stack(kept_edges), stack(kept_nodes)
+
+        def post(y: Array, bn: Any, perturb: Any) -> tuple[Array, Any]:
+            y, kept = (y, None) if tap.layer is None else tap.layer(y, perturb)
+            return normalise(y, *bn, norm), kept
+
+        edges = Edges((self.conv1x1[...], self.conv3x3[...]), (self.bn.scale[...], self.bn.bias[...]), perturb)
+        program = discrete_cell if isinstance(arch[0], int) else cell
+        genes = arch if isinstance(arch[0], int) else jnp.stack(arch)
+        nodes, kept_edges = program(OPERATIONS, EDGES, post)(genes, x, edges)
+        kept_nodes = [] if tap.relu is None else [_read(_any_conv(arch, n), tap.relu, nodes[n]) for n in range(3)]
+        return nodes[3], kept_edges, stack(kept_nodes)
 
 
 def stack(kept: Sequence[Any]) -> Any:
@@ -129,15 +121,6 @@ def stack(kept: Sequence[Any]) -> Any:
 def _any_conv(arch: Sequence[Any], node: int) -> Any:
     out = [is_conv(arch[e]) for e, (source, _) in enumerate(EDGES) if source == node]
     return any(out) if isinstance(out[0], bool) else jnp.any(jnp.stack(out))
-
-
-def _tap_edge(layer: Any, op: Any, y: Array, perturb: Any) -> tuple[Array, Any]:
-    conv = is_conv(op)
-    if perturb is None:
-        return _where(conv, layer(y, None)[0], y), _read(conv, lambda v: layer(v, None)[1], y)
-    one, three = perturb
-    changed, kept = layer(y, _where(op == CONV1, one, three))
-    return _where(conv, changed, y), kept
 
 
 class Reduction(nnx.Module):
