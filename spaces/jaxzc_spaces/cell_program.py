@@ -1,14 +1,15 @@
-"""A cell whose operations are chosen by integers inside one compiled program: a loop over its edges, and the loop's own derivatives.
+"""Cells whose operations are chosen by integers inside one compiled program: a loop over edges, and the loop's own derivatives.
 
-A cell is a directed acyclic graph: node 0 is the input, edge e adds `operation(node[source])` to node[target]; edges come in an order in
-which every source is complete before it is read. Left to JAX, differentiating a switch saves the residuals of all branches, and a loop
-that carries the nodes saves all of them for every edge. So the derivatives are loops written out here, closed under two differentiations:
+A graph is a directed acyclic graph of nodes: node 0 is the input, edge e adds `operation(node[source])` to node[target]; edges come in an
+order in which every source is complete before it is read. Left to JAX, differentiating a switch saves the residuals of all branches, and a
+loop that carries the nodes saves all of them for every edge. So the derivatives are loops written out here, closed under two
+differentiations:
 
-    value   nodes and the convolutions' outputs y, edge by edge
-    pull    cotangents, edges backwards; residuals are the nodes and y, so no convolution is computed twice
+    value   the nodes, and the convolutions' outputs y, edge by edge
+    pull    cotangents, edges backwards; its residuals are the nodes and y, so no convolution is computed twice
     second  the pull's own cotangents (Hessian-vector products), edges forwards
 
-Each loop's body is compiled once for all edges, and an edge costs what its operation costs: a missing one almost nothing.
+Each loop's body is compiled once for all edges, visits only the edges that are there, and an edge costs what its operation costs.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,12 +20,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxzc_spaces.edge_ops import Fixed, Operation
+from jaxzc_spaces.edge_ops import ZERO, Fixed, Operation
 
 Array = jax.Array
 Post = Callable[[Array, Any, Any], tuple[Array, Any]]
 """What follows a convolution: (y, parameters of the edge's normalisation, perturbation) -> (the edge's output, what to keep). It may not
 close over traced arrays."""
+Wiring = Sequence[tuple[int, int]]
+"""(source, target) of every edge."""
 
 
 class Edges(NamedTuple):
@@ -36,68 +39,43 @@ class Edges(NamedTuple):
     perturb: tuple[Any, ...] | None = None
 
 
-def cell(operations: Sequence[Operation], wiring: Sequence[tuple[int, int]], post: Post) -> Callable[..., tuple[Array, Any]]:
+def repeated(wiring: Wiring, count: int) -> list[tuple[int, int]]:
+    """`count` graphs in sequence: the last node of one is the first of the next."""
+    last = max(target for _, target in wiring)
+    return [(source + last * k, target + last * k) for k in range(count) for source, target in wiring]
+
+
+def without_dead_edges(operations: Sequence[Operation], wiring: Wiring, genes: Array) -> Array:
+    """Genes `[edges]` in which every edge that leads nowhere (no path of operations to the last node) is the zero operation."""
+    zero = operations.index(ZERO)
+    last = max(target for _, target in wiring)
+    reaches = {last: jnp.ones((), bool)}
+    live: dict[int, Array] = {}
+    for e, (source, target) in reversed(list(enumerate(wiring))):
+        live[e] = (genes[e] != zero) & reaches.get(target, jnp.zeros((), bool))
+        reaches[source] = reaches.get(source, jnp.zeros((), bool)) | live[e]
+    return jnp.where(jnp.stack([live[e] for e in range(len(wiring))]), genes, zero)
+
+
+def graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callable[..., tuple[Array, Any]]:
     """The function (genes int `[edges]`, x `[B, H, W, C]`, `Edges`) -> (nodes `[nodes, B, H, W, C]`, what was kept `[edges, ...]`, zeros
     where the operation is no convolution). Differentiable twice by x and the edges; what was kept is constant under differentiation."""
-    sources, targets = (np.asarray(ends, np.int32) for ends in zip(*wiring, strict=True))
-    count = 1 + max(target for _, target in wiring)
-
-    def branch(operation: Operation, function: Any) -> Any:
-        return lambda *arguments: function(operation, *arguments)
-
-    def switch(op: Array, function: Any, *arguments: Any) -> Any:
-        return lax.switch(op, [branch(operation, function) for operation in operations], *arguments)
-
-    def edge_value(operation: Operation, nodes: Array, source: Array, edge: Edges) -> Any:
-        return _value(operation, nodes[source], edge, post)
-
-    def edge_pull(weights: bool) -> Any:
-        """(dx, d edge) of one edge from the cotangents of its output and of y (None: zero); kernels' cotangents only if asked for."""
-
-        def pull(operation: Operation, x: Array, edge: Edges, y: Array, ct: Array, ct_y: Array | None) -> tuple[Array, Edges]:
-            zeros = jax.tree.map(jnp.zeros_like, edge)
-            if isinstance(operation, Fixed):
-                return operation.pull(ct), zeros
-            slot = operation.kernel
-            w = edge.kernels[slot]
-            _, pull_post, _ = jax.vjp(post, y, edge.norm, _slot(edge.perturb, slot), has_aux=True)
-            dy, norm, perturb = pull_post(ct)
-            dy = dy if ct_y is None else dy + ct_y
-            if weights:
-                dx, dw = operation.pulls(jax.nn.relu(x), w, dy)
-                zeros = zeros._replace(kernels=_put(zeros.kernels, slot, dw))
-            else:
-                dx = operation.pull(w, dy)
-            if edge.perturb is not None:
-                zeros = zeros._replace(perturb=_put(zeros.perturb, slot, perturb))
-            return jnp.where(x > 0, dx, 0), zeros._replace(norm=norm)
-
-        return pull
-
-    def run(genes: Array, x: Array, edges: Edges) -> tuple[Array, Array, Any]:
-        def step(nodes: Array, slices: Any) -> Any:
-            op, source, target, edge = slices
-            out, y, kept = switch(op, edge_value, nodes, source, edge)
-            return nodes.at[target].add(out), (y, kept)
-
-        nodes = jnp.zeros((count, *x.shape), x.dtype).at[0].set(x)
-        nodes, (ys, kept) = lax.scan(step, nodes, (genes, sources, targets, edges))
-        return nodes, ys, kept
-
-    value = jax.custom_vjp(run)
-    pull = {weights: _second_order(edge_pull(weights), switch, sources, targets) for weights in (False, True)}
+    loop = _Loop(operations, wiring, post)
+    value = jax.custom_vjp(loop.value)
+    pull = {weights: _pull(loop, weights) for weights in (False, True)}
 
     def forward(genes: Any, x: Any, edges: Any) -> Any:
-        perturbed = any(k.perturbed for k in edges.kernels)
-        genes, x, edges = jax.tree.map(lambda p: p.value, (genes, x, edges), is_leaf=_is_primal)
+        by_weights = any(k.perturbed for k in edges.kernels)
+        genes, x, edges = jax.tree.map(lambda p: p.value, (genes, x, edges), is_leaf=lambda leaf: hasattr(leaf, "perturbed"))
         nodes, ys, kept = value(genes, x, edges)
-        return (nodes, ys, kept), (genes, nodes, edges, ys, () if perturbed else None)
+        # None or not: a Python value that the residuals can carry, so that input gradients pay for no weight gradients.
+        return (nodes, ys, kept), (genes, nodes, edges, ys, () if by_weights else None)
 
     def backward(residuals: Any, cotangents: Any) -> Any:
-        genes, nodes, edges, ys, perturbed = residuals
-        ct_nodes, ct_ys, _ = cotangents
-        dx, d_edges = pull[perturbed is not None](genes, nodes, edges, ys, _array(ct_nodes), None if _is_zero(ct_ys) else ct_ys)
-        return None, dx, d_edges
+        genes, nodes, edges, ys, by_weights = residuals
+        ct_nodes, ct_ys, _ = (None if _is_zero(ct) else ct for ct in cotangents)
+        ct_nodes = jnp.zeros_like(nodes) if ct_nodes is None else ct_nodes
+        return None, *pull[by_weights is not None](genes, nodes, edges, ys, ct_nodes, ct_ys)
 
     value.defvjp(forward, backward, symbolic_zeros=True)
 
@@ -108,93 +86,173 @@ def cell(operations: Sequence[Operation], wiring: Sequence[tuple[int, int]], pos
     return outputs
 
 
-def discrete_cell(operations: Sequence[Operation], wiring: Sequence[tuple[int, int]], post: Post) -> Callable[..., tuple[Any, Any]]:
-    """As `cell`, for genes that are Python ints: only the chosen operations are traced, and JAX differentiates them as they stand."""
+def discrete_graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callable[..., tuple[list[Array], Any]]:
+    """As `graph`, for genes that are Python ints: only the chosen operations are traced, and JAX differentiates them as they stand."""
 
     def outputs(genes: Sequence[int], x: Array, edges: Edges) -> tuple[list[Array], Any]:
-        nodes = {0: x}
-        all_kept = []
+        nodes, all_kept = [x], []
         for e, (source, target) in enumerate(wiring):
-            out, _, kept = _value(operations[genes[e]], nodes.get(source, jnp.zeros_like(x)), jax.tree.map(lambda a, e=e: a[e], edges), post)
-            nodes[target] = nodes[target] + out if target in nodes else out
+            if target == len(nodes):
+                nodes.append(jnp.zeros_like(x))
+            out, _, kept = _edge_value(operations[genes[e]], post, nodes[source], _at(edges, e))
+            nodes[target] = nodes[target] + out
             all_kept.append(kept)
-        return [nodes[n] for n in sorted(nodes)], lax.stop_gradient(jax.tree.map(lambda *a: jnp.stack(a), *all_kept))
+        return nodes, lax.stop_gradient(jax.tree.map(lambda *a: jnp.stack(a), *all_kept))
 
     return outputs
 
 
-def _value(operation: Operation, x: Array, edge: Edges, post: Post) -> tuple[Array, Array, Any]:
+def _edge_value(operation: Operation, post: Post, x: Array, edge: Edges) -> tuple[Array, Array, Any]:
     """(output, y, what was kept) of one edge; y and what was kept are zeros where the operation is no convolution."""
     if isinstance(operation, Fixed):
-        y = jnp.zeros_like(x)
-        kept = jax.eval_shape(lambda: post(y, edge.norm, _slot(edge.perturb, 0))[1])
-        return operation.value(x), y, jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), kept)
+        kept = jax.eval_shape(lambda: post(x, edge.norm, _slot(edge.perturb, 0))[1])
+        return operation.value(x), jnp.zeros_like(x), jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), kept)
     y = operation.value(jax.nn.relu(x), edge.kernels[operation.kernel])
     out, kept = post(y, edge.norm, _slot(edge.perturb, operation.kernel))
     return out, y, kept
 
 
-def _second_order(edge_pull: Any, switch: Any, sources: np.ndarray, targets: np.ndarray) -> Any:
-    """The pull of a whole cell: (genes, nodes, edges, ys, ct_nodes, ct_ys) -> (dx, d edges), with a derivative of its own."""
+def _edge_pull(operation: Operation, post: Post, weights: bool, x: Array, edge: Edges, y: Array, ct: Array, ct_y: Any) -> Any:
+    """(dx, d edge) of one edge from the cotangents of its output and of y (None: zero)."""
+    zeros = jax.tree.map(jnp.zeros_like, edge)
+    if isinstance(operation, Fixed):
+        return operation.pull(ct), zeros
+    slot = operation.kernel
+    dy, norm, perturb = jax.vjp(post, y, edge.norm, _slot(edge.perturb, slot), has_aux=True)[1](ct)
+    dy = dy if ct_y is None else dy + ct_y
+    if weights:
+        dx, dw = operation.pulls(jax.nn.relu(x), edge.kernels[slot], dy)
+        zeros = zeros._replace(kernels=_put(zeros.kernels, slot, dw))
+    else:
+        dx = operation.pull(edge.kernels[slot], dy)
+    if edge.perturb is not None:
+        zeros = zeros._replace(perturb=_put(zeros.perturb, slot, perturb))
+    return jnp.where(x > 0, dx, 0), zeros._replace(norm=norm)
 
-    def run(genes: Array, nodes: Array, edges: Edges, ys: Array, ct_nodes: Array, ct_ys: Any) -> Any:
-        def on_edge(operation: Operation, cts: Array, source: Array, target: Array, edge: Edges, y: Array, ct_y: Any) -> Any:
-            return edge_pull(operation, nodes[source], edge, y, cts[target], ct_y)
 
-        def step(cts: Array, slices: Any) -> Any:
-            op, source, target, edge, y, ct_y = slices
-            dx, d_edge = switch(op, on_edge, cts, source, target, edge, y, ct_y)
-            return cts.at[source].add(dx), d_edge
+class _Loop:
+    """The loops over the edges of one graph."""
 
-        return lax.scan(step, ct_nodes, (genes, sources, targets, edges, ys, ct_ys), reverse=True)
+    def __init__(self, operations: Sequence[Operation], wiring: Wiring, post: Post):
+        self.operations, self.post = operations, post
+        self.sources, self.targets = np.asarray(wiring, np.int32).T
+        self.nodes = 1 + max(target for _, target in wiring)
+        # The zero operation is not in the switch: its edges are never visited.
+        self.zero = operations.index(ZERO)
+        self.branches = [operation for operation in operations if operation is not ZERO]
 
-    @jax.custom_vjp
-    def pull(genes: Array, nodes: Array, edges: Edges, ys: Array, ct_nodes: Array, ct_ys: Any) -> Any:
-        cts, d_edges = run(genes, nodes, edges, ys, ct_nodes, ct_ys)
+    def over(self, genes: Array, visit: Callable[[Any, Array, Array, Array, Any], Any], carry: Any, backwards: bool = False) -> Any:
+        """`carry = visit(switch, e, source, target, carry)` for every edge e that is there, in order or backwards; `switch(function)` is
+        the function of the edge's operation."""
+        there = genes != self.zero
+        order = jnp.argsort(~there, stable=True)
+        count = there.sum()
+
+        def step(i: Array, carry: Any) -> Any:
+            e = order[count - 1 - i if backwards else i]
+            branch = genes[e] - (genes[e] > self.zero)
+            return visit(lambda function: lax.switch(branch, [_call(function, o) for o in self.branches]), e, *self.ends(e), carry)
+
+        return lax.fori_loop(0, count, step, carry)
+
+    def ends(self, e: Array) -> tuple[Array, Array]:
+        return jnp.asarray(self.sources)[e], jnp.asarray(self.targets)[e]
+
+    def value(self, genes: Array, x: Array, edges: Edges) -> tuple[Array, Array, Any]:
+        def visit(switch: Any, e: Array, source: Array, target: Array, carry: Any) -> Any:
+            nodes, ys, kept = carry
+
+            def on_edge(operation: Operation) -> Any:
+                out, y, kept = _edge_value(operation, self.post, nodes[source], _at(edges, e))
+                return nodes[target] + out, y, kept
+
+            node, y, kept_here = switch(on_edge)
+            return nodes.at[target].set(node), ys.at[e].set(y), jax.tree.map(lambda a, b: a.at[e].set(b), kept, kept_here)
+
+        shapes = jax.eval_shape(lambda x, edge: _edge_value(self.operations[0], self.post, x, edge), x, _at(edges, 0))
+        nodes = jnp.zeros((self.nodes, *x.shape), x.dtype).at[0].set(x)
+        return self.over(genes, visit, (nodes, *(_zeros(s, len(genes)) for s in shapes[1:])))
+
+    def pull(self, weights: bool, genes: Array, nodes: Array, edges: Edges, ys: Array, cts: Array, ct_ys: Any) -> tuple[Array, Edges]:
+        """Cotangents of all nodes, and of the edges."""
+
+        def visit(switch: Any, e: Array, source: Array, target: Array, carry: Any) -> Any:
+            cts, d_edges = carry
+
+            def on_edge(operation: Operation) -> Any:
+                ct_y = None if ct_ys is None else ct_ys[e]
+                dx, d_edge = _edge_pull(operation, self.post, weights, nodes[source], _at(edges, e), ys[e], cts[target], ct_y)
+                return cts[source] + dx, d_edge
+
+            ct, d_edge = switch(on_edge)
+            return cts.at[source].set(ct), _set(d_edges, e, d_edge)
+
+        return self.over(genes, visit, (cts, jax.tree.map(jnp.zeros_like, edges)), backwards=True)
+
+    def second(self, weights: bool, residuals: Any, u: Array, u_edges: Edges) -> Any:
+        """Cotangents of (nodes, edges, ys, the initial cotangents of the nodes, ct_ys) from those of the pull's outputs."""
+        genes, nodes, edges, ys, cts, ct_ys = residuals
+
+        def visit(switch: Any, e: Array, source: Array, target: Array, carry: Any) -> Any:
+            us, d_nodes, d_edges, d_ys, d_ct_ys = carry
+
+            def on_edge(operation: Operation) -> Any:
+                def pull(*arguments: Any) -> Any:
+                    return _edge_pull(operation, self.post, weights, *arguments)
+
+                arguments = nodes[source], _at(edges, e), ys[e], cts[target], None if ct_ys is None else ct_ys[e]
+                dx, d_edge, dy, d_ct, d_ct_y = jax.vjp(pull, *arguments)[1]((us[source], _at(u_edges, e)))
+                return us[target] + d_ct, d_nodes[source] + dx, d_edge, dy, d_ct_y
+
+            u, d_node, d_edge, dy, d_ct_y = switch(on_edge)
+            d_ct_ys = None if d_ct_ys is None else d_ct_ys.at[e].set(d_ct_y)
+            return us.at[target].set(u), d_nodes.at[source].set(d_node), _set(d_edges, e, d_edge), d_ys.at[e].set(dy), d_ct_ys
+
+        zeros = jax.tree.map(jnp.zeros_like, (nodes, nodes, edges, ys, ct_ys))
+        us, d_nodes, d_edges, d_ys, d_ct_ys = self.over(genes, visit, (zeros[0].at[0].set(u), *zeros[1:]))
+        return d_nodes, d_edges, d_ys, us, d_ct_ys
+
+
+def _pull(loop: _Loop, weights: bool) -> Any:
+    """The pull of a whole graph: (genes, nodes, edges, ys, ct_nodes, ct_ys) -> (dx, d edges), with a derivative of its own."""
+
+    def first(*arguments: Any) -> Any:
+        cts, d_edges = loop.pull(weights, *arguments)
         return cts[0], d_edges
 
-    def forward(genes: Array, nodes: Array, edges: Edges, ys: Array, ct_nodes: Array, ct_ys: Any) -> Any:
-        cts, d_edges = run(genes, nodes, edges, ys, ct_nodes, ct_ys)
-        return (cts[0], d_edges), (genes, nodes, edges, ys, cts, ct_ys)
+    def forward(*arguments: Any) -> Any:
+        cts, d_edges = loop.pull(weights, *arguments)
+        *inputs, _, ct_ys = arguments
+        return (cts[0], d_edges), (*inputs, cts, ct_ys)
 
-    def backward(residuals: Any, cotangents: Any) -> Any:
-        genes, nodes, edges, ys, cts, ct_ys = residuals
-        u, u_edges = cotangents
-
-        def on_edge(operation: Operation, us: Array, source: Array, target: Array, edge: Edges, y: Array, ct_y: Any, u_edge: Edges) -> Any:
-            pull_back = jax.vjp(lambda *a: edge_pull(operation, *a), nodes[source], edge, y, cts[target], ct_y)[1]
-            return pull_back((us[source], u_edge))
-
-        def step(carry: Any, slices: Any) -> Any:
-            us, d_nodes = carry
-            op, source, target, edge, y, ct_y, u_edge = slices
-            dx, d_edge, dy, d_ct, d_ct_y = switch(op, on_edge, us, source, target, edge, y, ct_y, u_edge)
-            return (us.at[target].add(d_ct), d_nodes.at[source].add(dx)), (d_edge, dy, d_ct_y)
-
-        us = jnp.zeros_like(nodes).at[0].set(u)
-        carry = (us, jnp.zeros_like(nodes))
-        (us, d_nodes), (d_edges, dys, d_ct_ys) = lax.scan(step, carry, (genes, sources, targets, edges, ys, ct_ys, u_edges))
-        return None, d_nodes, d_edges, dys, us, d_ct_ys
-
-    pull.defvjp(forward, backward)
+    pull = jax.custom_vjp(first)
+    pull.defvjp(forward, lambda residuals, cotangents: (None, *loop.second(weights, residuals, *cotangents)))
     return pull
+
+
+def _call(function: Any, operation: Operation) -> Any:
+    return lambda: function(operation)
+
+
+def _at(tree: Any, e: Any) -> Any:
+    return jax.tree.map(lambda a: a[e], tree)
+
+
+def _set(tree: Any, e: Array, values: Any) -> Any:
+    return jax.tree.map(lambda a, b: a.at[e].set(b), tree, values)
+
+
+def _zeros(shapes: Any, count: int) -> Any:
+    return jax.tree.map(lambda a: jnp.zeros((count, *a.shape), a.dtype), shapes)
 
 
 def _slot(perturb: tuple[Any, ...] | None, slot: int) -> Any:
     return None if perturb is None else perturb[slot]
 
 
-def _put(items: tuple[Any, ...], slot: int, item: Any) -> tuple[Any, ...]:
+def _put(items: Any, slot: int, item: Any) -> tuple[Any, ...]:
     return (*items[:slot], item, *items[slot + 1 :])
-
-
-def _is_primal(leaf: Any) -> bool:
-    return hasattr(leaf, "perturbed")
 
 
 def _is_zero(cotangent: Any) -> bool:
     return isinstance(cotangent, jax.custom_derivatives.SymbolicZero)
-
-
-def _array(cotangent: Any) -> Array:
-    return jnp.zeros(cotangent.shape, cotangent.dtype) if _is_zero(cotangent) else cotangent

@@ -16,7 +16,7 @@ from jax import lax
 from jaxzc.numerics import binary_exponent, power_of_two
 from jaxzc.types import Array, Forward, Norm, Tap
 from jaxzc_spaces import edge_ops
-from jaxzc_spaces.cell_program import Edges, cell, discrete_cell
+from jaxzc_spaces.cell_program import Edges, discrete_graph, graph, repeated, without_dead_edges
 from jaxzc_spaces.nasbench201_encoding import CONV1, CONV3, EDGES
 
 BN_EPS = 1e-5
@@ -82,36 +82,53 @@ class Cells(nnx.Module):
         self.bn = Norm2d(count, 6, channels)
 
     def __call__(self, x: Array, exponent: Array, arch: Sequence[Any], norm: Norm, tap: Tap, perturb: Any) -> Any:
-        """All cells in sequence, in a loop of the program or, for the discrete network, one by one; returns (x, exponent) and what was kept
-        per edge and per node, leading axes [count, 6] and [count, 3]."""
-        graph, state = nnx.split(self)
+        """All cells in sequence; returns (x, exponent) and what was kept per edge and per node, leading axes [count * 6] and [count * 3].
 
-        def step(carry: tuple[Array, Array], slices: Any) -> Any:
-            state, perturb = slices
-            x, kept_edges, kept_nodes = nnx.merge(graph, state).cell(carry[0], arch, norm, tap, perturb)
-            return rescale(x, carry[1], norm), (kept_edges, kept_nodes)
-
-        if not isinstance(arch[0], int):
-            return lax.scan(step, (x, exponent), (state, perturb))
-        carry, kept = (x, exponent), []
-        for index in range(self.conv1x1.shape[0]):
-            carry, kept_here = step(carry, jax.tree.map(lambda a, index=index: a[index], (state, perturb)))
-            kept.append(kept_here)
-        return carry, stack(kept)
-
-    def cell(self, x: Array, arch: Sequence[Any], norm: Norm, tap: Tap, perturb: Any) -> Any:
-        """One cell; called on a slice, arrays with the leading axis [6]."""
-
-        def post(y: Array, bn: Any, perturb: Any) -> tuple[Array, Any]:
-            y, kept = (y, None) if tap.layer is None else tap.layer(y, perturb)
-            return normalise(y, *bn, norm), kept
-
+        The stage is one graph, except without normalisation, where every cell is followed by a rescaling."""
+        count = self.conv1x1.shape[0]
+        at_once = 1 if norm == "none" else count
         edges = Edges((self.conv1x1[...], self.conv3x3[...]), (self.bn.scale[...], self.bn.bias[...]), perturb)
-        program = discrete_cell if isinstance(arch[0], int) else cell
-        genes = arch if isinstance(arch[0], int) else jnp.stack(arch)
-        nodes, kept_edges = program(OPERATIONS, EDGES, post)(genes, x, edges)
-        kept_nodes = [] if tap.relu is None else [_read(_any_conv(arch, n), tap.relu, nodes[n]) for n in range(3)]
-        return nodes[3], kept_edges, stack(kept_nodes)
+        edges = jax.tree.map(lambda a: a.reshape(count // at_once, at_once * 6, *a.shape[2:]), edges)
+
+        def step(carry: tuple[Array, Array], edges: Edges) -> Any:
+            x, kept = cells(carry[0], arch, edges, norm, tap)
+            return rescale(x, carry[1], norm), kept
+
+        if isinstance(arch[0], int) or at_once == count:
+            carry, kept = (x, exponent), []
+            for index in range(count // at_once):
+                carry, kept_here = step(carry, jax.tree.map(lambda a, index=index: a[index], edges))
+                kept.append(kept_here)
+            kept = stack(kept)
+        else:
+            carry, kept = lax.scan(step, (x, exponent), edges)
+        return carry, jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), kept)
+
+
+def cells(x: Array, arch: Sequence[Any], edges: Edges, norm: Norm, tap: Tap) -> tuple[Array, Any]:
+    """Cells of one architecture in sequence: the output, and what was kept per edge and per node."""
+
+    def post(y: Array, bn: Any, perturb: Any) -> tuple[Array, Any]:
+        y, kept = (y, None) if tap.layer is None else tap.layer(y, perturb)
+        return normalise(y, *bn, norm), kept
+
+    count = len(edges.kernels[0]) // 6
+    wiring = repeated(EDGES, count)
+    if isinstance(arch[0], int):
+        nodes, kept_edges = discrete_graph(OPERATIONS, wiring, post)(list(arch) * count, x, edges)
+    else:
+        genes = jnp.stack(arch)
+        if tap.layer is None and tap.relu is None:  # nobody looks at what leads nowhere
+            genes = without_dead_edges(OPERATIONS, EDGES, genes)
+        nodes, kept_edges = graph(OPERATIONS, wiring, post)(jnp.tile(genes, count), x, edges)
+    kept_nodes = None
+    if tap.relu is not None:
+        conv = [_any_conv(arch, node) for node in range(3)] * count
+        if isinstance(arch[0], int):
+            kept_nodes = stack([_read(c, tap.relu, nodes[n]) for n, c in enumerate(conv)])
+        else:
+            kept_nodes = lax.map(lambda args: _read(args[0], tap.relu, args[1]), (jnp.stack(conv), lax.stop_gradient(nodes[:-1])))
+    return nodes[-1], (kept_edges, kept_nodes)
 
 
 def stack(kept: Sequence[Any]) -> Any:
@@ -202,8 +219,7 @@ class Reader:
 
     def keep_stage(self, edges: Any, nodes: Any) -> None:
         if self.tap.layer is not None:
-            merged = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), edges)
-            self.layers += [merged, merged]
+            self.layers += [edges, edges]
             self.group += 2
         if self.tap.relu is not None:
-            self.relus.append(jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), nodes))
+            self.relus.append(nodes)
