@@ -46,12 +46,12 @@ def conv3x3(x: Array, w: Array) -> Array:
 @jax.custom_vjp
 def conv3x3_kernel(x: Array, ct: Array) -> Array:
     """The cotangent `[3, 3, C, D]` of conv3x3's kernel: all nine taps as one matrix product, three column shifts of x against three row
-    shifts of ct, no FLOP wasted."""
+    shifts of ct, no FLOP wasted. Channels come first on the left, so that the product needs no transposition of the wide operand."""
     c, d, w = x.shape[-1], ct.shape[-1], x.shape[2]
-    x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    columns = jnp.concatenate([x[:, :, j : j + w] for j in range(3)], axis=-1)
+    x = jnp.pad(x.transpose(3, 0, 1, 2), ((0, 0), (0, 0), (1, 1), (1, 1)))
+    columns = jnp.concatenate([x[..., j : j + w] for j in range(3)], axis=0)
     rows = jnp.concatenate([jnp.pad(ct, ((0, 0), (i, 2 - i), (0, 0), (0, 0))) for i in range(3)], axis=-1)
-    taps = jnp.einsum("byxc,byxd->cd", columns, rows)
+    taps = columns.reshape(3 * c, -1) @ rows.reshape(-1, 3 * d)
     return taps.reshape(3, c, 3, d).transpose(2, 0, 1, 3)
 
 
