@@ -40,7 +40,8 @@ def sign_sums(network: Network, params: Any, batches: Any, loss: Any, norm: Norm
     gradient = jax.vmap(_single(network, params, loss, norm))
 
     def signs(chunk: tuple[Array, Array]) -> list[Array]:
-        return [jnp.sign(g).sum(0) for g in gradient(chunk)]
+        # Written as additions: XLA's CPU compiler gives a reduction over a leading axis of 8 a tenth of the memory's speed.
+        return [sum(jnp.sign(one) for one in g) for g in gradient(chunk)]
 
     whole = len(images) // CHUNK * CHUNK
     total = [jnp.zeros(w.reshape(len(w), -1).shape, w.dtype) for w in network.weights(params)]
