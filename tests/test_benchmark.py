@@ -12,7 +12,8 @@ import pytest
 
 from jaxzc import tables
 from jaxzc.benchmark import SPACE_OPTIONS, digits, table_path
-from jaxzc.benchmark.training import SPLITS, Accuracies, Task, Trainer, noise_ceiling, table_columns
+from jaxzc.benchmark.training import SPLITS, Accuracies, Task, Trainer, table_columns
+from jaxzc.evaluation import noise_ceiling
 from jaxzc.cli import main, train
 from jaxzc.types import Batch, JaxzcError
 
