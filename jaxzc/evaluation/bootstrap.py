@@ -23,8 +23,8 @@ import numpy as np
 from jaxzc.evaluation.concordance import agreement, untied
 from jaxzc.evaluation.correlations import defined, partial
 from jaxzc.evaluation.results import Estimate
-from jaxzc.evaluation.retrieval import best_of_top, discounts, gain, gain_ratio, share, top, worst_gain
-from jaxzc.evaluation.sorting import Column, masses
+from jaxzc.evaluation.retrieval import best_of_top, discounts, gain, gain_ratio, overlap, share, top, worst_gain
+from jaxzc.evaluation.sorting import Column
 from jaxzc.evaluation.statistics import CONTROLS, REGRETS
 
 BLOCK = 1 << 18
@@ -103,9 +103,7 @@ class _Proxy:
     what is held fixed is known too, the score's column and the other's."""
 
     sample: _Sample
-    score: np.ndarray
     column: Column
-    by_both: Column
     centred: np.ndarray
     pairs: np.ndarray
     weighted: Sequence[tuple[Column, np.ndarray, np.ndarray]]
@@ -124,7 +122,7 @@ def _proxy(
     kept = np.isfinite(score)
     sample = sample_of(kept)
     x, y = score[kept], sample.truth
-    column = Column(x)
+    column = Column(x, y)
     partials = {}
     for name, control in CONTROLS.items():
         given = controls[control]
@@ -135,8 +133,9 @@ def _proxy(
     # About the median and not the mean: resamples without an outlier keep their digits.
     centred = (x - np.median(x)) / np.abs(x).max()
     pairs = _linear(x, y, np.ones(len(x))) if {"kendall", "weighted_kendall"} & set(names) else np.empty((0, 3))
-    weighted = [_weighted(x, y, keys, pairs) for keys in ((x, y), (y, x))] if "weighted_kendall" in names else []
-    return _Proxy(sample, x, column, Column(x, y), centred, pairs, weighted, partials)
+    rankings = (column, Column(y, x)) if "weighted_kendall" in names else ()
+    weighted = [_weighted(x, y, ranking, pairs) for ranking in rankings]
+    return _Proxy(sample, column, centred, pairs, weighted, partials)
 
 
 def _linear(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -144,14 +143,14 @@ def _linear(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.stack([agreement(x, y, weights), untied(x, weights), untied(y, weights)], axis=1)
 
 
-def _weighted(
-    x: np.ndarray, y: np.ndarray, keys: tuple[np.ndarray, np.ndarray], pairs: np.ndarray
-) -> tuple[Column, np.ndarray, np.ndarray]:
-    """The ranking by `keys`; for each group of it the plain sums (of `pairs`), `[groups, 3]`; for each network the weighted ones, `[n, 3]`."""
-    ranking = Column(*keys)
-    mass = np.diff(_harmonic(len(x))[ranking.ends + 1], prepend=0)
-    size = np.diff(ranking.ends, prepend=-1)
-    return ranking, pairs[ranking.order[ranking.ends]], _linear(x, y, (mass / size)[ranking.group])
+def _weighted(x: np.ndarray, y: np.ndarray, ranking: Column, pairs: np.ndarray) -> tuple[Column, np.ndarray, np.ndarray]:
+    """The ranking; the plain sums (of `pairs`) by its places, differences from each to the next, `[n, 3]`; the weighted ones, `[n, 3]`.
+
+    Networks that tie on both sides share the weights of their places; as the sums are equal for them, any sharing does.
+    """
+    weights = np.empty(len(x))
+    weights[ranking.order] = 1 / np.arange(1, len(x) + 1)
+    return ranking, -np.diff(pairs[ranking.order], axis=0, append=0), _linear(x, y, weights)
 
 
 def _harmonic(total: int) -> np.ndarray:
@@ -169,9 +168,9 @@ def _ratio(sums: np.ndarray) -> np.ndarray:
 class _Ranks:
     """Ranks of a column in the resamples of a block, `[b, n]`, times counts, and the root of their sum of squares `[b]`."""
 
-    def __init__(self, column: Column, counts: np.ndarray):
-        self.ranks = column.ranks(counts)
-        self.weighted = self.ranks * counts
+    def __init__(self, column: Column, places: np.ndarray, weights: np.ndarray):
+        self.ranks = column.ranks(column.reached(places))
+        self.weighted = self.ranks * weights
         self.norm = np.sqrt(np.vecdot(self.ranks, self.weighted))
 
     def rho(self, other: "_Ranks") -> np.ndarray:
@@ -192,7 +191,7 @@ class _Masked:
     def ranks(self, column: Column) -> _Ranks:
         """Kept, because many proxies need it."""
         if id(column) not in self._ranks:
-            self._ranks[id(column)] = _Ranks(column, self.counts)
+            self._ranks[id(column)] = _Ranks(column, column.places(self.counts), self.weights)
         return self._ranks[id(column)]
 
     @cached_property
@@ -204,11 +203,13 @@ class _Masked:
         return self.ranks(self.sample.column)
 
     @cached_property
-    def truth_reached(self) -> np.ndarray:
-        return self.sample.column.cumulative(self.counts)
+    def truth_places(self) -> np.ndarray:
+        return self.sample.column.places(self.counts)
 
     def in_top(self, percent: int) -> np.ndarray:
-        return top(self.sample.column, self.truth_reached, share(self.total, percent)) * self.counts
+        """Expected copies of each network in the true top, `[b, n]`."""
+        column = self.sample.column
+        return top(column, column.reached(self.truth_places), share(self.total, percent)) * self.counts
 
     @cached_property
     def in_top_10(self) -> np.ndarray:
@@ -225,7 +226,7 @@ class _Masked:
     @cached_property
     def gains(self) -> tuple[np.ndarray, np.ndarray]:
         y, table = self.sample.truth, self.gain_table
-        return gain(self.sample.column, y, self.counts, table), worst_gain(y, self.counts, table)
+        return gain(self.sample.column, self.truth_places, y, self.counts, table), worst_gain(y, self.counts, table)
 
     @cached_property
     def harmonic(self) -> np.ndarray:
@@ -248,34 +249,41 @@ class _Block:
     def statistics(self, proxy: _Proxy, names: Sequence[str]) -> dict[str, np.ndarray]:
         """Statistic -> `[b]`."""
         at = self.masked(proxy.sample)
-        ranks = _Ranks(proxy.column, at.counts)
+        column, truth = proxy.column, proxy.sample.truth
+        places = column.places(at.counts)
+        ranks = _Ranks(column, places, at.weights)
         rho = ranks.rho(at.truth)
         found = {"spearman": rho}
-        for name, (sample, column, control) in proxy.partials.items():
+        for name, (sample, other, control) in proxy.partials.items():
             there = self.masked(sample)
-            of_score = ranks if sample is proxy.sample else _Ranks(column, there.counts)
+            of_score = ranks if sample is proxy.sample else _Ranks(other, other.places(there.counts), there.weights)
             of_control = there.ranks(control)
             found[name] = partial(of_score.rho(there.truth), of_score.rho(of_control), there.truth.rho(of_control)) * there.enough
         if "kendall" in names:
             found["kendall"] = _ratio(2 * at.weights @ proxy.pairs - proxy.pairs.sum(0))
         if proxy.weighted:
-            found["weighted_kendall"] = np.mean([self._weighted(at, *ranking) for ranking in proxy.weighted], axis=0)
+            found["weighted_kendall"] = np.mean([_weighted_tau(at, *ranking) for ranking in proxy.weighted], axis=0)
         if "pearson" in names:
             found["pearson"] = _pearson(at, proxy.centred)
-        if "precision_10" in names or "top64_in_top5" in names:
-            found |= _tops(at, proxy.column)
+        if "precision_10" in names:
+            tenth = share(at.total, 10)
+            found["precision_10"] = overlap(column, places, tenth, at.in_top_10) / tenth
+        if "top64_in_top5" in names:
+            top64 = np.minimum(at.total, 64)
+            found["top64_in_top5"] = overlap(column, places, top64, at.in_top_5) / np.minimum(top64, share(at.total, 5))
         if wanted := {name: k for name, k in REGRETS.items() if name in names}:
-            reached = best_of_top(proxy.by_both, proxy.score, proxy.sample.truth, at.counts, list(wanted.values()))
+            reached = best_of_top(column, places, truth, at.counts, list(wanted.values()))
             found |= dict(zip(wanted, self.best - reached, strict=True))
         if "ndcg" in names:
-            found["ndcg"] = gain_ratio(gain(proxy.column, proxy.sample.truth, at.counts, at.gain_table), *at.gains)
+            found["ndcg"] = gain_ratio(gain(column, places, truth, at.counts, at.gain_table), *at.gains)
         # One rule for all: where rho is undefined (constant, fewer than 3) so is the rest.
         known = np.where(np.isfinite(rho), at.enough, np.nan)
         return {name: values * known for name, values in found.items() if name in names}
 
-    def _weighted(self, at: _Masked, ranking: Column, plain: np.ndarray, weighted: np.ndarray) -> np.ndarray:
-        mass = masses(at.harmonic.take(ranking.cumulative(at.counts)))
-        return _ratio(mass @ plain + at.weights @ weighted - weighted.sum(0))
+
+def _weighted_tau(at: _Masked, ranking: Column, plain: np.ndarray, weighted: np.ndarray) -> np.ndarray:
+    mass = at.harmonic.take(ranking.places(at.counts))
+    return _ratio(mass @ plain + at.weights @ weighted - weighted.sum(0))
 
 
 def _pearson(at: _Masked, x: np.ndarray) -> np.ndarray:
@@ -284,12 +292,3 @@ def _pearson(at: _Masked, x: np.ndarray) -> np.ndarray:
     mean_x, mean_y, xy, xx, yy = sums.T
     with np.errstate(invalid="ignore", divide="ignore"):
         return (xy - mean_x * mean_y) / np.sqrt((xx - mean_x**2) * (yy - mean_y**2))
-
-
-def _tops(at: _Masked, column: Column) -> dict[str, np.ndarray]:
-    reached = column.cumulative(at.counts)
-    tenth, twentieth, top64 = share(at.total, 10), share(at.total, 5), np.minimum(at.total, 64)
-    return {
-        "precision_10": np.vecdot(top(column, reached, tenth), at.in_top_10) / tenth,
-        "top64_in_top5": np.vecdot(top(column, reached, top64), at.in_top_5) / np.minimum(top64, twentieth),
-    }

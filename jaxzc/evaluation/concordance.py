@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from jaxzc.evaluation.sorting import Column
-
 
 def agreement(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """sum_j weights[j] sign(x[i] - x[j]) sign(y[i] - y[j]) for every i, float64 `[n]`."""
@@ -18,8 +16,12 @@ def untied(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _tied(weights: np.ndarray, *keys: np.ndarray) -> np.ndarray:
-    group = Column(*keys).group
-    return np.bincount(group, weights)[group]
+    order = np.lexsort(keys)
+    new = np.any([np.diff(key[order]) != 0 for key in keys], axis=0)
+    sums = np.bincount(group := np.concatenate([[0], np.cumsum(new)]), weights[order])
+    found = np.empty(len(weights))
+    found[order] = sums[group]
+    return found
 
 
 def _below(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:

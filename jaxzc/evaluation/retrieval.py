@@ -40,7 +40,8 @@ def regret(score: ArrayLike, truth: ArrayLike, k: int = 1) -> float:
     score, truth = finite_pairs(score, truth)
     if not defined(score, truth):
         return float("nan")
-    reached = best_of_top(Column(score, truth), score, truth, _ones(score), [k])[0, 0]
+    column, counts = Column(score, truth), _ones(score)
+    reached = best_of_top(column, column.places(counts), truth, counts, [k])[0, 0]
     return float(best[np.isfinite(best)].max() - reached)
 
 
@@ -54,7 +55,7 @@ def ndcg(score: ArrayLike, truth: ArrayLike) -> float:
     if not defined(score, truth):
         return float("nan")
     counts, table = _ones(score), discounts(len(truth))
-    gains = [gain(Column(order), truth, counts, table) for order in (score, truth)]
+    gains = [gain(column, column.places(counts), truth, counts, table) for column in (Column(score), Column(truth))]
     return float(gain_ratio(*gains, worst_gain(truth, counts, table))[0])
 
 
@@ -64,37 +65,47 @@ def share(total: Any, percent: int) -> Any:
 
 
 def top(column: Column, reached: np.ndarray, k: np.ndarray) -> np.ndarray:
-    """Fraction of each value's copies in the top k `[b]`: float64 `[b, n]`; `reached` is the column's cumulative count."""
+    """Fraction of each value's copies in the top k `[b]` of each resample: float64 `[b, n]`. reached: of the column."""
     inside = masses(np.minimum(reached, k[:, None]))
     return (inside / np.maximum(masses(reached), 1)).take(column.group, axis=1)
 
 
-def best_of_top(column: Column, score: np.ndarray, truth: np.ndarray, counts: np.ndarray, ks: Sequence[int]) -> np.ndarray:
-    """Expected best truth among the top k of each resample, `[len(ks), b]`. column: sorted by (score, truth)."""
-    prefix, wanted = 2 * max(ks), np.minimum(max(ks), counts.sum(1))
-    while prefix < len(truth) and np.any(counts.take(column.order[:prefix], axis=1).sum(1) < wanted):
-        prefix *= 2
-    head = column.order[:prefix]
-    present = counts.take(head, axis=1)
-    reached = present.cumsum(1)
-    best = np.maximum.accumulate(np.where(present > 0, truth[head], -np.inf), axis=1)
-    ordered = score[column.order]
-    found = np.empty((len(ks), len(counts)))
-    for row, k in enumerate(ks):
-        places = np.argmax(reached >= np.minimum(k, wanted)[:, None], axis=1)
-        found[row] = best[np.arange(len(counts)), places]
-        # Only where several truths share the score at the border does chance decide.
-        start, end = (np.searchsorted(-ordered, -score[head][places], side) for side in ("left", "right"))
-        for b in np.flatnonzero(truth[column.order[start]] != truth[column.order[end - 1]]):
-            tied = column.order[start[b] : end[b]]
-            above, floor = (reached[b, start[b] - 1], best[b, start[b] - 1]) if start[b] else (0, -np.inf)
-            found[row, b] = _expected_best(truth[tied], counts[b, tied], min(k, wanted[b]) - above, floor)
+def overlap(column: Column, places: np.ndarray, k: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Sum of `wanted` `[b, n]` over the top k `[b]` of each resample, `[b]`. places: of the column."""
+    found = np.full(len(places), np.nan)
+    for b, (row, size) in enumerate(zip(places, k.tolist(), strict=True)):
+        if row[-1]:
+            start, end = column.border(row, size)
+            above = int(row[start - 1]) if start else 0
+            tied = (size - above) / (int(row[end - 1]) - above)
+            values = wanted[b].take(column.order[:end])
+            found[b] = values[:start].sum() + tied * values[start:].sum()
+    return found
+
+
+def best_of_top(column: Column, places: np.ndarray, truth: np.ndarray, counts: np.ndarray, ks: Sequence[int]) -> np.ndarray:
+    """Expected best truth among the top k of each resample, `[len(ks), b]`. column: the score's, ties by truth; places: its own."""
+    found = np.full((len(ks), len(counts)), np.nan)
+    for b, row in enumerate(places):
+        if not row[-1]:
+            continue
+        slots = [min(k, int(row[-1])) for k in ks]
+        head = column.order[: column.border(row, max(slots))[1]]
+        present, values = counts[b].take(head), truth.take(head)
+        best = np.maximum.accumulate(np.where(present > 0, values, -np.inf))
+        for number, size in enumerate(slots):
+            start, end = column.border(row, size)
+            above, floor = (int(row[start - 1]), best[start - 1]) if start else (0, -np.inf)
+            # Only where several truths share the score at the border does chance decide.
+            inside = start + np.flatnonzero(present[start:end]) if end - start > 1 else [start]
+            found[number, b] = _expected_best(values[inside], present[inside], size - above, floor)
     return found
 
 
 def worst_gain(truth: np.ndarray, counts: np.ndarray, table: np.ndarray) -> np.ndarray:
     """Gain of each resample if every network were the worst in it, `[b]`: what nDCG counts from."""
-    return np.where(counts > 0, truth, np.inf).min(1) * table[counts.sum(1)]
+    worst = np.where(counts > 0, truth, np.inf).min(1)
+    return np.where(np.isfinite(worst), worst, 0) * table[counts.sum(1)]
 
 
 def gain_ratio(found: np.ndarray, best: np.ndarray, worst: np.ndarray) -> np.ndarray:
@@ -103,15 +114,15 @@ def gain_ratio(found: np.ndarray, best: np.ndarray, worst: np.ndarray) -> np.nda
         return np.where(best > worst, (found - worst) / (best - worst), np.nan)
 
 
-def gain(column: Column, truth: np.ndarray, counts: np.ndarray, table: np.ndarray) -> np.ndarray:
+def gain(column: Column, places: np.ndarray, truth: np.ndarray, counts: np.ndarray, table: np.ndarray) -> np.ndarray:
     """Discounted cumulative gain of each resample in the column's order, `[b]`, the gain being the truth itself. table: `discounts(total)`
     of at least the largest resample."""
-    reached = column.cumulative(counts)
-    paid = masses(table.take(reached))
+    paid = table.take(column.reached(places))
     if not column.tied:
-        return paid @ truth[column.order]
-    sums = masses((counts * truth).take(column.order, axis=1).cumsum(1).take(column.ends, axis=1))
-    return np.vecdot(paid, sums / np.maximum(masses(reached), 1))
+        # Summed by parts: sum_g truth_g (paid_g - paid_(g-1)) without the differences of every resample.
+        return paid @ -np.diff(truth[column.order], append=0)
+    sums = (counts * truth).take(column.order, axis=1).cumsum(1).take(column.ends, axis=1)
+    return np.vecdot(masses(paid), masses(sums) / np.maximum(masses(column.reached(places)), 1))
 
 
 def discounts(total: int) -> np.ndarray:
@@ -121,7 +132,9 @@ def discounts(total: int) -> np.ndarray:
 
 def _expected_best(truth: np.ndarray, counts: np.ndarray, slots: int, floor: float) -> float:
     """Expected maximum of `floor` and `slots` of the copies, drawn at random; truth descends."""
-    copies = counts.sum()
+    if truth[0] == truth[-1]:
+        return float(max(floor, truth[0]))
+    copies = int(counts.sum())
     left = copies - np.cumsum(counts)
     # none[t]: probability that none of the first t + 1 values is drawn (hypergeometric).
     drawn = np.arange(slots)
@@ -134,9 +147,10 @@ def _overlap(score: ArrayLike, truth: ArrayLike, sizes: Callable[[int], tuple[in
     score, truth = finite_pairs(score, truth)
     if not defined(score, truth):
         return float("nan")
-    counts, k = _ones(score), sizes(len(score))
-    inside = [top(column, column.cumulative(counts), np.array([size])) for column, size in zip(map(Column, (score, truth)), k, strict=True)]
-    return float(np.vecdot(*inside)[0] / min(k))
+    counts, (k, best) = _ones(score), sizes(len(score))
+    column, ideal = Column(score), Column(truth)
+    wanted = top(ideal, ideal.reached(ideal.places(counts)), np.array([best]))
+    return float(overlap(column, column.places(counts), np.array([k]), wanted)[0] / min(k, best))
 
 
 def _ones(score: np.ndarray) -> np.ndarray:
