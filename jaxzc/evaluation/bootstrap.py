@@ -27,8 +27,8 @@ from jaxzc.evaluation.retrieval import best_of_top, discounts, gain, gain_ratio,
 from jaxzc.evaluation.sorting import Column
 from jaxzc.evaluation.statistics import CONTROLS, REGRETS
 
-BLOCK = 1 << 18
-"""Counts that are in work at once in a thread: about 2 MB for each of a dozen arrays, what a processor's cache holds."""
+BLOCK = 1 << 17
+"""Counts that are in work at once in a thread: about 1 MB for each of a dozen arrays, what a processor's cache holds."""
 
 THREADS = 8
 """At most so many blocks at once, which bounds the memory on a machine with many processors."""
@@ -53,18 +53,21 @@ def bootstrap(
     if not proxies:
         return found
     step = max(1, BLOCK // len(truth))
+    workers = min(cpu_count() or 1, THREADS)
 
-    def run(start: int) -> None:
-        stop = min(start + step, resamples)
-        counts = np.stack([_counts(len(truth), seed, number) for number in range(start, stop)])
-        block = _Block(counts, truth)
-        for row, proxy in proxies.items():
-            for name, values in block.statistics(proxy, names).items():
-                found[name][row, start:stop] = values
+    def run(worker: int) -> None:
+        scratch = _Scratch()
+        for start in range(worker * step, resamples, workers * step):
+            stop = min(start + step, resamples)
+            counts = np.stack([_counts(len(truth), seed, number) for number in range(start, stop)])
+            block = _Block(counts, truth, scratch)
+            for row, proxy in proxies.items():
+                for name, values in block.statistics(proxy, names).items():
+                    found[name][row, start:stop] = values
 
     # Numpy works without Python's lock most of the time.
-    with ThreadPoolExecutor(min(cpu_count() or 1, THREADS)) as threads:
-        list(threads.map(run, range(0, resamples, step)))
+    with ThreadPoolExecutor(workers) as threads:
+        list(threads.map(run, range(workers)))
     return found
 
 
@@ -78,8 +81,21 @@ def interval(value: float, draws: np.ndarray, level: float) -> Estimate:
 
 
 def _counts(n: int, seed: int, number: int) -> np.ndarray:
-    """How often resample `number` holds each of n networks, int32 `[n]`."""
-    return np.bincount(np.random.default_rng([seed, number]).integers(n, size=n), minlength=n).astype(np.int32)
+    """How often resample `number` holds each of n networks, int64 `[n]`."""
+    return np.bincount(np.random.default_rng([seed, number]).integers(n, size=n), minlength=n)
+
+
+class _Scratch:
+    """A few large arrays of one worker, used by one proxy after the other."""
+
+    def __init__(self):
+        self._arrays: dict[str, np.ndarray] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: type = np.float64) -> np.ndarray:
+        size = int(np.prod(shape))
+        if name not in self._arrays or self._arrays[name].size < size:
+            self._arrays[name] = np.empty(size, dtype)
+        return self._arrays[name][:size].reshape(shape)
 
 
 class _Sample:
@@ -168,9 +184,15 @@ def _ratio(sums: np.ndarray) -> np.ndarray:
 class _Ranks:
     """Ranks of a column in the resamples of a block, `[b, n]`, times counts, and the root of their sum of squares `[b]`."""
 
-    def __init__(self, column: Column, places: np.ndarray, weights: np.ndarray):
-        self.ranks = column.ranks(column.reached(places))
-        self.weighted = self.ranks * weights
+    def __init__(self, column: Column, places: np.ndarray, weights: np.ndarray, scratch: _Scratch | None = None):
+        reached = column.reached(places)
+        if scratch is None:
+            self.ranks = column.ranks(reached)
+            self.weighted = self.ranks * weights
+        else:
+            out = scratch.array("weighted", reached.shape), scratch.array("ranks", weights.shape)
+            self.ranks = column.ranks(reached, out)
+            self.weighted = np.multiply(self.ranks, weights, out=scratch.array("weighted", weights.shape))
         self.norm = np.sqrt(np.vecdot(self.ranks, self.weighted))
 
     def rho(self, other: "_Ranks") -> np.ndarray:
@@ -234,10 +256,10 @@ class _Masked:
 
 
 class _Block:
-    """Some resamples, `counts` int32 `[b, n]`, and the statistics of a proxy in them."""
+    """Some resamples, `counts` int64 `[b, n]`, and the statistics of a proxy in them."""
 
-    def __init__(self, counts: np.ndarray, truth: np.ndarray):
-        self.counts = counts
+    def __init__(self, counts: np.ndarray, truth: np.ndarray, scratch: _Scratch):
+        self.counts, self.scratch = counts, scratch
         self.best = np.where(counts > 0, truth, -np.inf).max(1)
         self._masked: dict[int, _Masked] = {}
 
@@ -250,8 +272,9 @@ class _Block:
         """Statistic -> `[b]`."""
         at = self.masked(proxy.sample)
         column, truth = proxy.column, proxy.sample.truth
-        places = column.places(at.counts)
-        ranks = _Ranks(column, places, at.weights)
+        shape = at.counts.shape
+        places = column.places(at.counts, self.scratch.array("places", shape, np.int64))
+        ranks = _Ranks(column, places, at.weights, self.scratch)
         rho = ranks.rho(at.truth)
         found = {"spearman": rho}
         for name, (sample, other, control) in proxy.partials.items():
@@ -262,7 +285,7 @@ class _Block:
         if "kendall" in names:
             found["kendall"] = _ratio(2 * at.weights @ proxy.pairs - proxy.pairs.sum(0))
         if proxy.weighted:
-            found["weighted_kendall"] = np.mean([_weighted_tau(at, *ranking) for ranking in proxy.weighted], axis=0)
+            found["weighted_kendall"] = np.mean([self._weighted_tau(at, *ranking) for ranking in proxy.weighted], axis=0)
         if "pearson" in names:
             found["pearson"] = _pearson(at, proxy.centred)
         if "precision_10" in names:
@@ -275,15 +298,16 @@ class _Block:
             reached = best_of_top(column, places, truth, at.counts, list(wanted.values()))
             found |= dict(zip(wanted, self.best - reached, strict=True))
         if "ndcg" in names:
-            found["ndcg"] = gain_ratio(gain(column, places, truth, at.counts, at.gain_table), *at.gains)
+            out = self.scratch.array("taken", (shape[0], len(column.ends)))
+            found["ndcg"] = gain_ratio(gain(column, places, truth, at.counts, at.gain_table, out), *at.gains)
         # One rule for all: where rho is undefined (constant, fewer than 3) so is the rest.
         known = np.where(np.isfinite(rho), at.enough, np.nan)
         return {name: values * known for name, values in found.items() if name in names}
 
-
-def _weighted_tau(at: _Masked, ranking: Column, plain: np.ndarray, weighted: np.ndarray) -> np.ndarray:
-    mass = at.harmonic.take(ranking.places(at.counts))
-    return _ratio(mass @ plain + at.weights @ weighted - weighted.sum(0))
+    def _weighted_tau(self, at: _Masked, ranking: Column, plain: np.ndarray, weighted: np.ndarray) -> np.ndarray:
+        places = ranking.places(at.counts, self.scratch.array("other places", at.counts.shape, np.int64))
+        mass = at.harmonic.take(places, out=self.scratch.array("taken", places.shape), mode="clip")
+        return _ratio(mass @ plain + at.weights @ weighted - weighted.sum(0))
 
 
 def _pearson(at: _Masked, x: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ The public functions take `score` and `truth`, numbers `[n]`, larger is better, 
 for fewer than 3 pairs or where a side is constant. Ties count as in expectation over a random order of the tied: where ties cross the
 border of a top k, each is inside with the fraction that fits. So nothing depends on the order of the rows.
 
-The functions on `counts` do the same for resamples that hold pair i `counts[b, i]` times: int32 `[b, n]` -> float64 `[b]`.
+The functions on `counts` do the same for resamples that hold pair i `counts[b, i]` times: int64 `[b, n]` -> float64 `[b]`.
 """
 
 from collections.abc import Callable, Sequence
@@ -114,10 +114,12 @@ def gain_ratio(found: np.ndarray, best: np.ndarray, worst: np.ndarray) -> np.nda
         return np.where(best > worst, (found - worst) / (best - worst), np.nan)
 
 
-def gain(column: Column, places: np.ndarray, truth: np.ndarray, counts: np.ndarray, table: np.ndarray) -> np.ndarray:
+def gain(
+    column: Column, places: np.ndarray, truth: np.ndarray, counts: np.ndarray, table: np.ndarray, out: np.ndarray | None = None
+) -> np.ndarray:
     """Discounted cumulative gain of each resample in the column's order, `[b]`, the gain being the truth itself. table: `discounts(total)`
-    of at least the largest resample."""
-    paid = table.take(column.reached(places))
+    of at least the largest resample. out: float64 `[b, groups]` to write into."""
+    paid = table.take(column.reached(places), out=out, mode="clip")
     if not column.tied:
         # Summed by parts: sum_g truth_g (paid_g - paid_(g-1)) without the differences of every resample.
         return paid @ -np.diff(truth[column.order], append=0)
@@ -154,4 +156,4 @@ def _overlap(score: ArrayLike, truth: ArrayLike, sizes: Callable[[int], tuple[in
 
 
 def _ones(score: np.ndarray) -> np.ndarray:
-    return np.ones((1, len(score)), np.int32)
+    return np.ones((1, len(score)), np.int64)
