@@ -73,10 +73,10 @@ def bootstrap(
 
 def interval(value: float, draws: np.ndarray, level: float) -> Estimate:
     """Percentile interval of the draws `[resamples]` that are defined; NaN where less than half of them are, or the value is not."""
-    draws = draws[np.isfinite(draws)] if np.isfinite(value) else draws[:0]
-    if not len(draws):
+    known = draws[np.isfinite(draws)]
+    if not np.isfinite(value) or not len(known) or 2 * len(known) < len(draws):
         return Estimate(value)
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(value, float(low), float(high))
 
 
@@ -312,7 +312,7 @@ class _Block:
 
 def _pearson(at: _Masked, x: np.ndarray) -> np.ndarray:
     y = at.sample.truth - np.median(at.sample.truth)
-    sums = at.weights @ np.stack([x, y, x * y, x * x, y * y], axis=1) / at.total[:, None]
-    mean_x, mean_y, xy, xx, yy = sums.T
+    sums = at.weights @ np.stack([x, y, x * y, x * x, y * y], axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
+        mean_x, mean_y, xy, xx, yy = (sums / at.total[:, None]).T
         return (xy - mean_x * mean_y) / np.sqrt((xx - mean_x**2) * (yy - mean_y**2))
