@@ -19,6 +19,7 @@ from functools import cached_property
 from os import cpu_count
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from jaxzc.evaluation.concordance import agreement, untied
 from jaxzc.evaluation.correlations import defined, partial
@@ -65,8 +66,9 @@ def bootstrap(
                 for name, values in block.statistics(proxy, names).items():
                     found[name][row, start:stop] = values
 
-    # Numpy works without Python's lock most of the time.
-    with ThreadPoolExecutor(workers) as threads:
+    # Numpy works without Python's lock most of the time. Threads of BLAS within these threads wait for each other, thirty times as long
+    # as the work takes.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as threads:
         list(threads.map(run, range(workers)))
     return found
 
