@@ -100,13 +100,16 @@ def read_scores(path: str | os.PathLike[str]) -> ScoreTable:
     Raises `JaxzcError`: missing file, no Parquet file, damaged file or metadata.
     """
     path = Path(path)
-    table = _read_parquet(path)
-    text = (table.schema.metadata or {}).get(METADATA_KEY, b"{}")
-    try:
-        metadata = json.loads(text)
-    except ValueError as error:
-        raise JaxzcError(f"the metadata of {path} are damaged ({error}): score again into a new file") from error
-    return ScoreTable({name: _to_numpy(table[name]) for name in table.column_names}, metadata)
+    return _score_table(path, _read_parquet(path))
+
+
+def read_columns(path: str | os.PathLike[str], arch_column: str = "arch") -> ScoreTable:
+    """Every column of a `.csv`, `.csv.gz` or `.parquet` table, and the metadata that jaxzc wrote into it (empty in a file of another origin).
+
+    Raises `JaxzcError`: missing or damaged file or metadata.
+    """
+    path = Path(path)
+    return _score_table(path, _read_table(path, arch_column))
 
 
 def read_truth(path: str | os.PathLike[str], metric: str, arch_column: str = "arch") -> dict[str, float]:
@@ -134,6 +137,15 @@ def read_truth(path: str | os.PathLike[str], metric: str, arch_column: str = "ar
         if previous != value and not (np.isnan(previous) and np.isnan(value)):
             raise JaxzcError(f"{path}, row {row}: {arch} stands there twice, with {metric} {previous} and {value}: keep one of them")
     return truth
+
+
+def _score_table(path: Path, table: pa.Table) -> ScoreTable:
+    text = (table.schema.metadata or {}).get(METADATA_KEY, b"{}")
+    try:
+        metadata = json.loads(text)
+    except ValueError as error:
+        raise JaxzcError(f"the metadata of {path} are damaged ({error}): score again into a new file") from error
+    return ScoreTable({name: _to_numpy(table[name]) for name in table.column_names}, metadata)
 
 
 def _arch_strings(path: Path) -> list[tuple[str, str]]:

@@ -12,8 +12,9 @@ import pytest
 
 from jaxzc import tables
 from jaxzc.benchmark import SPACE_OPTIONS, digits, table_path
-from jaxzc.benchmark.training import SPLITS, Accuracies, Task, Trainer, noise_ceiling, table_columns
+from jaxzc.benchmark.training import SPLITS, Accuracies, Task, Trainer, table_columns
 from jaxzc.cli import main, train
+from jaxzc.evaluation import noise_ceiling
 from jaxzc.types import Batch, JaxzcError
 
 CONVS = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"

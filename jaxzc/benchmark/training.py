@@ -7,14 +7,12 @@ branches. On a CPU run several processes instead.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from scipy import stats
 
 from jaxzc.data import check_batch
 from jaxzc.scoring import cross_entropy
@@ -133,15 +131,3 @@ def table_columns(space: Space, archs: np.ndarray, runs: Mapping[tuple[str, int]
     each = {f"{split}_accuracy_seed{seed}": percent[:, seed, k] for k, split in enumerate(SPLITS) for seed in range(seeds)}
     counts = space.counts(archs)
     return {"arch": strings, **means, **each, "params": np.asarray(counts.params), "flops": np.asarray(counts.flops)}
-
-
-def noise_ceiling(columns: Mapping[str, Any], metric: str = "test_accuracy") -> dict[str, float]:
-    """How well training agrees with itself, so how well a proxy can possibly do.
-
-    seed_to_seed: Spearman's rho of the metric between two seeds, mean over all pairs (NaN with a single seed).
-    mean_of_seeds: the same expected between two tables that are means over this many seeds (Spearman-Brown), which is what `metric` is.
-    """
-    each = [values for name, values in columns.items() if name.startswith(f"{metric}_seed")]
-    pairs = [float(np.asarray(stats.spearmanr(a, b))[0]) for a, b in combinations(each, 2)]
-    rho = float(np.mean(pairs)) if pairs else float("nan")
-    return {"seed_to_seed": rho, "mean_of_seeds": len(each) * rho / (1 + (len(each) - 1) * rho)}

@@ -1,26 +1,30 @@
 """`jaxzc evaluate`: rank correlations of a score table with trained accuracies."""
 
 import argparse
+import hashlib
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxzc import catalogue
 from jaxzc.aggregates import PROXIES as VOTERS
 from jaxzc.aggregates import vote_ranking
 from jaxzc.cli import common
 from jaxzc.selection import split_names
 from jaxzc.tables import ScoreTable, read_scores, read_truth
+from jaxzc.types import JaxzcError
 
-HELP = "correlate scores with the accuracies of trained networks"
-EPILOG = """Spearman's rho and Kendall's tau-b of the scores as they are; NaN and infinite scores are left out and counted (coverage).
-With several seeds the correlations are means over the seeds. params and flops are always shown: a proxy that does not beat
-them measures size.
+HELP = "judge scores by the accuracies of trained networks"
+EPILOG = """Spearman's rho with its 95 % bootstrap interval over architectures, Kendall's tau-b, Spearman with params or flops held fixed
+(|params, |flops: what is left of it beyond size), the share of the truly best tenth in the proxy's best tenth. NaN and infinite scores are
+left out and counted (coverage). With several seeds, means over the seeds. A score of which lower is better (by its card) is turned first.
+params and flops are always shown: a proxy that does not beat them measures size.
 
 examples:
   jaxzc evaluate scores.parquet --table accuracies.csv.gz --metric test_accuracy
-  jaxzc evaluate scores.parquet --table embedded --metric test_accuracy --proxies zico,naswot
+  jaxzc evaluate scores.parquet --table embedded --metric test_accuracy --proxies zico,naswot --compare zico,naswot
+  jaxzc evaluate scores.parquet --table embedded --metric test_accuracy --statistics all --csv leaderboard.csv
 """
 
 
@@ -40,25 +44,88 @@ def add(commands: Any) -> None:
     )
     command.add_argument("--proxies", metavar="A,B,...", help="columns of SCORES (default: all that were scored)")
     command.add_argument("--vote", action="store_true", help=f"add the majority vote of {', '.join(VOTERS)} within SCORES as a proxy")
+    command.add_argument(
+        "--statistics", metavar="all|A,B,...", help="after the leaderboard, these statistics of every proxy; a wrong name lists them"
+    )
+    command.add_argument(
+        "--resamples", type=_count, default=2000, metavar="N", help="of the bootstrap; 0: no intervals (default: %(default)s)"
+    )
+    command.add_argument("--seed", type=common.seed, default=0, metavar="K", help="of the bootstrap (default: %(default)s)")
+    command.add_argument(
+        "--compare", metavar="A,B", help="is proxy A better than B? Both on the same resamples of the networks where both are finite"
+    )
+    command.add_argument("--csv", metavar="FILE", help="write every statistic of every proxy, with intervals, to this new file")
     command.set_defaults(run=run)
 
 
+def _count(text: str) -> int:
+    """An argparse type: 0, or a number of resamples."""
+    return 0 if text == "0" else common.positive(text)
+
+
 def run(arguments: argparse.Namespace) -> None:
+    if arguments.csv is not None:
+        common.check_out(Path(arguments.csv), False)
     scores = read_scores(arguments.scores)
     if arguments.vote:
         scores = _with_vote(scores)
-    truth = read_truth(common.table(arguments.table), arguments.metric)
-    from jaxzc.evaluation import KEYS, evaluate, format_rows  # scipy.stats takes a second to import
+    path = common.table(arguments.table)
+    truth = read_truth(path, arguments.metric)
+    from jaxzc import evaluation  # scipy.stats takes a second to import
+    from jaxzc.evaluation import text
 
-    proxies = None if arguments.proxies is None else split_names(arguments.proxies)
-    directions = {label: higher for label in scores.columns if (higher := catalogue.directions().get(label.partition("(")[0])) is not None}
-    rows = evaluate(scores, truth, proxies, directions)
+    pair = _pair(arguments.compare)
+    long = _names(arguments.statistics)
+    found = evaluation.evaluate(
+        scores,
+        truth,
+        None if arguments.proxies is None else split_names(arguments.proxies),
+        metric=arguments.metric,
+        statistics=None if arguments.csv is not None else [*text.COLUMNS, *long],
+        resamples=arguments.resamples,
+        seed=arguments.seed,
+        ceiling=evaluation.read_ceiling(path, arguments.metric, scores.columns.get("arch", np.array([])).tolist()),
+        settings={
+            "scores": str(arguments.scores),
+            "scores_digest": _digest(arguments.scores),
+            "table": str(arguments.table),
+            "table_digest": _digest(path),
+        },
+    )
     count = len(next(iter(scores.columns.values())))
     print(f"{count:,} rows of {arguments.scores} against {arguments.metric} of {arguments.table} ({len(truth):,} architectures)\n")
-    print(format_rows(rows))
-    left = [name for name in scores.columns if name not in (*KEYS, *(row.proxy for row in rows))]
-    if left and proxies is None:
+    print(text.format_leaderboard(found))
+    if long:
+        print("\n" + text.format_statistics(found, long))
+    if pair:
+        print("\n" + text.format_comparison(evaluation.compare(found, *pair), found.settings["level"]))
+    if arguments.csv is not None:
+        text.write_csv(found, arguments.csv)
+        print(f"\n{arguments.csv}: every statistic of {len(found.rows)} proxies")
+    left = [name for name in scores.columns if name not in (*evaluation.KEYS, *found.scores)]
+    if left and arguments.proxies is None:
         common.note(f"left out, because the file does not list them as proxies or they hold no numbers: {', '.join(left)}")
+
+
+def _pair(text: str | None) -> list[str]:
+    if text is None:
+        return []
+    names = split_names(text)
+    if len(names) != 2:
+        raise JaxzcError(f"--compare {text}: expected two proxies, for example --compare zico,naswot")
+    return names
+
+
+def _names(text: str | None) -> list[str]:
+    from jaxzc.evaluation.statistics import STATISTICS, check_statistics
+
+    if text is None:
+        return []
+    return check_statistics(STATISTICS if text == "all" else [name.strip() for name in text.split(",")])
+
+
+def _digest(path: str | Path) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
 
 
 def _with_vote(scores: ScoreTable) -> ScoreTable:

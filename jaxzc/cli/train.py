@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxzc import tables
 from jaxzc.benchmark import digits
-from jaxzc.benchmark.training import Accuracies, Trainer, noise_ceiling, table_columns
+from jaxzc.benchmark.training import Accuracies, Trainer, table_columns
 from jaxzc.cli import common
 from jaxzc.types import JaxzcError, Space
 
@@ -81,6 +81,8 @@ def run(arguments: argparse.Namespace) -> None:
     if left:
         print(f"{journal}: this part is complete; {left} of {len(wanted)} networks of the other parts are still to be trained for {out}")
         return
+    from jaxzc.evaluation import noise_ceiling  # scipy.stats takes a second to import
+
     columns = table_columns(space, archs, done, arguments.seeds)
     metadata = {
         **facts,
