@@ -66,9 +66,9 @@ def test_naslib_truth_and_scores(here):
     }
     (here / "mine.json").write_text(json.dumps(content))
     table = imported("naslib", "mine.json", "--space", "nasbench101")
-    assert table["arch"].tolist() == ["011001000:input,conv3x3-bn-relu,output", "0100:input,output"]
-    np.testing.assert_array_equal(table["cifar10_val_accuracy"], [91.5, 10.0])
-    np.testing.assert_array_equal(table["svhn_val_accuracy"], [np.nan, 20.0])
+    assert table["arch"].tolist() == ["0100:input,output", "011001000:input,conv3x3-bn-relu,output"]
+    np.testing.assert_array_equal(table["cifar10_val_accuracy"], [10.0, 91.5])
+    np.testing.assert_array_equal(table["svhn_val_accuracy"], [20.0, np.nan])
     scores = imported("naslib", "mine.json", "--space", "nasbench101", "--scores", "cifar10")
     assert scores["snip"].tolist() == [2.5, 1.5]
     np.testing.assert_array_equal(scores["jacov"], [np.nan, np.nan])

@@ -40,14 +40,16 @@ class Means:
             counts[row] += 1
 
     def table(self, runs_of: str | None = None) -> Table:
-        """The columns, architectures in the order of their first run; with `runs_of`, a column `runs`: how many runs gave that metric."""
-        columns: Table = {"arch": list(self._rows)}
+        """The columns, sorted by architecture; with `runs_of`, a column `runs`: how many runs gave that metric."""
+        archs = sorted(self._rows)  # neighbours begin alike, which makes the file half as large
+        order = np.fromiter(map(self._rows.__getitem__, archs), np.int64, len(archs))
+        columns: Table = {"arch": archs}
         for name, sums in self._sums.items():
             total, count = np.full(len(self), np.nan), np.zeros(len(self), np.int64)
             total[: len(sums)], count[: len(sums)] = sums, self._counts[name]
-            columns[name] = whole(name, np.divide(total, count, out=np.full(len(self), np.nan), where=count > 0))
+            columns[name] = whole(name, np.divide(total, count, out=np.full(len(self), np.nan), where=count > 0)[order])
             if name == runs_of:
-                columns["runs"] = count
+                columns["runs"] = count[order]
         return columns
 
 

@@ -66,8 +66,8 @@ def arch_string(adjacency: str, operations: str) -> str:
 
 
 def read_nasbench101(paths: Sequence[Path], epochs: int = 108, progress: Callable[[int], Any] | None = None) -> Table:
-    """Columns `arch` (see `arch_string`), `validation_accuracy`, `test_accuracy`, `train_accuracy` (fractions), `training_seconds`,
-    `params`, `runs`: means over the trainings of `epochs` epochs, three each in the official files, at their last evaluation.
+    """Columns `arch` (see `arch_string`), `validation_accuracy`, `test_accuracy`, `train_accuracy` (fractions), `params`,
+    `runs`: means over the trainings of `epochs` epochs, three each in the official files, at their last evaluation.
 
     epochs: 108, or in the full file also 4, 12 or 36; the learning rate is annealed within that number.
     progress: called with the number of bytes of each record.
@@ -96,7 +96,6 @@ def read_nasbench101(paths: Sequence[Path], epochs: int = 108, progress: Callabl
                 "validation_accuracy": last.validation_accuracy,
                 "test_accuracy": last.test_accuracy,
                 "train_accuracy": last.train_accuracy,
-                "training_seconds": last.training_time,
                 "params": metrics.trainable_parameters,
             }
             means.add(arch, values)
