@@ -104,7 +104,7 @@ def read_scores(path: str | os.PathLike[str]) -> ScoreTable:
 
 
 def read_columns(path: str | os.PathLike[str], arch_column: str = "arch") -> ScoreTable:
-    """Every column of a `.csv`, `.csv.gz` or `.parquet` table, and the metadata that jaxzc wrote into it (empty in a file of another origin).
+    """Every column of a `.csv`, `.csv.gz` or `.parquet` table, and the metadata that jaxzc wrote into it (empty where another did).
 
     Raises `JaxzcError`: missing or damaged file or metadata.
     """

@@ -17,6 +17,7 @@ from absl import logging
 
 import jaxzc.benchmark
 from jaxzc.cli import common, main
+from jaxzc.evaluation import STATISTICS
 from jaxzc.ingredients.patterns import pattern_kernel
 from jaxzc.proxies import jacob_cov
 from jaxzc.scoring import SpaceScorer
@@ -194,11 +195,38 @@ def test_evaluate_prints_correlations(scored: Scored, accuracies: Path, monkeypa
     assert (result.code, result.err) == (0, "")
     head, _, names, *rows = result.out.splitlines()
     assert head == f"8 rows of {scored.path} against acc of {accuracies} (4 architectures)"
-    assert names.split() == ["proxy", "spearman", "kendall", "finite", "coverage", "seeds"]
+    assert names.split() == ["proxy", "spearman", "[low,", "high]", "kendall", "|params", "|flops", "top", "10%", "coverage", "seeds"]
+    assert max(map(len, result.out.splitlines()[2:])) <= 100
     assert {row.split()[0] for row in rows} == {"naswot(once=True)", "l2_norm", "params", "flops"}
     monkeypatch.setattr(jaxzc.benchmark, "table_path", lambda: accuracies)
     chosen = run("evaluate", scored.path, "--table", "embedded", "--metric", "acc", "--proxies", "naswot(once=True)")
     assert {line.split()[0] for line in chosen.out.splitlines()[3:]} == {"naswot(once=True)", "params", "flops"}
+
+
+def test_evaluate_in_full(scored: Scored, accuracies: Path) -> None:
+    call = ("evaluate", scored.path, "--table", accuracies, "--metric", "acc", "--resamples", "20")
+    result = run(*call, "--statistics", "ndcg, kendall", "--compare", "l2_norm,params", "--csv", "all.csv")
+    assert (result.code, result.err) == (0, "")
+    assert [line.split()[1] for line in result.out.splitlines() if line.startswith("proxy ")] == ["spearman", "kendall", "ndcg"]
+    assert "spearman on 4 common networks: l2_norm " in result.out
+    assert result.out.endswith("all.csv: every statistic of 4 proxies\n")
+    header = Path("all.csv").read_text().splitlines()[0].split(",")
+    assert {"proxy", "spearman_low", "regret_64_high", "ndcg_over_seeds", "passes"} <= set(header)
+    again = run(*call, "--statistics", "all", "--seed", "1")
+    assert [line.split()[1] for line in again.out.splitlines() if line.startswith("proxy ")] == ["spearman", *STATISTICS]
+    bare = run(*call[:-1], "0")
+    assert "[nan, nan]" in bare.out
+
+
+def test_evaluate_refuses_options(scored: Scored, accuracies: Path) -> None:
+    call = ("evaluate", scored.path, "--table", accuracies, "--metric", "acc")
+    refused(run(*call, "--statistics", "rho"), "unknown statistic 'rho': choose some of spearman, kendall")
+    refused(run(*call, "--compare", "l2_norm"), "--compare l2_norm: expected two proxies")
+    refused(run(*call, "--compare", "l2_norm,zico"), "the evaluation has no proxy 'zico'")
+    refused(run(*call, "--resamples", "-1"), "'-1' is not a whole number")
+    refused(run(*call, "--csv", "no/all.csv"), "there is no directory", "for all.csv")
+    Path("there.csv").write_text("")
+    refused(run(*call, "--csv", "there.csv"), "--csv there.csv exists: choose another name, or delete it")
 
 
 def test_evaluate_ignores_nothing_silently(scored: Scored, accuracies: Path) -> None:
@@ -437,7 +465,7 @@ def test_evaluate_adds_the_majority_vote(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "t.csv").write_text("arch,acc\na,10\nb,20\nc,30\nd,40\n")
     assert main(["evaluate", str(tmp_path / "s.parquet"), "--table", str(tmp_path / "t.csv"), "--metric", "acc", "--vote"]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("vote"))
-    assert line.split()[1:3] == ["1.000", "1.000"]
+    assert line.split()[1:5] == ["1.000", "[1.000,", "1.000]", "1.000"]
     columns.pop("snip")
     write_scores(tmp_path / "two.parquet", columns, {})
     assert main(["evaluate", str(tmp_path / "two.parquet"), "--table", str(tmp_path / "t.csv"), "--metric", "acc", "--vote"]) == 2

@@ -1,13 +1,11 @@
-"""Resamples: statistics from cumulative counts equal those of the resample itself; intervals, seeds of the draws, memory of nothing else."""
+"""Statistics from cumulative counts equal those of the resampled rows; intervals; what the draws depend on."""
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from jaxzc.evaluation import bootstrap as engine
 from jaxzc.evaluation.bootstrap import bootstrap, interval
-from jaxzc.evaluation.statistics import CONTROLS, STATISTICS, value
-from jaxzc.tables import ScoreTable
+from jaxzc.evaluation.statistics import STATISTICS, value
 
 EXACT = [name for name in STATISTICS if "kendall" not in name]
 RNG = np.random.default_rng(5)
@@ -52,3 +50,36 @@ def test_linear_kendalls_follow_the_exact_ones(name: str, slack: float) -> None:
     assert np.abs(found.std(1) / spread - 1).max() < 0.03
     assert np.max(np.sqrt(np.mean((found - exact) ** 2, 1)) / spread) < 0.15
     assert np.abs((found - exact).mean(1)).max() < slack
+
+
+def test_draws_depend_on_seed_and_number_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores, truth, controls = draw(100)
+    whole = bootstrap(scores, truth, controls, ["spearman", "kendall", "ndcg"], resamples=50, seed=2)
+    monkeypatch.setattr(engine, "BLOCK", 700)
+    monkeypatch.setattr(engine, "THREADS", 3)
+    for name, values in bootstrap(scores, truth, controls, ["spearman", "kendall", "ndcg"], resamples=30, seed=2).items():
+        np.testing.assert_allclose(values, whole[name][:, :30], rtol=1e-12)
+    alone = bootstrap(scores[3:], truth, {name: values[3:] for name, values in controls.items()}, ["spearman"], resamples=50, seed=2)
+    np.testing.assert_array_equal(alone["spearman"][0], whole["spearman"][3])
+    other = bootstrap(scores, truth, controls, ["spearman"], resamples=50, seed=3)["spearman"]
+    assert not np.any(other == whole["spearman"])
+
+
+def test_scores_that_few_resamples_define() -> None:
+    """Three finite scores of twenty: most resamples hold fewer than 3 of them; none warns, all are those of the rows."""
+    scores, truth, controls = draw(20, 4)
+    scores[0, 3:] = np.nan
+    scores[1] = 7
+    found = bootstrap(scores, truth, controls, list(STATISTICS), resamples=200, seed=0)
+    for name in EXACT:
+        wanted = np.transpose([literally(name, scores, truth, controls, engine._counts(20, 0, number)) for number in range(200)])
+        np.testing.assert_allclose(found[name], wanted, rtol=1e-10, atol=1e-12)
+        assert np.isnan(found[name][1]).all()
+    assert 0 < np.isnan(found["spearman"][0]).sum() < 200
+
+
+def test_interval_is_of_percentiles() -> None:
+    draws = np.append(np.arange(101.0), [np.nan] * 20)
+    assert interval(50.0, draws, 0.9) == pytest.approx((50, 5, 95))
+    assert np.isnan(interval(50.0, np.append(np.arange(10.0), [np.nan] * 20), 0.9).low)  # undefined in most resamples
+    assert np.isnan(interval(float("nan"), draws, 0.9)[1:]).all()

@@ -65,7 +65,7 @@ def _count(text: str) -> int:
 
 def run(arguments: argparse.Namespace) -> None:
     if arguments.csv is not None:
-        common.check_out(Path(arguments.csv), False)
+        _check_csv(Path(arguments.csv))
     scores = read_scores(arguments.scores)
     if arguments.vote:
         scores = _with_vote(scores)
@@ -92,19 +92,26 @@ def run(arguments: argparse.Namespace) -> None:
             "table_digest": _digest(path),
         },
     )
+    compared = evaluation.compare(found, *pair) if pair else None
     count = len(next(iter(scores.columns.values())))
     print(f"{count:,} rows of {arguments.scores} against {arguments.metric} of {arguments.table} ({len(truth):,} architectures)\n")
     print(text.format_leaderboard(found))
     if long:
         print("\n" + text.format_statistics(found, long))
-    if pair:
-        print("\n" + text.format_comparison(evaluation.compare(found, *pair), found.settings["level"]))
+    if compared:
+        print("\n" + text.format_comparison(compared, found.settings["level"]))
     if arguments.csv is not None:
         text.write_csv(found, arguments.csv)
         print(f"\n{arguments.csv}: every statistic of {len(found.rows)} proxies")
     left = [name for name in scores.columns if name not in (*evaluation.KEYS, *found.scores)]
     if left and arguments.proxies is None:
         common.note(f"left out, because the file does not list them as proxies or they hold no numbers: {', '.join(left)}")
+
+
+def _check_csv(path: Path) -> None:
+    common.check_out(path, True)
+    if path.exists():
+        raise JaxzcError(f"--csv {path} exists: choose another name, or delete it")
 
 
 def _pair(text: str | None) -> list[str]:

@@ -16,8 +16,8 @@ KEYS = ("arch", "seed")
 
 
 class Aligned(NamedTuple):
-    """archs: the architectures that have a score row and a finite truth, sorted, `n` strings; truth: float64 `[n]`; scores: proxy -> float64
-    `[seeds, n]`, NaN where a seed has no row; rows: score rows of these; unmatched: score rows of other architectures."""
+    """archs: the architectures that have a score row and a finite truth, sorted, `n` strings; truth: float64 `[n]`; scores: proxy ->
+    float64 `[seeds, n]`, NaN where a seed has no row; rows: score rows of these; unmatched: score rows of other architectures."""
 
     archs: list[str]
     truth: np.ndarray
@@ -27,7 +27,7 @@ class Aligned(NamedTuple):
 
 
 def align(scores: ScoreTable, truth: Mapping[str, float], proxies: Sequence[str] | None) -> Aligned:
-    """Raises `JaxzcError`: no column `arch`, unknown proxy, text in a proxy column, one architecture twice with one seed, nothing matched."""
+    """Raises `JaxzcError`: no column `arch`, unknown proxy, text in a proxy column, one architecture twice with one seed, none matched."""
     columns = {name: np.asarray(values) for name, values in scores.columns.items()}
     if "arch" not in columns:
         raise JaxzcError(f"the score table has no column 'arch' (it has {', '.join(columns) or 'none'}): give a table that jaxzc wrote")

@@ -8,8 +8,12 @@ The Kendalls are sums over pairs of networks, n^2 for each resample. With w the 
 the sum w'Kw = 1'K1 + 2 d'K1 + d'Kd is cut after the linear term (first-order, or Hajek, projection: what the infinitesimal jackknife
 linearises), and so are the numbers of untied pairs below the fraction. For the weighted one, the weights f of a resample are computed
 exactly from its ranks (one network more or less at the top changes them by half, which no linear term follows), and
-f'Kw = f'K1 + d'Kf0 with f0 the weights of the sample; df'Kd is left out. `tests/test_evaluation_coverage.py` measures that the intervals
-cover.
+f'Kw = f'K1 + d'Kf0 with f0 the weights of the sample; df'Kd is left out.
+
+Intervals are percentiles. In 1,000 simulated samples of 200 networks, with rho about 0.3 and 0.8, 95 % intervals held the population's
+value in 94 to 96 % for Spearman, Kendall, Pearson and Spearman given size (`tests/test_evaluation_coverage.py`); 92 to 93 % for the weighted
+Kendall, 97 to 98 % for the precision at 10 % (too wide), 92 to 94 % for nDCG. Regret and the top 64 of small tables depend on a few networks
+at the very top, which no bootstrap follows: as little as 77 %, so read those intervals as a range of resamples and no more.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +23,7 @@ from functools import cached_property
 from os import cpu_count
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from jaxzc.evaluation.concordance import agreement, untied
 from jaxzc.evaluation.correlations import defined, partial
@@ -65,18 +70,19 @@ def bootstrap(
                 for name, values in block.statistics(proxy, names).items():
                     found[name][row, start:stop] = values
 
-    # Numpy works without Python's lock most of the time.
-    with ThreadPoolExecutor(workers) as threads:
+    # Numpy works without Python's lock most of the time. Threads of BLAS within these threads wait for each other, thirty times as long
+    # as the work takes.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as threads:
         list(threads.map(run, range(workers)))
     return found
 
 
 def interval(value: float, draws: np.ndarray, level: float) -> Estimate:
     """Percentile interval of the draws `[resamples]` that are defined; NaN where less than half of them are, or the value is not."""
-    draws = draws[np.isfinite(draws)] if np.isfinite(value) else draws[:0]
-    if not len(draws):
+    known = draws[np.isfinite(draws)]
+    if not np.isfinite(value) or not len(known) or 2 * len(known) < len(draws):
         return Estimate(value)
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(value, float(low), float(high))
 
 
@@ -312,7 +318,7 @@ class _Block:
 
 def _pearson(at: _Masked, x: np.ndarray) -> np.ndarray:
     y = at.sample.truth - np.median(at.sample.truth)
-    sums = at.weights @ np.stack([x, y, x * y, x * x, y * y], axis=1) / at.total[:, None]
-    mean_x, mean_y, xy, xx, yy = sums.T
+    sums = at.weights @ np.stack([x, y, x * y, x * x, y * y], axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
+        mean_x, mean_y, xy, xx, yy = (sums / at.total[:, None]).T
         return (xy - mean_x * mean_y) / np.sqrt((xx - mean_x**2) * (yy - mean_y**2))

@@ -24,8 +24,8 @@ def noise_ceiling(columns: Mapping[str, Any], metric: str = "test_accuracy") -> 
 
 
 def read_ceiling(path: str | os.PathLike[str], metric: str, archs: Collection[str] | None = None) -> dict[str, float]:
-    """The noise ceiling of a ground-truth file over `archs` (None: all), from the columns of each seed; where it has none, what its metadata
-    say under `noise_ceiling` for the metric; empty where neither is there.
+    """The noise ceiling of a ground-truth file over `archs` (None: all), from the columns of each seed; where it has none, what its
+    metadata say under `noise_ceiling` for the metric; empty where neither is there.
 
     Raises `JaxzcError`: missing or damaged file.
     """

@@ -47,7 +47,9 @@ def compare(
         raise JaxzcError(f"{a!r} cannot be compared with itself: choose two of {', '.join(evaluation.scores)}")
     check_statistics([statistic])
     settings = evaluation.settings
-    resamples, seed, level = (settings[k] if v is None else v for k, v in (("resamples", resamples), ("seed", seed), ("level", level)))
+    resamples = int(settings["resamples"] if resamples is None else resamples)
+    seed = int(settings["seed"] if seed is None else seed)
+    level = float(settings["level"] if level is None else level)
     check_resampling(resamples, seed, level)
     directions = {row.proxy: row.higher_is_better for row in evaluation.rows}
     both = np.isfinite(evaluation.scores[a]) & np.isfinite(evaluation.scores[b])

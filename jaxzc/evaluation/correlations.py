@@ -1,6 +1,6 @@
 """Correlations of a score with a truth, by scipy; a pair that is not finite on both sides is left out.
 
-Every function takes `score` and `truth`, numbers `[n]`, and returns a float: NaN for fewer than 3 finite pairs, or where a side is constant.
+Every function takes `score` and `truth`, numbers `[n]`, and returns a float: NaN for fewer than 3 finite pairs, or a constant side.
 None depends on the order of the pairs.
 """
 

@@ -81,8 +81,8 @@ def check_resampling(resamples: int, seed: int, level: float) -> None:
     """Raises `JaxzcError` where these cannot be had."""
     if resamples < 0 or seed < 0 or not 0 < level < 1:
         raise JaxzcError(
-            f"{resamples} resamples with seed {seed} and level {level}: expected resamples and seed of at least 0, and a level between 0 and 1, "
-            "such as 2000, 0 and 0.95"
+            f"{resamples} resamples with seed {seed} and level {level}: expected resamples and seed of at least 0, and a level "
+            "between 0 and 1, such as 2000, 0 and 0.95"
         )
 
 

@@ -55,8 +55,8 @@ def ndcg(score: ArrayLike, truth: ArrayLike) -> float:
     if not defined(score, truth):
         return float("nan")
     counts, table = _ones(score), discounts(len(truth))
-    gains = [gain(column, column.places(counts), truth, counts, table) for column in (Column(score), Column(truth))]
-    return float(gain_ratio(*gains, worst_gain(truth, counts, table))[0])
+    found, best = (gain(column, column.places(counts), truth, counts, table) for column in (Column(score), Column(truth)))
+    return float(gain_ratio(found, best, worst_gain(truth, counts, table))[0])
 
 
 def share(total: Any, percent: int) -> Any:
