@@ -2,7 +2,7 @@
 
 Duan et al., TransNAS-Bench-101, CVPR 2021. The file is a pickle of plain dictionaries in the container of `torch.save`:
 `data[space][architecture][task]` with `metrics` (a list over epochs each) and `model_info`. A pickle cannot be read in parts: all of it
-(51,464 training logs) is in memory once, about 1 GB.
+(51,464 training logs) is in memory once, some 700 MB.
 """
 
 from collections.abc import Sequence
