@@ -83,7 +83,7 @@ def write_scores(
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with open(temporary, "xb") as file:
-            pq.write_table(table, file)
+            pq.write_table(table, file, compression="zstd")
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -74,13 +74,6 @@ def same_settings() -> Iterator[None]:
     logging.set_verbosity(verbosity)
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 class Scored(NamedTuple):
     path: Path
     result: Result
