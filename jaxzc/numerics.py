@@ -1,6 +1,5 @@
 """Linear algebra that survives float32: matrices of at most batch x batch are decomposed in float64 where the platform has it."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -8,26 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxzc.types import Array
-
-
-def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` run on float64 copies of its float arguments, its float results cast back; as it is on TPUs, which have no float64.
-
-    Works inside jit, whether or not the program enables 64-bit types: only these few operations are widened.
-    """
-
-    def widened(*arguments: Any) -> Any:
-        if jax.default_backend() == "tpu":
-            return function(*arguments)
-        dtype = jnp.result_type(*(a for a in jax.tree.leaves(arguments) if jnp.issubdtype(jnp.result_type(a), jnp.floating)))
-        with jax.enable_x64(True):
-            return _cast(function(*_cast(arguments, jnp.float64)), dtype)
-
-    return widened
-
-
-def _cast(tree: Any, dtype: Any) -> Any:
-    return jax.tree.map(lambda a: a.astype(dtype) if jnp.issubdtype(a.dtype, jnp.floating) else a, tree)
+from jaxzc.widening import in_float64
 
 
 def binary_exponent(x: Array) -> Array:
@@ -37,8 +17,7 @@ def binary_exponent(x: Array) -> Array:
 
 
 def power_of_two(exponent: Array, dtype: Any) -> Array:
-    """2**exponent, exactly, limited to the normal numbers of `dtype`. A table, because bit operations on float64 inside `in_float64` are
-    traced again outside of it, where 64-bit integers do not exist."""
+    """2**exponent, exactly, limited to the normal numbers of `dtype` (from a table, which is simpler than setting bits of two formats)."""
     limit = int(np.finfo(dtype).maxexp) - 2
     table = np.ldexp(np.ones(2 * limit + 1), np.arange(-limit, limit + 1)).astype(dtype)
     return jnp.asarray(table)[jnp.clip(exponent, -limit, limit) + limit]

@@ -23,7 +23,7 @@ CORNERS = {
     "dead source": [NONE, CONV3, CONV3, SKIP, CONV1, NONE],
     "dead target": [CONV3, CONV1, CONV3, SKIP, POOL, NONE],
 }
-RANDOM = np.random.default_rng(5).integers(0, len(OPS), (2, 6)).tolist()
+RANDOM = np.random.default_rng(5).integers(0, len(OPS), (5, 6)).tolist()
 
 
 def _quantities(space: NasBench201, arch: Any, params: Any, images: jax.Array, labels: jax.Array) -> dict[str, Any]:

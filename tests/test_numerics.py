@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxzc.ingredients.patterns import pattern_kernel, relu_code
-from jaxzc.numerics import correlation_eigenvalues, in_float64, log_determinant
+from jaxzc.numerics import correlation_eigenvalues, log_determinant
 
 
 def kernel(codes: np.ndarray) -> np.ndarray:
@@ -109,19 +109,6 @@ def test_log_determinant_under_vmap_and_scan() -> None:
     expected = np.linalg.slogdet(np.asarray(kernels, np.float64))[1]
     np.testing.assert_allclose(jax.jit(jax.vmap(jax.vmap(log_determinant)))(kernels), expected, rtol=1e-7)
     np.testing.assert_allclose(jax.jit(lambda k: jax.lax.map(log_determinant, k))(kernels), expected, rtol=1e-7)
-
-
-def test_only_what_is_widened_is_float64() -> None:
-    seen: list[Any] = []
-
-    def look(a: Any, b: Any) -> Any:
-        seen.extend([a.dtype, b.dtype])
-        return {"sum": a.sum(), "index": b}
-
-    made = jax.jit(lambda a: in_float64(look)(a, jnp.arange(3)))(jnp.ones(2, jnp.float32))
-    assert seen == [np.float64, np.int32]
-    assert (made["sum"].dtype, made["index"].dtype) == (np.float32, np.int32)
-    assert jnp.ones(2).dtype == np.float32
 
 
 def correlated(batch: int, n: int) -> np.ndarray:

@@ -6,9 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxzc.numerics import binary_exponent, in_float64, power_of_two
+from jaxzc.numerics import binary_exponent, power_of_two
 from jaxzc.resolver import makes
 from jaxzc.types import Array, Network, Norm
+from jaxzc.widening import in_float64
 
 
 def _positive(network: Network, params: Any, images: Array, norm: Norm) -> dict[str, Any]:
