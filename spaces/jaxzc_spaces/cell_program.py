@@ -147,27 +147,28 @@ class _Loop:
         there = genes != self.zero
         order = jnp.argsort(~there, stable=True)
         count = there.sum()
+        branches = genes - (genes > self.zero)
 
         def step(i: Array, carry: Any) -> Any:
-            e = order[count - 1 - i if backwards else i]
-            branch = genes[e] - (genes[e] > self.zero)
+            e = _at(order, count - 1 - i if backwards else i)
+            branch = _at(branches, e)
             return visit(lambda function: lax.switch(branch, [_call(function, o) for o in self.branches]), e, *self.ends(e), carry)
 
         return lax.fori_loop(0, count, step, carry)
 
     def ends(self, e: Array) -> tuple[Array, Array]:
-        return jnp.asarray(self.sources)[e], jnp.asarray(self.targets)[e]
+        return _at(jnp.asarray(self.sources), e), _at(jnp.asarray(self.targets), e)
 
     def value(self, genes: Array, x: Array, edges: Edges) -> tuple[Array, Array, Any]:
         def visit(switch: Any, e: Array, source: Array, target: Array, carry: Any) -> Any:
             nodes, ys, kept = carry
 
             def on_edge(operation: Operation) -> Any:
-                out, y, kept = _edge_value(operation, self.post, nodes[source], _at(edges, e))
-                return nodes[target] + out, y, kept
+                out, y, kept = _edge_value(operation, self.post, _at(nodes, source), _at(edges, e))
+                return _at(nodes, target) + out, y, kept
 
             node, y, kept_here = switch(on_edge)
-            return nodes.at[target].set(node), ys.at[e].set(y), jax.tree.map(lambda a, b: a.at[e].set(b), kept, kept_here)
+            return _set(nodes, target, node), _set(ys, e, y), _set(kept, e, kept_here)
 
         shapes = jax.eval_shape(lambda x, edge: _edge_value(self.operations[0], self.post, x, edge), x, _at(edges, 0))
         nodes = jnp.zeros((self.nodes, *x.shape), x.dtype).at[0].set(x)
@@ -180,12 +181,12 @@ class _Loop:
             cts, d_edges = carry
 
             def on_edge(operation: Operation) -> Any:
-                ct_y = None if ct_ys is None else ct_ys[e]
-                dx, d_edge = _edge_pull(operation, self.post, weights, nodes[source], _at(edges, e), ys[e], cts[target], ct_y)
-                return cts[source] + dx, d_edge
+                x, ct = _at(nodes, source), _at(cts, target)
+                dx, d_edge = _edge_pull(operation, self.post, weights, x, _at(edges, e), _at(ys, e), ct, _at(ct_ys, e))
+                return _at(cts, source) + dx, d_edge
 
             ct, d_edge = switch(on_edge)
-            return cts.at[source].set(ct), _set(d_edges, e, d_edge)
+            return _set(cts, source, ct), _set(d_edges, e, d_edge)
 
         return self.over(genes, visit, (cts, jax.tree.map(jnp.zeros_like, edges)), backwards=True)
 
@@ -200,13 +201,12 @@ class _Loop:
                 def pull(*arguments: Any) -> Any:
                     return _edge_pull(operation, self.post, weights, *arguments)
 
-                arguments = nodes[source], _at(edges, e), ys[e], cts[target], None if ct_ys is None else ct_ys[e]
-                dx, d_edge, dy, d_ct, d_ct_y = jax.vjp(pull, *arguments)[1]((us[source], _at(u_edges, e)))
-                return us[target] + d_ct, d_nodes[source] + dx, d_edge, dy, d_ct_y
+                arguments = _at(nodes, source), _at(edges, e), _at(ys, e), _at(cts, target), _at(ct_ys, e)
+                dx, d_edge, dy, d_ct, d_ct_y = jax.vjp(pull, *arguments)[1]((_at(us, source), _at(u_edges, e)))
+                return _at(us, target) + d_ct, _at(d_nodes, source) + dx, d_edge, dy, d_ct_y
 
             u, d_node, d_edge, dy, d_ct_y = switch(on_edge)
-            d_ct_ys = None if d_ct_ys is None else d_ct_ys.at[e].set(d_ct_y)
-            return us.at[target].set(u), d_nodes.at[source].set(d_node), _set(d_edges, e, d_edge), d_ys.at[e].set(dy), d_ct_ys
+            return _set(us, target, u), _set(d_nodes, source, d_node), *_set((d_edges, d_ys, d_ct_ys), e, (d_edge, dy, d_ct_y))
 
         zeros = jax.tree.map(jnp.zeros_like, (nodes, nodes, edges, ys, ct_ys))
         us, d_nodes, d_edges, d_ys, d_ct_ys = self.over(genes, visit, (zeros[0].at[0].set(u), *zeros[1:]))
@@ -234,12 +234,15 @@ def _call(function: Any, operation: Operation) -> Any:
     return lambda: function(operation)
 
 
+# Indices are never negative and always inside: saying so saves half of the program's lines, most of them from `array[index]`.
+
+
 def _at(tree: Any, e: Any) -> Any:
-    return jax.tree.map(lambda a: a[e], tree)
+    return jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, e, keepdims=False, allow_negative_indices=False), tree)
 
 
 def _set(tree: Any, e: Array, values: Any) -> Any:
-    return jax.tree.map(lambda a, b: a.at[e].set(b), tree, values)
+    return jax.tree.map(lambda a, b: lax.dynamic_update_index_in_dim(a, b, e, 0, allow_negative_indices=False), tree, values)
 
 
 def _zeros(shapes: Any, count: int) -> Any:
