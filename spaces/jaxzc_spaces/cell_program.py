@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxzc_spaces.edge_ops import ZERO, Fixed, Operation
+from jaxzc_spaces.edge_ops import ZERO, Convolution, Fixed, Operation
 
 Array = jax.Array
 Post = Callable[[Array, Any, Any], tuple[Array, Any]]
@@ -94,7 +94,7 @@ def discrete_graph(operations: Sequence[Operation], wiring: Wiring, post: Post) 
         for e, (source, target) in enumerate(wiring):
             if target == len(nodes):
                 nodes.append(jnp.zeros_like(x))
-            out, _, kept = _edge_value(operations[genes[e]], post, nodes[source], _at(edges, e))
+            out, _, kept = _edge_value(_discrete(operations[genes[e]]), post, nodes[source], _at(edges, e))
             nodes[target] = nodes[target] + out
             all_kept.append(kept)
         return nodes, lax.stop_gradient(jax.tree.map(lambda *a: jnp.stack(a), *all_kept))
@@ -102,44 +102,98 @@ def discrete_graph(operations: Sequence[Operation], wiring: Wiring, post: Post) 
     return outputs
 
 
-def _edge_value(operation: Operation, post: Post, x: Array, edge: Edges) -> tuple[Array, Array, Any]:
+def _discrete(operation: Operation) -> Any:
+    return operation if isinstance(operation, Fixed) else _Discrete(operation)
+
+
+class _Discrete(NamedTuple):
+    """One known convolution, with the methods of `_Convolutions` that a discrete network needs."""
+
+    choice: Convolution
+
+    def value(self, x: Array, kernels: tuple[Array, ...]) -> Array:
+        return self.choice.value(x, kernels[self.choice.kernel])
+
+    def perturbation(self, perturb: Any) -> Any:
+        return None if perturb is None else perturb[self.choice.kernel]
+
+
+class _Convolutions(NamedTuple):
+    """One of several convolutions, chosen by a traced integer. They are one branch of an edge's switch, so that what follows a
+    convolution, and its derivatives, are compiled once for all of them."""
+
+    choices: tuple[Convolution, ...]
+    which: Array
+
+    def value(self, x: Array, kernels: tuple[Array, ...]) -> Array:
+        return lax.switch(self.which, [_call(lambda c: c.value(x, kernels[c.kernel]), c) for c in self.choices])
+
+    def pulls(self, weights: bool, x: Array, kernels: tuple[Array, ...], ct: Array) -> tuple[Array, tuple[Array, ...]]:
+        """Cotangents of x and of all kernels (zeros unless `weights`). Its own derivative switches again, because JAX's would save what
+        every branch needs."""
+
+        def pulls(choice: Convolution) -> Any:
+            def of(x: Array, kernels: tuple[Array, ...], ct: Array) -> Any:
+                dx, dw = choice.pulls(x, kernels[choice.kernel], ct)
+                zeros = jax.tree.map(jnp.zeros_like, kernels)
+                return dx, _put(zeros, choice.kernel, dw) if weights else zeros
+
+            return of
+
+        @jax.custom_vjp
+        def run(which: Array, *inputs: Any) -> Any:
+            return lax.switch(which, [pulls(choice) for choice in self.choices], *inputs)
+
+        def backward(residuals: Any, cotangents: Any) -> Any:
+            which, *inputs = residuals
+            return None, *lax.switch(which, [_call(lambda c: jax.vjp(pulls(c), *inputs)[1](cotangents), c) for c in self.choices])
+
+        run.defvjp(lambda *inputs: (run(*inputs), inputs), backward)
+        return run(self.which, x, kernels, ct)
+
+    def perturbation(self, perturb: Any) -> Any:
+        """The chosen one's; its derivative gives the others zeros."""
+        if perturb is None:
+            return None
+        return jax.tree.map(lambda *a: lax.select_n(self.which, *a), *(perturb[choice.kernel] for choice in self.choices))
+
+
+def _edge_value(operation: Any, post: Post, x: Array, edge: Edges) -> tuple[Array, Array, Any]:
     """(output, y, what was kept) of one edge; y and what was kept are zeros where the operation is no convolution."""
     if isinstance(operation, Fixed):
-        kept = jax.eval_shape(lambda: post(x, edge.norm, _slot(edge.perturb, 0))[1])
+        kept = jax.eval_shape(lambda: post(x, edge.norm, None if edge.perturb is None else edge.perturb[0])[1])
         return operation.value(x), jnp.zeros_like(x), jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), kept)
-    y = operation.value(jax.nn.relu(x), edge.kernels[operation.kernel])
-    out, kept = post(y, edge.norm, _slot(edge.perturb, operation.kernel))
+    y = operation.value(jax.nn.relu(x), edge.kernels)
+    out, kept = post(y, edge.norm, operation.perturbation(edge.perturb))
     return out, y, kept
 
 
-def _edge_pull(operation: Operation, post: Post, weights: bool, x: Array, edge: Edges, y: Array, ct: Array, ct_y: Any) -> Any:
+def _edge_pull(operation: Any, post: Post, weights: bool, x: Array, edge: Edges, y: Array, ct: Array, ct_y: Any) -> tuple[Array, Edges]:
     """(dx, d edge) of one edge from the cotangents of its output and of y (None: zero)."""
-    zeros = jax.tree.map(jnp.zeros_like, edge)
     if isinstance(operation, Fixed):
-        return operation.pull(ct), zeros
-    slot = operation.kernel
-    dy, norm, perturb = jax.vjp(post, y, edge.norm, _slot(edge.perturb, slot), has_aux=True)[1](ct)
-    dy = dy if ct_y is None else dy + ct_y
-    if weights:
-        dx, dw = operation.pulls(jax.nn.relu(x), edge.kernels[slot], dy)
-        zeros = zeros._replace(kernels=_put(zeros.kernels, slot, dw))
-    else:
-        dx = operation.pull(edge.kernels[slot], dy)
-    if edge.perturb is not None:
-        zeros = zeros._replace(perturb=_put(zeros.perturb, slot, perturb))
-    return jnp.where(x > 0, dx, 0), zeros._replace(norm=norm)
+        return operation.pull(ct), jax.tree.map(jnp.zeros_like, edge)
+
+    def after(y: Array, norm: Any, perturb: Any) -> Array:
+        return post(y, norm, operation.perturbation(perturb))[0]
+
+    dy, norm, perturb = jax.vjp(after, y, edge.norm, edge.perturb)[1](ct)
+    dx, kernels = operation.pulls(weights, jax.nn.relu(x), edge.kernels, dy if ct_y is None else dy + ct_y)
+    return jnp.where(x > 0, dx, 0), Edges(kernels, norm, perturb)
 
 
 class _Loop:
     """The loops over the edges of one graph."""
 
     def __init__(self, operations: Sequence[Operation], wiring: Wiring, post: Post):
-        self.operations, self.post = operations, post
+        self.post = post
         self.sources, self.targets = np.asarray(wiring, np.int32).T
         self.nodes = 1 + max(target for _, target in wiring)
         # The zero operation is not in the switch: its edges are never visited.
         self.zero = operations.index(ZERO)
-        self.branches = [operation for operation in operations if operation is not ZERO]
+        self.fixed = [o for o in operations if isinstance(o, Fixed) and o is not ZERO]
+        self.convolutions = tuple(o for o in operations if isinstance(o, Convolution))
+        self.branch = [self.fixed.index(o) if o in self.fixed else len(self.fixed) for o in operations]
+        self.which = [self.convolutions.index(o) if o in self.convolutions else 0 for o in operations]
 
     def over(self, genes: Array, visit: Callable[[Any, Array, Array, Array, Any], Any], carry: Any, backwards: bool = False) -> Any:
         """`carry = visit(switch, e, source, target, carry)` for every edge e that is there, in order or backwards; `switch(function)` is
@@ -147,12 +201,14 @@ class _Loop:
         there = genes != self.zero
         order = jnp.argsort(~there, stable=True)
         count = there.sum()
-        branches = genes - (genes > self.zero)
 
         def step(i: Array, carry: Any) -> Any:
             e = _at(order, count - 1 - i if backwards else i)
-            branch = _at(branches, e)
-            return visit(lambda function: lax.switch(branch, [_call(function, o) for o in self.branches]), e, *self.ends(e), carry)
+            gene = _at(genes, e)
+            chosen = _Convolutions(self.convolutions, jnp.asarray(self.which, jnp.int32)[gene])
+            operations = [*self.fixed, chosen]
+            branch = jnp.asarray(self.branch, jnp.int32)[gene]
+            return visit(lambda function: lax.switch(branch, [_call(function, o) for o in operations]), e, *self.ends(e), carry)
 
         return lax.fori_loop(0, count, step, carry)
 
@@ -170,7 +226,7 @@ class _Loop:
             node, y, kept_here = switch(on_edge)
             return _set(nodes, target, node), _set(ys, e, y), _set(kept, e, kept_here)
 
-        shapes = jax.eval_shape(lambda x, edge: _edge_value(self.operations[0], self.post, x, edge), x, _at(edges, 0))
+        shapes = jax.eval_shape(lambda x, edge: _edge_value(ZERO, self.post, x, edge), x, _at(edges, 0))
         nodes = jnp.zeros((self.nodes, *x.shape), x.dtype).at[0].set(x)
         return self.over(genes, visit, (nodes, *(_zeros(s, len(genes)) for s in shapes[1:])))
 
@@ -247,10 +303,6 @@ def _set(tree: Any, e: Array, values: Any) -> Any:
 
 def _zeros(shapes: Any, count: int) -> Any:
     return jax.tree.map(lambda a: jnp.zeros((count, *a.shape), a.dtype), shapes)
-
-
-def _slot(perturb: tuple[Any, ...] | None, slot: int) -> Any:
-    return None if perturb is None else perturb[slot]
 
 
 def _put(items: Any, slot: int, item: Any) -> tuple[Any, ...]:

@@ -119,11 +119,10 @@ class Fixed(NamedTuple):
 
 class Convolution(NamedTuple):
     """A convolution of relu(x), followed by normalisation. kernel: which of the edge's kernels it takes; value: (x, w) -> y;
-    pull: (w, ct) -> cotangent of x; pulls: (x, w, ct) -> cotangents of (x, w)."""
+    pulls: (x, w, ct) -> cotangents of (x, w)."""
 
     kernel: int
     value: Callable[[Array, Array], Array]
-    pull: Callable[[Array, Array], Array]
     pulls: Callable[[Array, Array, Array], tuple[Array, Array]]
 
 
@@ -131,5 +130,5 @@ Operation = Fixed | Convolution
 ZERO = Fixed(jnp.zeros_like, jnp.zeros_like)
 IDENTITY = Fixed(lambda x: x, lambda ct: ct)
 AVG_POOL = Fixed(avg_pool3x3, _avg_pool3x3_pull)
-CONV1X1 = Convolution(0, conv1x1, lambda w, ct: conv1x1(ct, w.swapaxes(2, 3)), _conv1x1_pulls)
-CONV3X3 = Convolution(1, conv3x3, _conv3x3_pull, _conv3x3_pulls)
+CONV1X1 = Convolution(0, conv1x1, _conv1x1_pulls)
+CONV3X3 = Convolution(1, conv3x3, _conv3x3_pulls)
