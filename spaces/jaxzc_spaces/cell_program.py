@@ -13,7 +13,7 @@ Each loop's body is compiled once for all edges, visits only the edges that are 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,22 +21,11 @@ import numpy as np
 from jax import lax
 
 from jaxzc_spaces.edge_ops import ZERO, Convolution, Fixed, Operation
+from jaxzc_spaces.edge_program import Chosen, Edges, Post, call, edge_pull, edge_value, known
 
 Array = jax.Array
-Post = Callable[[Array, Any, Any], tuple[Array, Any]]
-"""What follows a convolution: (y, parameters of the edge's normalisation, perturbation) -> (the edge's output, what to keep). It may not
-close over traced arrays."""
 Wiring = Sequence[tuple[int, int]]
 """(source, target) of every edge."""
-
-
-class Edges(NamedTuple):
-    """Arguments of all edges, leading axis [edges]: kernels, one array per kernel slot; norm: pytree of the normalisation's parameters;
-    perturb: one pytree per kernel slot, or None."""
-
-    kernels: tuple[Array, ...]
-    norm: Any
-    perturb: tuple[Any, ...] | None = None
 
 
 def repeated(wiring: Wiring, count: int) -> list[tuple[int, int]]:
@@ -94,91 +83,12 @@ def discrete_graph(operations: Sequence[Operation], wiring: Wiring, post: Post) 
         for e, (source, target) in enumerate(wiring):
             if target == len(nodes):
                 nodes.append(jnp.zeros_like(x))
-            out, _, kept = _edge_value(_discrete(operations[genes[e]]), post, nodes[source], _at(edges, e))
+            out, _, kept = edge_value(known(operations[genes[e]]), post, nodes[source], _at(edges, e))
             nodes[target] = nodes[target] + out
             all_kept.append(kept)
         return nodes, lax.stop_gradient(jax.tree.map(lambda *a: jnp.stack(a), *all_kept))
 
     return outputs
-
-
-def _discrete(operation: Operation) -> Any:
-    return operation if isinstance(operation, Fixed) else _Discrete(operation)
-
-
-class _Discrete(NamedTuple):
-    """One known convolution, with the methods of `_Convolutions` that a discrete network needs."""
-
-    choice: Convolution
-
-    def value(self, x: Array, kernels: tuple[Array, ...]) -> Array:
-        return self.choice.value(x, kernels[self.choice.kernel])
-
-    def perturbation(self, perturb: Any) -> Any:
-        return None if perturb is None else perturb[self.choice.kernel]
-
-
-class _Convolutions(NamedTuple):
-    """One of several convolutions, chosen by a traced integer. They are one branch of an edge's switch, so that what follows a
-    convolution, and its derivatives, are compiled once for all of them."""
-
-    choices: tuple[Convolution, ...]
-    which: Array
-
-    def value(self, x: Array, kernels: tuple[Array, ...]) -> Array:
-        return lax.switch(self.which, [_call(lambda c: c.value(x, kernels[c.kernel]), c) for c in self.choices])
-
-    def pulls(self, weights: bool, x: Array, kernels: tuple[Array, ...], ct: Array) -> tuple[Array, tuple[Array, ...]]:
-        """Cotangents of x and of all kernels (zeros unless `weights`). Its own derivative switches again, because JAX's would save what
-        every branch needs."""
-
-        def pulls(choice: Convolution) -> Any:
-            def of(x: Array, kernels: tuple[Array, ...], ct: Array) -> Any:
-                dx, dw = choice.pulls(x, kernels[choice.kernel], ct)
-                zeros = jax.tree.map(jnp.zeros_like, kernels)
-                return dx, _put(zeros, choice.kernel, dw) if weights else zeros
-
-            return of
-
-        @jax.custom_vjp
-        def run(which: Array, *inputs: Any) -> Any:
-            return lax.switch(which, [pulls(choice) for choice in self.choices], *inputs)
-
-        def backward(residuals: Any, cotangents: Any) -> Any:
-            which, *inputs = residuals
-            return None, *lax.switch(which, [_call(lambda c: jax.vjp(pulls(c), *inputs)[1](cotangents), c) for c in self.choices])
-
-        run.defvjp(lambda *inputs: (run(*inputs), inputs), backward)
-        return run(self.which, x, kernels, ct)
-
-    def perturbation(self, perturb: Any) -> Any:
-        """The chosen one's; its derivative gives the others zeros."""
-        if perturb is None:
-            return None
-        return jax.tree.map(lambda *a: lax.select_n(self.which, *a), *(perturb[choice.kernel] for choice in self.choices))
-
-
-def _edge_value(operation: Any, post: Post, x: Array, edge: Edges) -> tuple[Array, Array, Any]:
-    """(output, y, what was kept) of one edge; y and what was kept are zeros where the operation is no convolution."""
-    if isinstance(operation, Fixed):
-        kept = jax.eval_shape(lambda: post(x, edge.norm, None if edge.perturb is None else edge.perturb[0])[1])
-        return operation.value(x), jnp.zeros_like(x), jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), kept)
-    y = operation.value(jax.nn.relu(x), edge.kernels)
-    out, kept = post(y, edge.norm, operation.perturbation(edge.perturb))
-    return out, y, kept
-
-
-def _edge_pull(operation: Any, post: Post, weights: bool, x: Array, edge: Edges, y: Array, ct: Array, ct_y: Any) -> tuple[Array, Edges]:
-    """(dx, d edge) of one edge from the cotangents of its output and of y (None: zero)."""
-    if isinstance(operation, Fixed):
-        return operation.pull(ct), jax.tree.map(jnp.zeros_like, edge)
-
-    def after(y: Array, norm: Any, perturb: Any) -> Array:
-        return post(y, norm, operation.perturbation(perturb))[0]
-
-    dy, norm, perturb = jax.vjp(after, y, edge.norm, edge.perturb)[1](ct)
-    dx, kernels = operation.pulls(weights, jax.nn.relu(x), edge.kernels, dy if ct_y is None else dy + ct_y)
-    return jnp.where(x > 0, dx, 0), Edges(kernels, norm, perturb)
 
 
 class _Loop:
@@ -205,10 +115,10 @@ class _Loop:
         def step(i: Array, carry: Any) -> Any:
             e = _at(order, count - 1 - i if backwards else i)
             gene = _at(genes, e)
-            chosen = _Convolutions(self.convolutions, jnp.asarray(self.which, jnp.int32)[gene])
+            chosen = Chosen(self.convolutions, jnp.asarray(self.which, jnp.int32)[gene])
             operations = [*self.fixed, chosen]
             branch = jnp.asarray(self.branch, jnp.int32)[gene]
-            return visit(lambda function: lax.switch(branch, [_call(function, o) for o in operations]), e, *self.ends(e), carry)
+            return visit(lambda function: lax.switch(branch, [call(function, o) for o in operations]), e, *self.ends(e), carry)
 
         return lax.fori_loop(0, count, step, carry)
 
@@ -220,13 +130,13 @@ class _Loop:
             nodes, ys, kept = carry
 
             def on_edge(operation: Operation) -> Any:
-                out, y, kept = _edge_value(operation, self.post, _at(nodes, source), _at(edges, e))
+                out, y, kept = edge_value(operation, self.post, _at(nodes, source), _at(edges, e))
                 return _at(nodes, target) + out, y, kept
 
             node, y, kept_here = switch(on_edge)
             return _set(nodes, target, node), _set(ys, e, y), _set(kept, e, kept_here)
 
-        shapes = jax.eval_shape(lambda x, edge: _edge_value(ZERO, self.post, x, edge), x, _at(edges, 0))
+        shapes = jax.eval_shape(lambda x, edge: edge_value(ZERO, self.post, x, edge), x, _at(edges, 0))
         nodes = jnp.zeros((self.nodes, *x.shape), x.dtype).at[0].set(x)
         return self.over(genes, visit, (nodes, *(_zeros(s, len(genes)) for s in shapes[1:])))
 
@@ -238,7 +148,7 @@ class _Loop:
 
             def on_edge(operation: Operation) -> Any:
                 x, ct = _at(nodes, source), _at(cts, target)
-                dx, d_edge = _edge_pull(operation, self.post, weights, x, _at(edges, e), _at(ys, e), ct, _at(ct_ys, e))
+                dx, d_edge = edge_pull(operation, self.post, weights, x, _at(edges, e), _at(ys, e), ct, _at(ct_ys, e))
                 return _at(cts, source) + dx, d_edge
 
             ct, d_edge = switch(on_edge)
@@ -255,7 +165,7 @@ class _Loop:
 
             def on_edge(operation: Operation) -> Any:
                 def pull(*arguments: Any) -> Any:
-                    return _edge_pull(operation, self.post, weights, *arguments)
+                    return edge_pull(operation, self.post, weights, *arguments)
 
                 arguments = _at(nodes, source), _at(edges, e), _at(ys, e), _at(cts, target), _at(ct_ys, e)
                 dx, d_edge, dy, d_ct, d_ct_y = jax.vjp(pull, *arguments)[1]((_at(us, source), _at(u_edges, e)))
@@ -286,10 +196,6 @@ def _pull(loop: _Loop, weights: bool) -> Any:
     return pull
 
 
-def _call(function: Any, operation: Operation) -> Any:
-    return lambda: function(operation)
-
-
 # Indices are never negative and always inside: saying so saves half of the program's lines, most of them from `array[index]`.
 
 
@@ -303,10 +209,6 @@ def _set(tree: Any, e: Array, values: Any) -> Any:
 
 def _zeros(shapes: Any, count: int) -> Any:
     return jax.tree.map(lambda a: jnp.zeros((count, *a.shape), a.dtype), shapes)
-
-
-def _put(items: Any, slot: int, item: Any) -> tuple[Any, ...]:
-    return (*items[:slot], item, *items[slot + 1 :])
 
 
 def _is_zero(cotangent: Any) -> bool:

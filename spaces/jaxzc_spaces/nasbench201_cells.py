@@ -16,7 +16,8 @@ from jax import lax
 from jaxzc.numerics import binary_exponent, power_of_two
 from jaxzc.types import Array, Forward, Norm, Tap
 from jaxzc_spaces import edge_ops
-from jaxzc_spaces.cell_program import Edges, discrete_graph, graph, repeated, without_dead_edges
+from jaxzc_spaces.cell_program import discrete_graph, graph, repeated, without_dead_edges
+from jaxzc_spaces.edge_program import Edges
 from jaxzc_spaces.nasbench201_encoding import CONV1, CONV3, EDGES
 
 BN_EPS = 1e-5
