@@ -29,10 +29,13 @@ NOISE = 0.3
 """Standard deviation of the normal noise; that of the clean pixels is 1."""
 SHIFT = 1
 """Largest shift in pixels, in each direction; what moves in is black."""
-COPIES = 4
-"""Distorted copies of each validation and test image."""
+CLUTTER = 0.6
+"""Contrast of the other digit that shines through; that of the digit whose label is asked for is 1."""
+SPLITS = ("train", "validation", "test")
 SIZES = (900, 297, 600)
-"""Clean images for training, validation and test; 1,797 together."""
+"""Clean images of each split; 1,797 together."""
+COPIES = (1, 4, 4)
+"""Distorted copies of each split's images, on which accuracy is measured."""
 SPLIT_SEED, DISTORTION_SEED, SAMPLE_SEED = 0, 7, 201
 VERSIONS = ("jaxzc", "jax", "flax", "optax", "numpy", "scikit-learn")
 
@@ -65,25 +68,31 @@ def _stratified(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def distort(key: Array, images: Array) -> Array:
-    """Shifts each of the images `[N, H, W, C]` by up to `SHIFT` pixels each way, and adds noise."""
-    shift_key, noise_key = jax.random.split(key)
+    """Shifts each of the images `[N, H, W, C]` by up to `SHIFT` pixels each way, lets another of them, shifted too, shine through, and adds
+    noise. N >= 2."""
+    shift_key, noise_key, clutter_key, turn_key = jax.random.split(key, 4)
+    black = images.min()  # the smallest value of any image
+    others = jnp.roll(images, jax.random.randint(turn_key, (), 1, len(images)), axis=0)
+    images = _shifted(shift_key, images, black) + CLUTTER * (_shifted(clutter_key, others, black) - black)
+    return images + NOISE * jax.random.normal(noise_key, images.shape, images.dtype)
+
+
+def _shifted(key: Array, images: Array, black: Array) -> Array:
     n, *size = images.shape
-    margin = ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0))
-    padded = jnp.pad(images, margin, constant_values=images.min())  # black: the smallest value of any image
-    corners = jax.random.randint(shift_key, (n, 2), 0, 2 * SHIFT + 1)
-    shifted = jax.vmap(lambda image, corner: jax.lax.dynamic_slice(image, (*corner, 0), size))(padded, corners)
-    return shifted + NOISE * jax.random.normal(noise_key, images.shape, images.dtype)
+    padded = jnp.pad(images, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)), constant_values=black)
+    corners = jax.random.randint(key, (n, 2), 0, 2 * SHIFT + 1)
+    return jax.vmap(lambda image, corner: jax.lax.dynamic_slice(image, (*corner, 0), size))(padded, corners)
 
 
 def task() -> Task:
-    train, validation, test = split()
-    keys = jax.random.split(jax.random.key(DISTORTION_SEED), 2)
-    return Task(train, _copies(keys[0], validation), _copies(keys[1], test), distort)
+    clean = split()
+    keys = jax.random.split(jax.random.key(DISTORTION_SEED), len(SPLITS))
+    return Task(clean[0], {name: _distorted(keys[k], clean[k], COPIES[k]) for k, name in enumerate(SPLITS)}, distort)
 
 
-def _copies(key: Array, clean: Batch) -> Batch:
-    images = jnp.tile(clean.images, (COPIES, 1, 1, 1))
-    return Batch(np.asarray(distort(key, images)), np.tile(clean.labels, COPIES))
+def _distorted(key: Array, clean: Batch, copies: int) -> Batch:
+    images = jnp.tile(clean.images, (copies, 1, 1, 1))
+    return Batch(np.asarray(distort(key, images)), np.tile(clean.labels, copies))
 
 
 def space() -> Space:
@@ -107,7 +116,8 @@ def facts() -> dict[str, Any]:
         "digest_of_clean_images": digest(split()),
         "noise": NOISE,
         "shift": SHIFT,
-        "copies": COPIES,
+        "clutter": CLUTTER,
+        "copies": list(COPIES),
         "sizes": list(SIZES),
         "split_seed": SPLIT_SEED,
         "distortion_seed": DISTORTION_SEED,
