@@ -13,8 +13,6 @@ from jaxzc.resolver import Maker, Proxy
 FORWARD, BACKWARD = 1, 2
 """Forward passes' worth of arithmetic."""
 
-TERM = re.compile(r"(\d*)([FB])\b")
-
 
 def forward_passes(proxy: Proxy, *, batch_size: int, batches: int) -> float:
     """Forward passes over one batch that are worth as much arithmetic as the proxy by itself: F + B is 3.
@@ -32,16 +30,20 @@ def forward_passes(proxy: Proxy, *, batch_size: int, batches: int) -> float:
 
 def _passes(cost: str, batch_size: int, batches: int) -> float:
     """The number that a cost in the words of `jaxzc.resolver.makes` stands for."""
-    per_example = re.fullmatch(r"B examples x \((.*) of one\)", cost)
-    if per_example:
-        return _passes(per_example[1], batch_size, batches)  # B passes over 1/B of the batch
+    each_alone = re.fullmatch(r"B examples x \((.*) of one\)", cost)
+    if each_alone:
+        return _passes(each_alone[1], batch_size, batches)  # as many passes over one image as the batch has images
     if cost.endswith(" of one"):
         return _passes(cost.removesuffix(" of one"), batch_size, batches) / batch_size
     if cost.endswith(" per further batch"):
         return _passes(cost.removesuffix(" per further batch"), batch_size, batches) * (batches - 1)
-    if not re.fullmatch(rf"({TERM.pattern}( \+ |$))*", cost):
-        raise ValueError(f"{cost!r} is no cost in passes: write it as in '2F + 4B'")
-    return sum(int(number or 1) * (FORWARD if kind == "F" else BACKWARD) for number, kind in TERM.findall(cost))
+    total = 0
+    for term in cost.split(" + ") if cost else ():
+        matched = re.fullmatch(r"(\d*)([FB])", term)
+        if not matched:
+            raise ValueError(f"{cost!r} is no cost in passes: write it as in '2F + 4B'")
+        total += int(matched[1] or 1) * (FORWARD if matched[2] == "F" else BACKWARD)
+    return total
 
 
 def training_flops(forward_flops: Any, images: int) -> Any:

@@ -39,7 +39,7 @@ def add(commands: Any) -> None:
     )
     command.add_argument("--out", required=True, metavar="FILE", help="Parquet file to write: arch, accuracies in percent, params, flops")
     group = command.add_mutually_exclusive_group()
-    group.add_argument("--architectures", type=common.positive, default=520, metavar="N", help="how many to draw (default: %(default)s)")
+    group.add_argument("--architectures", type=common.positive, default=500, metavar="N", help="how many to draw (default: %(default)s)")
     group.add_argument("--archs", metavar="FILE", help="train these: text, one string a line, or CSV/Parquet with a column 'arch'")
     command.add_argument("--seeds", type=common.positive, default=3, metavar="K", help="networks per architecture (default: %(default)s)")
     command.add_argument("--part", type=_part, default=(0, 1), metavar="I/P", help="train only every P-th network, from the I-th, I < P")
