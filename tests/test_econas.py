@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -96,7 +97,7 @@ def test_task_trains_on_shifted_and_mirrored_images_and_tests_on_the_others() ->
 
     def found(flip: bool) -> set[bool]:
         """Whether images come back mirrored; every one must be a crop of the image with a margin of zeros."""
-        distorted = np.asarray(econas.task(batch, 2, flip=flip).distort(jax.random.key(0), np.repeat(images, 10, axis=0)))
+        distorted = np.asarray(econas.task(batch, 2, flip=flip).distort(jax.random.key(0), jnp.repeat(images, 10, axis=0)))
         mirrored = set()
         for image, result in zip(np.repeat(images, 10, axis=0), distorted, strict=True):
             padded = np.pad(image, ((1, 1), (1, 1), (0, 0)))
