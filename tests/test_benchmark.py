@@ -61,8 +61,8 @@ def test_shipped_metadata_say_how_the_table_was_made() -> None:
 def test_shipped_table_has_room_to_rank() -> None:
     test = SHIPPED.columns["test_accuracy"]
     assert test.min() < 15
-    assert 85 < test.max() < 99
-    assert test.max() - np.median(test) > 1
+    assert 70 < test.max() < 80
+    assert np.subtract(*np.percentile(test, [90, 10])) > 10
 
 
 def test_table_is_ground_truth_for_evaluate() -> None:
@@ -242,9 +242,11 @@ def test_command_trains_the_architectures_of_a_file(tmp_path) -> None:
 
 @pytest.mark.slow
 def test_shipped_rows_can_be_trained_again(tmp_path) -> None:
-    """Trains in a process of its own, because this suite switches XLA's optimisations off. One machine gives the same bits twice; another
-    CPU or XLA rounds differently, and 200 steps of training magnify that, so then a network may differ as another seed would."""
-    rows = [0, 1]
+    """From the worst to the best. Trains in a process of its own, because this suite switches XLA's optimisations off. One machine gives
+    the same bits twice; another CPU, XLA or order of additions rounds differently, which 200 steps of training magnify, so that a network
+    may differ as much as between two seeds: by a standard deviation of 4 points, where networks differ by up to 60."""
+    order = np.argsort(SHIPPED.columns["test_accuracy"])
+    rows = order[[0, len(order) // 20, len(order) // 2, -1]]
     strings = SHIPPED.columns["arch"][rows]
     listed, out = tmp_path / "archs.txt", tmp_path / "again.parquet"
     listed.write_text("\n".join(strings))
@@ -253,4 +255,5 @@ def test_shipped_rows_can_be_trained_again(tmp_path) -> None:
     subprocess.run([sys.executable, "-m", "jaxzc", *command], check=True, env=environment)
     again = tables.read_scores(out)
     assert json.dumps(again.metadata["task"]) == json.dumps(SHIPPED.metadata["task"])
-    np.testing.assert_allclose(again.columns["test_accuracy_seed0"], SHIPPED.columns["test_accuracy_seed0"][rows], atol=2)
+    assert again.columns["arch"].tolist() == strings.tolist()
+    np.testing.assert_allclose(again.columns["test_accuracy_seed0"], SHIPPED.columns["test_accuracy_seed0"][rows], atol=10)

@@ -1,11 +1,15 @@
-"""The embedded benchmark's task: scikit-learn's 8x8 digits, shifted and covered with noise, on thin and shallow NAS-Bench-201 networks.
+"""The embedded benchmark's task: scikit-learn's 8x8 digits, shifted and cluttered, on thin and shallow NAS-Bench-201 networks.
 
-So that accuracies do not crowd at the top, every image is shifted by up to a pixel each way and gets noise, and the network is as narrow as
-its 200 steps of training are few. Training sees new shifts and new noise in every step; validation and test images are distorted once, in
-several copies each, because a few hundred images alone do not tell two good networks apart.
+So that accuracies do not crowd at the top, another digit shines through every image at 0.6 of the contrast, both are shifted by up to a
+pixel each way, noise is added, and the network is as narrow as its 200 steps of training are few. Training sees new distortions in every
+step; the images on which accuracy is measured are distorted once, in several copies, because a few hundred images alone do not tell two
+good networks apart.
 
-The sizes were chosen in a pilot of 24 architectures and 2 seeds. Over the 440 architectures shipped, Spearman's rho of two seeds' test
-accuracies is 0.69, and 0.87 is expected of the mean of three seeds: half of them lie within 3 points of the best.
+Of the 500 architectures shipped, test accuracies (mean of three seeds) reach from 10.0 to 74.6 %, median 64.3 %; the middle 80 % span 13
+points, and 6 % lie within 5 points of the best. The seeds of a network have a standard deviation of 2.8 points; Spearman's rho of two
+seeds is 0.70, and 0.87 is expected between two means of three seeds. Params and FLOPs reach 0.41. In a pilot of 36 architectures and 2
+seeds, averaging the weights over the second half of training changed nothing, and networks of two cells, for 1.5 to 2 times the time, had
+0.80 where these had 0.71; with so few, rho is uncertain by 0.1.
 """
 
 from typing import Any
