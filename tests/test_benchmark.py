@@ -7,12 +7,13 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
 from jaxzc import tables
 from jaxzc.benchmark import SPACE_OPTIONS, digits, table_path
-from jaxzc.benchmark.training import SPLITS, Accuracies, Task, Trainer, table_columns
+from jaxzc.benchmark.training import Trainer, table_columns
 from jaxzc.cli import main, train
 from jaxzc.evaluation import noise_ceiling
 from jaxzc.types import Batch, JaxzcError
@@ -26,7 +27,7 @@ SPACE = digits.space()
 def test_shipped_table_holds_distinct_architectures_of_the_documented_draw() -> None:
     strings = SHIPPED.columns["arch"].tolist()
     archs = np.stack([SPACE.parse(text) for text in strings])
-    assert len(archs) == SHIPPED.metadata["architectures"] >= 400
+    assert len(archs) == SHIPPED.metadata["architectures"] >= 500
     assert len(np.unique(SPACE.canonical(archs), axis=0)) == len(archs)
     assert [SPACE.to_string(arch) for arch in digits.architectures(SPACE, len(archs))] == strings
     counts = SPACE.counts(archs)
@@ -36,12 +37,11 @@ def test_shipped_table_holds_distinct_architectures_of_the_documented_draw() -> 
 
 def test_shipped_accuracies_are_percentages_of_the_splits_and_means_over_seeds() -> None:
     seeds = SHIPPED.metadata["seeds"]
-    images = dict(zip(SPLITS, digits.SIZES * np.array([1, digits.COPIES, digits.COPIES]), strict=True))
-    for split in SPLITS:
+    for split, images in zip(digits.SPLITS, np.multiply(digits.SIZES, digits.COPIES), strict=True):
         each = np.stack([SHIPPED.columns[f"{split}_accuracy_seed{seed}"] for seed in range(seeds)])
         assert each.min() >= 0
         assert each.max() <= 100
-        correct = each * images[split] / 100
+        correct = each * images / 100
         np.testing.assert_allclose(correct, np.round(correct), atol=1e-6)
         np.testing.assert_allclose(SHIPPED.columns[f"{split}_accuracy"], each.mean(0))
     assert not np.array_equal(SHIPPED.columns["test_accuracy_seed0"], SHIPPED.columns["test_accuracy_seed1"])
@@ -62,8 +62,8 @@ def test_shipped_metadata_say_how_the_table_was_made() -> None:
 def test_shipped_table_has_room_to_rank() -> None:
     test = SHIPPED.columns["test_accuracy"]
     assert test.min() < 15
-    assert 85 < test.max() < 99
-    assert test.max() - np.median(test) > 1
+    assert 70 < test.max() < 80
+    assert np.subtract(*np.percentile(test, [90, 10])) > 10
 
 
 def test_table_is_ground_truth_for_evaluate() -> None:
@@ -87,21 +87,35 @@ def test_splits_share_no_image_and_are_stratified() -> None:
     assert parts[0].images.std() == pytest.approx(1, abs=1e-5)
 
 
-def test_distortion_shifts_and_adds_noise_of_the_documented_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    import jax
-
-    clean = digits.split()[0].images
-    np.testing.assert_array_equal(digits.distort(jax.random.key(3), clean), digits.distort(jax.random.key(3), clean))
-    distorted = np.asarray(digits.distort(jax.random.key(3), clean))
-    noise = digits.NOISE
+def test_distortion_shifts_lets_another_digit_through_and_adds_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    clean, key = digits.split()[0].images, jax.random.key(3)
+    np.testing.assert_array_equal(digits.distort(key, clean), digits.distort(key, clean))
+    distorted, noise, contrast = np.asarray(digits.distort(key, clean)), digits.NOISE, digits.CLUTTER
     monkeypatch.setattr(digits, "NOISE", 0.0)
-    shifted = np.asarray(digits.distort(jax.random.key(3), clean))
-    assert (distorted - shifted).std() == pytest.approx(noise, rel=0.02)
-    black, size = clean.min(), clean.shape[1]
-    reach = range(2 * digits.SHIFT + 1)
-    for image, result in zip(clean[:20], shifted[:20], strict=True):
-        padded = np.pad(image, ((digits.SHIFT,) * 2, (digits.SHIFT,) * 2, (0, 0)), constant_values=black)
-        assert any(np.array_equal(padded[i : i + size, j : j + size], result) for i in reach for j in reach)
+    cluttered = np.asarray(digits.distort(key, clean))
+    assert (distorted - cluttered).std() == pytest.approx(noise, rel=0.02)
+    monkeypatch.setattr(digits, "CLUTTER", 0.0)
+    shifted = np.asarray(digits.distort(key, clean))
+    assert all(is_shifted(image, result, clean.min()) for image, result in zip(clean[:20], shifted[:20], strict=True))
+    others = (cluttered - shifted) / contrast + clean.min()
+    (turn,) = (r for r in range(1, len(clean)) if is_shifted(clean[-r], others[0], clean.min()))
+    assert all(is_shifted(clean[k - turn], others[k], clean.min()) for k in range(20))
+
+
+def is_shifted(image: np.ndarray, result: np.ndarray, black: float) -> bool:
+    padded = np.pad(image, ((digits.SHIFT,) * 2, (digits.SHIFT,) * 2, (0, 0)), constant_values=black)
+    size, reach = len(image), range(2 * digits.SHIFT + 1)
+    return any(np.allclose(padded[i : i + size, j : j + size], result, atol=1e-5) for i in reach for j in reach)
+
+
+def test_measured_images_are_mixed_with_others_and_not_with_their_own_copies() -> None:
+    for name, clean, copies in zip(digits.SPLITS, digits.split(), digits.COPIES, strict=True):
+        made = digits.task().splits[name]
+        assert made.images.shape == (copies * len(clean.labels), 8, 8, 1)
+        np.testing.assert_array_equal(made.labels, np.tile(clean.labels, copies))
+        # An image on itself would stay as contrasted as it was, 1 + CLUTTER times; two different ones are not.
+        own = np.mean([np.corrcoef(image.ravel(), clean.images[k].ravel())[0, 1] for k, image in enumerate(made.images[:100])])
+        assert 0.4 < own < 0.8
 
 
 def test_longer_draws_begin_with_shorter_ones() -> None:
@@ -126,8 +140,9 @@ def test_training_depends_on_genes_and_seed_only(trainer: Trainer) -> None:
 
 def test_convolutions_learn_and_a_disconnected_cell_stays_at_chance(trainer: Trainer) -> None:
     convs, nones = trainer.one(SPACE.parse(CONVS)), trainer.one(SPACE.parse(NONES))
-    assert max(nones) < 12
-    assert min(convs) > 50
+    assert set(convs) == set(digits.SPLITS)
+    assert max(nones.values()) < 12
+    assert min(convs.values()) > 30
 
 
 def test_trainer_refuses_what_does_not_fit() -> None:
@@ -135,13 +150,17 @@ def test_trainer_refuses_what_does_not_fit() -> None:
     with pytest.raises(JaxzcError, match="larger than the 900 training images"):
         Trainer(SPACE, task, replace(digits.SETTINGS, batch_size=901))
     with pytest.raises(JaxzcError, match="expected HxWxC = 8x8x1"):
-        Trainer(SPACE, Task(task.train, task.validation, Batch(task.test.images[:, :4], task.test.labels), task.distort), digits.SETTINGS)
+        Trainer(SPACE, replace(task, splits={"half": Batch(task.train.images[:, :4], task.train.labels)}), digits.SETTINGS)
+    with pytest.raises(JaxzcError, match="no labels"):
+        Trainer(SPACE, replace(task, train=Batch(task.train.images)), digits.SETTINGS)
 
 
 def test_columns_and_noise_ceiling() -> None:
     archs = digits.architectures(SPACE, 4)
     values = {0: [10, 20, 30, 40], 1: [20, 10, 30, 40], 2: [10, 20, 40, 30]}
-    runs = {(SPACE.to_string(arch), seed): Accuracies(0, 1, values[seed][row]) for row, arch in enumerate(archs) for seed in values}
+    runs = {
+        (SPACE.to_string(arch), seed): {"validation": 1.0, "test": values[seed][row]} for row, arch in enumerate(archs) for seed in values
+    }
     columns = table_columns(SPACE, archs, runs, 3)
     np.testing.assert_allclose(columns["test_accuracy"], [40 / 3, 50 / 3, 100 / 3, 110 / 3])
     np.testing.assert_array_equal(columns["test_accuracy_seed1"], values[1])
@@ -159,11 +178,11 @@ class FakeTrainer:
     def __init__(self, space: Any, *_: Any):
         self.space = space
 
-    def one(self, arch: np.ndarray, seed: int) -> Accuracies:
+    def one(self, arch: np.ndarray, seed: int) -> dict[str, float]:
         if FakeTrainer.left == 0:
             raise KeyboardInterrupt
         FakeTrainer.left -= 1
-        return Accuracies(50, float(arch.sum()), float(arch.sum()) + seed * float(arch[0]))
+        return {"train": 50, "validation": float(arch.sum()), "test": float(arch.sum()) + seed * float(arch[0])}
 
 
 @pytest.fixture
@@ -224,9 +243,11 @@ def test_command_trains_the_architectures_of_a_file(tmp_path) -> None:
 
 @pytest.mark.slow
 def test_shipped_rows_can_be_trained_again(tmp_path) -> None:
-    """Trains in a process of its own, because this suite switches XLA's optimisations off. One machine gives the same bits twice; another
-    CPU or XLA rounds differently, and 200 steps of training magnify that, so then a network may differ as another seed would."""
-    rows = [0, 1]
+    """From the worst to the best. Trains in a process of its own, because this suite switches XLA's optimisations off. One machine gives
+    the same bits twice; another CPU, XLA or order of additions rounds differently, which 200 steps of training magnify, so that a network
+    may differ as much as between two seeds: by a standard deviation of 4 points, where networks differ by up to 60."""
+    order = np.argsort(SHIPPED.columns["test_accuracy"])
+    rows = order[[0, len(order) // 20, len(order) // 2, -1]]
     strings = SHIPPED.columns["arch"][rows]
     listed, out = tmp_path / "archs.txt", tmp_path / "again.parquet"
     listed.write_text("\n".join(strings))
@@ -235,4 +256,5 @@ def test_shipped_rows_can_be_trained_again(tmp_path) -> None:
     subprocess.run([sys.executable, "-m", "jaxzc", *command], check=True, env=environment)
     again = tables.read_scores(out)
     assert json.dumps(again.metadata["task"]) == json.dumps(SHIPPED.metadata["task"])
-    np.testing.assert_allclose(again.columns["test_accuracy_seed0"], SHIPPED.columns["test_accuracy_seed0"][rows], atol=2)
+    assert again.columns["arch"].tolist() == strings.tolist()
+    np.testing.assert_allclose(again.columns["test_accuracy_seed0"], SHIPPED.columns["test_accuracy_seed0"][rows], atol=10)

@@ -118,7 +118,8 @@ def test_score_writes_a_row_per_architecture_and_seed(scored: Scored) -> None:
 
 
 def test_metadata_say_how_the_scores_were_made(scored: Scored) -> None:
-    metadata = read_scores(scored.path).metadata
+    table = read_scores(scored.path)
+    metadata = table.metadata
     assert metadata["proxies"] == ["naswot(once=True)", "l2_norm", "params", "flops"]
     assert metadata["seeds"] == [7, 1]
     assert len(set(metadata["data_digests"])) == 2
@@ -127,6 +128,9 @@ def test_metadata_say_how_the_scores_were_made(scored: Scored) -> None:
     kept = {"data": "digits", "batch_size": 8, "batches": 2, "weights": "redrawn", "init": "torch", "norm": "batch"}
     assert {key: metadata[key] for key in kept} == kept
     assert {"seconds", "seconds_first", "versions", "platform", "data_notes"} <= set(metadata)
+    one_forward_pass = {"passes": 1, "flops": 8 * table.columns["flops"].mean()}
+    nothing = {"passes": 0, "flops": 0}
+    assert metadata["costs"] == {"naswot(once=True)": one_forward_pass, "l2_norm": nothing, "params": nothing, "flops": nothing}
 
 
 def test_a_seed_alone_gives_the_same_rows(scored: Scored, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -376,7 +380,7 @@ def test_the_library_refuses_a_single_image_too() -> None:
 # The command itself.
 
 
-@pytest.mark.parametrize("command", [[], ["score"], ["evaluate"], ["sweet-interval"], ["proxies"], ["spaces"]])
+@pytest.mark.parametrize("command", [[], ["score"], ["econas"], ["evaluate"], ["sweet-interval"], ["proxies"], ["spaces"]])
 def test_help_explains(command: list[str]) -> None:
     result = run(*command, "--help")
     assert (result.code, result.err) == (0, "")

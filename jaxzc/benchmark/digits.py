@@ -1,11 +1,15 @@
-"""The embedded benchmark's task: scikit-learn's 8x8 digits, shifted and covered with noise, on thin and shallow NAS-Bench-201 networks.
+"""The embedded benchmark's task: scikit-learn's 8x8 digits, shifted and cluttered, on thin and shallow NAS-Bench-201 networks.
 
-So that accuracies do not crowd at the top, every image is shifted by up to a pixel each way and gets noise, and the network is as narrow as
-its 200 steps of training are few. Training sees new shifts and new noise in every step; validation and test images are distorted once, in
-several copies each, because a few hundred images alone do not tell two good networks apart.
+So that accuracies do not crowd at the top, another digit shines through every image at 0.6 of the contrast, both are shifted by up to a
+pixel each way, noise is added, and the network is as narrow as its 200 steps of training are few. Training sees new distortions in every
+step; the images on which accuracy is measured are distorted once, in several copies, because a few hundred images alone do not tell two
+good networks apart.
 
-The sizes were chosen in a pilot of 24 architectures and 2 seeds. Over the 440 architectures shipped, Spearman's rho of two seeds' test
-accuracies is 0.69, and 0.87 is expected of the mean of three seeds: half of them lie within 3 points of the best.
+Of the 500 architectures shipped, test accuracies (mean of three seeds) reach from 10.0 to 74.6 %, median 64.3 %; the middle 80 % span 13
+points, and 6 % lie within 5 points of the best. The seeds of a network have a standard deviation of 2.8 points; Spearman's rho of two
+seeds is 0.70, and 0.87 is expected between two means of three seeds. Params and FLOPs reach 0.41. In a pilot of 36 architectures and 2
+seeds, averaging the weights over the second half of training changed nothing, and networks of two cells, for 1.5 to 2 times the time, had
+0.80 where these had 0.71; with so few, rho is uncertain by 0.1.
 """
 
 from typing import Any
@@ -29,10 +33,13 @@ NOISE = 0.3
 """Standard deviation of the normal noise; that of the clean pixels is 1."""
 SHIFT = 1
 """Largest shift in pixels, in each direction; what moves in is black."""
-COPIES = 4
-"""Distorted copies of each validation and test image."""
+CLUTTER = 0.6
+"""Contrast of the other digit that shines through; that of the digit whose label is asked for is 1."""
+SPLITS = ("train", "validation", "test")
 SIZES = (900, 297, 600)
-"""Clean images for training, validation and test; 1,797 together."""
+"""Clean images of each split; 1,797 together."""
+COPIES = (1, 4, 4)
+"""Distorted copies of each split's images, on which accuracy is measured."""
 SPLIT_SEED, DISTORTION_SEED, SAMPLE_SEED = 0, 7, 201
 VERSIONS = ("jaxzc", "jax", "flax", "optax", "numpy", "scikit-learn")
 
@@ -65,25 +72,31 @@ def _stratified(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def distort(key: Array, images: Array) -> Array:
-    """Shifts each of the images `[N, H, W, C]` by up to `SHIFT` pixels each way, and adds noise."""
-    shift_key, noise_key = jax.random.split(key)
+    """Shifts each of the images `[N, H, W, C]` by up to `SHIFT` pixels each way, lets another of them, shifted too, shine through, and adds
+    noise. N >= 2."""
+    shift_key, noise_key, clutter_key, turn_key = jax.random.split(key, 4)
+    black = images.min()  # the smallest value of any image
+    others = jnp.roll(images, jax.random.randint(turn_key, (), 1, len(images)), axis=0)
+    images = _shifted(shift_key, images, black) + CLUTTER * (_shifted(clutter_key, others, black) - black)
+    return images + NOISE * jax.random.normal(noise_key, images.shape, images.dtype)
+
+
+def _shifted(key: Array, images: Array, black: Array) -> Array:
     n, *size = images.shape
-    margin = ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0))
-    padded = jnp.pad(images, margin, constant_values=images.min())  # black: the smallest value of any image
-    corners = jax.random.randint(shift_key, (n, 2), 0, 2 * SHIFT + 1)
-    shifted = jax.vmap(lambda image, corner: jax.lax.dynamic_slice(image, (*corner, 0), size))(padded, corners)
-    return shifted + NOISE * jax.random.normal(noise_key, images.shape, images.dtype)
+    padded = jnp.pad(images, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)), constant_values=black)
+    corners = jax.random.randint(key, (n, 2), 0, 2 * SHIFT + 1)
+    return jax.vmap(lambda image, corner: jax.lax.dynamic_slice(image, (*corner, 0), size))(padded, corners)
 
 
 def task() -> Task:
-    train, validation, test = split()
-    keys = jax.random.split(jax.random.key(DISTORTION_SEED), 2)
-    return Task(train, _copies(keys[0], validation), _copies(keys[1], test), distort)
+    clean = split()
+    keys = jax.random.split(jax.random.key(DISTORTION_SEED), len(SPLITS))
+    return Task(clean[0], {name: _distorted(keys[k], clean[k], COPIES[k]) for k, name in enumerate(SPLITS)}, distort)
 
 
-def _copies(key: Array, clean: Batch) -> Batch:
-    images = jnp.tile(clean.images, (COPIES, 1, 1, 1))
-    return Batch(np.asarray(distort(key, images)), np.tile(clean.labels, COPIES))
+def _distorted(key: Array, clean: Batch, copies: int) -> Batch:
+    images = jnp.tile(clean.images, (copies, 1, 1, 1))
+    return Batch(np.asarray(distort(key, images)), np.tile(clean.labels, copies))
 
 
 def space() -> Space:
@@ -107,7 +120,8 @@ def facts() -> dict[str, Any]:
         "digest_of_clean_images": digest(split()),
         "noise": NOISE,
         "shift": SHIFT,
-        "copies": COPIES,
+        "clutter": CLUTTER,
+        "copies": list(COPIES),
         "sizes": list(SIZES),
         "split_seed": SPLIT_SEED,
         "distortion_seed": DISTORTION_SEED,

@@ -48,8 +48,8 @@ def seeds(text: str) -> tuple[int, ...]:
     return found
 
 
-def add_network_arguments(command: argparse.ArgumentParser, batches: int) -> None:
-    """Space, data, batch, weights: what every command that runs networks takes."""
+def add_space_arguments(command: argparse.ArgumentParser) -> None:
+    """Space and data: what every command that runs networks takes."""
     command.add_argument("space", metavar="SPACE", help="search space, for example nasbench201 (`jaxzc spaces` lists them)")
     command.add_argument(
         "--data",
@@ -58,6 +58,20 @@ def add_network_arguments(command: argparse.ArgumentParser, batches: int) -> Non
         help="images: digits (8x8, bundled with scikit-learn), normal (noise, 32x32), npz:FILE (arrays 'images' [N, H, W, C] and "
         "'labels' [N]), or tfds:NAME (tensorflow-datasets, prepared on this machine, for example tfds:cifar10) (default: %(default)s)",
     )
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="OPTION=VALUE",
+        help="option of the space, for example channels=8 or cells=1 (may be repeated)",
+    )
+    command.add_argument("--no-cache", action="store_true", help="compile anew instead of keeping compiled programs in ~/.cache/jaxzc")
+    command.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def add_network_arguments(command: argparse.ArgumentParser, batches: int) -> None:
+    """Space, data, batch, weights: what every command that scores untrained networks takes."""
+    add_space_arguments(command)
     command.add_argument("--batch-size", type=positive, default=64, metavar="N", help="images per batch (default: %(default)s)")
     command.add_argument("--batches", type=positive, default=batches, metavar="K", help="batches; zico needs 2 (default: %(default)s)")
     command.add_argument(
@@ -75,15 +89,6 @@ def add_network_arguments(command: argparse.ArgumentParser, batches: int) -> Non
         default="batch",
         help="normalise by the batch (train mode), by initial statistics (mean 0, variance 1), or not at all (default: %(default)s)",
     )
-    command.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="OPTION=VALUE",
-        help="option of the space, for example channels=8 or cells=1 (may be repeated)",
-    )
-    command.add_argument("--no-cache", action="store_true", help="compile anew instead of keeping compiled programs in ~/.cache/jaxzc")
-    command.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def add_arch_arguments(command: argparse.ArgumentParser, default: str) -> None:
@@ -129,13 +134,29 @@ def check_sizes(chosen: Mapping[str, Proxy], arguments: argparse.Namespace) -> N
 
 def prepare(arguments: argparse.Namespace, seeds: Sequence[int]) -> tuple[Space, list[data.Data]]:
     """Loads the images of every seed and makes the space fit them; turns the compilation cache on."""
-    options = _options(arguments.set)
-    catalogue.check_options(arguments.space, options)
-    if not arguments.no_cache and not jax.config.jax_compilation_cache_dir:  # pyright: ignore[reportAttributeAccessIssue]
-        jax.config.update("jax_compilation_cache_dir", str(Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "jaxzc"))
+    options = space_options(arguments)
+    use_cache(arguments)
     draws = [data.load(arguments.data, batch_size=arguments.batch_size, batches=arguments.batches, seed=seed) for seed in seeds]
     image_shape = draws[0].batches[0].images.shape[1:]
     return catalogue.space(arguments.space, classes=draws[0].classes, image_shape=image_shape, **options), draws
+
+
+def space_options(arguments: argparse.Namespace, **given: Any) -> dict[str, Any]:
+    """The options of the space: those of `--set`, and those given, which have an argument of their own. Raises `JaxzcError` where the space
+    has no such option."""
+    options = _options(arguments.set)
+    for name in given:
+        if name in options:
+            raise JaxzcError(f"--set {name} is given beside --{name}: keep --{name}")
+    options |= given
+    catalogue.check_options(arguments.space, options)
+    return options
+
+
+def use_cache(arguments: argparse.Namespace) -> None:
+    """Turns the compilation cache on, unless the user does not want it or has one."""
+    if not arguments.no_cache and not jax.config.jax_compilation_cache_dir:  # pyright: ignore[reportAttributeAccessIssue]
+        jax.config.update("jax_compilation_cache_dir", str(Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "jaxzc"))
 
 
 def _options(pairs: Sequence[str]) -> dict[str, Any]:

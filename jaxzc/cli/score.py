@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxzc.cli import common
+from jaxzc.costs import forward_passes
 from jaxzc.data import Data
 from jaxzc.proxies import PROXIES
 from jaxzc.resolver import Proxy
@@ -94,6 +95,7 @@ def run(arguments: argparse.Namespace) -> None:
         "weights": arguments.weights,
         "init": arguments.init,
         "norm": arguments.norm,
+        "costs": _costs(chosen, arguments, float(np.mean(columns["flops"]))),
         "seconds": round(seconds, 3),
         "seconds_first": round(first, 3),
         "versions": {name: version(name) for name in ("jaxzc", "jax", "flax")},
@@ -110,6 +112,13 @@ def _rows(scorer: SpaceScorer, archs: np.ndarray, seeds: Sequence[int], draws: S
         of_seed = copy.copy(scorer)
         of_seed.batches = jax.tree.map(jnp.asarray, drawn.batches)
         yield from of_seed.each(archs, seed)
+
+
+def _costs(chosen: Mapping[str, Proxy], arguments: argparse.Namespace, forward_flops: float) -> dict[str, dict[str, float]]:
+    """Proxy -> forward passes over one batch that it is worth, and FLOPs for one architecture, whose forward pass of one image takes
+    `forward_flops` on the average."""
+    passes = {label: forward_passes(f, batch_size=arguments.batch_size, batches=arguments.batches) for label, f in chosen.items()}
+    return {label: {"passes": number, "flops": number * arguments.batch_size * forward_flops} for label, number in passes.items()}
 
 
 def _which(arguments: argparse.Namespace, count: int) -> str:
