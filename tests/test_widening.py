@@ -30,7 +30,9 @@ def test_only_what_is_widened_is_float64() -> None:
     assert jnp.ones(2).dtype == np.float32
 
 
-@pytest.mark.parametrize("transform", [lambda f: f, jax.jit, jax.vmap, lambda f: jax.jit(jax.vmap(f)), lambda f: lambda x: jax.lax.map(f, x)])
+@pytest.mark.parametrize(
+    "transform", [lambda f: f, jax.jit, jax.vmap, lambda f: jax.jit(jax.vmap(f)), lambda f: lambda x: jax.lax.map(f, x)]
+)
 def test_precision_in_every_transformation(transform: Any) -> None:
     x = jnp.ones(3, jnp.float32)
     assert not np.asarray(transform(lost_in_float32)(x)).any()

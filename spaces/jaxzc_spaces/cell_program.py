@@ -102,8 +102,8 @@ class _Loop:
         self.zero = operations.index(ZERO)
         self.fixed = [o for o in operations if isinstance(o, Fixed) and o is not ZERO]
         self.convolutions = tuple(o for o in operations if isinstance(o, Convolution))
-        self.branch = [self.fixed.index(o) if o in self.fixed else len(self.fixed) for o in operations]
-        self.which = [self.convolutions.index(o) if o in self.convolutions else 0 for o in operations]
+        self.branch = [self.fixed.index(o) if isinstance(o, Fixed) and o is not ZERO else len(self.fixed) for o in operations]
+        self.which = [self.convolutions.index(o) if isinstance(o, Convolution) else 0 for o in operations]
 
     def over(self, genes: Array, visit: Callable[[Any, Array, Array, Array, Any], Any], carry: Any, backwards: bool = False) -> Any:
         """`carry = visit(switch, e, source, target, carry)` for every edge e that is there, in order or backwards; `switch(function)` is

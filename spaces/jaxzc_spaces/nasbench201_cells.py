@@ -111,7 +111,8 @@ def cells(x: Array, arch: Sequence[Any], edges: Edges, norm: Norm, tap: Tap) -> 
 
     def post(y: Array, bn: Any, perturb: Any) -> tuple[Array, Any]:
         y, kept = (y, None) if tap.layer is None else tap.layer(y, perturb)
-        return normalise(y, *bn, norm), kept
+        scale, bias = bn
+        return normalise(y, scale, bias, norm), kept
 
     count = len(edges.kernels[0]) // 6
     wiring = repeated(EDGES, count)
