@@ -1,9 +1,7 @@
 """Files of architectures, of scores and of ground truth: text, CSV and Parquet, read and written through pyarrow."""
 
-import contextlib
 import json
 import os
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from jaxzc.files import replacing
 from jaxzc.types import JaxzcError, Space
 
 METADATA_KEY = b"jaxzc"
@@ -79,19 +78,8 @@ def write_scores(
     if not path.parent.is_dir():
         raise JaxzcError(f"there is no directory {path.parent} for {path.name}: create it first")
     table = _to_arrow(columns, metadata)
-    # In the same directory, because only a rename within one file system is atomic.
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            pq.write_table(table, file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise JaxzcError(f"{path} cannot be written ({error.strerror or error}): choose a directory you may write to") from error
-    finally:
-        with contextlib.suppress(OSError):  # it was renamed, or never made
-            temporary.unlink()
+    with replacing(path) as file:
+        pq.write_table(table, file, compression="zstd")
 
 
 def read_scores(path: str | os.PathLike[str]) -> ScoreTable:

@@ -1,4 +1,4 @@
-"""The command line: `jaxzc score`, `econas`, `evaluate`, `sweet-interval`, `import`, `train-benchmark`, `proxies`, `spaces`."""
+"""The command line: `jaxzc demo`, `score`, `econas`, `evaluate`, `sweet-interval`, `import`, `train-benchmark`, `proxies`, `spaces`."""
 
 import argparse
 import os
@@ -10,14 +10,13 @@ from typing import NoReturn
 import jax
 from absl import logging
 
-from jaxzc.cli import econas, evaluate, importing, listing, score, sweet, train
+from jaxzc.cli import demo, econas, evaluate, importing, listing, score, sweet, train
 from jaxzc.types import JaxzcError
 
 DESCRIPTION = """Zero-cost (training-free) proxies for neural architecture search: score untrained networks, see what predicts accuracy.
 
-A first run (a minute, on images that are bundled with scikit-learn and networks that are small):
-  jaxzc score nasbench201 --archs embedded --set channels=4 --set cells=1 --proxies naswot,snip --out scores.parquet
-  jaxzc evaluate scores.parquet --table embedded --metric test_accuracy
+A first run (two minutes, on images that are bundled with scikit-learn and networks that are small):
+  jaxzc demo
 
 What there is: `jaxzc proxies`, `jaxzc spaces`. Input that cannot be used ends with exit code 2 and one sentence.
 """
@@ -34,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(prog="jaxzc", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.add_argument("--version", action="version", version=f"%(prog)s {version('jaxzc')}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands (`jaxzc COMMAND --help` explains one)")
-    for module in (score, econas, evaluate, sweet, importing, train, listing):
+    for module in (demo, score, econas, evaluate, sweet, importing, train, listing):
         module.add(commands)
     return top
 
@@ -43,7 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; 0 on success, 2 with one sentence on standard error where the input cannot be used, 130 when interrupted, 141 when
     nobody reads the output any more."""
     top = parser()
+    argv = sys.argv[1:] if argv is None else list(argv)
     arguments = top.parse_args(argv)
+    arguments.argv = argv
     if arguments.command is None:
         top.print_help(sys.stderr)
         return 2

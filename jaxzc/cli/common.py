@@ -3,6 +3,7 @@
 import argparse
 import ast
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -103,6 +104,11 @@ def add_arch_arguments(command: argparse.ArgumentParser, default: str) -> None:
         "--sample", type=positive, metavar="N", help=f"N distinct random architectures, of FILE if there is one ({default})"
     )
     command.add_argument("--all", action="store_true", help="every architecture of the space")
+
+
+def command_line(arguments: argparse.Namespace) -> str:
+    """What was typed, so that tables and reports can say how they were made."""
+    return shlex.join(["jaxzc", *arguments.argv])
 
 
 def check_out(out: Path, overwrite: bool) -> None:

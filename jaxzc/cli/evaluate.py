@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxzc import report
 from jaxzc.aggregates import PROXIES as VOTERS
 from jaxzc.aggregates import vote_ranking
 from jaxzc.cli import common
@@ -25,6 +26,7 @@ examples:
   jaxzc evaluate scores.parquet --table accuracies.csv.gz --metric test_accuracy
   jaxzc evaluate scores.parquet --table embedded --metric test_accuracy --proxies zico,naswot --compare zico,naswot
   jaxzc evaluate scores.parquet --table embedded --metric test_accuracy --statistics all --csv leaderboard.csv
+  jaxzc evaluate scores.parquet --table embedded --metric test_accuracy --report report
 """
 
 
@@ -55,6 +57,10 @@ def add(commands: Any) -> None:
         "--compare", metavar="A,B", help="is proxy A better than B? Both on the same resamples of the networks where both are finite"
     )
     command.add_argument("--csv", metavar="FILE", help="write every statistic of every proxy, with intervals, to this new file")
+    command.add_argument(
+        "--report", metavar="DIR", help="write the whole evaluation as a web page that opens from disk, DIR/index.html, and its figures"
+    )
+    command.add_argument("--overwrite", action="store_true", help="replace the report that DIR holds")
     command.set_defaults(run=run)
 
 
@@ -66,6 +72,8 @@ def _count(text: str) -> int:
 def run(arguments: argparse.Namespace) -> None:
     if arguments.csv is not None:
         _check_csv(Path(arguments.csv))
+    if arguments.report is not None:
+        report.check(arguments.report, overwrite=arguments.overwrite)
     scores = read_scores(arguments.scores)
     if arguments.vote:
         scores = _with_vote(scores)
@@ -81,7 +89,7 @@ def run(arguments: argparse.Namespace) -> None:
         truth,
         None if arguments.proxies is None else split_names(arguments.proxies),
         metric=arguments.metric,
-        statistics=None if arguments.csv is not None else [*text.COLUMNS, *long],
+        statistics=None if arguments.csv or arguments.report else [*text.COLUMNS, *long],
         resamples=arguments.resamples,
         seed=arguments.seed,
         ceiling=evaluation.read_ceiling(path, arguments.metric, scores.columns.get("arch", np.array([])).tolist()),
@@ -103,6 +111,10 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.csv is not None:
         text.write_csv(found, arguments.csv)
         print(f"\n{arguments.csv}: every statistic of {len(found.rows)} proxies")
+    if arguments.report is not None:
+        commands = [scores.metadata["command"]] if "command" in scores.metadata else []
+        page = report.write(found, arguments.report, commands=[*commands, common.command_line(arguments)], overwrite=arguments.overwrite)
+        print(f"\n{page}: the report; open it in a browser")
     left = [name for name in scores.columns if name not in (*evaluation.KEYS, *found.scores)]
     if left and arguments.proxies is None:
         common.note(f"left out, because the file does not list them as proxies or they hold no numbers: {', '.join(left)}")

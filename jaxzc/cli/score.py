@@ -83,6 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
     columns: dict[str, Any] = {"arch": strings * len(seeds), "seed": np.repeat(np.array(seeds, np.int64), len(archs))}
     columns |= {label: np.array([row[label] for row in rows]) for label in chosen}
     metadata = {
+        "command": common.command_line(arguments),
         "space": repr(space),
         "proxies": list(chosen),
         "archs": _which(arguments, len(archs)),

@@ -1,0 +1,31 @@
+"""Files that appear complete or not at all."""
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from jaxzc.types import JaxzcError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write into, which takes the place of `path` when the block ends without an error, and is gone after one.
+
+    Raises `JaxzcError` where the operating system refuses.
+    """
+    # In the same directory, because only a rename within one file system is atomic.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise JaxzcError(f"{path} cannot be written ({error.strerror or error}): choose a directory you may write to") from error
+    finally:
+        with contextlib.suppress(OSError):  # it was renamed, or never made
+            temporary.unlink()

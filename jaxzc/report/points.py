@@ -1,0 +1,101 @@
+"""The numbers behind the report's scatter plots, as JSON: rounded, and sampled where there are too many networks for a web page."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from jaxzc.evaluation.results import Evaluation
+from jaxzc.report import columns, order
+
+DRAWN = 2000
+"""Networks drawn at most, besides a proxy's own marked ones: two thousand dots fill a plot, and twenty proxies of them half a megabyte."""
+TOP = 64
+"""Largest k of the top-k that can be marked."""
+SIZES = ("params", "flops")
+
+
+def points(evaluation: Evaluation) -> dict[str, Any]:
+    """Everything the page's scripts draw.
+
+    Networks are numbered by their position in `archs`. The first `background` are drawn for every proxy: all of them, or a random sample.
+    The others are marked by some proxy. A proxy's `score` and `place` belong to the background and then to its `extra` networks.
+    Scores are those of the first seed, turned so that higher is better; places are among all networks with a finite score.
+    """
+    n = len(evaluation.archs)
+    turned = {row.proxy: _turned(evaluation, row.proxy, row.higher_is_better is False) for row in evaluation.rows}
+    sizes = {name: size for name in SIZES if np.isfinite(size := first_seed(evaluation, name)).any()}
+    background = np.arange(n) if n <= DRAWN else np.sort(np.random.default_rng(0).choice(n, DRAWN, replace=False))
+    position = {int(index): place for place, index in enumerate(background)}
+    proxies = []
+    for row in evaluation.rows:
+        score = turned[row.proxy]
+        top = order.first(np.where(np.isfinite(evaluation.truth), score, np.nan), TOP).tolist()
+        fronts = {name: order.pareto(score, size).tolist() for name, size in sizes.items()}
+        for index in (*top, *(index for front in fronts.values() for index in front)):
+            position.setdefault(index, len(position))
+        proxies.append(
+            {"name": row.proxy, "values": score, "top": top, "fronts": fronts, "sign": -1 if row.higher_is_better is False else 1}
+        )
+    drawn = np.array(list(position), int)
+    return {
+        "metric": evaluation.metric,
+        "networks": n,
+        "seeds": max((len(values) for values in evaluation.scores.values()), default=1),
+        "background": len(background),
+        "archs": [evaluation.archs[index] for index in drawn],
+        "truth": _rounded(evaluation.truth[drawn], 6),
+        "truth_place": _rounded(order.places(evaluation.truth)[drawn], 7),
+        "best": _rounded(np.array([np.nanmax(evaluation.truth, initial=-np.inf)]), 6)[0],
+        "sizes": {name: _rounded(size[drawn], 7) for name, size in sizes.items()},
+        "proxies": [_proxy(proxy, background, position) for proxy in proxies],
+        "cost": _cost(evaluation),
+    }
+
+
+def first_seed(evaluation: Evaluation, proxy: str) -> np.ndarray:
+    """The scores of the first seed, float64 `[n]`, as scored."""
+    values = evaluation.scores.get(proxy)
+    if values is None or not len(values):
+        return np.full(len(evaluation.archs), np.nan)
+    return np.asarray(values[0], np.float64)
+
+
+def _turned(evaluation: Evaluation, proxy: str, lower_is_better: bool) -> np.ndarray:
+    values = first_seed(evaluation, proxy)
+    return -values if lower_is_better else values
+
+
+def _proxy(proxy: dict[str, Any], background: np.ndarray, position: dict[int, int]) -> dict[str, Any]:
+    score, fronts = proxy["values"], proxy["fronts"]
+    marked = dict.fromkeys([*proxy["top"], *(index for front in fronts.values() for index in front)])
+    extra = [index for index in marked if position[index] >= len(background)]
+    shown = np.concatenate([background, np.array(extra, int)])
+    return {
+        "name": proxy["name"],
+        "sign": proxy["sign"],
+        "finite": int(np.count_nonzero(np.isfinite(score))),
+        "score": _rounded(proxy["sign"] * score[shown], 5),
+        "place": _rounded(order.places(score)[shown], 7),
+        "extra": [position[index] for index in extra],
+        "top": [position[index] for index in proxy["top"]],
+        "fronts": {name: [position[index] for index in front] for name, front in fronts.items()},
+    }
+
+
+def _cost(evaluation: Evaluation) -> dict[str, Any]:
+    rows = [
+        {"name": row.proxy, **dict(zip(("rho", "low", "high"), _rounded(np.array(columns.spearman(row)), 4), strict=True)), "cost": cost}
+        for row in evaluation.rows
+        if (cost := {name: float(f"{value:.4g}") for name, value in row.cost.items() if math.isfinite(value)})
+    ]
+    present = dict.fromkeys(name for row in rows for name in row["cost"])
+    kinds = [{"name": name, "label": columns.COSTS.get(name, (name, name))[1]} for name in present]
+    return {"kinds": kinds, "rows": rows}
+
+
+def _rounded(values: np.ndarray, digits: int) -> list[float | int | None]:
+    """Numbers of that many significant digits, whole ones without a point; None where they are not finite."""
+    texts = [f"{value:.{digits}g}" if math.isfinite(value) else "" for value in np.asarray(values, np.float64).tolist()]
+    found = [float(text) if text else None for text in texts]
+    return [int(value) if value is not None and value.is_integer() and abs(value) < 2**53 else value for value in found]
