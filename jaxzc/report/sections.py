@@ -126,13 +126,14 @@ def _plot(tracks: Sequence[tuple[Row, str, str, str]], lines: Sequence[Mark], lo
     behind = [f'<i class="tick{" zero" if abs(tick) < 1e-9 else ""}" style="left:{_at(tick, low, high)}"></i>' for tick in ticks]
     behind += [f'<i class="line {kind}" style="left:{_at(value, low, high)}"></i>' for kind, value, _ in lines]
     rows = [
-        f'<span class="name{" muted" if row.proxy in BASELINES else ""}">{escape(row.proxy)}</span>'
-        f'<span class="track" data-tip="{escape(said)}">{marks}</span><span class="value">{value}</span>'
-        for row, said, marks, value in tracks
+        f'<span class="name{" muted" if row.proxy in BASELINES else ""}" style="grid-row:{line}">{escape(row.proxy)}</span>'
+        f'<span class="track" style="grid-row:{line}" data-tip="{escape(said)}">{marks}</span>'
+        f'<span class="value" style="grid-row:{line}">{value}</span>'
+        for line, (row, said, marks, value) in enumerate(tracks, start=1)
     ]
     axis = "".join(f'<span style="left:{_at(tick, low, high)}">{number(tick, 1)}</span>' for tick in ticks)
     layer = f'<span class="behind" style="grid-row:1/{len(rows) + 1}">{"".join(behind)}</span>'
-    return f'{layer}{"".join(rows)}<span class="axis">{axis}</span>'
+    return f'{layer}{"".join(rows)}<span class="axis" style="grid-row:{len(rows) + 1}">{axis}</span>'
 
 
 def _mark(kind: str, value: float, low: float, high: float) -> str:
