@@ -224,6 +224,7 @@ def _summary(arguments: argparse.Namespace, search: Search, state: State, winner
     invalid = int(np.count_nonzero(np.isnan(state.fitness)))
     overhead = clock.total - clock.scoring
     share = f" ({100 * overhead / clock.total:.2g} % of the time)" if clock.total else ""
+    images = "DATA" if arguments.data == "normal" else arguments.data  # noise teaches nothing
     options = " ".join(f"--set {pair}" for pair in arguments.set)
     made = f"jaxzc.space({arguments.space!r}, classes={space.classes}, image_shape={tuple(map(int, space.image_shape))}"
     made += "".join(f", {pair}" for pair in arguments.set) + ")"
@@ -236,7 +237,7 @@ def _summary(arguments: argparse.Namespace, search: Search, state: State, winner
             f"{int(counts.layers[0])} layers; found as number {winner + 1}",
             f"front: {len(search.front(state))} networks in {Path(arguments.out) / 'front.parquet'}",
             "train it:",
-            f"  jaxzc train {arguments.space} '{string}' --data {'DATA' if arguments.data == 'normal' else arguments.data} {options}".rstrip(),
+            f"  jaxzc train {arguments.space} '{string}' --data {images} {options}".rstrip(),
             "as a discrete Flax network, in Python:",
             f"  space = {made}",
             f"  network, params = space.network(space.parse({string!r})), space.init(jax.random.key(0))",

@@ -37,7 +37,7 @@ def winner_lineage(axes: Any, search: Search, state: State) -> None:
         old, new = state.archs[parent], state.archs[child]
         changes = "\n".join(f"gene {g}: {old[g]}→{new[g]}" for g in np.flatnonzero(old != new))
         place = (number, state.fitness[child])
-        axes.annotate(changes, place, textcoords="offset points", xytext=(0, -8), ha="center", va="top", fontsize=7)
+        axes.annotate(changes, place, textcoords="offset points", xytext=(0, -8), ha="right", va="top", rotation=30, fontsize=7)
     axes.set(xlabel=f"mutations since row {rows[0]} of the log", ylabel=fitness_label(search), xticks=range(len(rows)))
     axes.margins(x=0.1, y=0.2)
 

@@ -136,10 +136,10 @@ class Search:
             asked = max(missing, DRAWS << attempt)
             candidates, origins = propose(asked)
             made = self.problem.keys(candidates)
+            new = np.flatnonzero(~contains(keys, made))
+            new = new[self.problem.feasible(candidates[new])]
             # The first of several equal candidates, in the order in which they were drawn.
-            first = np.sort(np.unique(made, return_index=True)[1])
-            first = first[~contains(keys, made[first])]
-            first = first[self.problem.feasible(candidates[first])][:missing]
+            first = new[np.sort(np.unique(made[new], return_index=True)[1])][:missing]
             found.append(candidates[first].astype(np.int32))
             parents.append(np.asarray(origins[first], np.int64))
             keys, missing = insert(keys, made[first]), missing - len(first)
