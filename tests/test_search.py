@@ -1,11 +1,13 @@
 """The algorithms on landscapes whose optimum is known: what every search must keep to, and what each one is."""
 
+from typing import Any
+
 import numpy as np
 import pytest
-from jaxzc_spaces.nasbench201 import NasBench201
 from jaxzc_spaces.vectors import neighbours_of
 from scipy import stats
 
+import jaxzc
 from jaxzc.search import (
     ALGORITHMS,
     NSGA2,
@@ -26,7 +28,7 @@ from jaxzc.search import (
 from jaxzc.search import state as states
 from jaxzc.types import JaxzcError
 
-SPACE = NasBench201(channels=4, cells=1, image_shape=(8, 8, 1))
+SPACE = jaxzc.space("nasbench201", classes=10, image_shape=(8, 8, 1), channels=4, cells=1)
 WORTH = np.random.default_rng(11).normal(size=(6, 5))
 SMALL = {
     "random": RandomSearch(batch=7),
@@ -52,7 +54,7 @@ def patchy(archs):
     return scores
 
 
-def problem(**options):
+def problem(**options: Any) -> Problem:
     return Problem(SPACE, **{"constraints": parse_budget("flops<=60000,params>3000"), **options})
 
 
@@ -122,12 +124,15 @@ def test_resumed_between_ask_and_tell(name, tmp_path):
 @every_algorithm
 def test_invalid_networks_are_kept_and_never_selected(name):
     search = Search(problem(scores=("a", "b")), SMALL[name])
-    for state in run(search, search.init(1), patchy, 120):
-        invalid = ~np.isfinite(patchy(state.archs)).all(axis=1)
+    log = list(run(search, search.init(1), patchy, 120))
+    invalid = np.zeros(0, bool)
+    for state in log:
+        invalid = np.asarray(~np.isfinite(patchy(state.archs)).all(axis=1))
         np.testing.assert_array_equal(np.isnan(state.fitness), invalid)
         assert not invalid[state.population].any()
         assert not invalid[state.parents[state.parents >= 0]].any()
     assert invalid.any()
+    state = log[-1]
     np.testing.assert_array_equal(state.scores, patchy(state.archs))
     assert not invalid[search.best(state)]
     assert not invalid[search.front(state)].any()
@@ -290,12 +295,13 @@ def test_budget_text():
 
 
 def test_bad_input():
-    for options, word in (
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"scores": ()}, "at least one score"),
         ({"scores": ("a",), "higher": (True, False)}, "a direction for each"),
         ({"duplicates": "none"}, "duplicates='none'"),
         ({"costs": ("watts",)}, "watts"),
-    ):
+    ]
+    for options, word in cases:
         with pytest.raises(JaxzcError, match=word):
             Problem(SPACE, **options)
     for make in (lambda: RandomSearch(0), lambda: AgingEvolution(tournament=0), lambda: SteadyState(genes=0), lambda: NSGA2(population=0)):

@@ -10,7 +10,7 @@ winner.txt       the best one's string, readable as a file of architectures
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ def begin(directory: Path, settings: Mapping[str, Any], start: State, *, overwri
     return start
 
 
-def kept(states: Iterator[State], directory: Path, seconds: float = SECONDS) -> Iterator[State]:
+def kept(states: Iterator[State], directory: Path, seconds: float = SECONDS) -> Generator[State]:
     """The states, each written to the directory if the last write is `seconds` ago, and the last one always, whatever ends the loop."""
     written, state = time.monotonic(), None
     try:
