@@ -1,4 +1,4 @@
-"""The command line: `jaxzc score`, `evaluate`, `search`, `sweet-interval`, `train-benchmark`, `proxies`, `spaces` ..."""
+"""The command line: `jaxzc score`, `evaluate`, `search`, `train`, `experiment`, `sweet-interval`, `train-benchmark`, `proxies` ..."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from typing import NoReturn
 import jax
 from absl import logging
 
-from jaxzc.cli import evaluate, experiment, listing, score, search, sweet, train
+from jaxzc.cli import evaluate, experiment, listing, score, search, sweet, train, train_network
 from jaxzc.types import JaxzcError
 
 DESCRIPTION = """Zero-cost (training-free) proxies for neural architecture search: score untrained networks, see what predicts accuracy.
@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(prog="jaxzc", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.add_argument("--version", action="version", version=f"%(prog)s {version('jaxzc')}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands (`jaxzc COMMAND --help` explains one)")
-    for module in (score, evaluate, search, experiment, sweet, train, listing):
+    for module in (score, evaluate, search, train_network, experiment, sweet, train, listing):
         module.add(commands)
     return top
 
