@@ -215,8 +215,10 @@ def survival_order(points: np.ndarray) -> np.ndarray:
 
 def best_rows(fitness: np.ndarray, n: int) -> np.ndarray:
     """The rows of the `n` best valid networks, best first; the earlier one of two that are equal."""
-    order = np.argsort(-fitness, kind="stable")  # NaN last
-    return order[: min(n, np.count_nonzero(~np.isnan(fitness)))]
+    rows = np.flatnonzero(~np.isnan(fitness))
+    if len(rows) > n:  # sort no more than is wanted
+        rows = rows[fitness[rows] >= np.partition(fitness[rows], -n)[-n]]
+    return rows[np.argsort(-fitness[rows], kind="stable")][:n]
 
 
 def random_archs(space: Space, rng: np.random.Generator, n: int) -> Proposal:
