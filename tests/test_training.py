@@ -13,6 +13,7 @@ from absl import logging
 
 import jaxzc
 from jaxzc.cli import main
+from jaxzc.data import load
 from jaxzc.data.loading import size
 from jaxzc.training import Images, Settings, Trainer, augment, norms, split
 from jaxzc.training.checkpoints import checkpoints
@@ -160,7 +161,7 @@ def test_split(tmp_path):
     made = split("digits", images=100, fraction=0.3, seed=4)
     assert (len(made.train.labels), len(made.test.labels), made.classes) == (70, 30, 10)
     together = np.concatenate([made.test.images, made.train.images])
-    np.testing.assert_array_equal(together, jaxzc.data.load("digits", batch_size=100, batches=1, seed=4).batches[0].images)
+    np.testing.assert_array_equal(together, load("digits", batch_size=100, batches=1, seed=4).batches[0].images)
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "a.npz", images=rng.random((12, 8, 8, 1), np.float32), labels=np.arange(12) % 10, classes=10)
     assert size(f"npz:{tmp_path / 'a.npz'}") == 12

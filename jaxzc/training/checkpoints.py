@@ -20,7 +20,9 @@ class Checkpoints:
         self.manager = manager
 
     def save(self, state: TrainState, history: list[Epoch]) -> None:
-        saved = ocp.args.Composite(state=ocp.args.StandardSave(_as_tree(state)), history=ocp.args.JsonSave([list(e) for e in history]))
+        saved = ocp.args.Composite(
+            state=ocp.args.StandardSave(_as_tree(state)), history=ocp.args.JsonSave({"epochs": [list(e) for e in history]})
+        )
         self.manager.save(int(state.epoch), args=saved)
         self.manager.wait_until_finished()
 
@@ -35,7 +37,7 @@ class Checkpoints:
         except (ValueError, OSError, KeyError) as error:
             raise JaxzcError(f"the checkpoint {self.manager.directory} cannot be read ({error}): choose another directory") from error
         state = jax.tree.unflatten(jax.tree.structure(like), jax.tree.leaves(found["state"]))
-        return state, [Epoch(*each) for each in found["history"]]
+        return state, [Epoch(*each) for each in found["history"]["epochs"]]
 
 
 @contextlib.contextmanager
