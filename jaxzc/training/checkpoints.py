@@ -20,9 +20,8 @@ class Checkpoints:
         self.manager = manager
 
     def save(self, state: TrainState, history: list[Epoch]) -> None:
-        saved = ocp.args.Composite(
-            state=ocp.args.StandardSave(_as_tree(state)), history=ocp.args.JsonSave({"epochs": [list(e) for e in history]})
-        )
+        epochs = ocp.args.JsonSave({"epochs": [list(epoch) for epoch in history]})
+        saved = ocp.args.Composite(state=ocp.args.StandardSave(_as_tree(state)), history=epochs)
         self.manager.save(int(state.epoch), args=saved)
         self.manager.wait_until_finished()
 
