@@ -1,4 +1,4 @@
-"""The command line: `jaxzc demo`, `score`, `econas`, `evaluate`, `sweet-interval`, `import`, `train-benchmark`, `proxies`, `spaces`."""
+"""The command line: `jaxzc demo`, `score`, `econas`, `evaluate`, `search`, `train`, `experiment`, `import`, `proxies`, `spaces` ..."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from typing import NoReturn
 import jax
 from absl import logging
 
-from jaxzc.cli import demo, econas, evaluate, importing, listing, score, sweet, train
+from jaxzc.cli import demo, econas, evaluate, experiment, importing, listing, score, search, sweet, train, train_network
 from jaxzc.types import JaxzcError
 
 DESCRIPTION = """Zero-cost (training-free) proxies for neural architecture search: score untrained networks, see what predicts accuracy.
@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(prog="jaxzc", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.add_argument("--version", action="version", version=f"%(prog)s {version('jaxzc')}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands (`jaxzc COMMAND --help` explains one)")
-    for module in (demo, score, econas, evaluate, sweet, importing, train, listing):
+    for module in (demo, score, evaluate, search, train_network, econas, experiment, sweet, importing, train, listing):
         module.add(commands)
     return top
 

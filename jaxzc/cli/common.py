@@ -140,44 +140,45 @@ def check_sizes(chosen: Mapping[str, Proxy], arguments: argparse.Namespace) -> N
 
 def prepare(arguments: argparse.Namespace, seeds: Sequence[int]) -> tuple[Space, list[data.Data]]:
     """Loads the images of every seed and makes the space fit them; turns the compilation cache on."""
-    options = space_options(arguments)
-    use_cache(arguments)
+    chosen = space_options(arguments)
+    keep_compiled(arguments)
     draws = [data.load(arguments.data, batch_size=arguments.batch_size, batches=arguments.batches, seed=seed) for seed in seeds]
     image_shape = draws[0].batches[0].images.shape[1:]
-    return catalogue.space(arguments.space, classes=draws[0].classes, image_shape=image_shape, **options), draws
+    return catalogue.space(arguments.space, classes=draws[0].classes, image_shape=image_shape, **chosen), draws
 
 
 def space_options(arguments: argparse.Namespace, **given: Any) -> dict[str, Any]:
     """The options of the space: those of `--set`, and those given, which have an argument of their own. Raises `JaxzcError` where the space
     has no such option."""
-    options = _options(arguments.set)
+    chosen = options(arguments.set)
     for name in given:
-        if name in options:
+        if name in chosen:
             raise JaxzcError(f"--set {name} is given beside --{name}: keep --{name}")
-    options |= given
-    catalogue.check_options(arguments.space, options)
-    return options
+    chosen |= given
+    catalogue.check_options(arguments.space, chosen)
+    return chosen
 
 
-def use_cache(arguments: argparse.Namespace) -> None:
-    """Turns the compilation cache on, unless the user does not want it or has one."""
+def keep_compiled(arguments: argparse.Namespace) -> None:
+    """Turns the compilation cache on, unless --no-cache was given or the user has one of his own."""
     if not arguments.no_cache and not jax.config.jax_compilation_cache_dir:  # pyright: ignore[reportAttributeAccessIssue]
         jax.config.update("jax_compilation_cache_dir", str(Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "jaxzc"))
 
 
-def _options(pairs: Sequence[str]) -> dict[str, Any]:
-    options: dict[str, Any] = {}
+def options(pairs: Sequence[str]) -> dict[str, Any]:
+    """Option -> value of `--set OPTION=VALUE` pairs; raises `JaxzcError` for what is none, and for an option given twice."""
+    chosen: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = (part.strip() for part in pair.partition("="))
         if not equals or not name:
             raise JaxzcError(f"--set {pair}: expected OPTION=VALUE, for example channels=8")
-        if name in options:
+        if name in chosen:
             raise JaxzcError(f"--set {name} is given twice: keep one of them")
         try:
-            options[name] = ast.literal_eval(value)
+            chosen[name] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
-            options[name] = value
-    return options
+            chosen[name] = value
+    return chosen
 
 
 def table(name: str) -> str | Path:

@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> None:
     common.check_out(out, arguments.overwrite)
     table = _appended(arguments)
     options = common.space_options(arguments, channels=arguments.channels)
-    common.use_cache(arguments)
+    common.keep_compiled(arguments)
     seeds = arguments.seeds or ((0,) if table is None else tuple(np.unique(table.columns["seed"]).tolist()))
     drawn = data.load(arguments.data, batch_size=arguments.images + arguments.held_out, batches=1, seed=seeds[0])
     images, labels = drawn.batches[0]

@@ -193,3 +193,18 @@ def _choose(count: int, rng: np.random.Generator, size: int, name: str) -> np.nd
     if count > size:
         raise JaxzcError(f"{name} has {size} images, {count} were asked for: lower batch_size or batches")
     return rng.permutation(size)[:count]
+
+
+def size(spec: str) -> int:
+    """How many images a source has. Raises `JaxzcError` where that is not known before they are read (`normal`, and data sets of which only
+    some labels are kept)."""
+    kind, _, rest = spec.partition(":")
+    if spec == "digits":
+        return 1797
+    if kind == "npz" and rest:
+        return len(_read_npz(os.path.expanduser(rest)).get("labels", ()))
+    count = prepared.count(rest) if kind == "tfds" and rest else None
+    if count is None:
+        _source(spec, None, None)  # refuses what is no source
+        raise JaxzcError(f"{spec} does not say how many images it has: say how many to draw")
+    return count

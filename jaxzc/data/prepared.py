@@ -119,3 +119,10 @@ def _read(source: Any, order: np.ndarray, wanted: int, limit: int | None, name: 
 
 def _first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0]
+
+
+def count(name: str) -> int | None:
+    """How many images the train split of `name` has; None where only those of some labels are kept. Raises `JaxzcError` like `draw`."""
+    known = KNOWN.get(name.partition(":")[0])
+    info = _open(name)[1]
+    return None if known is not None and known.classes is not None else int(info.splits["train"].num_examples)

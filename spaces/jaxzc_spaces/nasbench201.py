@@ -22,6 +22,7 @@ from jaxzc_spaces import nasbench201_encoding as encoding
 from jaxzc_spaces import vectors
 from jaxzc_spaces.nasbench201_cells import NO_TAP, NasBench201Net, is_conv
 from jaxzc_spaces.nasbench201_encoding import EDGES, OPS
+from jaxzc_spaces.nasbench201_graph import graph
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class NasBench201:
     parse = staticmethod(encoding.parse)
     to_string = staticmethod(encoding.to_string)
     canonical = staticmethod(encoding.canonical)
+    graph = staticmethod(graph)
 
     def enumerate(self) -> np.ndarray:
         return vectors.enumerate_vectors(self.choices)

@@ -14,7 +14,7 @@ from flax import nnx
 from jax import lax
 
 from jaxzc.numerics import binary_exponent, power_of_two
-from jaxzc.types import Array, Forward, Norm, Tap
+from jaxzc.types import Array, Forward, Norm, Normalise, Tap
 from jaxzc_spaces import edge_ops
 from jaxzc_spaces.cell_program import discrete_graph, graph, repeated, without_dead_edges
 from jaxzc_spaces.edge_program import Edges
@@ -24,8 +24,10 @@ BN_EPS = 1e-5
 NO_TAP = Tap()
 
 
-def normalise(x: Array, scale: Array, bias: Array, norm: Norm) -> Array:
+def normalise(x: Array, scale: Array, bias: Array, norm: Norm | Normalise) -> Array:
     """Affine batch normalisation of `[B, H, W, C]` over all axes but the last."""
+    if callable(norm):
+        return norm(x, scale, bias)
     if norm == "none":
         return x
     if norm == "init":

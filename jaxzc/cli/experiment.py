@@ -1,0 +1,98 @@
+"""`jaxzc experiment`: published experiments, repeated with tables."""
+
+import argparse
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxzc import catalogue, tables
+from jaxzc.cli import common
+from jaxzc.selection import split_names
+from jaxzc.types import JaxzcError
+
+HELP = "repeat a published experiment: sample-efficiency"
+WHAT = "how many networks a search must train, with and without a zero-cost proxy"
+EPILOG = """Random search, REINFORCE, aging evolution and a binary graph predictor look the accuracies up in --table, each without a proxy,
+with warm-up (score 3,000, begin with the best 64) and with moves (the neighbour that the proxy likes best; with probability 0.25 any).
+The proxy may be a column of --scores or of --table itself: for example accuracies after reduced training, as in EcoNAS. Several
+proxies, separated by commas, are combined by the sum of the logarithms of their ranks. The predictor takes most of the time.
+
+examples:
+  jaxzc experiment sample-efficiency --table embedded --metric test_accuracy --proxy params --models 100 --methods random,evolution --out e
+  jaxzc experiment sample-efficiency --table nasbench201.csv --metric c10_test --target 94 --scores scores.parquet --proxy synflow --out e
+"""
+
+
+def add(commands: Any) -> None:
+    experiments = commands.add_parser("experiment", help=HELP, description=HELP).add_subparsers(metavar="EXPERIMENT", required=True)
+    formatter = argparse.RawDescriptionHelpFormatter
+    command = experiments.add_parser("sample-efficiency", help=WHAT, description=WHAT, epilog=EPILOG, formatter_class=formatter)
+    command.add_argument("--table", required=True, metavar="FILE", help=f"accuracies by 'arch': CSV(.gz), Parquet or '{common.EMBEDDED}'")
+    command.add_argument("--metric", required=True, metavar="COLUMN", help="accuracy to search for, higher is better")
+    command.add_argument("--scores", metavar="FILE", help="CSV(.gz) or Parquet with the proxy by 'arch' (default: the table itself)")
+    command.add_argument("--proxy", required=True, metavar="A,B,...", help="column of the scores, higher is better")
+    command.add_argument("--space", default="nasbench201", metavar="SPACE", help="search space of the table (default: %(default)s)")
+    command.add_argument("--methods", default="random,reinforce,evolution,predictor", metavar="A,B,...", help="(default: %(default)s)")
+    command.add_argument("--seeds", type=common.positive, default=20, metavar="N", help="runs of each method (default: %(default)s)")
+    command.add_argument("--models", type=common.positive, default=300, metavar="N", help="networks to train (default: %(default)s)")
+    command.add_argument(
+        "--target", type=_numbers, metavar="X,...", help="accuracies to be reached (default: what one network in 400 of the table has)"
+    )
+    command.add_argument("--out", required=True, metavar="DIR", help="new directory for trained.parquet and the plots")
+    command.set_defaults(run=run)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number, or numbers separated by commas") from None
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from jaxzc.experiments import sample_efficiency as experiment  # flax and scipy take a second to import
+    from jaxzc.experiments.landscape import landscape
+
+    out = Path(arguments.out)
+    if out.exists():
+        raise JaxzcError(f"{out} exists: name a new directory for the results")
+    if not out.absolute().parent.is_dir():
+        raise JaxzcError(f"there is no directory {out.absolute().parent} for {out.name}: create it first")
+    names = split_names(arguments.proxy)
+    if not names:
+        raise JaxzcError("--proxy is empty: name a column of the scores")
+    # Only genes matter here: any size of network does.
+    space = catalogue.space(arguments.space, classes=10, image_shape=(32, 32, 3))
+    truth = tables.read_truth(common.table(arguments.table), arguments.metric)
+    scores = common.table(arguments.scores or arguments.table)
+    land = landscape(space, truth, {name: tables.read_truth(scores, name) for name in names})
+    targets = arguments.target or (float(np.sort(land.accuracy)[-max(1, land.size // 400)]),)
+    covered = int(np.count_nonzero(land.proxy))
+    if covered < land.size:
+        common.note(f"{land.size - covered} of {land.size} networks have no finite {arguments.proxy}: they rank last")
+    found = []
+    for curve in experiment.curves(space, land, split_names(arguments.methods), arguments.seeds, arguments.models):
+        common.note(f"{curve.method}, proxy: {curve.help}: done")
+        found.append(curve)
+    settings = {name: getattr(arguments, name) for name in ("table", "metric", "scores", "proxy", "space", "seeds", "models")}
+    metadata = {**settings, "targets": list(targets), "versions": {name: version(name) for name in ("jaxzc", "jax", "flax")}}
+    out.mkdir()
+    tables.write_scores(out / "trained.parquet", experiment.columns(land, space, found), metadata)
+    _draw(out, found, targets)
+    share = ", ".join(f"{int((land.accuracy >= target).sum())} networks of {land.size} reach {target:g}" for target in targets)
+    print(f"{arguments.metric}, proxy {arguments.proxy}, {arguments.seeds} seeds; {share}\n")
+    print(experiment.format_table(found, targets))
+
+
+def _draw(out: Path, found: Any, targets: Any) -> None:
+    from matplotlib.figure import Figure
+
+    from jaxzc.experiments.sample_efficiency import plot
+
+    methods = list(dict.fromkeys(curve.method for curve in found))
+    figure = Figure(figsize=(4.5 * len(methods), 4), layout="constrained")
+    for axes, method in zip(np.atleast_1d(figure.subplots(1, len(methods), sharey=True)), methods, strict=True):
+        plot(axes, found, method, targets)
+    figure.savefig(out / "sample_efficiency.png", dpi=150)

@@ -1,0 +1,152 @@
+"""Stochastic gradient descent for one discrete network: an epoch is a pure function of its state.
+
+The recipe is that of NAS-Bench-201 (Dong & Yang, ICLR 2020, table 2): SGD with Nesterov momentum, cosine learning rate, weight decay on all
+parameters, random crops and flips, batch normalisation with running averages. The epochs and sizes are the user's.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxzc.scoring import cross_entropy
+from jaxzc.training import augment, norms
+from jaxzc.training.images import Images
+from jaxzc.types import Array, Batch, JaxzcError, Space
+
+
+@dataclass(frozen=True)
+class Settings:
+    """epochs: passes over the training images; a last incomplete batch is left out. crop: shift in pixels (0: none). flip: left to right.
+    decay: of the running averages. init: name of the initialiser."""
+
+    epochs: int = 20
+    batch_size: int = 64
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    crop: int = 4
+    flip: bool = True
+    decay: float = 0.9
+    init: str = "torch"
+    seed: int = 0
+
+
+class TrainState(NamedTuple):
+    """epoch: int32 scalar, epochs done. params, memory (of the optimiser): pytrees. statistics: running averages."""
+
+    epoch: Array
+    params: Any
+    memory: Any
+    statistics: norms.Statistics
+
+
+class Epoch(NamedTuple):
+    """Mean loss and percent correct on augmented training images while training, and percent correct on the test images after it."""
+
+    loss: float
+    train: float
+    test: float
+
+
+class Trainer:
+    """Trains genes `[genes]` of a space; the result depends on genes, images and settings only.
+
+    Raises `JaxzcError`: fewer training images than a batch has, images that do not fit the space, a space whose normalisation does not take
+    a function (then images in one test batch would depend on each other).
+    """
+
+    def __init__(self, space: Space, arch: np.ndarray, images: Images, settings: Settings):
+        n = len(images.train.labels)
+        if settings.batch_size > n:
+            raise JaxzcError(f"a batch of {settings.batch_size} is larger than the {n} training images: make it smaller")
+        if images.train.images.shape[1:] != tuple(space.image_shape) or images.classes != space.classes:
+            raise JaxzcError(
+                f"images {images.train.images.shape[1:]} of {images.classes} classes do not fit {space.name} for {space.image_shape} "
+                f"and {space.classes}: make the space for these images"
+            )
+        self.space, self.images, self.settings = space, images, settings
+        self.network = space.network(np.asarray(arch))
+        self.steps = n // settings.batch_size
+        rate = optax.cosine_decay_schedule(settings.learning_rate, settings.epochs * self.steps)
+        descent = optax.sgd(rate, settings.momentum, nesterov=True)
+        self.optimiser = optax.chain(optax.add_decayed_weights(settings.weight_decay), descent)
+        self.train = jax.tree.map(jnp.asarray, images.train)
+        self._step, self._predict = jax.jit(self._one_step, donate_argnums=0), jax.jit(self._logits)
+
+    def init(self) -> TrainState:
+        """The state before the first epoch."""
+        drawn = self.space.init(jax.random.key(self.settings.seed), self.settings.init)
+        params = jax.tree.map(lambda a: a.astype(a.dtype), drawn)  # not weakly typed, or the second step would be compiled again
+        few = jnp.zeros((2, *self.space.image_shape))
+        shapes = jax.eval_shape(lambda p, x: self._forward(p, x)[1], params, few)
+        return TrainState(jnp.zeros((), jnp.int32), params, self.optimiser.init(params), norms.initial(shapes))
+
+    def epoch(self, state: TrainState, progress: Callable[[range], Any] = iter) -> tuple[TrainState, Epoch]:
+        """The state after one more epoch, and how it went. progress: wraps the numbers of the steps."""
+        key = jax.random.fold_in(jax.random.key(self.settings.seed), int(state.epoch) + 1)
+        order_key, step_key = jax.random.split(key)
+        order = np.asarray(jax.random.permutation(order_key, len(self.train.labels)))
+        state = jax.tree.map(jnp.copy, state)  # the steps reuse its memory, and the caller keeps his
+        seen = []
+        for number in progress(range(self.steps)):
+            chosen = order[number * self.settings.batch_size :][: self.settings.batch_size]
+            state, loss, correct = self._step(state, self.train, chosen, jax.random.fold_in(step_key, number))
+            seen.append((loss, correct))
+        loss, correct = np.mean(jax.device_get(seen), axis=0)
+        state = state._replace(epoch=state.epoch + 1)
+        return state, Epoch(float(loss), 100 * float(correct) / self.settings.batch_size, self.accuracy(state))
+
+    def accuracy(self, state: TrainState, batch: Batch | None = None) -> float:
+        """Percent of the test images (or of `batch`) classified correctly, normalised by the running averages."""
+        images, labels = self.images.test if batch is None else batch
+        size, right = self.settings.batch_size, 0
+        for start in range(0, len(labels), size):
+            part = np.asarray(images[start : start + size])
+            padded = np.zeros((size, *part.shape[1:]), part.dtype)
+            padded[: len(part)] = part
+            right += int((self.logits(state, padded)[: len(part)].argmax(1) == labels[start : start + size]).sum())
+        return 100 * right / len(labels)
+
+    def logits(self, state: TrainState, images: Any) -> np.ndarray:
+        """float32 `[N, classes]` of images `[N, H, W, C]`, normalised by the running averages."""
+        return np.asarray(self._predict(state.params, state.statistics, jnp.asarray(images)))
+
+    def check(self, state: TrainState) -> None:
+        """Raises `JaxzcError` where the test result of an image depends on its neighbours in the batch."""
+        size = max(self.settings.batch_size, 2)
+        batch = np.random.default_rng(0).standard_normal((size, *self.space.image_shape)).astype(np.float32)
+        alone = np.concatenate([batch[:1], 3 + 5 * batch[1:]])
+        if not np.allclose(self.logits(state, batch)[0], self.logits(state, alone)[0], rtol=1e-3, atol=1e-3):
+            raise JaxzcError(
+                f"{self.space.name} cannot be trained yet: its normalisation does not take a function (see jaxzc.types.Normalise), "
+                "so that it would be tested with the statistics of each test batch"
+            )
+
+    def _forward(self, params: Any, images: Array) -> tuple[Array, norms.Statistics]:
+        norm = norms.ByBatch()
+        return self.network.forward(params, images, norm=norm).logits, norm.seen  # type: ignore[arg-type]
+
+    def _one_step(self, state: TrainState, train: Batch, chosen: Array, key: Array) -> tuple[TrainState, Array, Array]:
+        crop_key, flip_key = jax.random.split(key)
+        images, labels = train.images[chosen], train.labels[chosen]
+        if self.settings.crop:
+            images = augment.crop(crop_key, images, self.settings.crop)
+        if self.settings.flip:
+            images = augment.flip(flip_key, images)
+
+        def loss(params: Any) -> tuple[Array, Any]:
+            logits, seen = self._forward(params, images)
+            return cross_entropy(logits, labels), (seen, (logits.argmax(1) == labels).sum())
+
+        (value, (seen, correct)), slope = jax.value_and_grad(loss, has_aux=True)(state.params)
+        updates, memory = self.optimiser.update(slope, state.memory, state.params)
+        statistics = norms.averaged(state.statistics, seen, self.settings.decay)
+        return TrainState(state.epoch, optax.apply_updates(state.params, updates), memory, statistics), value, correct
+
+    def _logits(self, params: Any, statistics: norms.Statistics, images: Array) -> Array:
+        return self.network.forward(params, images, norm=norms.ByRunning(statistics)).logits  # type: ignore[arg-type]
