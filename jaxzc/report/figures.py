@@ -3,7 +3,7 @@
 import io
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib
@@ -24,7 +24,7 @@ ACCENT, WARM, FG, MUTED, DOT, GRID = "#1f5fc4", "#c2571a", "#16181d", "#5c6370",
 PANELS = 12
 """Proxies whose networks are drawn, the best ones; the page has them all."""
 
-STYLE: Mapping[str, Any] = {
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "text.color": FG,
@@ -59,7 +59,7 @@ def figures(evaluation: Evaluation) -> dict[str, bytes]:
         "cost": _cost,
     }
     files: dict[str, bytes] = {}
-    with matplotlib.rc_context(dict(STYLE)), warnings.catch_warnings():
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         # A proxy may be called in any script; the font that comes with matplotlib draws a box for what it lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         for name, maker in makers.items():
