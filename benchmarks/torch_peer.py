@@ -193,7 +193,7 @@ def main() -> None:
         asked = json.loads(line)
         net = copy.deepcopy(network(asked["genes"], settings["channels"], settings["cells"], 10)).to(device).train()
         started, cpu = time.perf_counter(), time.process_time()
-        float(globals()[asked["proxy"]](net, batches))
+        torch.as_tensor(globals()[asked["proxy"]](net, batches)).detach().item()
         answer = {"seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu}
         print(json.dumps(answer | {"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}), flush=True)
 

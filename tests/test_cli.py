@@ -380,13 +380,13 @@ def test_the_library_refuses_a_single_image_too() -> None:
 # The command itself.
 
 
-@pytest.mark.parametrize("command", [[], ["score"], ["econas"], ["evaluate"], ["sweet-interval"], ["proxies"], ["spaces"]])
+@pytest.mark.parametrize("command", [[], ["demo"], ["score"], ["econas"], ["evaluate"], ["sweet-interval"], ["proxies"], ["spaces"]])
 def test_help_explains(command: list[str]) -> None:
     result = run(*command, "--help")
     assert (result.code, result.err) == (0, "")
     assert result.out.startswith(f"usage: {' '.join(['jaxzc', *command])} ")
     if command != ["spaces"]:
-        assert f"  jaxzc {command[0] if command else 'score'} " in result.out  # an example
+        assert f"  jaxzc {command[0] if command else 'demo'}" in result.out  # an example
 
 
 def test_without_a_command_there_is_help() -> None:

@@ -266,7 +266,7 @@ def test_mistakes_on_the_command_line(tmp_path):
         ((*given, "--proxy", "params", "--out", tmp_path / "no" / "x"), "create it first"),
         ((*given, "--proxy", ",", "--out", tmp_path / "x"), "--proxy is empty"),
         ((*given, "--proxy", "params", "--methods", "hill", "--out", tmp_path / "x"), "there is no method 'hill'"),
-        ((*given, "--proxy", "params", "--models", 441, "--out", tmp_path / "x"), "441 models"),
+        ((*given, "--proxy", "params", "--models", 501, "--out", tmp_path / "x"), "501 models"),
         ((*given, "--proxy", "params", "--target", "a", "--out", tmp_path / "x"), "'a' is not a number"),
         ((*given, "--proxy", "params", "--space", "darts99", "--out", tmp_path / "x"), "darts99"),
     ):

@@ -127,7 +127,7 @@ def test_with_the_batchs_own_statistics_running_is_batch(images):
     running = norms.ByRunning(by_batch.seen)
     np.testing.assert_allclose(network.forward(params, x, norm=running).logits, logits, rtol=1e-5, atol=1e-6)  # type: ignore[arg-type]
     # Stem, two convolutions in each of three cells, two in each of two reductions, head.
-    assert running.calls == len(by_batch.seen) == 1 + 3 * 6 + 2 * 2 + 1
+    assert running.calls == len(by_batch.seen) == 1 + 3 * 2 + 2 * 2 + 1
 
 
 def test_a_space_whose_normalisation_takes_no_function_is_refused(images):

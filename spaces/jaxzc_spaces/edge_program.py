@@ -13,9 +13,25 @@ from jax import lax
 from jaxzc_spaces.edge_ops import Convolution, Fixed, Operation
 
 Array = jax.Array
-Post = Callable[[Array, Any, Any], tuple[Array, Any]]
-"""What follows a convolution: (y, parameters of the edge's normalisation, perturbation) -> (the edge's output, what to keep). It may not
-close over traced arrays."""
+
+
+class Post(NamedTuple):
+    """What follows a convolution. read: (y, perturbation) -> (y to go on with, what to keep), or None; normalise: (y, parameters of the
+    edge's normalisation) -> the edge's output. In a program whose genes are traced they may not close over traced arrays."""
+
+    read: Callable[[Array, Any], tuple[Array, Any]] | None
+    normalise: Callable[[Array, Any], Array]
+
+    def __call__(self, y: Array, norm: Any, perturb: Any) -> tuple[Array, Any]:
+        y, kept = (y, None) if self.read is None else self.read(y, perturb)
+        return self.normalise(y, norm), kept
+
+    def nothing(self, y: Array, perturb: Any) -> Any:
+        """Zeros of the shapes of what is kept."""
+        if self.read is None:
+            return None
+        kept = jax.eval_shape(self.read, y, perturb)[1]
+        return jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), kept)
 
 
 class Edges(NamedTuple):
@@ -86,8 +102,7 @@ class Chosen(NamedTuple):
 def edge_value(operation: Any, post: Post, x: Array, edge: Edges) -> tuple[Array, Array, Any]:
     """(output, y, what was kept) of one edge; y and what was kept are zeros where the operation is no convolution."""
     if isinstance(operation, Fixed):
-        kept = jax.eval_shape(lambda: post(x, edge.norm, None if edge.perturb is None else edge.perturb[0])[1])
-        return operation.value(x), jnp.zeros_like(x), jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), kept)
+        return operation.value(x), jnp.zeros_like(x), post.nothing(x, None if edge.perturb is None else edge.perturb[0])
     y = operation.value(jax.nn.relu(x), edge.kernels)
     out, kept = post(y, edge.norm, operation.perturbation(edge.perturb))
     return out, y, kept

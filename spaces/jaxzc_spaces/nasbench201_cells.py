@@ -17,7 +17,7 @@ from jaxzc.numerics import binary_exponent, power_of_two
 from jaxzc.types import Array, Forward, Norm, Normalise, Tap
 from jaxzc_spaces import edge_ops
 from jaxzc_spaces.cell_program import discrete_graph, graph, repeated, without_dead_edges
-from jaxzc_spaces.edge_program import Edges
+from jaxzc_spaces.edge_program import Edges, Post
 from jaxzc_spaces.nasbench201_encoding import CONV1, CONV3, EDGES
 
 BN_EPS = 1e-5
@@ -111,11 +111,7 @@ class Cells(nnx.Module):
 def cells(x: Array, arch: Sequence[Any], edges: Edges, norm: Norm, tap: Tap) -> tuple[Array, Any]:
     """Cells of one architecture in sequence: the output, and what was kept per edge and per node."""
 
-    def post(y: Array, bn: Any, perturb: Any) -> tuple[Array, Any]:
-        y, kept = (y, None) if tap.layer is None else tap.layer(y, perturb)
-        scale, bias = bn
-        return normalise(y, scale, bias, norm), kept
-
+    post = Post(tap.layer, lambda y, bn: normalise(y, bn[0], bn[1], norm))
     count = len(edges.kernels[0]) // 6
     wiring = repeated(EDGES, count)
     if isinstance(arch[0], int):
