@@ -1,7 +1,8 @@
 """Scoring: one network of the user's own, or many architectures of a space with one compiled program."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -130,6 +131,10 @@ def score(
     return to_floats({**made, **_counted(chosen, counts)}, chosen)
 
 
+KEPT_PROGRAMS = 32
+"""Compiled programs that a scorer holds at once; those used longest ago go first, so that memory does not grow with the number scored."""
+
+
 def fold_in(key: Array, arch: Array) -> Array:
     """A key for one architecture: it depends on its genes, not on where in a list it stands."""
     for gene in arch:
@@ -137,8 +142,30 @@ def fold_in(key: Array, arch: Array) -> Array:
     return key
 
 
+def static_genes(space: Space) -> tuple[int, ...]:
+    """Positions of the genes that shape a program (`Space.static_genes`); none where the space does not say."""
+    return tuple(getattr(space, "static_genes", ()))
+
+
+def with_static(space: Space, arch: Array, static: tuple[int, ...]) -> Any:
+    """Traced genes `[genes]` as the space's `network` takes them: with Python ints where they shape the program."""
+    if not static:
+        return arch
+    known = dict(zip(static_genes(space), static, strict=True))
+    return tuple(known.get(i, arch[i]) for i in range(len(space.choices)))
+
+
+class Programs(NamedTuple):
+    """Compiled functions of the architectures that share their static genes: `draw(key, arch)` -> parameters, and
+    `score(params, arch, batches)` -> proxy -> value."""
+
+    draw: Any
+    score: Any
+
+
 class SpaceScorer:
-    """Scores architectures of a space with one compiled program; calls are independent of each other.
+    """Scores architectures of a space with one compiled program (one for each choice of its static genes, where it has such); calls are
+    independent of each other.
 
     weights: `redrawn` for every architecture (the papers' protocol; the key is folded with the genes) or `shared` by all (common random
     numbers). init: name of an initialiser. The batches are fixed for the scorer's life.
@@ -161,13 +188,38 @@ class SpaceScorer:
         RESOLVER.wanted(self.proxies)
         self.batches = checked_batches(batches, space.classes, space.image_shape)
         self.traced = {k: f for k, f in self.proxies.items() if not _only_counts(f)}
-        self.draw = jax.jit(lambda key, arch: space.init(fold_in(key, arch) if weights == "redrawn" else key, init))
-        self.program = jax.jit(lambda p, arch, b: evaluate_proxies(self.traced, space.network(arch), p, b, loss, norm))
+        self.weights, self.init, self.loss = weights, init, loss
+        self.norm: Norm = norm
+        self._programs: OrderedDict[tuple[int, ...], Programs] = OrderedDict()
+
+    def programs(self, arch: np.ndarray) -> Programs:
+        """The compiled functions that score this architecture: those of its static genes, one pair for the whole space without any."""
+        static = tuple(int(arch[i]) for i in static_genes(self.space))
+        if static not in self._programs:
+            self._programs[static] = self._compile(static)
+            if len(self._programs) > KEPT_PROGRAMS:
+                self._programs.popitem(last=False)
+        self._programs.move_to_end(static)
+        return self._programs[static]
+
+    def _compile(self, static: tuple[int, ...]) -> Programs:
+        space = self.space
+
+        def draw(key: Array, arch: Array) -> Any:
+            key = fold_in(key, arch) if self.weights == "redrawn" else key
+            return space.init(key, self.init, with_static(space, arch, static)) if static else space.init(key, self.init)
+
+        def program(params: Any, arch: Array, batches: Any) -> Any:
+            return evaluate_proxies(self.traced, space.network(with_static(space, arch, static)), params, batches, self.loss, self.norm)
+
+        return Programs(jax.jit(draw), jax.jit(program))
 
     def arrays(self, arch: np.ndarray, seed: int = 0) -> dict[str, Any]:
         """Proxy -> what it returns for one architecture `[genes]`, numpy arrays; those that need only counts left out."""
-        genes = jnp.asarray(arch, jnp.int32)
-        return jax.device_get(self.program(self.draw(jax.random.key(seed), genes), genes, self.batches)) if self.traced else {}
+        if not self.traced:
+            return {}
+        genes, programs = jnp.asarray(arch, jnp.int32), self.programs(arch)
+        return jax.device_get(programs.score(programs.draw(jax.random.key(seed), genes), genes, self.batches))
 
     def one(self, arch: np.ndarray, seed: int = 0) -> dict[str, float]:
         """Proxy -> score of one architecture `[genes]`."""

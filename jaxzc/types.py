@@ -114,7 +114,12 @@ class Network(Protocol):
 
 
 class Space(Protocol):
-    """A search space. An architecture is a vector of small integers (genes); many are an int array `[n, genes]`."""
+    """A search space. An architecture is a vector of small integers (genes); many are an int array `[n, genes]`.
+
+    A space may have one more attribute, `static_genes: tuple[int, ...]`: positions of the genes that change the shapes of the network
+    (free widths, depths). One program is compiled for each choice of these; `init` then takes `arch` as a third argument, and both it and
+    `network` are given a tuple that holds Python ints at these positions and traced scalars elsewhere.
+    """
 
     name: str
     choices: tuple[int, ...]
@@ -135,8 +140,8 @@ class Space(Protocol):
         ...
 
     def counts(self, archs: np.ndarray) -> Counts: ...
-    def init(self, key: Array, initialiser: str = "torch") -> Any:
-        """Parameters that serve every architecture of the space."""
+    def init(self, key: Array, initialiser: str = "torch", *arch: Any) -> Any:
+        """Parameters that serve every architecture of the space (all with the static genes of `arch`, where the space has such)."""
         ...
 
     def network(self, arch: Any) -> Network:

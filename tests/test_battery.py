@@ -11,7 +11,7 @@ import pytest
 from jaxzc import catalogue
 from jaxzc.proxies import PROXIES
 from jaxzc.resolver import needs
-from jaxzc.scoring import SpaceScorer, evaluate_proxies, to_float
+from jaxzc.scoring import SpaceScorer, evaluate_proxies, static_genes, to_float
 from jaxzc.types import Batch, Space
 
 SMALL: dict[str, dict[str, Any]] = {"nasbench201": {"channels": 2, "cells": 1, "image_shape": (8, 8, 3)}}
@@ -55,9 +55,12 @@ def test_deterministic_and_independent_of_order(case: Case) -> None:
 
 
 def test_one_compilation_for_every_architecture(case: Case) -> None:
+    """One, or one for each choice of the genes that change the network's shapes."""
     list(case.scorer.each(case.archs))
-    compiled: tuple[Any, ...] = (case.scorer.program, case.scorer.draw)
-    assert [function._cache_size() for function in compiled] == [1, 1]
+    for arch in case.archs:
+        compiled: Any = case.scorer.programs(arch)
+        assert [function._cache_size() for function in compiled] == [1, 1]
+    assert len(case.scorer._programs) == len({tuple(arch[list(static_genes(case.space))]) for arch in case.archs})
 
 
 def test_seed_changes_scores_and_is_reproducible(case: Case) -> None:
@@ -71,13 +74,14 @@ def test_inactive_weights_change_no_score(case: Case) -> None:
     """Kernels of operations that the architecture has not chosen may hold anything."""
     arch = jnp.asarray(case.archs[0], jnp.int32)
     network = case.space.network(arch)
-    params = case.scorer.draw(jax.random.key(0), arch)
+    programs = case.scorer.programs(case.archs[0])
+    params = programs.draw(jax.random.key(0), arch)
     noise = [
         jnp.where(on.reshape(-1, *(1,) * (w.ndim - 1)), w, 1e3 * (w + 1))
         for w, on in zip(network.weights(params), network.active(), strict=True)
     ]
     assert any(not np.array_equal(a, b) for a, b in zip(noise, network.weights(params), strict=True)), "nothing was inactive"
-    made = case.scorer.program(network.with_weights(params, noise), arch, case.scorer.batches)
+    made = programs.score(network.with_weights(params, noise), arch, case.scorer.batches)
     for name, value in made.items():
         np.testing.assert_array_equal(to_float(jax.device_get(value)), case.rows[0][name], err_msg=name)
 
@@ -103,7 +107,7 @@ def discrete(case: Case) -> dict[str, Any]:
     collect.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])  # type: ignore[attr-defined]
     network = case.space.network(tuple(arch.tolist()))
     program = jax.jit(lambda p, b: evaluate_proxies({"all": collect}, network, p, b)["all"])
-    return program(case.scorer.draw(jax.random.key(0), jnp.asarray(arch, jnp.int32)), case.scorer.batches)
+    return program(case.scorer.programs(arch).draw(jax.random.key(0), jnp.asarray(arch, jnp.int32)), case.scorer.batches)
 
 
 @pytest.mark.parametrize("name", SCORES)
@@ -122,7 +126,7 @@ def test_a_score_does_not_depend_on_its_company(case: Case, names: list[str]) ->
 
 def test_float32_is_close_to_float64(case: Case) -> None:
     arch = jnp.asarray(case.archs[0], jnp.int32)
-    params = case.scorer.draw(jax.random.key(0), arch)
+    params = case.scorer.programs(case.archs[0]).draw(jax.random.key(0), arch)
     names = ("naswot", "lnwot", "snr_synflow", "synflow", "l2_norm")
     chosen = {name: PROXIES[name] for name in names}
     with jax.enable_x64(True):
