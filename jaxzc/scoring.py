@@ -11,6 +11,7 @@ import optax
 
 from jaxzc.ingredients import RESOLVER
 from jaxzc.networks import as_network
+from jaxzc.programs import stored
 from jaxzc.resolver import Proxy, needs
 from jaxzc.selection import ProxySpec, select
 from jaxzc.types import Array, Batch, Counts, JaxzcError, Network, Norm, Scaled, Space
@@ -212,7 +213,8 @@ class SpaceScorer:
         def program(params: Any, arch: Array, batches: Any) -> Any:
             return evaluate_proxies(self.traced, space.network(with_static(space, arch, static)), params, batches, self.loss, self.norm)
 
-        return Programs(jax.jit(draw), jax.jit(program))
+        made_of = (space, static, self.weights, self.init, self.norm, self.loss, self.traced)
+        return Programs(stored(draw, "draw", *made_of[:4]), stored(program, "score", *made_of))
 
     def arrays(self, arch: np.ndarray, seed: int = 0) -> dict[str, Any]:
         """Proxy -> what it returns for one architecture `[genes]`, numpy arrays; those that need only counts left out."""

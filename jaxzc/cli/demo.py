@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxzc import benchmark, report
+from jaxzc import benchmark
 from jaxzc.cli import common
 from jaxzc.types import JaxzcError
 
@@ -37,6 +37,8 @@ def run(arguments: argparse.Namespace) -> None:
     if not out.exists():
         common.check_out(out, False)  # its parent is there and may be written to
         out.mkdir()
+    from jaxzc import report  # with all of scipy.stats, which other commands do without
+
     report.check(out, overwrite=arguments.overwrite)
     scores = out / "scores.parquet"
     again = ["--overwrite"] if arguments.overwrite else []

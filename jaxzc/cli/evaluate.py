@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc import catalogue, report
+from jaxzc import catalogue
 from jaxzc.aggregates import AGGREGATES, RULES, Aggregate, parse_aggregate
 from jaxzc.cli import common
 from jaxzc.selection import split_names
@@ -76,6 +76,9 @@ def _count(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from jaxzc import evaluation, report  # with all of scipy.stats, which other commands do without
+    from jaxzc.evaluation import text
+
     if arguments.csv is not None:
         _check_csv(Path(arguments.csv))
     if arguments.report is not None:
@@ -85,9 +88,6 @@ def run(arguments: argparse.Namespace) -> None:
     scores = with_aggregates(scores, aggregates)
     path = common.table(arguments.table)
     truth = read_truth(path, arguments.metric)
-    from jaxzc import evaluation  # scipy.stats takes a second to import
-    from jaxzc.evaluation import text
-
     pair = _pair(arguments.compare)
     long = _names(arguments.statistics)
     found = evaluation.evaluate(
