@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, get_args
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from jaxzc.ingredients import RESOLVER
 from jaxzc.networks import as_network
@@ -22,6 +21,8 @@ Batches = Batch | tuple[Any, Any] | Sequence[Batch | tuple[Any, Any]]
 
 def cross_entropy(logits: Array, labels: Array) -> Array:
     """Mean cross-entropy of integer labels."""
+    import optax  # half a second of import, which a program read back from disk does without
+
     return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 
 
