@@ -50,10 +50,8 @@ def main() -> None:
 
         whole = problem.fitness(scores)
         for metric, truth in truths.items():
-            print(
             chosen, best = truth[np.nanargmax(whole)], truth.max()
             print(f"\n{fitness}, {metric}: best of the table by fitness {chosen:.2f}, best there is {best:.2f}")
-            )
             for name, algorithm in ALGORITHMS.items():
                 found = []
                 for seed in range(given.runs):
