@@ -15,7 +15,7 @@ from jaxzc.ingredients import RESOLVER
 from jaxzc.networks import as_network
 from jaxzc.programs import stored
 from jaxzc.resolver import Proxy, needs
-from jaxzc.selection import ProxySpec, select
+from jaxzc.selection import ProxySpec, select, unknown
 from jaxzc.types import Array, Batch, Counts, JaxzcError, Network, Norm, Scaled, Space
 
 Loss = Callable[[Array, Array], Array]
@@ -64,12 +64,26 @@ def check_loss(loss: Loss, logits: Any, batches: Sequence[Batch]) -> None:
 
 
 def evaluate_proxies(
-    proxies: Mapping[str, Proxy], network: Network, params: Any, batches: Any, loss: Loss = cross_entropy, norm: Norm = "batch"
+    proxies: Mapping[str, Proxy],
+    network: Network,
+    params: Any,
+    batches: Any,
+    loss: Loss = cross_entropy,
+    norm: Norm = "batch",
+    key: Array | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The proxies that need the network, as a pure function of traced arrays: may be used inside anybody's jit, vmap or scan."""
+    """The proxies that need the network, as a pure function of traced arrays: may be used inside anybody's jit, vmap or scan.
+
+    key: of noise, probes and weights drawn anew (`jax.random.key(0)` without one). given: ingredients by name that are not to be made
+    (`{"az_images": images}`)."""
     if norm not in get_args(Norm):
         raise JaxzcError(f"norm={norm!r}: expected one of {', '.join(map(repr, get_args(Norm)))}")
-    roots = {"network": network, "params": params, "batches": batches, "loss": loss, "norm": norm}
+    for name in given or ():
+        if name not in RESOLVER.known:
+            raise unknown("ingredient", name, RESOLVER.known)
+    key = jax.random.key(0) if key is None else key
+    roots = {"network": network, "params": params, "batches": batches, "loss": loss, "norm": norm, "key": key, **(given or {})}
     return RESOLVER.run({k: f for k, f in proxies.items() if not _only_counts(f)}, roots)
 
 
@@ -110,17 +124,19 @@ def score(
     model: Any,
     params: Any,
     batch: Batches,
-    proxies: ProxySpec = "all",
+    proxies: ProxySpec = "founding",
     *,
     loss: Loss = cross_entropy,
     norm: Norm = "batch",
+    seed: int = 0,
     **options: Any,
 ) -> dict[str, float]:
     """Scores one network, unchanged: a Flax Linen module, a Flax NNX module (`params=None`), or `apply_fn(params, images)`.
 
-    batch: (images [N, ...] float, labels [N] int), or a list of such pairs of one shape (ZiCo needs two). proxies: "all", names, or
-    functions whose argument names are ingredients. loss(logits, labels) -> scalar. norm: how batch normalisation acts in the passes that
-    the authors run in train mode. options: see `jaxzc.networks.as_network`.
+    batch: (images [N, ...] float, labels [N] int), or a list of such pairs of one shape (ZiCo needs two). proxies: "founding" (the 24
+    of the four founding papers), "all", names, or functions whose argument names are ingredients. loss(logits, labels) -> scalar. norm: how
+    batch normalisation acts in the passes that the authors run in train mode. seed: of noise and of weights drawn anew, for the proxies
+    that have such. options: see `jaxzc.networks.as_network`.
 
     Returns proxy -> score; NaN and infinities are kept. Raises `JaxzcError` for input that cannot be used.
 
@@ -131,8 +147,10 @@ def score(
     batches = checked_batches(batch)
     network, params = as_network(model, params, batches[0].images, **options)
     check_loss(loss, jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").logits, params, batches[0].images), batches)
-    counts = network.counts(params) if any("counts" in needs(f) for f in chosen.values()) else None
-    made = jax.jit(lambda p, b: evaluate_proxies(chosen, network, p, b, loss, norm))(params, batches)
+    counts = network.counts(params) if {"counts", "param_count"} & RESOLVER.wanted(chosen).keys() else None
+    size = {} if counts is None else {"param_count": np.float32(counts.params)}
+    program = jax.jit(lambda p, b, k, given: evaluate_proxies(chosen, network, p, b, loss, norm, k, given))
+    made = program(params, batches, jax.random.key(seed), size)
     return to_floats({**made, **_counted(chosen, counts)}, chosen)
 
 
@@ -145,6 +163,10 @@ def fold_in(key: Array, arch: Array) -> Array:
     for gene in arch:
         key = jax.random.fold_in(key, gene)
     return key
+
+
+NOISE = 2**31 - 1
+"""What the key of an architecture's weights is folded with to give the key of its noise and of weights drawn anew."""
 
 
 def static_genes(space: Space) -> tuple[int, ...]:
@@ -162,7 +184,8 @@ def with_static(space: Space, arch: Array, static: tuple[int, ...]) -> Any:
 
 class Programs(NamedTuple):
     """Compiled functions of the architectures that share their static genes: `draw(key, arch)` -> parameters, and
-    `score(params, arch, batches)` -> proxy -> value. Those of several architectures at a time take and give a leading axis."""
+    `score(params, arch, batches, key, param_count)` -> proxy -> value; the key is that of `draw`. Those of several architectures at a time
+    take and give a leading axis."""
 
     draw: Any
     score: Any
@@ -180,7 +203,8 @@ class SpaceScorer:
     independent of each other.
 
     weights: `redrawn` for every architecture (the papers' protocol; the key is folded with the genes) or `shared` by all (common random
-    numbers). init: name of an initialiser. The batches are fixed for the scorer's life.
+    numbers); noise and the weights that some proxies draw anew follow the same rule. init: name of an initialiser. The batches are fixed
+    for the scorer's life.
 
     devices: how many of this process's devices share the architectures of `many`. chunk: how many of them one device takes at a time
     (default: 1 on a CPU, `CHUNK` elsewhere). Neither changes a score on a CPU, to the last bit; elsewhere rounding may.
@@ -192,7 +216,7 @@ class SpaceScorer:
         self,
         space: Space,
         batches: Batches,
-        proxies: ProxySpec = "all",
+        proxies: ProxySpec = "founding",
         *,
         weights: str = "redrawn",
         init: str = "torch",
@@ -257,8 +281,10 @@ class SpaceScorer:
             key = fold_in(key, arch) if self.weights == "redrawn" else key
             return space.init(key, self.init, with_static(space, arch, static)) if static else space.init(key, self.init)
 
-        def program(params: Any, arch: Array, batches: Any) -> Any:
-            return evaluate_proxies(self.traced, space.network(with_static(space, arch, static)), params, batches, self.loss, self.norm)
+        def program(params: Any, arch: Array, batches: Any, key: Array, param_count: Any) -> Any:
+            key = jax.random.fold_in(fold_in(key, arch) if self.weights == "redrawn" else key, NOISE)
+            network = space.network(with_static(space, arch, static))
+            return evaluate_proxies(self.traced, network, params, batches, self.loss, self.norm, key, {"param_count": param_count})
 
         return Programs(draw, program)
 
@@ -285,21 +311,26 @@ class SpaceScorer:
             specs = tuple(P() if axis is None else P("arch") for axis in axes)
             return jax.jit(jax.shard_map(lanes(function, axes), mesh=self.mesh, in_specs=specs, out_specs=P("arch"), check_vma=False))
 
-        return Programs(spread(draw, (None, 0)), spread(program, (0, 0, None)))
+        return Programs(spread(draw, (None, 0)), spread(program, (0, 0, None, None, 0)))
 
     def arrays(self, arch: np.ndarray, seed: int = 0) -> dict[str, Any]:
         """Proxy -> what it returns for one architecture `[genes]`, numpy arrays; those that need only counts left out."""
         return jax.device_get(self._launch(arch, seed)) if self.traced else {}
 
     def _launch(self, arch: np.ndarray, seed: int) -> Any:
-        genes, programs = jnp.asarray(arch, jnp.int32), self.programs(arch)
-        return programs.score(programs.draw(jax.random.key(seed), genes), genes, self.batches)
+        key = jax.random.key(seed)
+        genes, programs, (size,) = jnp.asarray(arch, jnp.int32), self.programs(arch), self._param_counts(np.asarray(arch)[None])
+        return programs.score(programs.draw(key, genes), genes, self.batches, key, size)
 
     def _launch_wide(self, archs: np.ndarray, seed: int) -> Any:
         """Values with a leading axis of `lanes` x devices; what is beyond `archs [n, genes]` repeats the last one."""
+        key = jax.random.key(seed)
         filled = archs[np.minimum(np.arange(self.lanes * self.mesh.size), len(archs) - 1)]
         genes, programs = jnp.asarray(filled, jnp.int32), self._kept(self._wide, archs[0], self._compile_wide)
-        return programs.score(programs.draw(jax.random.key(seed), genes), genes, self.batches)
+        return programs.score(programs.draw(key, genes), genes, self.batches, key, self._param_counts(filled))
+
+    def _param_counts(self, archs: np.ndarray) -> np.ndarray:
+        return np.asarray(self.space.counts(archs).params, np.float32)
 
     def one(self, arch: np.ndarray, seed: int = 0) -> dict[str, float]:
         """Proxy -> score of one architecture `[genes]`."""
@@ -354,7 +385,7 @@ def _mesh(devices: int) -> Mesh:
 
 
 def score_space(
-    space: Space, archs: np.ndarray, batch: Batches, proxies: ProxySpec = "all", *, seed: int = 0, **options: Any
+    space: Space, archs: np.ndarray, batch: Batches, proxies: ProxySpec = "founding", *, seed: int = 0, **options: Any
 ) -> dict[str, np.ndarray]:
     """Scores architectures `[n, genes]` of a space: proxy -> float64 `[n]`. Options as for `SpaceScorer`."""
     scorer = SpaceScorer(space, batch, proxies, **options)

@@ -84,41 +84,45 @@ class Cells(nnx.Module):
         self.conv3x3 = _kernel(count, 6, 3, 3, channels, channels)
         self.bn = Norm2d(count, 6, channels)
 
-    def __call__(self, x: Array, exponent: Array, arch: Sequence[Any], norm: Norm, tap: Tap, perturb: Any) -> Any:
-        """All cells in sequence; returns (x, exponent) and what was kept per edge and per node, leading axes [count * 6] and [count * 3].
+    def __call__(self, x: Array, exponent: Array, arch: Sequence[Any], norm: Norm, tap: Tap, perturb: Any, shifts: Any) -> Any:
+        """All cells in sequence; returns (x, exponent) and what was kept per edge, per node and per cell, leading axes [count * 6],
+        [count * 3] and [count]. perturb: of the edges; shifts: of the cells' outputs.
 
-        The stage is one graph, except without normalisation, where every cell is followed by a rescaling."""
+        The stage is one graph, except where every cell is followed by something: a rescaling without normalisation, or a tap."""
         count = self.conv1x1.shape[0]
-        at_once = 1 if norm == "none" else count
+        at_once = 1 if norm == "none" or tap.cell is not None else count
         edges = Edges((self.conv1x1[...], self.conv3x3[...]), (self.bn.scale[...], self.bn.bias[...]), perturb)
         edges = jax.tree.map(lambda a: a.reshape(count // at_once, at_once * 6, *a.shape[2:]), edges)
 
-        def step(carry: tuple[Array, Array], edges: Edges) -> Any:
+        def step(carry: tuple[Array, Array], inputs: tuple[Edges, Any]) -> Any:
+            edges, shift = inputs
             x, kept = cells(carry[0], arch, edges, norm, tap)
-            return rescale(x, carry[1], norm), kept
+            x, kept_cell = (x, None) if tap.cell is None else tap.cell(x, shift)
+            return rescale(x, carry[1], norm), (kept, jax.tree.map(lambda a: a[None], kept_cell))
 
         if isinstance(arch[0], int) or at_once == count:
             carry, kept = (x, exponent), []
             for index in range(count // at_once):
-                carry, kept_here = step(carry, jax.tree.map(lambda a, index=index: a[index], edges))
+                carry, kept_here = step(carry, jax.tree.map(lambda a, index=index: a[index], (edges, shifts)))
                 kept.append(kept_here)
             kept = stack(kept)
         else:
-            carry, kept = lax.scan(step, (x, exponent), edges)
-        return carry, jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), kept)
+            carry, kept = lax.scan(step, (x, exponent), (edges, shifts))
+        (edges_kept, nodes_kept), cells_kept = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), kept)
+        return carry, (edges_kept, nodes_kept, cells_kept)
 
 
 def cells(x: Array, arch: Sequence[Any], edges: Edges, norm: Norm, tap: Tap) -> tuple[Array, Any]:
     """Cells of one architecture in sequence: the output, and what was kept per edge and per node."""
 
-    post = Post(tap.layer, lambda y, bn: normalise(y, bn[0], bn[1], norm))
+    post = Post(_edge_reader(tap), lambda y, bn: normalise(y, bn[0], bn[1], norm))
     count = len(edges.kernels[0]) // 6
     wiring = repeated(EDGES, count)
     if isinstance(arch[0], int):
         nodes, kept_edges = discrete_graph(OPERATIONS, wiring, post)(list(arch) * count, x, edges)
     else:
         genes = jnp.stack(arch)
-        if tap.layer is None and tap.relu is None:  # nobody looks at what leads nowhere
+        if tap.layer is None and tap.relu is None and tap.norm is None:  # nobody looks at what leads nowhere
             genes = without_dead_edges(OPERATIONS, EDGES, genes)
         nodes, kept_edges = graph(OPERATIONS, wiring, post)(jnp.tile(genes, count), x, edges)
     kept_nodes = None
@@ -129,6 +133,18 @@ def cells(x: Array, arch: Sequence[Any], edges: Edges, norm: Norm, tap: Tap) -> 
         else:
             kept_nodes = lax.map(lambda args: _read(args[0], tap.relu, args[1]), (jnp.stack(conv), lax.stop_gradient(nodes[:-1])))
     return nodes[-1], (kept_edges, kept_nodes)
+
+
+def _edge_reader(tap: Tap) -> Any:
+    """What is read at an edge's convolution: (of the layer tap, of the normalisation that takes its output), or None."""
+    if tap.layer is None and tap.norm is None:
+        return None
+
+    def read(y: Array, perturb: Any) -> tuple[Array, Any]:
+        y, kept = (y, None) if tap.layer is None else tap.layer(y, perturb)
+        return y, (kept, None if tap.norm is None else tap.norm(y))
+
+    return read
 
 
 def stack(kept: Sequence[Any]) -> Any:
@@ -152,9 +168,9 @@ class Reduction(nnx.Module):
 
     def __call__(self, x: Array, norm: Norm, tap: "Reader") -> Array:
         y = tap.layer(edge_ops.conv3x3_stride2(jax.nn.relu(tap.relu(x)), self.conv_a[...]))
-        y = self.bn_a(y, norm)
+        y = self.bn_a(tap.norm(y), norm)
         y = tap.layer(edge_ops.conv3x3(jax.nn.relu(tap.relu(y)), self.conv_b[...]))
-        y = self.bn_b(y, norm)
+        y = self.bn_b(tap.norm(y), norm)
         return y + tap.layer(edge_ops.conv1x1(edge_ops.mean_pool2x2(x), self.shortcut[...]))
 
 
@@ -177,37 +193,52 @@ class NasBench201Net(nnx.Module):
         ops = list(arch) if not hasattr(arch, "astype") else list(jnp.asarray(arch).astype(jnp.int32))
         read = Reader(tap)
         exponent = jnp.zeros((), jnp.int32)
-        x = self.stem_bn(read.layer(edge_ops.conv3x3(x, self.stem[...])), norm)
+        x = read.cell(self.stem_bn(read.norm(read.layer(edge_ops.conv3x3(x, self.stem[...]))), norm))
         for stage, cells in enumerate(self.stages):
-            (x, exponent), kept = cells(x, exponent, ops, norm, tap, read.stage_perturb())
+            (x, exponent), kept = cells(x, exponent, ops, norm, tap, read.stage_perturb(), read.cell_perturb())
             read.keep_stage(*kept)
             if stage < 2:
-                x, exponent = rescale(self.reductions[stage](x, norm, read), exponent, norm)
-        x = self.head_bn(x, norm)
+                x, exponent = rescale(read.cell(self.reductions[stage](x, norm, read)), exponent, norm)
+        x = self.head_bn(read.norm(x), norm)
         x = jax.nn.relu(read.relu(x)).mean((1, 2))
         bias = self.head_bias[...]
         logits = read.layer(x @ self.head[...] + (bias if norm != "none" else bias * power_of_two(-exponent, x.dtype)))
-        return Forward(logits, read.layers if tap.layer else None, read.relus if tap.relu else None, exponent)
+        kept = (read.layers if tap.layer else None, read.relus if tap.relu else None)
+        return Forward(logits, *kept, exponent, read.norms if tap.norm else None, read.cells if tap.cell else None)
 
 
 class Reader:
-    """Hands the tap its perturbations and collects what it keeps, in the order of the layer groups and ReLU groups."""
+    """Hands the tap its perturbations and collects what it keeps, in the order of the layer, ReLU, normalisation and map groups."""
 
     def __init__(self, tap: Tap):
-        self.tap, self.layers, self.relus, self.group = tap, [], [], 0
+        self.tap, self.group = tap, 0
+        self.layers, self.relus, self.norms, self.cells = [], [], [], []
 
     def layer(self, y: Array) -> Array:
         if self.tap.layer is None:
             return y
         perturb = None if self.tap.perturb is None else jax.tree.map(lambda a: a[0], self.tap.perturb[self.group])
         y, kept = self.tap.layer(y, perturb)
-        self.layers.append(jax.tree.map(lambda a: a[None], kept))
+        self.layers.append(_one(kept))
         self.group += 1
         return y
 
     def relu(self, x: Array) -> Array:
         if self.tap.relu is not None:
-            self.relus.append(jax.tree.map(lambda a: a[None], self.tap.relu(x)))
+            self.relus.append(_one(self.tap.relu(x)))
+        return x
+
+    def norm(self, x: Array) -> Array:
+        if self.tap.norm is not None:
+            self.norms.append(_one(self.tap.norm(x)))
+        return x
+
+    def cell(self, x: Array) -> Array:
+        """The stem's output, or that of a block between two stages."""
+        if self.tap.cell is None:
+            return x
+        x, kept = self.tap.cell(x, jax.tree.map(lambda a: a[0], self.cell_perturb()))
+        self.cells.append(_one(kept))
         return x
 
     def stage_perturb(self) -> Any:
@@ -217,9 +248,22 @@ class Reader:
         pair = tuple(self.tap.perturb[self.group : self.group + 2])
         return jax.tree.map(lambda a: a.reshape(-1, 6, *a.shape[1:]), pair)
 
-    def keep_stage(self, edges: Any, nodes: Any) -> None:
+    def cell_perturb(self) -> Any:
+        """The perturbation of the map group that comes next."""
+        return None if self.tap.cell_perturb is None else self.tap.cell_perturb[len(self.cells)]
+
+    def keep_stage(self, edges: Any, nodes: Any, cells: Any) -> None:
+        layers, norms = (None, None) if edges is None else edges
         if self.tap.layer is not None:
-            self.layers += [edges, edges]
+            self.layers += [layers, layers]
             self.group += 2
+        if self.tap.norm is not None:
+            self.norms.append(norms)
         if self.tap.relu is not None:
             self.relus.append(nodes)
+        if self.tap.cell is not None:
+            self.cells.append(cells)
+
+
+def _one(kept: Any) -> Any:
+    return jax.tree.map(lambda a: a[None], kept)
