@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def probes(golden: Golden, inputs: dict[str, np.ndarray], dtype: Any) -> list[An
     pairs = [inputs[f"az_probe/C{space.channels}N{space.cells}/pair{k + 1}"] for k in range(3 * space.cells + 2)]
     stem = np.zeros((*pairs[0].shape[:3], space.channels))
     groups, ends = [], np.cumsum([0, 1, space.cells, 1, space.cells, 1, space.cells])
-    for start, end in zip(ends[:-1], ends[1:], strict=True):
+    for start, end in pairwise(ends):
         groups.append(jnp.asarray(np.stack([stem, *pairs][start:end]), dtype))
     return groups
 

@@ -64,9 +64,10 @@ def add(commands: Any) -> None:
     common.add_arch_arguments(command, "default: 100")
     command.add_argument(
         "--proxies",
-        default="all",
+        default="founding",
         metavar="A,B,...",
-        help="names, with settings in brackets; params and flops are always added (default: all)",
+        help="names, with settings in brackets; params and flops are always added; founding: those of the four founding papers, "
+        "the default; all: every one",
     )
     command.add_argument(
         "--isomorphs",

@@ -17,7 +17,7 @@ from jaxzc.types import Array, JaxzcError, Network
 
 SWAP_IMAGES, SWAP_REPEATS = 16, 8
 """SWAP's authors average 32 repeats; the count of one is already steady, and every repeat is a forward pass."""
-NTK_IMAGES = 16
+NTK_IMAGES = VKDNW_IMAGES = 16
 REGION_BATCHES, REGION_IMAGES, REGION_SIZE = 3, 1000, 4
 MECO_SIZE = 64
 
@@ -38,11 +38,12 @@ def redrawn(network: Network, params: Any, key: Array, initialiser: str) -> Any:
     return network.with_weights(map_named(fresh, params), [k.astype(d) for k, d in zip(kernels, dtypes, strict=True)])
 
 
-def _noise(name: str) -> Maker:
+def _noise(name: str, count: int | None = None) -> Maker:
     def make(batches: Any, key: Array, *, wanted: frozenset[str]) -> dict[str, Any]:
-        images = jnp.asarray(batches[0].images)
+        images = jnp.asarray(batches[0].images)[:count]
         return {name: jax.random.normal(named(key, name), images.shape, images.dtype)}
 
+    make.__doc__ = "Standard normal images of the first batch's shape."
     return makes(**{name: ""})(make)
 
 
@@ -50,6 +51,7 @@ def _parameters(name: str, initialiser: str) -> Maker:
     def make(network: Network, params: Any, key: Array, *, wanted: frozenset[str]) -> dict[str, Any]:
         return {name: redrawn(network, params, named(key, name), initialiser)}
 
+    make.__doc__ = f"Parameters drawn anew: {initialiser}."
     return makes(**{name: ""})(make)
 
 
@@ -57,6 +59,7 @@ def _first(name: str, count: int) -> Maker:
     def make(batches: Any, *, wanted: frozenset[str]) -> dict[str, Any]:
         return {name: jnp.asarray(batches[0].images)[:count]}
 
+    make.__doc__ = f"The first {count} images of the first batch."
     return makes(**{name: ""})(make)
 
 
@@ -117,6 +120,8 @@ MAKERS = [
     _noise("zen_images"),
     _noise("zen_noise"),
     _parameters("zen_params", "normal"),
+    _noise("vkdnw_images", VKDNW_IMAGES),
+    _parameters("vkdnw_params", "kaiming_normal_fan_in"),
     _first("swap_images", SWAP_IMAGES),
     swap_params,
     _first("ntk_images", NTK_IMAGES),

@@ -36,19 +36,18 @@ def example_grads(network: Network, params: Any, batches: Any, loss: Any, norm: 
 EACH = "B examples x (F + B of one)"
 
 
-@makes(sign_sums=EACH, example_mean=EACH, unit_mean=EACH)
+@makes(sign_sums=EACH, unit_mean=EACH)
 def example_sums(network: Network, params: Any, batches: Any, loss: Any, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Over the examples of the first batch, `[layers, n]` per group, in memory of CHUNK gradients: sign_sums, the sum of the signs of each
-    example's gradient; example_mean, the mean of the gradients; unit_mean, the mean of the gradients divided by their norms (NaN where a
-    gradient is zero)."""
+    example's gradient; unit_mean, the mean of the gradients divided by their norms (NaN where a gradient is zero)."""
     images, labels = jnp.asarray(batches[0].images), jnp.asarray(labels_of(batches[0]))
     gradient = jax.vmap(_single(network, params, loss, norm))
-    names = [name for name in ("sign_sums", "example_mean", "unit_mean") if name in wanted]
+    names = [name for name in ("sign_sums", "unit_mean") if name in wanted]
 
     def sums(chunk: tuple[Array, Array]) -> dict[str, list[Array]]:
         grads = gradient(chunk)
         lengths = jnp.sqrt(jnp.stack([jnp.square(g).sum((1, 2)) for g in grads]).sum(0))
-        of = {"sign_sums": lambda g, i: jnp.sign(g[i]), "example_mean": lambda g, i: g[i], "unit_mean": lambda g, i: g[i] / lengths[i]}
+        of = {"sign_sums": lambda g, i: jnp.sign(g[i]), "unit_mean": lambda g, i: g[i] / lengths[i]}
         # Written as additions: XLA's CPU compiler gives a reduction over a leading axis of 8 a tenth of the memory's speed.
         return {name: [reduce(jnp.add, [of[name](g, i) for i in range(len(g))]) for g in grads] for name in names}
 

@@ -14,6 +14,7 @@ from jaxzc.proxies.jacob_cov import jacob_cov
 from jaxzc.proxies.l2_norm import l2_norm
 from jaxzc.proxies.meco import meco, meco_opt
 from jaxzc.proxies.naswot import naswot, nwot_outputs
+from jaxzc.proxies.ntk import jacob_trace, knas, nasi, ntk_trace
 from jaxzc.proxies.size import flops, layers, params
 from jaxzc.proxies.snip import plain, snip
 from jaxzc.proxies.swap import swap, swap_regularised
@@ -21,8 +22,9 @@ from jaxzc.proxies.sweet import sweet_grad_norm, sweet_gradsign, sweet_ntk, swee
 from jaxzc.proxies.synflow import logsynflow, synflow, synflow_bn
 from jaxzc.proxies.tcet import lnwot, snr_snip, snr_synflow, tcet_snip, tcet_synflow
 from jaxzc.proxies.te_nas import linear_regions, ntk_condition, ntk_condition_init
+from jaxzc.proxies.vkdnw import vkdnw, vkdnw_single
 from jaxzc.proxies.zen import zen
-from jaxzc.proxies.zico import zico
+from jaxzc.proxies.zico import l_swag, zico, zico_bc
 from jaxzc.resolver import Proxy
 
 PROXIES: dict[str, Proxy] = {
@@ -34,7 +36,8 @@ PROXIES: dict[str, Proxy] = {
         *(params, flops, layers),
         *(ntk_condition, ntk_condition_init, linear_regions, gradsign, grad_conflict, grad_angle, epe_nas, zen),
         *(az_expressivity, az_progressivity, az_trainability, logsynflow, nwot_outputs, sweet_grad_norm),
-        *(swap, swap_regularised, meco, meco_opt),
+        *(swap, swap_regularised, meco, meco_opt, zico_bc, l_swag, vkdnw, vkdnw_single),
+        *(nasi, ntk_trace, knas, jacob_trace),
     )
 }
 
@@ -56,16 +59,21 @@ __all__ = [
     "gradsign",
     "grasp",
     "jacob_cov",
+    "jacob_trace",
+    "knas",
     "l2_norm",
+    "l_swag",
     "layers",
     "linear_regions",
     "lnwot",
     "logsynflow",
     "meco",
     "meco_opt",
+    "nasi",
     "naswot",
     "ntk_condition",
     "ntk_condition_init",
+    "ntk_trace",
     "nwot_outputs",
     "params",
     "plain",
@@ -84,6 +92,9 @@ __all__ = [
     "synflow_bn",
     "tcet_snip",
     "tcet_synflow",
+    "vkdnw",
+    "vkdnw_single",
     "zen",
     "zico",
+    "zico_bc",
 ]

@@ -22,7 +22,8 @@ def zen(zen_difference: Array, zen_variances: Array, zen_exists: Array, *, form:
     Norm mode: batch.
     Weights: all, through the features.
     Direction: higher is better.
-    Fails: -inf where the network is disconnected (with `form="paper"` also where one normalisation layer's input is constant); needs batch normalisation; the features are the output of the last ReLU.
+    Fails: -inf where the network is disconnected (with `form="paper"` also where one normalisation layer's input is constant); needs batch
+        normalisation; the features are the output of the last ReLU.
     """
     change = zen_difference.reshape(len(zen_difference), -1)
     if form == "code":
