@@ -142,7 +142,7 @@ def discrete_network(make: Callable[[], nnx.Module], image_shape: tuple[int, int
         plan.paths.update({id(part): "/".join(map(str, path)) for path, part in parts})
         return module(images, Pass("batch", plan=plan))
 
-    jax.eval_shape(run, structure, jax.ShapeDtypeStruct((2, *image_shape), jnp.float32))
+    jax.eval_shape(run, structure, jax.ShapeDtypeStruct((2, *image_shape), jax.tree.leaves(structure)[0].dtype))
     layers = _grouped([(kernel, out) for _, kernel, out, _ in plan.layers])
     groups, members = [], []
     for numbers in layers:
