@@ -14,9 +14,12 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxzc_spaces.nasbench101 import NasBench101
+from jaxzc_spaces.nasbench101_encoding import VERTICES, cells, pruned
 from jaxzc_spaces.nats_sss import NatsSizeSpace
 from jaxzc_spaces.nats_sss_encoding import CELLS, CONVS
 from jaxzc_spaces.paths import with_leaves
+from jaxzc_spaces.transnas101_macro import TransNasMacro
 
 from jaxzc.types import Batch
 
@@ -96,7 +99,41 @@ def _nats_sss(config: Any, image_shape: Any, classes: int) -> Any:
     return space, arch, _by_path(keys, space, arch)
 
 
-READERS: dict[str, Callable[[Any, Any, int], Any]] = {"nats_sss": _nats_sss}
+def _transnas101_macro(config: Any, image_shape: Any, classes: int) -> Any:
+    space = TransNasMacro(int(config["arch"].split("-")[0]), classes, tuple(image_shape))
+    arch = space.parse(config["arch"])
+
+    def keys(path: str) -> str:
+        if path == "head":
+            return "head/linear/kernel"
+        first, second, *rest = path.split("/")
+        return path if first == "stem" else f"layer{int(second) // 2}/block{int(second) % 2}/{'/'.join(rest)}"
+
+    return space, arch, _by_path(keys, space, arch)
+
+
+def _nasbench101(config: Any, image_shape: Any, classes: int) -> Any:
+    space = NasBench101(config["stem"], config["modules"], classes, tuple(image_shape))
+    matrix, names = config["matrix"], ["input", *config["ops"], "output"]
+    arch = space.parse("".join(str(bit) for row in matrix for bit in row) + ":" + ",".join(names))
+    live = np.flatnonzero(pruned(cells(arch[None])).edges[0].any(1))  # in the order of the stored numbers, the output aside
+
+    def keys(path: str) -> str:
+        if path in ("stem/conv", "head"):
+            return {"stem/conv": "stem/conv", "head": "head/linear/kernel"}[path]
+        _, stack, module, kind, vertex, conv = path.split("/")
+        number = int(vertex.removeprefix("vertex"))
+        place = f"vertex{list(live).index(number)}/{kind}" if number < VERTICES - 1 else "output/proj"
+        return f"stack{stack}/module{module}/{place}/{conv}"
+
+    return space, arch, _by_path(keys, space, arch)
+
+
+READERS: dict[str, Callable[[Any, Any, int], Any]] = {
+    "nats_sss": _nats_sss,
+    "transnas101_macro": _transnas101_macro,
+    "nasbench101": _nasbench101,
+}
 
 
 def relative(ours: float, theirs: float) -> float:
