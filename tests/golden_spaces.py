@@ -19,7 +19,10 @@ from jaxzc_spaces.nasbench101_encoding import VERTICES, cells, pruned
 from jaxzc_spaces.nats_sss import NatsSizeSpace
 from jaxzc_spaces.nats_sss_encoding import CELLS, CONVS
 from jaxzc_spaces.paths import with_leaves
+from jaxzc_spaces.transnas101_encoding import CONV1, CONV3, SKIP
 from jaxzc_spaces.transnas101_macro import TransNasMacro
+from jaxzc_spaces.transnas101_micro import TransNasMicro
+from jaxzc_spaces.transnas101_micro_cells import ENTERING, INNER
 
 from jaxzc.types import Batch
 
@@ -112,6 +115,32 @@ def _transnas101_macro(config: Any, image_shape: Any, classes: int) -> Any:
     return space, arch, _by_path(keys, space, arch)
 
 
+def _transnas101_micro(config: Any, image_shape: Any, classes: int) -> Any:
+    space = TransNasMicro(int(config["arch"].split("-")[0]), classes, tuple(image_shape))
+    arch = space.parse(config["arch"])
+    names = {SKIP: (("reduce_a", "conv0"), ("reduce_b", "conv1")), CONV1: (("conv1x1", "conv"),), CONV3: (("conv3x3", "conv"),)}
+
+    def fill(params: Any, arrays: Arrays) -> Any:
+        for ours, stored in {"stem0": "stem/conv0", "stem1": "stem/conv1", "head": "head/linear/kernel"}.items():
+            params[ours][...] = arrays[stored]
+        params["head_bias"][...] = arrays["head/linear/bias"]
+        for cell in range(10):
+            stage, position = divmod(cell, 4)
+            for edge, gene in enumerate(arch.tolist()):
+                for ours, stored in names.get(gene, ()):
+                    key = f"layer{cell // 2}/block{cell % 2}/edge{edge}/{stored}"
+                    if position == 0 and edge in ENTERING:
+                        ours = ours if gene == SKIP else f"{ours}_in"
+                        params["widenings"][stage][ours][ENTERING.index(edge)] = arrays[key]
+                    elif gene != SKIP and position == 0:
+                        params["widenings"][stage][ours][INNER.index(edge)] = arrays[key]
+                    elif gene != SKIP:
+                        params["stages"][stage][ours][position - 1, edge] = arrays[key]
+        return params
+
+    return space, arch, fill
+
+
 def _nasbench101(config: Any, image_shape: Any, classes: int) -> Any:
     space = NasBench101(config["stem"], config["modules"], classes, tuple(image_shape))
     matrix, names = config["matrix"], ["input", *config["ops"], "output"]
@@ -131,6 +160,7 @@ def _nasbench101(config: Any, image_shape: Any, classes: int) -> Any:
 
 READERS: dict[str, Callable[[Any, Any, int], Any]] = {
     "nats_sss": _nats_sss,
+    "transnas101_micro": _transnas101_micro,
     "transnas101_macro": _transnas101_macro,
     "nasbench101": _nasbench101,
 }

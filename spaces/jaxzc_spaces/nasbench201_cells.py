@@ -16,7 +16,7 @@ from jax import lax
 from jaxzc.numerics import binary_exponent, power_of_two
 from jaxzc.types import Array, Forward, Norm, Normalise, Tap
 from jaxzc_spaces import edge_ops
-from jaxzc_spaces.cell_program import discrete_graph, graph, repeated, without_dead_edges
+from jaxzc_spaces.cell_program import begin, discrete_graph, graph, repeated, without_dead_edges
 from jaxzc_spaces.edge_program import Edges, Post
 from jaxzc_spaces.nasbench201_encoding import CONV1, CONV3, EDGES
 
@@ -52,7 +52,7 @@ OPERATIONS = (edge_ops.ZERO, edge_ops.IDENTITY, edge_ops.CONV1X1, edge_ops.CONV3
 """In the order of the genes."""
 
 
-def _read(condition: Any, read: Any, y: Array) -> Any:
+def read_where(condition: Any, read: Any, y: Array) -> Any:
     """`read(y)` where the condition holds, zeros elsewhere: reading costs a matrix product, so it is not done in vain."""
     zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(read, y))
     if isinstance(condition, bool):
@@ -115,20 +115,21 @@ def cells(x: Array, arch: Sequence[Any], edges: Edges, norm: Norm, tap: Tap) -> 
     post = Post(tap.layer, lambda y, bn: normalise(y, bn[0], bn[1], norm))
     count = len(edges.kernels[0]) // 6
     wiring = repeated(EDGES, count)
+    start = begin(wiring, x)
     if isinstance(arch[0], int):
-        nodes, kept_edges = discrete_graph(OPERATIONS, wiring, post)(list(arch) * count, x, edges)
+        nodes, kept_edges = discrete_graph(OPERATIONS, wiring, post)(list(arch) * count, start, edges)
     else:
         genes = jnp.stack(arch)
         if tap.layer is None and tap.relu is None:  # nobody looks at what leads nowhere
             genes = without_dead_edges(OPERATIONS, EDGES, genes)
-        nodes, kept_edges = graph(OPERATIONS, wiring, post)(jnp.tile(genes, count), x, edges)
+        nodes, kept_edges = graph(OPERATIONS, wiring, post)(jnp.tile(genes, count), start, edges)
     kept_nodes = None
     if tap.relu is not None:
         conv = [_any_conv(arch, node) for node in range(3)] * count
         if isinstance(arch[0], int):
-            kept_nodes = stack([_read(c, tap.relu, nodes[n]) for n, c in enumerate(conv)])
+            kept_nodes = stack([read_where(c, tap.relu, nodes[n]) for n, c in enumerate(conv)])
         else:
-            kept_nodes = lax.map(lambda args: _read(args[0], tap.relu, args[1]), (jnp.stack(conv), lax.stop_gradient(nodes[:-1])))
+            kept_nodes = lax.map(lambda args: read_where(args[0], tap.relu, args[1]), (jnp.stack(conv), lax.stop_gradient(nodes[:-1])))
     return nodes[-1], (kept_edges, kept_nodes)
 
 
