@@ -14,6 +14,7 @@ from jaxzc.types import JaxzcError
 from jaxzc_spaces.nasbench101_encoding import CHOICES, EDGES, MAX_EDGES, OPS, VERTICES, cells, genes, is_valid, pruned
 from jaxzc_spaces.vectors import check_vector, neighbours_of
 
+CELLS = 423_624
 BITS, INTERIOR = len(EDGES), VERTICES - 2
 _CHUNK = 7
 _EDGE = {edge: number for number, edge in enumerate(EDGES)}
@@ -49,10 +50,9 @@ def all_cells() -> np.ndarray:
 
 def sample(rng: np.random.Generator, n: int) -> np.ndarray:
     """`n` distinct cells of the benchmark, uniformly, int8 `[n, 26]`."""
-    table = all_cells()
-    if not 0 <= n <= len(table):
-        raise JaxzcError(f"cannot sample {n:,} distinct architectures from a space of {len(table):,}; expected 0 <= n <= {len(table):,}")
-    return table[rng.choice(len(table), n, replace=False)]
+    if not 0 <= n <= CELLS:
+        raise JaxzcError(f"cannot sample {n:,} distinct architectures from a space of {CELLS:,}; expected 0 <= n <= {CELLS:,}")
+    return all_cells()[rng.choice(CELLS, n, replace=False)]
 
 
 def mutate(rng: np.random.Generator, archs: Any) -> np.ndarray:
