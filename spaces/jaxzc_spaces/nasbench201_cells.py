@@ -16,7 +16,7 @@ from jax import lax
 from jaxzc.numerics import binary_exponent, power_of_two
 from jaxzc.types import Array, Forward, Norm, Normalise, Tap
 from jaxzc_spaces import edge_ops
-from jaxzc_spaces.cell_program import discrete_graph, graph, repeated, without_dead_edges
+from jaxzc_spaces.cell_program import begin, discrete_graph, graph, repeated, without_dead_edges
 from jaxzc_spaces.edge_program import Edges, Post
 from jaxzc_spaces.nasbench201_encoding import CONV1, CONV3, EDGES
 
@@ -24,16 +24,16 @@ BN_EPS = 1e-5
 NO_TAP = Tap()
 
 
-def normalise(x: Array, scale: Array, bias: Array, norm: Norm | Normalise) -> Array:
-    """Affine batch normalisation of `[B, H, W, C]` over all axes but the last."""
+def normalise(x: Array, scale: Array, bias: Array, norm: Norm | Normalise, eps: float = BN_EPS) -> Array:
+    """Affine batch normalisation of `[B, H, W, C]` over all axes but the last. A function as `norm` decides on its eps itself."""
     if callable(norm):
         return norm(x, scale, bias)
     if norm == "none":
         return x
     if norm == "init":
-        return x * (scale * (1 + BN_EPS) ** -0.5) + bias
+        return x * (scale * (1 + eps) ** -0.5) + bias
     centred = x - x.mean((0, 1, 2))
-    return centred * (scale * lax.rsqrt(jnp.square(centred).mean((0, 1, 2)) + BN_EPS)) + bias
+    return centred * (scale * lax.rsqrt(jnp.square(centred).mean((0, 1, 2)) + eps)) + bias
 
 
 def rescale(x: Array, exponent: Array, norm: Norm) -> tuple[Array, Array]:
@@ -52,7 +52,7 @@ OPERATIONS = (edge_ops.ZERO, edge_ops.IDENTITY, edge_ops.CONV1X1, edge_ops.CONV3
 """In the order of the genes."""
 
 
-def _read(condition: Any, read: Any, y: Array) -> Any:
+def read_where(condition: Any, read: Any, y: Array) -> Any:
     """`read(y)` where the condition holds, zeros elsewhere: reading costs a matrix product, so it is not done in vain."""
     zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(read, y))
     if isinstance(condition, bool):
@@ -60,28 +60,29 @@ def _read(condition: Any, read: Any, y: Array) -> Any:
     return lax.cond(condition, read, lambda _: zeros, y)
 
 
-def _kernel(*shape: int) -> nnx.Param:
-    # Zeros: the space draws all kernels at once (`NasBench201.init`).
+def kernel(*shape: int) -> nnx.Param:
+    # Zeros: a space draws all kernels at once (`NasBench201.init`).
     return nnx.Param(jnp.zeros(shape))
 
 
 class Norm2d(nnx.Module):
     """Scale and bias of batch normalisation; the last axis is the channels, leading axes stack layers."""
 
-    def __init__(self, *shape: int):
+    def __init__(self, *shape: int, eps: float = BN_EPS):
         self.scale = nnx.Param(jnp.ones(shape))
         self.bias = nnx.Param(jnp.zeros(shape))
+        self.eps = eps
 
     def __call__(self, x: Array, norm: Norm, index: Any = ...) -> Array:
-        return normalise(x, self.scale[index], self.bias[index], norm)
+        return normalise(x, self.scale[index], self.bias[index], norm, self.eps)
 
 
 class Cells(nnx.Module):
     """A stage: `count` cells of 4 nodes and 6 edges each, all arrays with leading axes [count, 6]."""
 
     def __init__(self, count: int, channels: int):
-        self.conv1x1 = _kernel(count, 6, 1, 1, channels, channels)
-        self.conv3x3 = _kernel(count, 6, 3, 3, channels, channels)
+        self.conv1x1 = kernel(count, 6, 1, 1, channels, channels)
+        self.conv3x3 = kernel(count, 6, 3, 3, channels, channels)
         self.bn = Norm2d(count, 6, channels)
 
     def __call__(self, x: Array, exponent: Array, arch: Sequence[Any], norm: Norm, tap: Tap, perturb: Any, shifts: Any) -> Any:
@@ -118,20 +119,21 @@ def cells(x: Array, arch: Sequence[Any], edges: Edges, norm: Norm, tap: Tap) -> 
     post = Post(_edge_reader(tap), lambda y, bn: normalise(y, bn[0], bn[1], norm))
     count = len(edges.kernels[0]) // 6
     wiring = repeated(EDGES, count)
+    start = begin(wiring, x)
     if isinstance(arch[0], int):
-        nodes, kept_edges = discrete_graph(OPERATIONS, wiring, post)(list(arch) * count, x, edges)
+        nodes, kept_edges = discrete_graph(OPERATIONS, wiring, post)(list(arch) * count, start, edges)
     else:
         genes = jnp.stack(arch)
         if tap.layer is None and tap.relu is None and tap.norm is None:  # nobody looks at what leads nowhere
             genes = without_dead_edges(OPERATIONS, EDGES, genes)
-        nodes, kept_edges = graph(OPERATIONS, wiring, post)(jnp.tile(genes, count), x, edges)
+        nodes, kept_edges = graph(OPERATIONS, wiring, post)(jnp.tile(genes, count), start, edges)
     kept_nodes = None
     if tap.relu is not None:
         conv = [_any_conv(arch, node) for node in range(3)] * count
         if isinstance(arch[0], int):
-            kept_nodes = stack([_read(c, tap.relu, nodes[n]) for n, c in enumerate(conv)])
+            kept_nodes = stack([read_where(c, tap.relu, nodes[n]) for n, c in enumerate(conv)])
         else:
-            kept_nodes = lax.map(lambda args: _read(args[0], tap.relu, args[1]), (jnp.stack(conv), lax.stop_gradient(nodes[:-1])))
+            kept_nodes = lax.map(lambda args: read_where(args[0], tap.relu, args[1]), (jnp.stack(conv), lax.stop_gradient(nodes[:-1])))
     return nodes[-1], (kept_edges, kept_nodes)
 
 
@@ -160,11 +162,11 @@ class Reduction(nnx.Module):
     """Residual block with stride 2 that doubles the channels: conv_a, conv_b, and a shortcut of mean pooling and a 1x1 convolution."""
 
     def __init__(self, channels: int):
-        self.conv_a = _kernel(3, 3, channels, 2 * channels)
+        self.conv_a = kernel(3, 3, channels, 2 * channels)
         self.bn_a = Norm2d(2 * channels)
-        self.conv_b = _kernel(3, 3, 2 * channels, 2 * channels)
+        self.conv_b = kernel(3, 3, 2 * channels, 2 * channels)
         self.bn_b = Norm2d(2 * channels)
-        self.shortcut = _kernel(1, 1, channels, 2 * channels)
+        self.shortcut = kernel(1, 1, channels, 2 * channels)
 
     def __call__(self, x: Array, norm: Norm, tap: "Reader") -> Array:
         y = tap.layer(edge_ops.conv3x3_stride2(jax.nn.relu(tap.relu(x)), self.conv_a[...]))
@@ -181,12 +183,12 @@ class NasBench201Net(nnx.Module):
     """
 
     def __init__(self, channels: int, cells: int, classes: int, in_channels: int):
-        self.stem = _kernel(3, 3, in_channels, channels)
+        self.stem = kernel(3, 3, in_channels, channels)
         self.stem_bn = Norm2d(channels)
         self.stages = nnx.List([Cells(cells, channels * 2**s) for s in range(3)])
         self.reductions = nnx.List([Reduction(channels * 2**s) for s in range(2)])
         self.head_bn = Norm2d(4 * channels)
-        self.head = _kernel(4 * channels, classes)
+        self.head = kernel(4 * channels, classes)
         self.head_bias = nnx.Param(jnp.zeros(classes))
 
     def __call__(self, x: Array, arch: Any, norm: Norm = "batch", tap: Tap = NO_TAP) -> Forward:
