@@ -1,0 +1,189 @@
+"""Discrete networks: an NNX module of one architecture as the engine sees it (`jaxzc.types.Network`).
+
+For spaces in which every gene changes shapes, so that each architecture is a program of its own. Layers whose kernels and outputs have one
+shape are one group, which keeps programs small: a proxy's arithmetic is done for the whole group at once.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax import lax
+
+from jaxzc import initialisers
+from jaxzc.types import Array, Forward, JaxzcError, LayerGroup, Norm, Normalise, Tap
+from jaxzc_spaces.layers import Pass
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Blueprint:
+    """What is known of a network before it has parameters.
+
+    graph, state: the module taken apart, its parameters as shapes.
+    groups: layer groups in the order in which their first layers run. members: per group, its layers as (number in the order of
+        execution, path of the kernel). biases: (path, fan_in) of the layers' biases.
+    relus: per group of ReLUs with inputs of one shape, their numbers in the order of execution; hooks: for each ReLU, see `Pass.relu`.
+    """
+
+    graph: Any
+    state: Any
+    groups: tuple[LayerGroup, ...]
+    members: tuple[tuple[tuple[int, Path], ...], ...]
+    biases: tuple[tuple[Path, int], ...]
+    relus: tuple[tuple[int, ...], ...]
+    hooks: tuple[int, ...]
+
+
+class _Recorder(Pass):
+    """Notes every layer's kernel and output shape, and every ReLU's input shape."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernels: list[tuple[nnx.Param, tuple[int, ...]]] = []
+        self.inputs: list[tuple[tuple[int, ...], int]] = []
+
+    def layer(self, kernel: nnx.Param, y: Array) -> Array:
+        self.kernels.append((kernel, y.shape[1:]))
+        return y
+
+    def relu(self, x: Array, hooks: int = 1) -> Array:
+        self.inputs.append((x.shape[1:], hooks))
+        return jax.nn.relu(x)
+
+
+def blueprint(make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: Callable[[str], int]) -> Blueprint:
+    """The blueprint of the module that `make` builds, called as module(images, pass).
+
+    cell: for the first word of a kernel's path, the number of the cell, in depth order, that it belongs to; -1 outside cells.
+    """
+    recorder, paths = _Recorder(), {}
+
+    def run(images: Array) -> Any:
+        module: Any = make()
+        paths.update({id(node): tuple(map(str, path)) for path, node in nnx.iter_graph(module) if isinstance(node, nnx.Param)})
+        return module(images, recorder)
+
+    jax.eval_shape(run, jax.ShapeDtypeStruct((2, *image_shape), jnp.float32))
+    graph, state = nnx.split(nnx.eval_shape(make))
+    layers: dict[Any, list[tuple[int, Path]]] = {}
+    for number, (kernel, out) in enumerate(recorder.kernels):
+        layers.setdefault((tuple(kernel.shape), out), []).append((number, paths[id(kernel)]))
+    groups = [
+        LayerGroup("/".join(m[0][1]), shape, math.prod(shape[:-1]), shape[-1], tuple(cell(path[0]) for _, path in m))
+        for (shape, _), m in layers.items()
+    ]
+    fan_in = {paths[id(kernel)]: math.prod(kernel.shape[:-1]) for kernel, _ in recorder.kernels}
+    owners = {_bias_of(path): path for path in fan_in}
+    biases = [(path, fan_in[owners[path]]) for path in paths.values() if path in owners]
+    relus: dict[Any, list[int]] = {}
+    for number, (shape, _) in enumerate(recorder.inputs):
+        relus.setdefault(shape, []).append(number)
+    return Blueprint(
+        graph,
+        state,
+        tuple(groups),
+        tuple(map(tuple, layers.values())),
+        tuple(biases),
+        tuple(map(tuple, relus.values())),
+        tuple(hooks for _, hooks in recorder.inputs),
+    )
+
+
+def _bias_of(kernel: Path) -> Path:
+    """Where the bias of this kernel is, if it has one: `linear/bias` of `linear/kernel`, `proj_bias` of `proj`."""
+    *path, last = kernel
+    return (*path, "bias" if last == "kernel" else f"{last}_bias")
+
+
+@dataclass(frozen=True, eq=False)
+class DiscreteNetwork:
+    """The network of one architecture, made by its blueprint. Parameters are nested dicts with the module's names."""
+
+    blueprint: Blueprint
+
+    @property
+    def groups(self) -> tuple[LayerGroup, ...]:
+        return self.blueprint.groups
+
+    def init(self, key: Array, initialiser: str = "torch") -> Any:
+        """Parameters: kernels and biases by the initialiser, normalisations with scale 1 and bias 0."""
+        sizes = [(int(_leaf(self._shapes, path).size), fan_in) for path, fan_in in self.blueprint.biases]
+        kernels, biases = initialisers.draw(initialiser, key, self.groups, sizes)
+        params = jax.tree_util.tree_map_with_path(lambda path, a: jnp.full(a.shape, float(path[-1].key == "scale")), self._shapes)
+        for (path, _), bias in zip(self.blueprint.biases, biases, strict=True):
+            _leaf(params, path[:-1])[path[-1]] = bias
+        return self.with_weights(params, kernels)
+
+    def weights(self, params: Any) -> list[Array]:
+        return [jnp.stack([_leaf(params, path) for _, path in members]) for members in self.blueprint.members]
+
+    def with_weights(self, params: Any, weights: Sequence[Array]) -> Any:
+        params = jax.tree.map(lambda a: a, params)
+        for members, stacked in zip(self.blueprint.members, weights, strict=True):
+            # One split, whose derivative is one concatenation.
+            for (_, path), kernel in zip(members, lax.split(jnp.asarray(stacked), [1] * len(members)), strict=True):
+                _leaf(params, path[:-1])[path[-1]] = kernel[0]
+        return params
+
+    def map_params(self, fn: Callable[[Array], Array], params: Any) -> Any:
+        return jax.tree.map(fn, params)
+
+    def active(self) -> list[Array]:
+        return [jnp.ones(len(group.cells), bool) for group in self.groups]
+
+    def relu_counts(self) -> tuple[list[Array], list[Array]]:
+        once = [jnp.ones(len(numbers)) for numbers in self.blueprint.relus]
+        hooks = [jnp.asarray([self.blueprint.hooks[n] for n in numbers], jnp.float32) for numbers in self.blueprint.relus]
+        return once, hooks
+
+    def module(self, params: Any) -> Any:
+        """The NNX module with these parameters; call it with images and a `Pass`."""
+        state = jax.tree.map(lambda a: a, self.blueprint.state)  # replacing works in place
+        nnx.replace_by_pure_dict(state, params)
+        return nnx.merge(self.blueprint.graph, state)
+
+    def forward(self, params: Any, images: Array, *, norm: Norm | Normalise, tap: Tap | None = None) -> Forward:
+        tap = tap or Tap()
+        p = Pass(norm, tap, self._by_layer(tap.perturb))
+        logits = self.module(params)(jnp.asarray(images), p)
+        layers = [_stack([p.layers[number] for number, _ in m]) for m in self.blueprint.members] if tap.layer else None
+        relus = [_stack([p.relus[number] for number in numbers]) for numbers in self.blueprint.relus] if tap.relu else None
+        return Forward(logits, layers, relus, p.exponent)
+
+    @property
+    def _shapes(self) -> Any:
+        return nnx.to_pure_dict(self.blueprint.state)
+
+    def _by_layer(self, perturb: Sequence[Any] | None) -> list[Any] | None:
+        if perturb is None:
+            return None
+        if len(perturb) != len(self.groups):
+            raise JaxzcError(f"tap.perturb has {len(perturb)} entries for {len(self.groups)} layer groups: give one pytree for each group")
+        ordered: dict[int, Any] = {}
+        for members, stacked in zip(self.blueprint.members, perturb, strict=True):
+            ordered |= {number: jax.tree.map(lambda a, k=k: a[k], stacked) for k, (number, _) in enumerate(members)}
+        return [ordered[number] for number in range(len(ordered))]
+
+
+def discrete_genes(arch: Any) -> tuple[int, ...]:
+    """The genes as Python ints. Raises `JaxzcError` where they are traced: such a space compiles one program per architecture."""
+    if any(isinstance(gene, jax.core.Tracer) for gene in (arch if isinstance(arch, tuple | list) else [arch])):
+        raise JaxzcError("traced genes: expected Python ints, because every gene of this space shapes the program; pass them as a tuple")
+    return tuple(int(gene) for gene in np.asarray(arch))
+
+
+def _stack(kept: Sequence[Any]) -> Any:
+    return jax.tree.map(lambda *a: jnp.stack(a), *kept)
+
+
+def _leaf(params: Any, path: Path) -> Any:
+    for key in path:
+        params = params[key]
+    return params
