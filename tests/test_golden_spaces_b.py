@@ -3,6 +3,7 @@
 Set JAXZC_GOLDEN_SPACES to a directory of the same form (default ../shared/golden_spaces).
 """
 
+import json
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
@@ -12,8 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from golden_spaces_b import Stored, batches, read
+from jaxzc_spaces.darts import Darts
 from jaxzc_spaces.discrete import DiscreteNetwork
 from jaxzc_spaces.nasbench_macro import NasBenchMacro
+from jaxzc_spaces.nds import NdsAmoeba, NdsDarts, NdsEnas, NdsNasnet, NdsPnas
 
 from jaxzc.scoring import evaluate_proxies, to_float
 from jaxzc.selection import select
@@ -43,17 +46,31 @@ def macro(config: dict[str, Any]) -> tuple[DiscreteNetwork, Counts]:
     return space.network(arch), space.counts(arch)
 
 
-BUILDERS: dict[str, Callable[[dict[str, Any]], tuple[DiscreteNetwork, Counts]]] = {"nas_bench_macro": macro}
+def darts(config: dict[str, Any]) -> tuple[DiscreteNetwork, Counts]:
+    space = Darts(config["C"], config["layers"], image_shape=(16, 16, 3))
+    arch = space.parse("Genotype({})".format(", ".join(f"{k}={config[k]}" for k in ("normal", "normal_concat", "reduce", "reduce_concat"))))
+    return space.network(arch), space.counts(arch)
+
+
+def nds(config: dict[str, Any]) -> tuple[DiscreteNetwork, Counts]:
+    space = NDS[config["space"]](config["stem"], config["C"], config["layers"])
+    genotype = {name: config[name] for name in ("normal", "normal_concat", "reduce", "reduce_concat")}
+    arch = space.parse(json.dumps({"width": 16, "depth": 4, "genotype": genotype}))
+    return space.network(arch), space.counts(arch)
+
+
+NDS = {"darts": NdsDarts, "enas": NdsEnas, "pnas": NdsPnas, "nasnet": NdsNasnet, "amoeba": NdsAmoeba}
+
+BUILDERS: dict[str, Callable[[dict[str, Any]], tuple[DiscreteNetwork, Counts]]] = {
+    "nas_bench_macro": macro,
+    "darts": darts,
+    "nds": nds,
+}
 """Golden directory -> from a config to our network and its counts at the stored image size."""
 
-COUNTS = {"nas_bench_macro": 8}
-SLOW: dict[str, tuple[int, ...]] = {"nas_bench_macro": (0, 1, 4, 5, 6, 7)}
-"""Networks that only `pytest -m slow` compiles."""
-CASES = [
-    pytest.param(space, index, marks=pytest.mark.slow if index in SLOW[space] else ())
-    for space, count in COUNTS.items()
-    for index in range(count)
-]
+FAST: dict[str, tuple[int, ...]] = {"nas_bench_macro": (3,), "darts": (6,), "nds": (5,)}
+"""The networks of eight that the ordinary suite compiles; `pytest -m slow` does the others."""
+CASES = [pytest.param(space, index, marks=() if index in FAST[space] else pytest.mark.slow) for space in BUILDERS for index in range(8)]
 
 
 class Made(NamedTuple):

@@ -116,7 +116,7 @@ class DiscreteNetwork:
         """Parameters: kernels and biases by the initialiser, normalisations with scale 1 and bias 0."""
         sizes = [(int(_leaf(self._shapes, path).size), fan_in) for path, fan_in in self.blueprint.biases]
         kernels, biases = initialisers.draw(initialiser, key, self.groups, sizes)
-        params = jax.tree_util.tree_map_with_path(lambda path, a: jnp.full(a.shape, float(path[-1].key == "scale")), self._shapes)
+        params = jax.tree_util.tree_map_with_path(lambda path, a: jnp.full(a.shape, float(path[-1].key == "scale"), a.dtype), self._shapes)
         for (path, _), bias in zip(self.blueprint.biases, biases, strict=True):
             _leaf(params, path[:-1])[path[-1]] = bias
         return self.with_weights(params, kernels)

@@ -70,8 +70,8 @@ class BatchNorm(nnx.Module):
 
     def __init__(self, channels: int, eps: float = BN_EPS, affine: bool = True):
         self.eps, self.channels = eps, channels
-        self.scale = nnx.Param(jnp.ones(channels)) if affine else None
-        self.bias = nnx.Param(jnp.zeros(channels)) if affine else None
+        self.scale = nnx.Param(jnp.ones(channels, jnp.float32)) if affine else None
+        self.bias = nnx.Param(jnp.zeros(channels, jnp.float32)) if affine else None
 
     def __call__(self, x: Array, p: Pass) -> Array:
         norm = p.norm
@@ -90,7 +90,7 @@ class BatchNorm(nnx.Module):
 
 def kernel(*shape: int) -> nnx.Param:
     """A kernel of zeros: a space draws all of its kernels at once."""
-    return nnx.Param(jnp.zeros(shape))
+    return nnx.Param(jnp.zeros(shape, jnp.float32))
 
 
 class Linear(nnx.Module):
@@ -98,7 +98,7 @@ class Linear(nnx.Module):
 
     def __init__(self, features: int, classes: int):
         self.kernel = kernel(features, classes)
-        self.bias = nnx.Param(jnp.zeros(classes))
+        self.bias = nnx.Param(jnp.zeros(classes, jnp.float32))
 
     def __call__(self, x: Array, p: Pass) -> Array:
         return p.layer(self.kernel, x @ self.kernel[...] + p.bias(self.bias[...]))
