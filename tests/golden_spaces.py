@@ -74,7 +74,8 @@ def read(case: str) -> Golden:
 
 def _by_path(keys: Callable[[str], str], space: Any, arch: Any) -> Callable[[Any, Arrays], Any]:
     """Copies the kernels of a discrete network; `keys` gives the stored key of our path."""
-    paths = [path for _, paths in space.network(arch).members for path in paths]
+    members = space.network(arch).blueprint.members
+    paths = ["/".join(map(str, path)) for layers in members for _, path in layers]
 
     def fill(params: Any, arrays: Arrays) -> Any:
         stored = {path: arrays[keys(path)] for path in paths} | {"head_bias": arrays["head/linear/bias"]}

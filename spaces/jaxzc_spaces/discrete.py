@@ -1,168 +1,199 @@
-"""Discrete networks: one NNX module for each choice of what changes the shapes, its layers found by running it once.
+"""Discrete networks: an NNX module of one architecture as the engine sees it (`jaxzc.types.Network`).
 
-A module is written as what it computes; it calls a `Pass` for every convolution, ReLU, normalisation and rescaling. The first pass, on
-shapes only, notes what layers and ReLUs there are; every further pass hands them to the tap. Layers whose kernels and outputs have the
-same shapes form one group, so that what a proxy does with a layer is compiled once for all of them.
+For spaces in which every gene changes shapes, so that each architecture is a program of its own. Layers whose kernels and outputs have one
+shape are one group, which keeps programs small: a proxy's arithmetic is done for the whole group at once.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax import lax
 
 from jaxzc import initialisers
-from jaxzc.numerics import power_of_two
-from jaxzc.types import Array, Forward, LayerGroup, Norm, Tap
-from jaxzc_spaces.nasbench201_cells import NO_TAP, Norm2d, rescale
-from jaxzc_spaces.paths import leaf, with_leaves
+from jaxzc.types import Array, Forward, JaxzcError, LayerGroup, Norm, Normalise, Tap
+from jaxzc_spaces.layers import Pass
+
+Path = tuple[Any, ...]
+"""Keys of nested parameters: words, and the numbers of a list's members."""
 
 
-@dataclass
-class Plan:
-    """What one pass meets, in order. paths: of every parameter, by its identity; layers: (path of the kernel, shape of the kernel, shape of one image's output, cell); relus: (shape of
-    one image's input, modules that the authors' hooks count there)."""
+@dataclass(frozen=True, eq=False)
+class Blueprint:
+    """What is known of a network before it has parameters.
 
-    paths: dict[int, str] = field(default_factory=dict)
-    layers: list[tuple[str, tuple[int, ...], tuple[int, ...], int]] = field(default_factory=list)
-    relus: list[tuple[tuple[int, ...], int]] = field(default_factory=list)
+    graph, state: the module taken apart, its parameters as shapes.
+    groups: layer groups in the order in which their first layers run. members: per group, its layers as (number in the order of
+        execution, path of the kernel). biases: (path, fan_in) of the layers' biases.
+    relus: per group of ReLUs with inputs of one shape, their numbers in the order of execution; hooks: for each ReLU, see `Pass.relu`.
+    """
+
+    graph: Any
+    state: Any
+    groups: tuple[LayerGroup, ...]
+    members: tuple[tuple[tuple[int, Path], ...], ...]
+    biases: tuple[tuple[Path, int], ...]
+    relus: tuple[tuple[int, ...], ...]
+    hooks: tuple[int, ...]
 
 
-class Pass:
-    """One run of a module. plan: where the run notes what it meets; None where that is known. cell: the number of the cell that the module
-    is in, which the module sets; -1 outside."""
+class _Recorder(Pass):
+    """Notes every layer's kernel and output shape, and every ReLU's input shape."""
 
-    def __init__(self, norm: Norm, tap: Tap = NO_TAP, perturb: Sequence[Any] | None = None, plan: Plan | None = None):
-        self.mode, self.tap, self.perturb, self.plan = norm, tap, perturb, plan
-        self.cell, self.exponent = -1, jnp.zeros((), jnp.int32)
-        self.kept: list[Any] = []
-        self.seen: list[Any] = []
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernels: list[tuple[nnx.Param, tuple[int, ...], int]] = []
+        self.inputs: list[tuple[tuple[int, ...], int]] = []
 
-    def conv(self, op: Callable[[Array, Array], Array], x: Array, kernel: nnx.Param, bias: Array | None = None) -> Array:
-        """`op(x, kernel)`, with a bias in the scale of the rescaled network, read by the tap."""
-        y = op(x, kernel[...])
-        if bias is not None:
-            y = y + (bias if self.mode != "none" else bias * power_of_two(-self.exponent, y.dtype))
-        if self.plan is not None:
-            self.plan.layers.append((self.plan.paths[id(kernel)], kernel[...].shape, y.shape[1:], self.cell))
-        if self.tap.layer is not None:
-            y, kept = self.tap.layer(y, None if self.perturb is None else self.perturb[len(self.kept)])
-            self.kept.append(kept)
+    def layer(self, kernel: nnx.Param, y: Array) -> Array:
+        self.kernels.append((kernel, y.shape[1:], self.cell))
         return y
 
     def relu(self, x: Array, hooks: int = 1) -> Array:
-        """hooks: how many modules with "ReLU" in their type's name act here in the authors' code."""
-        if self.plan is not None:
-            self.plan.relus.append((x.shape[1:], hooks))
-        if self.tap.relu is not None:
-            self.seen.append(self.tap.relu(x))
+        self.inputs.append((x.shape[1:], hooks))
         return jax.nn.relu(x)
 
-    def norm(self, x: Array, norm: Norm2d) -> Array:
-        return norm(x, self.mode)
 
-    def rescale(self, x: Array) -> Array:
-        x, self.exponent = rescale(x, self.exponent, self.mode)
-        return x
+def blueprint(make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: Callable[[str], int] | None = None) -> Blueprint:
+    """The blueprint of the module that `make` builds, called as module(images, pass).
+
+    cell: for the first word of a kernel's path, the number of the cell, in depth order, that it belongs to; -1 outside cells. Without, it
+    is what the module writes into its pass (`Pass.cell`).
+    """
+    recorder, paths = _Recorder(), {}
+
+    def run(images: Array) -> Any:
+        module: Any = make()
+        paths.update({id(node): tuple(path) for path, node in nnx.iter_graph(module) if isinstance(node, nnx.Param)})
+        return module(images, recorder)
+
+    jax.eval_shape(run, jax.ShapeDtypeStruct((2, *image_shape), jnp.float32))
+    graph, state = nnx.split(nnx.eval_shape(make))
+    layers: dict[Any, list[tuple[int, Path]]] = {}
+    for number, (kernel, out, _) in enumerate(recorder.kernels):
+        layers.setdefault((tuple(kernel.shape), out), []).append((number, paths[id(kernel)]))
+    cells = [inside if cell is None else cell(str(paths[id(kernel)][0])) for kernel, _, inside in recorder.kernels]
+    groups = [
+        LayerGroup("/".join(map(str, m[0][1])), shape, math.prod(shape[:-1]), shape[-1], tuple(cells[number] for number, _ in m))
+        for (shape, _), m in layers.items()
+    ]
+    fan_in = {paths[id(kernel)]: math.prod(kernel.shape[:-1]) for kernel, _, _ in recorder.kernels}
+    owners = {_bias_of(path): path for path in fan_in}
+    biases = [(path, fan_in[owners[path]]) for path in paths.values() if path in owners]
+    relus: dict[Any, list[int]] = {}
+    for number, (shape, _) in enumerate(recorder.inputs):
+        relus.setdefault(shape, []).append(number)
+    return Blueprint(
+        graph,
+        state,
+        tuple(groups),
+        tuple(map(tuple, layers.values())),
+        tuple(biases),
+        tuple(map(tuple, relus.values())),
+        tuple(hooks for _, hooks in recorder.inputs),
+    )
+
+
+def discrete_network(
+    make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: Callable[[str], int] | None = None
+) -> "DiscreteNetwork":
+    """The network of the module that `make` builds; arguments as for `blueprint`."""
+    return DiscreteNetwork(blueprint(make, image_shape, cell))
+
+
+def _bias_of(kernel: Path) -> Path:
+    """Where the bias of this kernel is, if it has one: `linear/bias` of `linear/kernel`, `proj_bias` of `proj`."""
+    *path, last = kernel
+    return (*path, "bias" if last == "kernel" else f"{last}_bias")
 
 
 @dataclass(frozen=True, eq=False)
 class DiscreteNetwork:
-    """The network of a module `(images, Pass) -> logits`, as the engine sees it (`jaxzc.types.Network`).
+    """The network of one architecture, made by its blueprint. Parameters are nested dicts with the module's names."""
 
-    members: for each group, the numbers of its layers in the order of their calls, and their paths; relus: for each ReLU group, the numbers
-    of its ReLUs; hooks: of each ReLU.
-    """
+    blueprint: Blueprint
 
-    graph: Any
-    structure: Any
-    groups: tuple[LayerGroup, ...]
-    members: tuple[tuple[tuple[int, ...], tuple[str, ...]], ...]
-    relus: tuple[tuple[int, ...], ...]
-    hooks: tuple[int, ...]
+    @property
+    def groups(self) -> tuple[LayerGroup, ...]:
+        return self.blueprint.groups
+
+    def init(self, key: Array, initialiser: str = "torch") -> Any:
+        """Parameters: kernels and biases by the initialiser, normalisations with scale 1 and bias 0."""
+        sizes = [(int(_leaf(self._shapes, path).size), fan_in) for path, fan_in in self.blueprint.biases]
+        kernels, biases = initialisers.draw(initialiser, key, self.groups, sizes)
+        params = jax.tree_util.tree_map_with_path(lambda path, a: jnp.full(a.shape, float(path[-1].key == "scale"), a.dtype), self._shapes)
+        for (path, _), bias in zip(self.blueprint.biases, biases, strict=True):
+            _leaf(params, path[:-1])[path[-1]] = bias
+        return self.with_weights(params, kernels)
 
     def weights(self, params: Any) -> list[Array]:
-        return [jnp.stack([leaf(params, path) for path in paths]) for _, paths in self.members]
+        return [jnp.stack([_leaf(params, path) for _, path in members]) for members in self.blueprint.members]
 
     def with_weights(self, params: Any, weights: Sequence[Array]) -> Any:
-        # A split: its derivative is one concatenation, where that of indexing is a sum of as many arrays as there are layers.
-        parts = [lax.split(w, [1] * len(paths)) for (_, paths), w in zip(self.members, weights, strict=True)]
-        flat = [(path, w) for (_, paths), ws in zip(self.members, parts, strict=True) for path, w in zip(paths, ws, strict=True)]
-        return with_leaves(params, dict(flat))
+        params = jax.tree.map(lambda a: a, params)
+        for members, stacked in zip(self.blueprint.members, weights, strict=True):
+            # One split, whose derivative is one concatenation.
+            for (_, path), kernel in zip(members, lax.split(jnp.asarray(stacked), [1] * len(members)), strict=True):
+                _leaf(params, path[:-1])[path[-1]] = kernel[0]
+        return params
 
     def map_params(self, fn: Callable[[Array], Array], params: Any) -> Any:
         return jax.tree.map(fn, params)
 
     def active(self) -> list[Array]:
-        return [jnp.ones(len(g.cells), bool) for g in self.groups]
+        return [jnp.ones(len(group.cells), bool) for group in self.groups]
 
     def relu_counts(self) -> tuple[list[Array], list[Array]]:
-        once = [jnp.ones(len(numbers)) for numbers in self.relus]
-        return once, [jnp.asarray([float(self.hooks[i]) for i in numbers]) for numbers in self.relus]
+        once = [jnp.ones(len(numbers)) for numbers in self.blueprint.relus]
+        hooks = [jnp.asarray([self.blueprint.hooks[n] for n in numbers], jnp.float32) for numbers in self.blueprint.relus]
+        return once, hooks
 
     def module(self, params: Any) -> Any:
-        """The NNX module with these parameters."""
-        state = jax.tree.map(lambda a: a, self.structure)  # replacing works in place
+        """The NNX module with these parameters; call it with images and a `Pass`."""
+        state = jax.tree.map(lambda a: a, self.blueprint.state)  # replacing works in place
         nnx.replace_by_pure_dict(state, params)
-        return nnx.merge(self.graph, state)
+        return nnx.merge(self.blueprint.graph, state)
 
-    def init(self, key: Array, initialiser: str, bias: str = "head_bias", fan_in: int = 1) -> Any:
-        """Parameters (nested dict): kernels and the vector at the path `bias` drawn, normalisation with scale 1 and shift 0."""
-        params = nnx.to_pure_dict(self.structure)
-        kernels, (drawn,) = initialisers.draw(initialiser, key, self.groups, [(leaf(params, bias).size, fan_in)])
-        start = jax.tree_util.tree_map_with_path(lambda path, a: jnp.full(a.shape, float(path[-1].key == "scale")), params)
-        return with_leaves(self.with_weights(start, kernels), {bias: drawn})
+    def forward(self, params: Any, images: Array, *, norm: Norm | Normalise, tap: Tap | None = None) -> Forward:
+        tap = tap or Tap()
+        p = Pass(norm, tap, self._by_layer(tap.perturb))
+        logits = self.module(params)(jnp.asarray(images), p)
+        layers = [_stack([p.layers[number] for number, _ in m]) for m in self.blueprint.members] if tap.layer else None
+        relus = [_stack([p.relus[number] for number in numbers]) for numbers in self.blueprint.relus] if tap.relu else None
+        return Forward(logits, layers, relus, p.exponent)
 
-    def forward(self, params: Any, images: Array, *, norm: Norm, tap: Tap | None = None) -> Forward:
-        tap = tap or NO_TAP
-        perturb = None
-        if tap.perturb is not None:
-            perturb = [None] * sum(len(numbers) for numbers, _ in self.members)
-            for (numbers, _), group in zip(self.members, tap.perturb, strict=True):
-                for position, number in enumerate(numbers):
-                    perturb[number] = jax.tree.map(lambda a, position=position: a[position], group)
-        run = Pass(norm, tap, perturb)
-        logits = self.module(params)(images, run)
-        layers = None if tap.layer is None else [_stack([run.kept[i] for i in numbers]) for numbers, _ in self.members]
-        relus = None if tap.relu is None else [_stack([run.seen[i] for i in numbers]) for numbers in self.relus]
-        return Forward(logits, layers, relus, run.exponent)
+    @property
+    def _shapes(self) -> Any:
+        return nnx.to_pure_dict(self.blueprint.state)
 
-
-def discrete_network(make: Callable[[], nnx.Module], image_shape: tuple[int, int, int]) -> DiscreteNetwork:
-    """The network of the module that `make` makes, for images `[B, H, W, channels]` of this shape. Nothing is computed."""
-    graph, structure = nnx.split(nnx.eval_shape(make))
-    plan = Plan()
-
-    def run(state: Any, images: Array) -> Array:
-        module: Any = nnx.merge(graph, state)
-        parts = [(path, part) for path, part in nnx.iter_graph(module) if isinstance(part, nnx.Param)]
-        plan.paths.update({id(part): "/".join(map(str, path)) for path, part in parts})
-        return module(images, Pass("batch", plan=plan))
-
-    jax.eval_shape(run, structure, jax.ShapeDtypeStruct((2, *image_shape), jax.tree.leaves(structure)[0].dtype))
-    layers = _grouped([(kernel, out) for _, kernel, out, _ in plan.layers])
-    groups, members = [], []
-    for numbers in layers:
-        name, kernel, _, _ = plan.layers[numbers[0]]
-        size = 1
-        for n in kernel[:-1]:
-            size *= n
-        groups.append(LayerGroup(name, kernel, size, kernel[-1], tuple(plan.layers[i][3] for i in numbers)))
-        members.append((numbers, tuple(plan.layers[i][0] for i in numbers)))
-    relus = _grouped([shape for shape, _ in plan.relus])
-    return DiscreteNetwork(graph, structure, tuple(groups), tuple(members), relus, tuple(hooks for _, hooks in plan.relus))
+    def _by_layer(self, perturb: Sequence[Any] | None) -> list[Any] | None:
+        if perturb is None:
+            return None
+        if len(perturb) != len(self.groups):
+            raise JaxzcError(f"tap.perturb has {len(perturb)} entries for {len(self.groups)} layer groups: give one pytree for each group")
+        ordered: dict[int, Any] = {}
+        for members, stacked in zip(self.blueprint.members, perturb, strict=True):
+            ordered |= {number: jax.tree.map(lambda a, k=k: a[k], stacked) for k, (number, _) in enumerate(members)}
+        return [ordered[number] for number in range(len(ordered))]
 
 
-def _grouped(keys: Sequence[Any]) -> tuple[tuple[int, ...], ...]:
-    """The positions of equal keys, in the order in which they first come."""
-    found: dict[Any, list[int]] = {}
-    for number, key in enumerate(keys):
-        found.setdefault(key, []).append(number)
-    return tuple(map(tuple, found.values()))
+def discrete_genes(arch: Any) -> tuple[int, ...]:
+    """The genes as Python ints. Raises `JaxzcError` where they are traced: such a space compiles one program per architecture."""
+    if any(isinstance(gene, jax.core.Tracer) for gene in (arch if isinstance(arch, tuple | list) else [arch])):
+        raise JaxzcError("traced genes: expected Python ints, because every gene of this space shapes the program; pass them as a tuple")
+    return tuple(int(gene) for gene in np.asarray(arch))
 
 
 def _stack(kept: Sequence[Any]) -> Any:
     return jax.tree.map(lambda *a: jnp.stack(a), *kept)
+
+
+def _leaf(params: Any, path: Path) -> Any:
+    for key in path:
+        params = params[key]
+    return params

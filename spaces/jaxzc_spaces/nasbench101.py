@@ -83,7 +83,7 @@ class NasBench101:
         """Parameters (nested dict of float32 arrays) of the network of these genes."""
         if len(arch) != 1:
             raise JaxzcError("nasbench101: its parameters depend on the architecture: give init(key, initialiser, arch)")
-        return self.network(arch[0]).init(key, initialiser, fan_in=4 * self.channels)
+        return self.network(arch[0]).init(key, initialiser)
 
 
 @lru_cache(maxsize=64)

@@ -13,9 +13,8 @@ from flax import nnx
 
 from jaxzc.types import Array
 from jaxzc_spaces import edge_ops
-from jaxzc_spaces.discrete import Pass
+from jaxzc_spaces.layers import BatchNorm, Pass, kernel
 from jaxzc_spaces.nasbench101_encoding import CONV1, CONV3, POOL, Cells, widths
-from jaxzc_spaces.nasbench201_cells import Norm2d, kernel
 
 
 class Graph(NamedTuple):
@@ -49,11 +48,11 @@ def max_pool2x2(x: Array) -> Array:
 
 class ConvBnRelu(nnx.Module):
     def __init__(self, size: int, c_in: int, c: int):
-        self.conv, self.bn, self.size = kernel(size, size, c_in, c), Norm2d(c), size
+        self.conv, self.bn, self.size = kernel(size, size, c_in, c), BatchNorm(c), size
 
     def __call__(self, x: Array, run: Pass) -> Array:
         op = edge_ops.conv3x3 if self.size == 3 else edge_ops.conv1x1
-        return run.relu(run.norm(run.conv(op, x, self.conv), self.bn))
+        return run.relu(self.bn(run.conv(op, x, self.conv), run))
 
 
 class Module(nnx.Module):
@@ -100,6 +99,6 @@ class NasBench101Net(nnx.Module):
             x = max_pool2x2(x) if stack else x
             for module in modules:
                 run.cell += 1
-                x = run.rescale(module(x, run))
+                (x,) = run.rescale(module(x, run))
         run.cell = -1
-        return run.conv(jnp.matmul, x.mean((1, 2)), self.head, self.head_bias[...])
+        return run.conv(jnp.matmul, x.mean((1, 2)), self.head, self.head_bias)

@@ -82,7 +82,7 @@ class NatsSizeSpace:
         """Parameters (nested dict of float32 arrays) of the network of these genes."""
         if len(arch) != 1:
             raise JaxzcError("nats_sss: its parameters depend on the architecture: give init(key, initialiser, arch)")
-        return self.network(arch[0]).init(key, initialiser, fan_in=self.widths(arch[0])[-1])
+        return self.network(arch[0]).init(key, initialiser)
 
 
 @lru_cache(maxsize=64)

@@ -76,7 +76,9 @@ def check_macro(archs: Any) -> np.ndarray:
     """`archs` as int8 `[n, 6]`; raises `JaxzcError` for invalid genes and for a sixth layer without a fifth."""
     genes = check_vectors(MACRO_CHOICES, archs)
     if ((genes[:, 4] == ABSENT) & (genes[:, 5] != ABSENT)).any():
-        raise JaxzcError(f"genes {genes[genes[:, 4] == ABSENT][0].tolist()} have a sixth layer and no fifth; expected gene 5 to be {ABSENT}")
+        raise JaxzcError(
+            f"genes {genes[genes[:, 4] == ABSENT][0].tolist()} have a sixth layer and no fifth; expected gene 5 to be {ABSENT}"
+        )
     return genes
 
 

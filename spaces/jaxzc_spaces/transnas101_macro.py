@@ -61,7 +61,9 @@ class TransNasMacro:
         """`n` distinct architectures, uniformly."""
         table = self.enumerate()
         if not 0 <= n <= len(table):
-            raise JaxzcError(f"cannot sample {n:,} distinct architectures from a space of {len(table):,}; expected 0 <= n <= {len(table):,}")
+            raise JaxzcError(
+                f"cannot sample {n:,} distinct architectures from a space of {len(table):,}; expected 0 <= n <= {len(table):,}"
+            )
         return table[rng.choice(len(table), n, replace=False)]
 
     def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray:
@@ -94,7 +96,7 @@ class TransNasMacro:
         """Parameters (nested dict of float32 arrays) of the network of these genes."""
         if len(arch) != 1:
             raise JaxzcError(f"{self.name}: its parameters depend on the architecture: give init(key, initialiser, arch)")
-        return self.network(arch[0]).init(key, initialiser, fan_in=self.layers(arch[0])[-1][0])
+        return self.network(arch[0]).init(key, initialiser)
 
 
 @lru_cache(maxsize=64)

@@ -124,14 +124,17 @@ class MicroNet(nnx.Module):
         ops = list(arch) if not hasattr(arch, "astype") else list(jnp.asarray(arch).astype(jnp.int32))
         if tap.layer is None and tap.relu is None and not isinstance(ops[0], int):  # nobody looks at what leads nowhere
             ops = list(without_dead_edges(OPERATIONS, EDGES, jnp.stack(ops)))
+        tap = tap._replace(norm=None)  # not offered
         read = Reader(tap)
         x = self.stem0_bn(read.layer(edge_ops.conv3x3_stride2(x, self.stem0[...])), norm)
         x = jax.nn.relu(read.relu(x))
-        x, exponent = self.stem1_bn(read.layer(edge_ops.conv3x3_stride2(x, self.stem1[...])), norm), jnp.zeros((), jnp.int32)
+        x = read.cell(self.stem1_bn(read.layer(edge_ops.conv3x3_stride2(x, self.stem1[...])), norm))
+        exponent = jnp.zeros((), jnp.int32)
         for widening, cells in zip(self.widenings, self.stages, strict=True):
-            x, exponent = rescale(widening(x, ops, norm, read), exponent, norm)
-            (x, exponent), kept = cells(x, exponent, ops, norm, tap, read.stage_perturb())
+            x, exponent = rescale(read.cell(widening(x, ops, norm, read)), exponent, norm)
+            (x, exponent), kept = cells(x, exponent, ops, norm, tap, read.stage_perturb(), read.cell_perturb())
             read.keep_stage(*kept)
         bias = self.head_bias[...]
         logits = read.layer(x.mean((1, 2)) @ self.head[...] + (bias if norm != "none" else bias * power_of_two(-exponent, x.dtype)))
-        return Forward(logits, read.layers if tap.layer else None, read.relus if tap.relu else None, exponent)
+        kept = (read.layers if tap.layer else None, read.relus if tap.relu else None)
+        return Forward(logits, *kept, exponent, None, read.cells if tap.cell else None)

@@ -1,0 +1,201 @@
+"""The search space NAS-Bench-Macro: 6,561 chains of eight layers, each an identity or one of two mobile inverted bottlenecks.
+
+Source: Su et al., Prioritized Architecture Sampling with Monto-Carlo Tree Search, CVPR 2021, section 4 and the benchmark's code.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from flax import nnx
+
+from jaxzc.types import Array, Counts, JaxzcError
+from jaxzc_spaces import vectors
+from jaxzc_spaces.discrete import DiscreteNetwork, blueprint, discrete_genes
+from jaxzc_spaces.layers import BatchNorm, Head, Pass, conv, depthwise, kernel
+
+OPS = ((), (3, 3), (6, 5))
+"""(expansion, kernel size) of each digit; 0 is the identity."""
+FIRST_OF_STAGE = (0, 2, 5)
+"""Layers that halve the image and double the width."""
+LAYERS = 8
+CHOICES = (len(OPS),) * LAYERS
+
+
+@dataclass(frozen=True)
+class NasBenchMacro:
+    """NAS-Bench-Macro. The fields are the size of its network; the defaults are the benchmark's own.
+
+    channels: width of the stem. head: width of the last convolution, which does not grow with `channels`.
+    """
+
+    channels: int = 32
+    head: int = 1280
+    classes: int = 10
+    image_shape: tuple[int, int, int] = (32, 32, 3)
+
+    name = "nasbench_macro"
+    choices = CHOICES
+    static_genes = tuple(range(LAYERS))
+
+    def __post_init__(self) -> None:
+        for field in ("channels", "head", "classes"):
+            if getattr(self, field) < 1:
+                raise JaxzcError(f"nasbench_macro: {field}={getattr(self, field)}: expected a positive integer")
+        if len(self.image_shape) != 3 or min(self.image_shape) < 1:
+            raise JaxzcError(f"nasbench_macro: images of shape {self.image_shape}: expected (height, width, channels), all positive")
+
+    # Architectures.
+
+    def parse(self, text: str) -> np.ndarray:
+        """The genes int8 `[8]` of eight digits such as `01201201`. Raises `JaxzcError` that quotes what is wrong."""
+        digits = text.strip() if isinstance(text, str) else ""
+        if len(digits) != LAYERS or set(digits) - set("012"):
+            raise JaxzcError(f"{text!r} is no NAS-Bench-Macro architecture: expected {LAYERS} digits 0 (identity), 1 or 2, as in 01201201")
+        return np.array([int(digit) for digit in digits], np.int8)
+
+    def to_string(self, arch: Any) -> str:
+        return "".join(map(str, vectors.check_vector(CHOICES, arch)))
+
+    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """`n` distinct architectures, uniformly."""
+        return vectors.sample_vectors(CHOICES, rng, n, distinct=True)
+
+    def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray:
+        return vectors.mutate_vectors(CHOICES, rng, archs)
+
+    def neighbours(self, arch: Any) -> np.ndarray:
+        return vectors.neighbours_of(CHOICES, arch)
+
+    def enumerate(self) -> np.ndarray:
+        return vectors.enumerate_vectors(CHOICES)
+
+    def canonical(self, archs: np.ndarray) -> np.ndarray:
+        """The same network with the identities of each stage behind its other layers. The first layer of a stage stays where it is: its
+        identity is a convolution."""
+        made = vectors.check_vectors(CHOICES, archs).copy()
+        for first, end in zip(FIRST_OF_STAGE, (*FIRST_OF_STAGE[1:], LAYERS), strict=True):
+            rest = made[:, first + 1 : end]
+            made[:, first + 1 : end] = np.take_along_axis(rest, np.argsort(rest == 0, axis=1, kind="stable"), axis=1)
+        return made
+
+    def counts(self, archs: np.ndarray) -> Counts:
+        """Exact; `flops` are multiply-accumulates of convolutions and the linear layer, as in the benchmark's own table."""
+        genes = vectors.check_vectors(CHOICES, np.atleast_2d(archs))
+        params, flops, layers = (np.zeros(len(genes), np.int64) for _ in range(3))
+        height, width, colours = self.image_shape
+        c = self.channels
+        params += 9 * colours * c + 2 * c
+        flops += 9 * colours * c * height * width
+        for layer in range(LAYERS):
+            c_in, before = c, height * width
+            if layer in FIRST_OF_STAGE:
+                c, height, width = 2 * c, (height + 1) // 2, (width + 1) // 2
+            for op, shape in enumerate(OPS):
+                one = np.array(_layer_counts(shape, c_in, c, before, height * width))
+                for total, number in zip((params, flops, layers), one, strict=True):
+                    total += (genes[:, layer] == op) * number
+        params += c * self.head + 2 * self.head + (self.head + 1) * self.classes
+        flops += c * self.head * height * width + self.head * self.classes
+        return Counts(params, flops, layers + 3)
+
+    # Networks.
+
+    def init(self, key: Array, initialiser: str = "torch", arch: Any = None) -> Any:
+        """Parameters of the architecture `arch`."""
+        if arch is None:
+            raise JaxzcError("nasbench_macro: init needs the architecture, as in space.init(key, 'torch', arch): its kernels depend on it")
+        return self.network(arch).init(key, initialiser)
+
+    def network(self, arch: Any) -> DiscreteNetwork:
+        """The discrete network of genes `[8]` (no tracers)."""
+        genes = vectors.check_vector(CHOICES, np.asarray(discrete_genes(arch)))
+        return DiscreteNetwork(_blueprint(self, tuple(genes.tolist())))
+
+
+@lru_cache(maxsize=64)
+def _blueprint(space: NasBenchMacro, arch: tuple[int, ...]) -> Any:
+    def cell(word: str) -> int:
+        return int(word.removeprefix("layer")) if word.startswith("layer") else -1
+
+    return blueprint(lambda: MacroNet(arch, space.channels, space.head, space.classes, space.image_shape[2]), space.image_shape, cell)
+
+
+def _layer_counts(shape: tuple[int, ...], c_in: int, c: int, before: int, after: int) -> tuple[int, int, int]:
+    """Parameters, multiply-accumulates and layers of one layer, from `before` pixels to `after`."""
+    if not shape:
+        return (c_in * c + 2 * c, c_in * c * after, 1) if before != after or c_in != c else (0, 0, 0)
+    expansion, k = shape
+    wide = expansion * c_in
+    params = c_in * wide + k * k * wide + wide * c + 2 * (wide + wide + c)
+    return params, c_in * wide * before + k * k * wide * after + wide * c * after, 3
+
+
+class Stem(nnx.Module):
+    def __init__(self, c_in: int, c: int):
+        self.conv, self.bn = kernel(3, 3, c_in, c), BatchNorm(c)
+
+    def __call__(self, x: Array, p: Pass) -> Array:
+        return p.relu(self.bn(conv(x, self.conv, p), p))
+
+
+class Downsample(nnx.Module):
+    """The identity of a stage's first layer: a 1x1 convolution of stride 2."""
+
+    def __init__(self, c_in: int, c: int):
+        self.downsample, self.bn_downsample = kernel(1, 1, c_in, c), BatchNorm(c)
+
+    def __call__(self, x: Array, p: Pass) -> Array:
+        return self.bn_downsample(conv(x, self.downsample, p, 2), p)
+
+
+class Bottleneck(nnx.Module):
+    """Mobile inverted bottleneck; the input is added where shapes allow, without a ReLU after it."""
+
+    def __init__(self, c_in: int, c: int, stride: int, expansion: int, size: int):
+        wide = expansion * c_in
+        self.stride = stride
+        self.expand, self.bn_expand = kernel(1, 1, c_in, wide), BatchNorm(wide)
+        self.depthwise, self.bn_depthwise = kernel(size, size, 1, wide), BatchNorm(wide)
+        self.project, self.bn_project = kernel(1, 1, wide, c), BatchNorm(c)
+
+    def __call__(self, x: Array, p: Pass) -> Array:
+        y = p.relu(self.bn_expand(conv(x, self.expand, p), p))
+        y = p.relu(self.bn_depthwise(depthwise(y, self.depthwise, p, self.stride), p))
+        y = self.bn_project(conv(y, self.project, p), p)
+        return x + y if self.stride == 1 else y
+
+
+class MacroHead(Head):
+    """A 1x1 convolution before the global mean."""
+
+    def __init__(self, c_in: int, c: int, classes: int):
+        super().__init__(c, classes)
+        self.conv, self.bn = kernel(1, 1, c_in, c), BatchNorm(c)
+
+    def __call__(self, x: Array, p: Pass) -> Array:
+        return super().__call__(p.relu(self.bn(conv(x, self.conv, p), p)), p)
+
+
+class MacroNet(nnx.Module):
+    """The network of one architecture; call it with images `[B, H, W, in_channels]` and a `Pass`. -> logits `[B, classes]`"""
+
+    def __init__(self, arch: tuple[int, ...], channels: int, head: int, classes: int, in_channels: int):
+        self.stem = Stem(in_channels, channels)
+        c = channels
+        for layer, op in enumerate(arch):
+            first = layer in FIRST_OF_STAGE
+            c_in, c = c, 2 * c if first else c
+            if op or first:
+                made = Bottleneck(c_in, c, 2 if first else 1, *OPS[op]) if op else Downsample(c_in, c)
+                setattr(self, f"layer{layer}", made)
+        self.head = MacroHead(c, head, classes)
+
+    def __call__(self, x: Array, p: Pass) -> Array:
+        x = self.stem(x, p)
+        for layer in range(LAYERS):
+            block = getattr(self, f"layer{layer}", None)
+            if block is not None:
+                (x,) = p.rescale(block(x, p))
+        return self.head(x, p)
