@@ -77,6 +77,8 @@ class LocalStore:
             return (self.root / name).read_bytes()
         except FileNotFoundError:
             raise
+        except NotADirectoryError as error:
+            raise FileNotFoundError(*error.args) from error
         except OSError as error:
             raise JaxzcError(f"{self.root / name} cannot be read ({error.strerror}): see its permissions") from error
 
