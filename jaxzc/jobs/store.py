@@ -47,11 +47,11 @@ class Store(Protocol):
 
 def store(where: str | os.PathLike[str]) -> Store:
     """The store of that path or URL; nothing is made or looked up."""
-    return RemoteStore(str(where)) if is_remote(where) else LocalStore(Path(where))
+    return RemoteStore(str(where)) if is_remote(where) else LocalStore(Path(str(where).removeprefix("file://")))
 
 
 def is_remote(where: str | os.PathLike[str]) -> bool:
-    return "://" in str(where)
+    return "://" in str(where) and not str(where).startswith("file://")
 
 
 class LocalStore:
