@@ -54,7 +54,7 @@ def markdown(correlations: Sequence[Mapping[str, str]] = ()) -> str:
         card = catalogue.card(proxy)
         cells = [f"[{name}](#{name})", card.title, _direction(card), card.fields["Labels"].rstrip("."), _passes(name)]
         cells += [_estimate(found.get((name, *b))) for b in benchmarks]
-        table.append(f"| {' | '.join(cells)} |")
+        table.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
     sections = [_section(name, [line for line in correlations if line["proxy"] == name]) for name in PROXIES]
     return "\n".join([_INTRODUCTION, *table, "", *sections])
 

@@ -62,6 +62,7 @@ NAMES = [
     "ntk_trace",
     "knas",
     "jacob_trace",
+    "wrcor",
 ]
 LOWER_IS_BETTER = {"ntk_condition", "ntk_condition_init"}
 
@@ -76,7 +77,7 @@ def same_verbosity() -> Iterator[None]:
 
 def test_the_proxies_are_these() -> None:
     assert list(PROXIES) == NAMES
-    assert len(NAMES) == 50
+    assert len(NAMES) == 51
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -105,7 +106,7 @@ def test_card_is_complete(name: str, capsys: pytest.CaptureFixture[str]) -> None
 def test_labels_on_the_card_are_those_the_ingredients_read(name: str) -> None:
     """A proxy reads the labels if one of its ingredients is a derivative of the loss, or the labels themselves."""
     from_loss = {"loss_value", "loss_grads", "hvp", "channel_saliency", "activation_grads", "batch_grads", "example_grads", "sign_sums"}
-    from_loss |= {"unit_mean", "labels"}
+    from_loss |= {"unit_mean", "labels", "response_correlations"}
     reads = bool(from_loss & RESOLVER.wanted({name: PROXIES[name]}).keys())
     assert catalogue.card(PROXIES[name]).fields["Labels"].startswith("yes" if reads else "no")
 

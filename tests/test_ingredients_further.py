@@ -189,3 +189,20 @@ def test_meco_minima(cell_network: tuple[Any, Any]) -> None:
     assert made[0][0] == pytest.approx(expected, rel=1e-4)
     assert sampled[0][0] == pytest.approx(expected, rel=1e-4)  # both channels are drawn
     assert made[-1][0] == 0  # logits have one position
+
+
+def test_response_correlations(cell_network: tuple[Any, Any]) -> None:
+    network, params = cell_network
+    images, labels = RNG.normal(size=(4, 8, 8, 3)).astype(np.float32), np.array([0, 1, 2, 0])
+
+    def collect(response_correlations: Any) -> Any:
+        return response_correlations
+
+    batch = (Batch(jnp.asarray(images), jnp.asarray(labels)),)
+    made = jax.jit(lambda b: evaluate_proxies({"all": collect}, network, params, b)["all"])(batch)
+    assert made.shape == (9, 4, 4)
+    stem = jax.lax.conv_general_dilated(images, params["stem"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    stem = (stem - stem.mean((0, 1, 2))) / np.sqrt(np.var(stem, (0, 1, 2)) + 1e-5)
+    alike = np.abs(np.corrcoef(np.reshape(stem, (4, -1))))
+    assert np.all(made[0] - alike > -1e-4)  # what is left is the gradients' part
+    np.testing.assert_allclose(np.diagonal(made, axis1=1, axis2=2), 2, rtol=1e-4)

@@ -150,6 +150,15 @@ def test_l_swag() -> None:
         proxies.l_swag(grads, counts, cells, depth=(1, 0))
 
 
+def test_wrcor() -> None:
+    correlations = jnp.array([[[1.0, 0.5], [0.5, 1]], [[1, 0.25], [0.25, 1]]])
+    total = np.array([[1, 0.5], [0.5, 1]]) + 2 * np.array([[1, 0.25], [0.25, 1]])
+    assert value(proxies.wrcor, correlations) == pytest.approx(math.log(np.linalg.det(total)), rel=1e-5)
+    assert math.isnan(value(proxies.wrcor, correlations.at[0].set(jnp.nan)))
+    with pytest.raises(JaxzcError, match="at least 2 images"):
+        proxies.wrcor(correlations[:, :1, :1])
+
+
 def test_vkdnw() -> None:
     values = np.arange(1.0, 12)  # 11 layers: the deciles are 2, 3 ... 10
     fisher = jnp.diag(jnp.array([0, *values, 0], jnp.float32))
