@@ -24,8 +24,8 @@ SMALL: dict[str, dict[str, Any]] = {
 """Options that make a space's networks tiny; a space that is not named here is scored at its default size."""
 
 DISCONNECTED = {"nasbench201": -np.inf, "transnas101_micro": None}
-"""Spaces whose architecture of zeros has no path from the images to the logits, and its naswot: None where a ReLU of the stem still tells the
-images apart."""
+"""Spaces whose architecture of zeros has no path from the images to the logits, and its naswot: None where a ReLU of the stem still tells
+the images apart."""
 
 SLOW = {"nasbench101", "nats_sss", "transnas101_macro"}
 """Spaces all of whose genes are static: every architecture here is a program of its own, a minute to compile with all proxies."""

@@ -23,8 +23,8 @@ from jaxzc_spaces.paths import leaf, with_leaves
 
 @dataclass
 class Plan:
-    """What one pass meets, in order. paths: of every parameter, by its identity; layers: (path of the kernel, shape of the kernel, shape of one image's output, cell); relus: (shape of
-    one image's input, modules that the authors' hooks count there)."""
+    """What one pass meets, in order. paths: of every parameter, by its identity; layers: (path of the kernel, shape of the kernel, shape
+    of one image's output, cell); relus: (shape of one image's input, modules that the authors' hooks count there)."""
 
     paths: dict[int, str] = field(default_factory=dict)
     layers: list[tuple[str, tuple[int, ...], tuple[int, ...], int]] = field(default_factory=list)
@@ -36,7 +36,8 @@ class Pass:
     is in, which the module sets; -1 outside."""
 
     def __init__(self, norm: Norm, tap: Tap = NO_TAP, perturb: Sequence[Any] | None = None, plan: Plan | None = None):
-        self.mode, self.tap, self.perturb, self.plan = norm, tap, perturb, plan
+        self.mode: Norm = norm
+        self.tap, self.perturb, self.plan = tap, perturb, plan
         self.cell, self.exponent = -1, jnp.zeros((), jnp.int32)
         self.kept: list[Any] = []
         self.seen: list[Any] = []
