@@ -22,7 +22,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "transnas101_macro": {"channels": 2, "image_shape": (65, 65, 3)},
 }
 """Options that make a space's networks tiny; a space that is not named here is scored at its default size. (Where the last map is 1 x 1, a
-batch of one image is normalised to zero, and proxies that take such batches are zero for every architecture: TransNAS has larger images.)"""
+batch of one image is normalised to zero, and with it what some proxies see of TransNAS's networks, whose images are larger therefore.)"""
 
 DISCONNECTED = {"nasbench201": -np.inf, "transnas101_micro": None}
 """Spaces whose architecture of zeros has no path from the images to the logits, and its naswot: None where a ReLU of the stem still tells
