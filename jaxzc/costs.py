@@ -35,6 +35,9 @@ def _passes(cost: str, batch_size: int, batches: int) -> float:
         return _passes(each_alone[1], batch_size, batches)  # as many passes over one image as the batch has images
     if cost.endswith(" of one"):
         return _passes(cost.removesuffix(" of one"), batch_size, batches) / batch_size
+    of_images = re.fullmatch(r"(.*) of (\d+) images", cost)
+    if of_images:
+        return _passes(of_images[1], batch_size, batches) * int(of_images[2]) / batch_size
     if cost.endswith(" per further batch"):
         return _passes(cost.removesuffix(" per further batch"), batch_size, batches) * (batches - 1)
     total = 0

@@ -1,6 +1,7 @@
 """Files that appear complete or not at all."""
 
 import contextlib
+import errno
 import os
 import uuid
 from collections.abc import Iterator
@@ -25,7 +26,9 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise JaxzcError(f"{path} cannot be written ({error.strerror or error}): choose a directory you may write to") from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        hint = "make room there, then run the same command again" if full else "choose a directory you may write to"
+        raise JaxzcError(f"{path} cannot be written ({error.strerror or error}): {hint}") from error
     finally:
         with contextlib.suppress(OSError):  # it was renamed, or never made
             temporary.unlink()

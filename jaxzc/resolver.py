@@ -79,7 +79,8 @@ class Resolver:
         return users
 
     def run(self, proxies: Mapping[str, Proxy], roots: Mapping[str, Any]) -> dict[str, Any]:
-        """The value of every proxy; each ingredient is made once. `roots` holds the values that no maker makes."""
+        """The value of every proxy; each ingredient is made once. `roots` holds the values that no maker makes; an ingredient found among
+        them is taken as it is."""
         users = self.wanted(proxies)
         wanted = frozenset(users)
         values = dict(roots)
@@ -89,7 +90,7 @@ class Resolver:
                 maker = self.maker[name]
                 arguments = [get(need) for need in maker.needs]
                 try:
-                    values.update(maker.function(*arguments, wanted=wanted))
+                    values.update({k: v for k, v in maker.function(*arguments, wanted=wanted).items() if k not in roots})
                 except JaxzcError as error:
                     asked = [p for made in _failing(maker, arguments, wanted) for p in users[made]]
                     raise JaxzcError(f"{', '.join(p for p in proxies if p in asked)}: {error}") from error

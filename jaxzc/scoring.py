@@ -1,18 +1,21 @@
 """Scoring: one network of the user's own, or many architectures of a space with one compiled program."""
 
-from collections import OrderedDict
+import copy
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
 
 from jaxzc.ingredients import RESOLVER
 from jaxzc.networks import as_network
+from jaxzc.programs import stored
 from jaxzc.resolver import Proxy, needs
-from jaxzc.selection import ProxySpec, select
+from jaxzc.selection import ProxySpec, select, unknown
 from jaxzc.types import Array, Batch, Counts, JaxzcError, Network, Norm, Scaled, Space
 
 Loss = Callable[[Array, Array], Array]
@@ -21,6 +24,8 @@ Batches = Batch | tuple[Any, Any] | Sequence[Batch | tuple[Any, Any]]
 
 def cross_entropy(logits: Array, labels: Array) -> Array:
     """Mean cross-entropy of integer labels."""
+    import optax  # half a second of import, which a program read back from disk does without
+
     return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 
 
@@ -59,12 +64,26 @@ def check_loss(loss: Loss, logits: Any, batches: Sequence[Batch]) -> None:
 
 
 def evaluate_proxies(
-    proxies: Mapping[str, Proxy], network: Network, params: Any, batches: Any, loss: Loss = cross_entropy, norm: Norm = "batch"
+    proxies: Mapping[str, Proxy],
+    network: Network,
+    params: Any,
+    batches: Any,
+    loss: Loss = cross_entropy,
+    norm: Norm = "batch",
+    key: Array | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The proxies that need the network, as a pure function of traced arrays: may be used inside anybody's jit, vmap or scan."""
+    """The proxies that need the network, as a pure function of traced arrays: may be used inside anybody's jit, vmap or scan.
+
+    key: of noise, probes and weights drawn anew (`jax.random.key(0)` without one). given: ingredients by name that are not to be made
+    (`{"az_images": images}`)."""
     if norm not in get_args(Norm):
         raise JaxzcError(f"norm={norm!r}: expected one of {', '.join(map(repr, get_args(Norm)))}")
-    roots = {"network": network, "params": params, "batches": batches, "loss": loss, "norm": norm}
+    for name in given or ():
+        if name not in RESOLVER.known:
+            raise unknown("ingredient", name, RESOLVER.known)
+    key = jax.random.key(0) if key is None else key
+    roots = {"network": network, "params": params, "batches": batches, "loss": loss, "norm": norm, "key": key, **(given or {})}
     return RESOLVER.run({k: f for k, f in proxies.items() if not _only_counts(f)}, roots)
 
 
@@ -105,17 +124,19 @@ def score(
     model: Any,
     params: Any,
     batch: Batches,
-    proxies: ProxySpec = "all",
+    proxies: ProxySpec = "founding",
     *,
     loss: Loss = cross_entropy,
     norm: Norm = "batch",
+    seed: int = 0,
     **options: Any,
 ) -> dict[str, float]:
     """Scores one network, unchanged: a Flax Linen module, a Flax NNX module (`params=None`), or `apply_fn(params, images)`.
 
-    batch: (images [N, ...] float, labels [N] int), or a list of such pairs of one shape (ZiCo needs two). proxies: "all", names, or
-    functions whose argument names are ingredients. loss(logits, labels) -> scalar. norm: how batch normalisation acts in the passes that
-    the authors run in train mode. options: see `jaxzc.networks.as_network`.
+    batch: (images [N, ...] float, labels [N] int), or a list of such pairs of one shape (ZiCo needs two). proxies: "founding" (the 24
+    of the four founding papers), "all", names, or functions whose argument names are ingredients. loss(logits, labels) -> scalar. norm: how
+    batch normalisation acts in the passes that the authors run in train mode. seed: of noise and of weights drawn anew, for the proxies
+    that have such. options: see `jaxzc.networks.as_network`.
 
     Returns proxy -> score; NaN and infinities are kept. Raises `JaxzcError` for input that cannot be used.
 
@@ -126,8 +147,10 @@ def score(
     batches = checked_batches(batch)
     network, params = as_network(model, params, batches[0].images, **options)
     check_loss(loss, jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").logits, params, batches[0].images), batches)
-    counts = network.counts(params) if any("counts" in needs(f) for f in chosen.values()) else None
-    made = jax.jit(lambda p, b: evaluate_proxies(chosen, network, p, b, loss, norm))(params, batches)
+    counts = network.counts(params) if {"counts", "param_count"} & RESOLVER.wanted(chosen).keys() else None
+    size = {} if counts is None else {"param_count": np.float32(counts.params)}
+    program = jax.jit(lambda p, b, k, given: evaluate_proxies(chosen, network, p, b, loss, norm, k, given))
+    made = program(params, batches, jax.random.key(seed), size)
     return to_floats({**made, **_counted(chosen, counts)}, chosen)
 
 
@@ -140,6 +163,10 @@ def fold_in(key: Array, arch: Array) -> Array:
     for gene in arch:
         key = jax.random.fold_in(key, gene)
     return key
+
+
+NOISE = 2**31 - 1
+"""What the key of an architecture's weights is folded with to give the key of its noise and of weights drawn anew."""
 
 
 def static_genes(space: Space) -> tuple[int, ...]:
@@ -157,10 +184,18 @@ def with_static(space: Space, arch: Array, static: tuple[int, ...]) -> Any:
 
 class Programs(NamedTuple):
     """Compiled functions of the architectures that share their static genes: `draw(key, arch)` -> parameters, and
-    `score(params, arch, batches)` -> proxy -> value."""
+    `score(params, arch, batches, key, param_count)` -> proxy -> value; the key is that of `draw`. Those of several architectures at a time
+    take and give a leading axis."""
 
     draw: Any
     score: Any
+
+
+CHUNK = 16
+"""Architectures that a GPU or TPU scores at a time unless told otherwise. On a CPU it is 1."""
+
+AHEAD = 2
+"""Calls that are under way before the result of the earliest is waited for, so that no device waits for this process."""
 
 
 class SpaceScorer:
@@ -168,19 +203,27 @@ class SpaceScorer:
     independent of each other.
 
     weights: `redrawn` for every architecture (the papers' protocol; the key is folded with the genes) or `shared` by all (common random
-    numbers). init: name of an initialiser. The batches are fixed for the scorer's life.
+    numbers); noise and the weights that some proxies draw anew follow the same rule. init: name of an initialiser. The batches are fixed
+    for the scorer's life.
+
+    devices: how many of this process's devices share the architectures of `many`. chunk: how many of them one device takes at a time
+    (default: 1 on a CPU, `CHUNK` elsewhere). Neither changes a score on a CPU, to the last bit; elsewhere rounding may.
+
+    Raises `JaxzcError` for options that do not exist, and for more devices than there are.
     """
 
     def __init__(
         self,
         space: Space,
         batches: Batches,
-        proxies: ProxySpec = "all",
+        proxies: ProxySpec = "founding",
         *,
         weights: str = "redrawn",
         init: str = "torch",
         loss: Loss = cross_entropy,
         norm: Norm = "batch",
+        devices: int = 1,
+        chunk: int | None = None,
     ):
         if weights not in ("redrawn", "shared"):
             raise JaxzcError(f"weights={weights!r}: expected 'redrawn' (per architecture) or 'shared'")
@@ -190,50 +233,159 @@ class SpaceScorer:
         self.traced = {k: f for k, f in self.proxies.items() if not _only_counts(f)}
         self.weights, self.init, self.loss = weights, init, loss
         self.norm: Norm = norm
+        self.mesh = _mesh(devices)
+        on_cpu = self.mesh.devices.flat[0].platform == "cpu"
+        self.chunk = chunk or (1 if on_cpu else CHUNK)
+        # XLA's convolutions for CPUs are 30 to 100 times slower in a loop or a batch of networks: one network a program there.
+        self.lanes = 1 if on_cpu else self.chunk
         self._programs: OrderedDict[tuple[int, ...], Programs] = OrderedDict()
+        self._wide: OrderedDict[tuple[int, ...], Programs] = OrderedDict()
+
+    @property
+    def width(self) -> int:
+        """Architectures that `many` takes best at a time: `chunk` for every device."""
+        return self.chunk * self.mesh.size
+
+    def with_batches(self, batches: Batches) -> "SpaceScorer":
+        """The same scorer for other images of the same shape; compiled programs, which take the images as an argument, are shared."""
+        other = copy.copy(self)
+        other.batches = checked_batches(batches, self.space.classes, self.space.image_shape)
+        return other
+
+    def narrower(self) -> "SpaceScorer | None":
+        """The same scorer with half the chunk, for when memory is short; None where the chunk is 1 already."""
+        if self.lanes == 1:
+            return None
+        other = copy.copy(self)
+        other.chunk = other.lanes = self.lanes // 2
+        other._wide = OrderedDict()
+        return other
 
     def programs(self, arch: np.ndarray) -> Programs:
         """The compiled functions that score this architecture: those of its static genes, one pair for the whole space without any."""
-        static = tuple(int(arch[i]) for i in static_genes(self.space))
-        if static not in self._programs:
-            self._programs[static] = self._compile(static)
-            if len(self._programs) > KEPT_PROGRAMS:
-                self._programs.popitem(last=False)
-        self._programs.move_to_end(static)
-        return self._programs[static]
+        return self._kept(self._programs, arch, self._compile)
 
-    def _compile(self, static: tuple[int, ...]) -> Programs:
+    def _kept(self, kept: OrderedDict[tuple[int, ...], Programs], arch: np.ndarray, compile_: Callable[..., Programs]) -> Programs:
+        static = tuple(int(arch[i]) for i in static_genes(self.space))
+        if static not in kept:
+            kept[static] = compile_(static)
+            if len(kept) > KEPT_PROGRAMS:
+                kept.popitem(last=False)
+        kept.move_to_end(static)
+        return kept[static]
+
+    def _functions(self, static: tuple[int, ...]) -> Programs:
         space = self.space
 
         def draw(key: Array, arch: Array) -> Any:
             key = fold_in(key, arch) if self.weights == "redrawn" else key
             return space.init(key, self.init, with_static(space, arch, static)) if static else space.init(key, self.init)
 
-        def program(params: Any, arch: Array, batches: Any) -> Any:
-            return evaluate_proxies(self.traced, space.network(with_static(space, arch, static)), params, batches, self.loss, self.norm)
+        def program(params: Any, arch: Array, batches: Any, key: Array, param_count: Any) -> Any:
+            key = jax.random.fold_in(fold_in(key, arch) if self.weights == "redrawn" else key, NOISE)
+            network = space.network(with_static(space, arch, static))
+            return evaluate_proxies(self.traced, network, params, batches, self.loss, self.norm, key, {"param_count": param_count})
 
-        return Programs(jax.jit(draw), jax.jit(program))
+        return Programs(draw, program)
+
+    def _compile(self, static: tuple[int, ...]) -> Programs:
+        draw, program = self._functions(static)
+        made_of = (self.space, static, self.weights, self.init, self.norm, self.loss, self.traced)
+        return Programs(stored(draw, "draw", *made_of[:4]), stored(program, "score", *made_of))
+
+    def _compile_wide(self, static: tuple[int, ...]) -> Programs:
+        """The same for `lanes` architectures on each device."""
+        draw, program = self._functions(static)
+
+        def lanes(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
+            if self.lanes > 1:
+                return jax.vmap(function, axes)
+
+            def only(*arguments: Any) -> Any:
+                first = (a if axis is None else jax.tree.map(lambda v: v[0], a) for a, axis in zip(arguments, axes, strict=True))
+                return jax.tree.map(lambda v: jnp.asarray(v)[None], function(*first))
+
+            return only
+
+        def spread(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Any:
+            specs = tuple(P() if axis is None else P("arch") for axis in axes)
+            return jax.jit(jax.shard_map(lanes(function, axes), mesh=self.mesh, in_specs=specs, out_specs=P("arch"), check_vma=False))
+
+        return Programs(spread(draw, (None, 0)), spread(program, (0, 0, None, None, 0)))
 
     def arrays(self, arch: np.ndarray, seed: int = 0) -> dict[str, Any]:
         """Proxy -> what it returns for one architecture `[genes]`, numpy arrays; those that need only counts left out."""
-        if not self.traced:
-            return {}
-        genes, programs = jnp.asarray(arch, jnp.int32), self.programs(arch)
-        return jax.device_get(programs.score(programs.draw(jax.random.key(seed), genes), genes, self.batches))
+        return jax.device_get(self._launch(arch, seed)) if self.traced else {}
+
+    def _launch(self, arch: np.ndarray, seed: int) -> Any:
+        key = jax.random.key(seed)
+        genes, programs, (size,) = jnp.asarray(arch, jnp.int32), self.programs(arch), self._param_counts(np.asarray(arch)[None])
+        return programs.score(programs.draw(key, genes), genes, self.batches, key, size)
+
+    def _launch_wide(self, archs: np.ndarray, seed: int) -> Any:
+        """Values with a leading axis of `lanes` x devices; what is beyond `archs [n, genes]` repeats the last one."""
+        key = jax.random.key(seed)
+        filled = archs[np.minimum(np.arange(self.lanes * self.mesh.size), len(archs) - 1)]
+        genes, programs = jnp.asarray(filled, jnp.int32), self._kept(self._wide, archs[0], self._compile_wide)
+        return programs.score(programs.draw(key, genes), genes, self.batches, key, self._param_counts(filled))
+
+    def _param_counts(self, archs: np.ndarray) -> np.ndarray:
+        return np.asarray(self.space.counts(archs).params, np.float32)
 
     def one(self, arch: np.ndarray, seed: int = 0) -> dict[str, float]:
         """Proxy -> score of one architecture `[genes]`."""
         counts = Counts(*(c[0] for c in self.space.counts(np.asarray(arch)[None])))
         return to_floats({**self.arrays(arch, seed), **_counted(self.proxies, counts)}, self.proxies)
 
+    def many(self, archs: np.ndarray, seed: int = 0) -> list[dict[str, float]]:
+        """Proxy -> score of architectures `[n, genes]`, in their order: one call for all devices and their chunks at a time, of
+        architectures that share their static genes."""
+        archs = np.atleast_2d(archs)
+        values: list[Any] = [{}] * len(archs)
+        under_way: deque[tuple[np.ndarray, Any]] = deque()
+
+        def land() -> None:
+            places, made = under_way.popleft()
+            made = jax.device_get(made)
+            for lane, place in enumerate(places):
+                values[place] = made if self.lanes * self.mesh.size == 1 else jax.tree.map(lambda v, lane=lane: v[lane], made)
+
+        for places in self._calls(archs) if self.traced else ():
+            wide = self.lanes * self.mesh.size > 1
+            under_way.append((places, self._launch_wide(archs[places], seed) if wide else self._launch(archs[places[0]], seed)))
+            if len(under_way) >= AHEAD:
+                land()
+        while under_way:
+            land()
+        counts = self.space.counts(archs)
+        counted = [_counted(self.proxies, Counts(*(c[i] for c in counts))) for i in range(len(archs))]
+        return [to_floats({**made, **known}, self.proxies) for made, known in zip(values, counted, strict=True)]
+
+    def _calls(self, archs: np.ndarray) -> Iterator[np.ndarray]:
+        """Places in `archs` of those that go into one call."""
+        size = self.lanes * self.mesh.size
+        _, group = np.unique(archs[:, list(static_genes(self.space))], axis=0, return_inverse=True)
+        for number in range(group.max(initial=-1) + 1):
+            places = np.flatnonzero(group == number)
+            yield from (places[i : i + size] for i in range(0, len(places), size))
+
     def each(self, archs: np.ndarray, seed: int = 0) -> Iterator[dict[str, float]]:
         """The scores of architectures `[n, genes]`, one after another."""
-        for arch in archs:
-            yield self.one(arch, seed)
+        for start in range(0, len(archs), self.width):
+            yield from self.many(archs[start : start + self.width], seed)
+
+
+def _mesh(devices: int) -> Mesh:
+    """The first devices of this process, as one axis `arch`."""
+    there = jax.local_devices()
+    if not 1 <= devices <= len(there):
+        hint = f"; XLA_FLAGS=--xla_force_host_platform_device_count={devices} simulates them" if there[0].platform == "cpu" else ""
+        raise JaxzcError(f"devices={devices}: this process has {len(there)} ({there[0].platform}): ask for 1 to {len(there)}{hint}")
+    return Mesh(np.array(there[:devices]), ("arch",))
 
 
 def score_space(
-    space: Space, archs: np.ndarray, batch: Batches, proxies: ProxySpec = "all", *, seed: int = 0, **options: Any
+    space: Space, archs: np.ndarray, batch: Batches, proxies: ProxySpec = "founding", *, seed: int = 0, **options: Any
 ) -> dict[str, np.ndarray]:
     """Scores architectures `[n, genes]` of a space: proxy -> float64 `[n]`. Options as for `SpaceScorer`."""
     scorer = SpaceScorer(space, batch, proxies, **options)

@@ -7,11 +7,14 @@ import numbers
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from jaxzc.proxies import PROXIES
+from jaxzc.proxies import FOUNDING, PROXIES
 from jaxzc.resolver import Proxy, settings
 from jaxzc.types import JaxzcError
 
 ProxySpec = str | Iterable[str | Callable] | Mapping[str, str | Callable]
+
+SETS = {"founding": FOUNDING, "all": tuple(PROXIES)}
+"""Names that stand for several proxies: those of the four founding papers, and all there are."""
 
 KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text", tuple: "numbers in brackets"}
 
@@ -89,20 +92,23 @@ def split_names(text: str) -> list[str]:
 
 
 def select(proxies: ProxySpec) -> dict[str, Proxy]:
-    """Label -> function for "all", a comma-separated string, a list of names and functions, or a mapping label -> name or function.
+    """Label -> function for "founding", "all", a comma-separated string, a list of names and functions, or a mapping label -> name or
+    function.
 
-    The label of a name is the name as written; of a function, its `__name__`; "all" in a list stands for every name. Raises `JaxzcError`
-    for unknown names or settings, repeated labels, and nothing at all.
+    The label of a name is the name as written; of a function, its `__name__`; the name of a set (`SETS`) stands for each of its names.
+    Raises `JaxzcError` for unknown names or settings, repeated labels, and nothing at all.
     """
     if isinstance(proxies, Mapping):
         pairs = [(str(label), proxy) for label, proxy in proxies.items()]
     else:
         names = split_names(proxies) if isinstance(proxies, str) else proxies
         if not isinstance(names, Iterable):
-            raise JaxzcError(f"proxies is a {type(proxies).__name__}: expected 'all', names, a list of names and functions, or a mapping")
-        pairs = [(_label(p), p) for name in names for p in (PROXIES if name == "all" else [name])]
+            raise JaxzcError(
+                f"proxies is a {type(proxies).__name__}: expected 'founding', 'all', names, a list of names and functions, or a mapping"
+            )
+        pairs = [(_label(p), p) for name in names for p in (_members(name) or [name])]
     if not pairs:
-        raise JaxzcError(f"no proxy was named: expected 'all' or some of {', '.join(PROXIES)}")
+        raise JaxzcError(f"no proxy was named: expected 'founding', 'all' or some of {', '.join(PROXIES)}")
     chosen: dict[str, Proxy] = {}
     for label, proxy in pairs:
         if label in chosen:
@@ -111,6 +117,10 @@ def select(proxies: ProxySpec) -> dict[str, Proxy]:
             raise JaxzcError(f"proxy {label!r} is a {type(proxy).__name__}: expected a name or a function whose arguments are ingredients")
         chosen[label] = parse_proxy(proxy) if isinstance(proxy, str) else proxy
     return chosen
+
+
+def _members(name: Any) -> tuple[str, ...]:
+    return SETS.get(name.strip(), ()) if isinstance(name, str) else ()
 
 
 def _label(proxy: Any) -> str:

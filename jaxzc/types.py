@@ -56,22 +56,35 @@ class Tap(NamedTuple):
         `perturb` (None without); returns the value the network goes on with, and what to keep.
     relu: called with each ReLU's input `[B, ...]`; returns what to keep.
     perturb: one pytree per layer group, leaves `[layers, ...]`.
+    norm: called with each normalisation layer's input `[B, ..., channels]`; returns what to keep.
+    cell: called with the output `[B, H, W, channels]` of the stem and of each cell (blocks between cells included), in depth order, and
+        that map's slice of `cell_perturb` (None without); returns the value the network goes on with, and what to keep.
+    cell_perturb: one pytree per map group (maps of one shape that follow each other), leaves `[maps, ...]`.
+
+    A network that does not offer `norm` or `cell` (see `Forward`) ignores them.
     """
 
     layer: Callable[[Array, Any], tuple[Array, Any]] | None = None
     relu: Callable[[Array], Any] | None = None
     perturb: Sequence[Any] | None = None
+    norm: Callable[[Array], Any] | None = None
+    cell: Callable[[Array, Any], tuple[Array, Any]] | None = None
+    cell_perturb: Sequence[Any] | None = None
 
 
 class Forward(NamedTuple):
     """What one pass gives: logits `[B, classes]`; what the tap kept, per layer group and per ReLU group, each with a leading axis
     [layers of the group] (None without a tap); and `exponent`, an int32 scalar: the true logits are `logits * 2**exponent`
-    (0 except with `norm="none"` where the network rescales itself so that deep networks do not overflow)."""
+    (0 except with `norm="none"` where the network rescales itself so that deep networks do not overflow). norms and cells: what those taps
+    kept, per group with a leading axis (zeros where a normalisation layer does not exist in the architecture); None where the network does
+    not offer them."""
 
     logits: Array
     layers: Sequence[Any] | None
     relus: Sequence[Any] | None
     exponent: Any = 0
+    norms: Sequence[Any] | None = None
+    cells: Sequence[Any] | None = None
 
 
 class Counts(NamedTuple):

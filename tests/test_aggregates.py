@@ -1,110 +1,123 @@
-"""Majority voting: by hand, and against the loop of the authors' notebook."""
+"""Rules that combine scores by ranks: by hand, against scipy, and as the CLI takes them."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from jaxzc import aggregates
-from jaxzc.aggregates import PairAccuracy, pairwise_accuracy, vote, vote_ranking
+from jaxzc.aggregates import (
+    AGGREGATES,
+    RULES,
+    Seen,
+    log_rank,
+    max_normalised_sum,
+    median_rank,
+    parse_aggregate,
+    rank_sum,
+    relative_rank_sum,
+)
 from jaxzc.types import JaxzcError
 
 NAN, INF = float("nan"), float("inf")
+TABLE = np.array([[1.0, 5.0, 2.0], [2.0, 5.0, 1.0], [3.0, 9.0, 4.0], [4.0, 1.0, 3.0]])
 
 
-def scores(synflow: float, jacob_cov: float, snip: float) -> dict[str, float]:
-    return {"synflow": synflow, "jacob_cov": jacob_cov, "snip": snip}
+def test_rules_by_hand():
+    ranks = np.array([[1, 2.5, 2], [2, 2.5, 1], [3, 4, 4], [4, 1, 3]])
+    np.testing.assert_allclose(log_rank(TABLE), np.log(ranks / 4).sum(1), rtol=1e-15)
+    np.testing.assert_allclose(rank_sum(TABLE), ranks.mean(1) / 4, rtol=1e-15)
+    np.testing.assert_allclose(median_rank(TABLE), [0.5, 0.5, 1.0, 0.75], rtol=1e-15)
+    np.testing.assert_allclose(max_normalised_sum(TABLE), (TABLE / [4, 9, 4]).sum(1), rtol=1e-15)
+
+
+@pytest.mark.parametrize("rule", list(RULES.values()), ids=list(RULES))
+def test_nan_is_kept_or_ranks_last(rule):
+    table = np.array([[NAN, 3.0], [1.0, 2.0], [2.0, 1.0], [NAN, NAN], [3.0, 4.0]])
+    kept = rule(table)
+    np.testing.assert_array_equal(np.isnan(kept), [True, False, False, True, False])
+    np.testing.assert_array_equal(kept[[1, 2, 4]], rule(table[[1, 2, 4]]), err_msg="the others are ranked as if it were not there")
+    last = rule(table, missing="last")
+    np.testing.assert_array_equal(np.isnan(last), [False, False, False, True, False])
+    assert np.argmax(np.where(np.isnan(last), -INF, last)) == 4
+    assert np.isnan(rule(np.full((2, 2), NAN), missing="last")).all()
+    assert rule(np.zeros((0, 2))).shape == (0,)
+
+
+def test_a_missing_score_ranks_with_minus_infinity():
+    with_nan, with_inf = np.array([[NAN, 1.0], [1.0, 2.0], [2.0, 3.0]]), np.array([[-INF, 1.0], [1.0, 2.0], [2.0, 3.0]])
+    np.testing.assert_array_equal(log_rank(with_nan, missing="last"), log_rank(with_inf))
+
+
+def test_max_normalised_sum_refuses_to_turn_a_proxy():
+    with pytest.raises(JaxzcError, match=r"proxy number 2 has no score above zero \(largest -1\).*log_rank or rank_sum"):
+        max_normalised_sum([[1.0, -1.0], [2.0, -3.0]])
+
+
+def test_relative_ranks_by_hand():
+    # Changes from (10, -4): (+.1, +.25), (+.1 after rounding, -.5), (-.5, 0).
+    scores = [[11.0, -3.0], [11.001, -6.0], [5.0, -4.0]]
+    np.testing.assert_array_equal(relative_rank_sum(scores, [10.0, -4.0]), [2.5 + 3, 2.5 + 1, 1 + 2])
+    with pytest.raises(JaxzcError, match=r"reference \[0.0, 1.0\]: expected 2 finite scores other than zero"):
+        relative_rank_sum(scores, [0.0, 1.0])
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "expected"),
+    ("call", "message"),
     [
-        (scores(2, 2, 0), scores(1, 1, 1), 1),
-        (scores(2, 0, 0), scores(1, 1, 1), -1),
-        (scores(2, 2, 2), scores(1, 1, 1), 1),
-        (scores(2, 1, 0), scores(1, 1, 1), -1),  # the tie votes against
-        (scores(1, 1, 1), scores(1, 1, 1), -1),
-        (scores(2, NAN, 0), scores(1, 1, 1), 1),  # one abstains, and of two voters one is enough
-        (scores(0, 0, NAN), scores(1, 1, 1), -1),
-        (scores(2, NAN, 2), scores(NAN, 1, 1), 1),  # one voter left
-        (scores(NAN, NAN, NAN), scores(1, 1, 1), 0),
-        (scores(1, 1, 0), scores(-INF, -INF, 1), 1),
-        (scores(-INF, -INF, 1), scores(-INF, -INF, 0), -1),
+        (lambda: log_rank(np.zeros(3)), r"scores of shape \[3\]: expected \[networks, proxies\]"),
+        (lambda: log_rank(TABLE, missing="worst"), r"missing='worst': expected 'keep' .* or 'last'"),
+        (lambda: Seen.none(2).observe(np.zeros((3, 1))), r"scores of shape \[3, 1\]: expected \[networks, 2\]"),
+        (lambda: Seen.none(1).log_rank([[1.0]]), r"nothing was observed yet"),
+        (lambda: parse_aggregate("trios"), r"unknown aggregate 'trios': did you mean 'trio'"),
+        (lambda: parse_aggregate("sum(zico,naswot)"), r"unknown rule to combine scores 'sum'"),
+        (lambda: parse_aggregate("log_rank()"), r"aggregate 'log_rank\(\)' cannot be read: expected RULE\(A,B,...\)"),
+        (lambda: parse_aggregate("=log_rank(a)"), r"cannot be read"),
+        (lambda: parse_aggregate("log_rank(a"), r"cannot be read"),
+        (lambda: AGGREGATES["trio"]({"sweet_ntk": np.zeros(2)}), r"the table lacks jacob_cov, snr_snip \(it has sweet_ntk\)"),
     ],
 )
-def test_vote_by_hand(a, b, expected):
-    assert vote(a, b) == expected
+def test_errors(call, message):
+    with pytest.raises(JaxzcError, match=message):
+        call()
 
 
-def test_vote_takes_other_proxies():
-    assert vote({"zen": 1.0}, {"zen": 0.0}, proxies=["zen"]) == 1
+def test_ranks_among_the_seen_are_those_of_the_whole():
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 6, (40, 3)).astype(float)
+    scores[7, 1], scores[9, 0] = NAN, -INF
+    seen = Seen.none(3)
+    for start in range(0, 40, 7):
+        seen = seen.observe(scores[start : start + 7])
+    valid = ~np.isnan(scores).any(1)
+    assert len(seen) == 39
+    np.testing.assert_array_equal(seen.ranks(scores[valid]), stats.rankdata(scores[valid], axis=0))
+    np.testing.assert_allclose(seen.log_rank(scores), log_rank(scores), rtol=1e-12)
 
 
-def notebook_win(table, proxies, i, j):
-    """The notebook's rule for tables without NaN: at least half of the differences are positive."""
-    return sum(table[name][i] - table[name][j] > 0 for name in proxies) >= len(proxies) / 2
+def test_observing_leaves_the_former_value_as_it_was():
+    first = Seen.none(1).observe([[1.0], [3.0]])
+    first.observe([[2.0]])
+    assert len(first) == 2
+    np.testing.assert_array_equal(first.ranks([[2.0]]), [[1.5]])  # between the two
 
 
-@pytest.mark.parametrize("block", [7, 1 << 22])
-@pytest.mark.parametrize("proxies", [aggregates.PROXIES, ("synflow", "snip")])
-def test_ranking_and_accuracy_equal_the_notebook_loop(monkeypatch, block, proxies):
-    monkeypatch.setattr(aggregates, "BLOCK_PAIRS", block * 40)
-    rng, n = np.random.default_rng(0), 40
-    table = {name: rng.integers(0, 12, n).astype(float) for name in aggregates.PROXIES}
-    truth = rng.integers(80, 95, n) / 100
-    wins = np.array([[notebook_win(table, proxies, i, j) for j in range(n)] for i in range(n)])
-    np.testing.assert_array_equal(vote_ranking(table, proxies), wins.sum(1))
-    pairs = [(i, j) for i in range(n) for j in range(n) if truth[i] != truth[j]]
-    right = sum((1 if wins[i, j] else -1) * (truth[i] - truth[j]) > 0 for i, j in pairs)
-    assert pairwise_accuracy(table, truth, proxies) == PairAccuracy(right / len(pairs), len(pairs), 0)
+def test_texts():
+    assert parse_aggregate("trio") == ("trio", AGGREGATES["trio"])
+    assert parse_aggregate("mine=vote")[0] == "mine"
+    label, aggregate = parse_aggregate("mine = rank_sum(zico(std_of='abs'), naswot)")
+    assert (label, aggregate.proxies) == ("mine", ("zico(std_of='abs')", "naswot"))
+    assert parse_aggregate("log_rank(zico,naswot)")[0] == "log_rank(zico,naswot)"
 
 
-def test_ranking_by_hand_and_in_any_order():
-    table = {"synflow": [3, 2, 1, NAN], "jacob_cov": [1, 3, 2, NAN], "snip": [1, 3, 2, NAN]}
-    table = {name: np.array(values, float) for name, values in table.items()}
-    np.testing.assert_array_equal(vote_ranking(table), [0, 2, 1, NAN])
-    order = np.array([3, 1, 0, 2])
-    np.testing.assert_array_equal(vote_ranking({name: values[order] for name, values in table.items()}), [NAN, 2, 0, 1])
+def test_directions_turn_scores_of_which_lower_is_better():
+    _, aggregate = parse_aggregate("log_rank(good,bad)")
+    table = {"good": np.array([1.0, 2.0, 3.0]), "bad": np.array([3.0, 2.0, 1.0])}
+    np.testing.assert_array_equal(np.argsort(aggregate(table, {"bad": False})), [0, 1, 2])
+    assert len(set(aggregate(table).tolist())) < 3, "unturned, the two contradict each other"
 
 
-def test_ranking_of_the_whole_benchmark_has_bounded_blocks():
-    blocks = list(aggregates._blocks(15_625))
-    assert sum(block.stop - block.start for block in blocks) == 15_625
-    assert max(block.stop - block.start for block in blocks) * 15_625 <= aggregates.BLOCK_PAIRS
-    assert list(aggregates._blocks(0)) == []
-
-
-def test_ranking_of_nothing():
-    assert vote_ranking({name: np.zeros(0) for name in aggregates.PROXIES}).shape == (0,)
-
-
-def test_accuracy_of_one_proxy():
-    truth = np.array([1.0, 2.0, 3.0, 4.0])
-    assert pairwise_accuracy(truth, truth) == PairAccuracy(1.0, 12, 0)
-    assert pairwise_accuracy(-truth, truth) == PairAccuracy(0.0, 12, 0)
-    # The pair (1, 2) is wrong of six, the pair (3, 4) ties and counts one half.
-    assert pairwise_accuracy(np.array([2.0, 1.0, 3.0, 3.0]), truth).accuracy == pytest.approx(4.5 / 6)
-
-
-def test_accuracy_without_ties_is_a_shifted_kendall():
+def test_trio_is_a_log_rank_that_ranks_the_missing_last():
     rng = np.random.default_rng(1)
-    a, b = rng.normal(size=(2, 50))
-    assert pairwise_accuracy(a, b).accuracy == pytest.approx((1 + np.asarray(stats.kendalltau(a, b))[0]) / 2, abs=1e-12)
-
-
-def test_accuracy_skips_equal_missing_and_undecided_pairs():
-    assert pairwise_accuracy(np.array([1.0, 2.0, NAN, 4.0]), np.array([1.0, 1.0, 2.0, NAN])) == (pytest.approx(NAN, nan_ok=True), 0, 4)
-    assert pairwise_accuracy(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, NAN])) == PairAccuracy(1.0, 2, 0)
-
-
-def test_errors():
-    full = scores(1, 2, 3)
-    with pytest.raises(JaxzcError, match=r"proxy 'snip' has no score for one of the networks: score it, or vote with other proxies"):
-        vote(full, {"synflow": 1.0, "jacob_cov": 1.0})
-    with pytest.raises(JaxzcError, match=r"the table has no proxy 'snip' \(it has synflow, jacob_cov\)"):
-        vote_ranking({"synflow": np.zeros(2), "jacob_cov": np.zeros(2)})
-    with pytest.raises(JaxzcError, match=r"scores of shapes {'a': \[2\], 'b': \[3\]}, expected one \[n\]"):
-        vote_ranking({"a": np.zeros(2), "b": np.zeros(3)}, ["a", "b"])
-    with pytest.raises(JaxzcError, match=r"there is no proxy to vote: name at least one"):
-        vote_ranking({}, [])
-    with pytest.raises(JaxzcError, match=r"there are 2 scores but accuracies \[3\]: give one accuracy per network"):
-        pairwise_accuracy(np.zeros(2), np.zeros(3))
+    table = {name: rng.normal(size=9) for name in AGGREGATES["trio"].proxies}
+    table["jacob_cov"][4] = NAN
+    ranks = stats.rankdata(np.stack([np.where(np.isnan(v), -INF, v) for v in table.values()], 1), axis=0)
+    np.testing.assert_allclose(AGGREGATES["trio"](table), np.log(ranks / 9).sum(1), rtol=1e-12)

@@ -1,4 +1,4 @@
-"""The command line: `jaxzc demo`, `score`, `econas`, `evaluate`, `search`, `train`, `experiment`, `import`, `proxies`, `spaces` ..."""
+"""The command line: `jaxzc demo`, `score`, `merge`, `status`, `econas`, `evaluate`, `search`, `train`, `experiment`, `proxies` ..."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from typing import NoReturn
 import jax
 from absl import logging
 
-from jaxzc.cli import demo, econas, evaluate, experiment, importing, listing, score, search, sweet, train, train_network
+from jaxzc.cli import demo, econas, evaluate, experiment, importing, listing, merge, score, search, status, sweet, train, train_network
 from jaxzc.types import JaxzcError
 
 DESCRIPTION = """Zero-cost (training-free) proxies for neural architecture search: score untrained networks, see what predicts accuracy.
@@ -33,14 +33,14 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(prog="jaxzc", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.add_argument("--version", action="version", version=f"%(prog)s {version('jaxzc')}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands (`jaxzc COMMAND --help` explains one)")
-    for module in (demo, score, evaluate, search, train_network, econas, experiment, sweet, importing, train, listing):
+    for module in (demo, score, merge, status, evaluate, search, train_network, econas, experiment, sweet, importing, train, listing):
         module.add(commands)
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; 0 on success, 2 with one sentence on standard error where the input cannot be used, 130 when interrupted, 141 when
-    nobody reads the output any more."""
+    """Runs one command; 0 on success, 2 with one sentence on standard error where the input cannot be used, 130 when interrupted (143 when
+    told to terminate), 141 when nobody reads the output any more."""
     top = parser()
     argv = sys.argv[1:] if argv is None else list(argv)
     arguments = top.parse_args(argv)
@@ -58,9 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
             raise
         return _refuse(f"out of memory ({str(error)[:200]}): lower --batch-size, or make the network smaller with --set")
-    except KeyboardInterrupt:
-        print("jaxzc: interrupted; no half-written file is left", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as error:
+        print(f"jaxzc: interrupted; {error or 'no half-written file is left'}", file=sys.stderr)
+        return getattr(error, "code", 130)
     except BrokenPipeError:
         # Python flushes once more when it exits, and would complain then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

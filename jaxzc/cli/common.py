@@ -106,6 +106,20 @@ def add_arch_arguments(command: argparse.ArgumentParser, default: str) -> None:
     command.add_argument("--all", action="store_true", help="every architecture of the space")
 
 
+def add_device_arguments(command: argparse.ArgumentParser) -> None:
+    """How many architectures are scored at a time; changes no score on a CPU."""
+    command.add_argument(
+        "--devices",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="devices of this machine that share the architectures (default: %(default)s)",
+    )
+    command.add_argument(
+        "--chunk", type=positive, metavar="N", help="architectures that each device takes at a time (default: 1 on a CPU, 16 elsewhere)"
+    )
+
+
 def command_line(arguments: argparse.Namespace) -> str:
     """What was typed, so that tables and reports can say how they were made."""
     return shlex.join(["jaxzc", *arguments.argv])
@@ -113,11 +127,16 @@ def command_line(arguments: argparse.Namespace) -> str:
 
 def check_out(out: Path, overwrite: bool) -> None:
     """The same refusals as when writing, before an hour of work rather than after."""
-    parent = out.absolute().parent
     if os.path.isdir(out):
         raise JaxzcError(f"{out} is a directory: name a file, for example {out / 'scores.parquet'}")
     if os.path.exists(out) and not overwrite:
         raise JaxzcError(f"{out} exists: choose another name, or add --overwrite")
+    check_parent(out)
+
+
+def check_parent(out: Path) -> None:
+    """Raises `JaxzcError` where there is no directory for `out`, or it may not be written to."""
+    parent = out.absolute().parent
     if not os.path.isdir(parent):
         raise JaxzcError(f"there is no directory {parent} for {out.name}: create it first")
     if not os.access(parent, os.W_OK):

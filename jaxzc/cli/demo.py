@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxzc import benchmark, report
+from jaxzc import benchmark
 from jaxzc.cli import common
 from jaxzc.types import JaxzcError
 
@@ -26,7 +26,12 @@ def add(commands: Any) -> None:
         "--out", default="jaxzc-demo", metavar="DIR", help="directory for scores.parquet and the report (default: %(default)s)"
     )
     command.add_argument("--architectures", type=common.positive, default=300, metavar="N", help="how many to score (default: %(default)s)")
-    command.add_argument("--proxies", default="all", metavar="A,B,...", help="names, with settings in brackets (default: all)")
+    command.add_argument(
+        "--proxies",
+        default="founding",
+        metavar="A,B,...",
+        help="names, with settings in brackets (founding: the default set; all)",
+    )
     command.add_argument("--overwrite", action="store_true", help="replace what DIR holds from an earlier demo")
     command.add_argument("--quiet", action="store_true", help="no progress bar")
     command.set_defaults(run=run)
@@ -37,6 +42,8 @@ def run(arguments: argparse.Namespace) -> None:
     if not out.exists():
         common.check_out(out, False)  # its parent is there and may be written to
         out.mkdir()
+    from jaxzc import report  # with all of scipy.stats, which other commands do without
+
     report.check(out, overwrite=arguments.overwrite)
     scores = out / "scores.parquet"
     again = ["--overwrite"] if arguments.overwrite else []

@@ -2,15 +2,15 @@
 
 import argparse
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxzc import report
-from jaxzc.aggregates import PROXIES as VOTERS
-from jaxzc.aggregates import vote_ranking
+from jaxzc import catalogue
+from jaxzc.aggregates import AGGREGATES, RULES, Aggregate, parse_aggregate
 from jaxzc.cli import common
 from jaxzc.selection import split_names
 from jaxzc.tables import ScoreTable, read_scores, read_truth
@@ -27,6 +27,7 @@ examples:
   jaxzc evaluate scores.parquet --table embedded --metric test_accuracy --proxies zico,naswot --compare zico,naswot
   jaxzc evaluate scores.parquet --table embedded --metric test_accuracy --statistics all --csv leaderboard.csv
   jaxzc evaluate scores.parquet --table embedded --metric test_accuracy --report report
+  jaxzc evaluate scores.parquet --table embedded --metric test_accuracy --aggregate "trio,vote,log_rank(zico,naswot)"
 """
 
 
@@ -45,7 +46,12 @@ def add(commands: Any) -> None:
         "--metric", required=True, metavar="COLUMN", help="column of the table, higher is better; a wrong name lists the columns"
     )
     command.add_argument("--proxies", metavar="A,B,...", help="columns of SCORES (default: all that were scored)")
-    command.add_argument("--vote", action="store_true", help=f"add the majority vote of {', '.join(VOTERS)} within SCORES as a proxy")
+    command.add_argument(
+        "--aggregate",
+        metavar="A,B,...",
+        help=f"add these combinations of scores within SCORES: {', '.join(AGGREGATES)}, or RULE(X,Y,...) with one of {', '.join(RULES)}",
+    )
+    command.add_argument("--vote", action="store_true", help=f"the same as --aggregate vote: of {', '.join(AGGREGATES['vote'].proxies)}")
     command.add_argument(
         "--statistics", metavar="all|A,B,...", help="after the leaderboard, these statistics of every proxy; a wrong name lists them"
     )
@@ -70,18 +76,18 @@ def _count(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from jaxzc import evaluation, report  # with all of scipy.stats, which other commands do without
+    from jaxzc.evaluation import text
+
     if arguments.csv is not None:
         _check_csv(Path(arguments.csv))
     if arguments.report is not None:
         report.check(arguments.report, overwrite=arguments.overwrite)
     scores = read_scores(arguments.scores)
-    if arguments.vote:
-        scores = _with_vote(scores)
+    aggregates = _aggregates(arguments)
+    scores = with_aggregates(scores, aggregates)
     path = common.table(arguments.table)
     truth = read_truth(path, arguments.metric)
-    from jaxzc import evaluation  # scipy.stats takes a second to import
-    from jaxzc.evaluation import text
-
     pair = _pair(arguments.compare)
     long = _names(arguments.statistics)
     found = evaluation.evaluate(
@@ -147,13 +153,28 @@ def _digest(path: str | Path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
 
 
-def _with_vote(scores: ScoreTable) -> ScoreTable:
-    """The table with a column `vote`: within each seed, how many of the others an architecture wins against."""
-    columns = scores.columns
+def _aggregates(arguments: argparse.Namespace) -> dict[str, Aggregate]:
+    texts = [*(["vote"] if arguments.vote else []), *split_names(arguments.aggregate or "")]
+    chosen: dict[str, Aggregate] = {}
+    for label, aggregate in map(parse_aggregate, texts):
+        if label in chosen:
+            raise JaxzcError(f"aggregate {label!r} is named twice: give each one once, or LABEL=RULE(...) with a label of your own")
+        chosen[label] = aggregate
+    return chosen
+
+
+def with_aggregates(scores: ScoreTable, aggregates: Mapping[str, Aggregate]) -> ScoreTable:
+    """The table with a column for each aggregate, computed within each seed."""
+    columns = dict(scores.columns)
     seeds = columns.get("seed", np.zeros(len(next(iter(columns.values())))))
-    votes = np.full(len(seeds), np.nan)
-    for seed in np.unique(seeds):
-        rows = seeds == seed
-        votes[rows] = vote_ranking({name: columns[name][rows] for name in VOTERS if name in columns})
-    metadata = {**scores.metadata, "proxies": [*scores.metadata.get("proxies", [c for c in columns if c not in ("arch", "seed")]), "vote"]}
-    return replace(scores, columns={**columns, "vote": votes}, metadata=metadata)
+    directions = catalogue.directions()
+    for label, aggregate in aggregates.items():
+        if label in columns:
+            raise JaxzcError(f"the table has a column {label!r} already: give the aggregate another name, LABEL=RULE(...)")
+        values = np.full(len(seeds), np.nan)
+        for seed in np.unique(seeds):
+            rows = seeds == seed
+            values[rows] = aggregate({name: column[rows] for name, column in scores.columns.items()}, directions)
+        columns[label] = values
+    listed = scores.metadata.get("proxies", [c for c in scores.columns if c not in ("arch", "seed")])
+    return replace(scores, columns=columns, metadata={**scores.metadata, "proxies": [*listed, *aggregates]})

@@ -1,7 +1,6 @@
-"""`jaxzc score`: architectures x seeds x proxies -> a Parquet table."""
+"""`jaxzc score`: architectures x seeds x proxies -> a Parquet table, by way of a job that survives interruptions."""
 
 import argparse
-import copy
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
@@ -9,17 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.cli import common
+from jaxzc import jobs
+from jaxzc.cli import common, hosts
+from jaxzc.cli.merge import metadata
 from jaxzc.costs import forward_passes
 from jaxzc.data import Data
+from jaxzc.jobs import Merged, Outcome, Request, Store, Stripe, Work, manifest, parts
+from jaxzc.jobs.keeper import Stopped
+from jaxzc.jobs.parts import Row
+from jaxzc.jobs.store import is_remote
 from jaxzc.proxies import PROXIES
 from jaxzc.resolver import Proxy
 from jaxzc.scoring import SpaceScorer
 from jaxzc.selection import select
 from jaxzc.tables import write_scores
+from jaxzc.types import JaxzcError, Space
 
 ALWAYS = ("params", "flops")
 """Written whatever is asked for: a proxy that does not beat them measures size."""
@@ -28,12 +33,17 @@ HELP = "score architectures of a search space with zero-cost proxies"
 EPILOG = """The first architecture compiles one program for all of them: seconds for naswot or l2_norm, minutes for all proxies.
 `jaxzc proxies` lists the proxies; --set channels=4 --set cells=1 makes a small network for a first try.
 
+Whatever ends it, the same command goes on where it stopped. --out FILE.parquet gives one table. --out DIR (or a URL, gs://bucket/job) keeps
+the job: further proxies, seeds and architectures are added to it, several machines score stripes of it, `jaxzc status DIR` says how far it
+is, and `jaxzc merge DIR` makes the table.
+
 examples:
   jaxzc score nasbench201 --sample 20 --proxies naswot --set channels=4 --set cells=1 --out first.parquet
   jaxzc score nasbench201 --sample 100 --out scores.parquet
   jaxzc score nasbench201 --all --proxies sweet_ntk,zico --data npz:cifar10.npz --out scores.parquet
   jaxzc score nasbench201 --archs mine.txt --proxies "zico(std_of='abs'),sweet_ntk(interval=(1e-4,5e-4))" --out scores.parquet
   jaxzc score nasbench201 --archs embedded --seed 0,1,2 --out scores.parquet
+  jaxzc score nasbench201 --all --isomorphs once --devices 8 --stripe 0/4 --out night
 
 mine.txt holds one architecture a line, for example |nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|
 """
@@ -54,72 +64,141 @@ def add(commands: Any) -> None:
     common.add_arch_arguments(command, "default: 100")
     command.add_argument(
         "--proxies",
-        default="all",
+        default="founding",
         metavar="A,B,...",
-        help="names, with settings in brackets; params and flops are always added (default: all)",
+        help="names, with settings in brackets; params and flops are always added; founding: those of the four founding papers, "
+        "the default; all: every one",
     )
-    command.add_argument("--out", required=True, metavar="FILE", help="Parquet file to write: arch, seed, one column per proxy")
-    command.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
+    command.add_argument(
+        "--isomorphs",
+        choices=("each", "once"),
+        default="each",
+        help="score each architecture, or one of those that are the same network, whose scores all of them get (default: %(default)s)",
+    )
+    common.add_device_arguments(command)
+    hosts.add_arguments(command)
+    command.add_argument(
+        "--out", required=True, metavar="OUT", help="FILE.parquet to write: arch, seed, one column per proxy; or DIR, a job"
+    )
+    command.add_argument("--overwrite", action="store_true", help="replace FILE if it exists, or forget the job in DIR")
+    command.add_argument("--retry-failures", action="store_true", help="score architectures again whose failure the job has recorded")
+    command.add_argument(
+        "--every", type=common.positive, default=30, metavar="SECONDS", help="how often finished rows are written (default: %(default)s)"
+    )
     command.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    out, seeds = Path(arguments.out), arguments.seeds
-    common.check_out(out, arguments.overwrite)
+    seeds, one_file = arguments.seeds, is_file(arguments.out)
+    stripe = hosts.stripe(arguments)
+    check_out(arguments, stripe)
     chosen = select(arguments.proxies)
     chosen |= {name: PROXIES[name] for name in ALWAYS if name not in chosen}
     common.check_sizes(chosen, arguments)
+    stripe = hosts.begin(arguments, stripe)
     space, draws = common.prepare(arguments, seeds)
     archs = common.architectures(arguments, space, sample=100, seed=seeds[0])
-    scorer = SpaceScorer(space, draws[0].batches, chosen, weights=arguments.weights, init=arguments.init, norm=arguments.norm)
-    total = len(archs) * len(seeds)
-    started, first = time.perf_counter(), 0.0
-    rows: list[dict[str, float]] = []
-    for row in common.progress(_rows(scorer, archs, seeds, draws), total, arguments.quiet):
-        rows.append(row)
-        first = first or time.perf_counter() - started
-    seconds = time.perf_counter() - started
-    strings = [space.to_string(arch) for arch in archs]
-    columns: dict[str, Any] = {"arch": strings * len(seeds), "seed": np.repeat(np.array(seeds, np.int64), len(archs))}
-    columns |= {label: np.array([row[label] for row in rows]) for label in chosen}
-    metadata = {
-        "command": common.command_line(arguments),
+    work = _work(arguments, space, archs, chosen, draws, stripe)
+    store = jobs.store(f"{arguments.out}.job" if one_file else arguments.out)
+    _begin(store, work, arguments)
+    try:
+        outcome = jobs.run(store, work, note=common.note, watched=lambda rows, total: _watched(rows, total, arguments.quiet))
+        if not one_file:
+            print(_job_summary(arguments, outcome, stripe))
+            return
+        merged = jobs.merge(store, [work.request])
+        if merged.missing:
+            raise JaxzcError(f"{merged.missing} scores have gone from {store.where} since they were written: run the same command again")
+        facts = metadata(merged) | {"command": common.command_line(arguments), "seconds_first": round(outcome.first, 3)}
+        write_scores(arguments.out, merged.columns, facts, overwrite=arguments.overwrite)
+        print(_summary(arguments, merged, outcome))
+        store.remove_all()
+    except KeyboardInterrupt as error:
+        if isinstance(error, Stopped) or not parts.names(store):
+            raise
+        raise Stopped(f"what was scored is kept in {store.where}: the same command goes on", 130) from error
+    finally:
+        if one_file and not parts.names(store):
+            store.remove_all()
+
+
+def is_file(out: str) -> bool:
+    """Whether --out names a table, and not a job."""
+    return not is_remote(out) and (Path(out).suffix in (".parquet", ".pq") or not Path(out).name)
+
+
+def check_out(arguments: argparse.Namespace, stripe: Stripe) -> None:
+    """Refusals before an hour of work rather than after."""
+    out = Path(arguments.out)
+    several = stripe.count > 1 or arguments.distributed
+    if is_file(arguments.out):
+        if several:
+            raise JaxzcError(f"--out {out} is one table, which stripes cannot share: name a directory, for example {out.with_suffix('')}")
+        common.check_out(out, arguments.overwrite)
+    elif several and arguments.overwrite:
+        raise JaxzcError("--overwrite would take away what other stripes have scored: delete the job first, or choose another --out")
+    elif not is_remote(arguments.out):
+        common.check_parent(out)
+        if out.exists() and not out.is_dir():
+            raise JaxzcError(f"{out} is a file: name a directory for the job, or a file that ends in .parquet")
+        if out.is_dir() and not (out / "job.json").exists() and any(not name.name.startswith(".job.json") for name in out.iterdir()):
+            raise JaxzcError(f"the directory {out} holds other files: name a new one for the job")
+
+
+def _begin(store: Store, work: Work, arguments: argparse.Namespace) -> None:
+    """Makes the directory, and forgets an earlier job where that was asked for."""
+    earlier = manifest.read_settings(store)
+    if earlier is not None and arguments.overwrite:
+        same = {k: v for k, v in earlier.items() if k != "format"} == dict(work.facts)
+        if not (is_file(arguments.out) and same):  # what an interrupted run of this command has left is gone on with
+            store.remove_all()
+    if not is_remote(store.where):
+        try:
+            Path(store.where).mkdir(exist_ok=True)
+        except OSError as error:
+            raise JaxzcError(f"the directory {store.where} cannot be made ({error.strerror}): choose another --out") from error
+
+
+def _work(
+    arguments: argparse.Namespace, space: Space, archs: np.ndarray, chosen: Mapping[str, Proxy], draws: Sequence[Data], stripe: Stripe
+) -> Work:
+    names = ("batch_size", "batches", "weights", "init", "norm")
+    facts = {
         "space": repr(space),
-        "proxies": list(chosen),
-        "archs": _which(arguments, len(archs)),
-        "seeds": list(seeds),
-        "data": draws[0].name,
-        "data_notes": [drawn.notes for drawn in draws],
-        "data_digests": [drawn.digest for drawn in draws],
-        "batch_size": arguments.batch_size,
-        "batches": arguments.batches,
-        "weights": arguments.weights,
-        "init": arguments.init,
-        "norm": arguments.norm,
-        "costs": _costs(chosen, arguments, float(np.mean(columns["flops"]))),
-        "seconds": round(seconds, 3),
-        "seconds_first": round(first, 3),
+        **{name: getattr(arguments, name) for name in names},
         "versions": {name: version(name) for name in ("jaxzc", "jax", "flax")},
         "platform": jax.default_backend(),
     }
-    write_scores(out, columns, metadata, overwrite=arguments.overwrite)
-    print(_summary(out, columns, chosen, len(seeds), seconds, first))
+    sizes = {name: getattr(arguments, name) for name in ("batch_size", "batches")}
+    about = {
+        "archs": _which(arguments, len(archs)),
+        "data": draws[0].name,
+        "data_notes": [drawn.notes for drawn in draws],
+        "passes": {label: forward_passes(f, **sizes) for label, f in chosen.items()},
+        "command": common.command_line(arguments),
+    }
+    scored = jobs.representatives(space, archs) if arguments.isomorphs == "once" else archs
+    request = Request(
+        [space.to_string(arch) for arch in archs],
+        [space.to_string(arch) for arch in scored],
+        {label: jobs.identity(proxy) for label, proxy in chosen.items()},
+        {seed: drawn.digest for seed, drawn in zip(arguments.seeds, draws, strict=True)},
+        about,
+        time.time(),
+    )
+
+    def scorer(labels: Sequence[str]) -> SpaceScorer:
+        some = {label: chosen[label] for label in labels}
+        options = {name: getattr(arguments, name) for name in ("weights", "init", "norm", "devices", "chunk")}
+        return SpaceScorer(space, draws[0].batches, some, **options)
+
+    batches = {seed: drawn.batches for seed, drawn in zip(arguments.seeds, draws, strict=True)}
+    units = jobs.units(space, scored, arguments.seeds)
+    return Work(facts, request, units, batches, scorer, stripe, arguments.retry_failures, float(arguments.every))
 
 
-def _rows(scorer: SpaceScorer, archs: np.ndarray, seeds: Sequence[int], draws: Sequence[Data]) -> Iterator[dict[str, float]]:
-    """The scores of every architecture with the first seed, then with the second ...; every seed has images of its own."""
-    for seed, drawn in zip(seeds, draws, strict=True):
-        # A copy keeps the compiled program, which takes the images as an argument.
-        of_seed = copy.copy(scorer)
-        of_seed.batches = jax.tree.map(jnp.asarray, drawn.batches)
-        yield from of_seed.each(archs, seed)
-
-
-def _costs(chosen: Mapping[str, Proxy], arguments: argparse.Namespace, forward_flops: float) -> dict[str, dict[str, float]]:
-    """Proxy -> forward passes over one batch that it is worth, and FLOPs for one architecture, whose forward pass of one image takes
-    `forward_flops` on the average."""
-    passes = {label: forward_passes(f, batch_size=arguments.batch_size, batches=arguments.batches) for label, f in chosen.items()}
-    return {label: {"passes": number, "flops": number * arguments.batch_size * forward_flops} for label, number in passes.items()}
+def _watched(rows: Iterator[Row], total: int, quiet: bool) -> Iterator[Row]:
+    return common.progress(rows, total, quiet)
 
 
 def _which(arguments: argparse.Namespace, count: int) -> str:
@@ -131,13 +210,33 @@ def _which(arguments: argparse.Namespace, count: int) -> str:
     return f"{count} random ones of {arguments.archs}" if arguments.sample else f"all {count} of {arguments.archs}"
 
 
-def _summary(out: Path, columns: dict[str, Any], chosen: Mapping[str, Proxy], seeds: int, seconds: float, first: float) -> str:
-    n = len(columns["arch"])
+def _times(outcome: Outcome) -> str:
+    """What a row took, and what was there before."""
+    rate = f", then {(outcome.seconds - outcome.first) / (outcome.done - 1):.2g} s per row" if outcome.done > 1 else ""
+    first = f"compilation and first row {outcome.first:.1f} s{rate}" if outcome.done else "nothing was left to score"
+    return f"{first}; {outcome.there} rows were there before" if outcome.there else first
+
+
+def _summary(arguments: argparse.Namespace, merged: Merged, outcome: Outcome) -> str:
+    n, seeds = len(merged.columns["arch"]), len(arguments.seeds)
     times = f" x {seeds} seeds" if seeds > 1 else ""
-    rate = f", then {(seconds - first) / (n - 1):.2g} s per row" if n > 1 else ""
-    lines = [f"{out}: {n // seeds} architectures{times}, {len(chosen)} scores each (compilation and first row {first:.1f} s{rate})"]
-    for label in chosen:
-        missing = int(np.count_nonzero(~np.isfinite(columns[label])))
+    lines = [f"{arguments.out}: {n // seeds} architectures{times}, {len(merged.labels)} scores each ({_times(outcome)})"]
+    for label in merged.labels:
+        missing = int(np.count_nonzero(~np.isfinite(merged.columns[label])))
         if missing:
             lines.append(f"  {label}: {missing} of {n} are NaN or infinite, kept as they are")
+    if merged.failed:
+        lines.append(_failures(len(merged.failed), merged.failed[0][0], merged.failed[0][2]))
     return "\n".join(lines)
+
+
+def _job_summary(arguments: argparse.Namespace, outcome: Outcome, stripe: Stripe) -> str:
+    which = f" of stripe {stripe.index}/{stripe.count}" if stripe.count > 1 else ""
+    lines = [f"{arguments.out}: all {outcome.total} rows{which} are there ({_times(outcome)})"]
+    if outcome.failed:
+        lines.append(_failures(outcome.failed, *outcome.errors[0]))
+    return "\n".join([*lines, f"  as a table: jaxzc merge {arguments.out} --out scores.parquet"])
+
+
+def _failures(count: int, arch: str, error: str) -> str:
+    return f"  {count} failed and are recorded with their errors (--retry-failures scores them again), the first {arch}: {error}"

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from jaxzc import catalogue, tables
+from jaxzc.aggregates import AGGREGATES
 from jaxzc.cli import common
 from jaxzc.scoring import SpaceScorer
 from jaxzc.search import ALGORITHMS, Problem, Search, State, folder, parse_budget
@@ -55,7 +56,9 @@ def add(commands: Any) -> None:
     common.add_network_arguments(command, batches=2)
     command.set_defaults(data=DATA)
     what = command.add_mutually_exclusive_group(required=True)
-    what.add_argument("--fitness", metavar="A,B,...", help="proxies, with settings in brackets")
+    what.add_argument(
+        "--fitness", metavar="A,B,...", help="proxies, with settings in brackets, several ranked together; or an aggregate such as trio"
+    )
     what.add_argument("--table", metavar="FILE", help=f"CSV(.gz) or Parquet with a column 'arch', or '{common.EMBEDDED}'")
     command.add_argument("--metric", metavar="A,B,...", help="columns of the table, higher is better")
     command.add_argument("--budget", metavar="LIMITS", help='for example "flops<=100e6,params<=1e6,layers<=60"; nothing else is scored')
@@ -138,7 +141,7 @@ def _names(arguments: argparse.Namespace) -> tuple[tuple[str, ...], tuple[bool, 
     if not arguments.table:
         if arguments.metric:
             raise JaxzcError("--metric names columns of a table: add --table FILE, or leave --metric out")
-        chosen = select(arguments.fitness)
+        chosen = select(fitness(arguments))
         common.check_sizes(chosen, arguments)
         directions = catalogue.directions()
         return tuple(chosen), tuple(directions.get(label.partition("(")[0], True) for label in chosen), {}
@@ -147,6 +150,19 @@ def _names(arguments: argparse.Namespace) -> tuple[tuple[str, ...], tuple[bool, 
         raise JaxzcError(f"--table {arguments.table} has many columns: name those that are the fitness with --metric")
     columns = {name: tables.read_truth(common.table(arguments.table), name) for name in names}
     return names, (True,) * len(names), columns
+
+
+def fitness(arguments: argparse.Namespace) -> str:
+    """The proxies of --fitness; an aggregate stands for those that it combines, where it combines them as a search does."""
+    aggregate = AGGREGATES.get(arguments.fitness.strip())
+    if aggregate is None:
+        return arguments.fitness
+    if not aggregate.is_log_rank:
+        raise JaxzcError(
+            f"--fitness {arguments.fitness}: a search ranks several scores by log_rank, which this aggregate does not; name one of "
+            f"{', '.join(name for name, a in AGGREGATES.items() if a.is_log_rank)}, or proxies"
+        )
+    return ",".join(aggregate.proxies)
 
 
 def _table_facts(arguments: argparse.Namespace, columns: dict[str, dict[str, float]]) -> dict[str, Any]:
@@ -160,7 +176,7 @@ def _network_facts(arguments: argparse.Namespace, digest: str) -> dict[str, Any]
 
 
 def _scores(arguments: argparse.Namespace, space: Space, drawn: Any) -> Scores:
-    scorer = SpaceScorer(space, drawn.batches, arguments.fitness, weights=arguments.weights, init=arguments.init, norm=arguments.norm)
+    scorer = SpaceScorer(space, drawn.batches, fitness(arguments), weights=arguments.weights, init=arguments.init, norm=arguments.norm)
     return proxy_scores(scorer, arguments.seed)
 
 

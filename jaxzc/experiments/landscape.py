@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from jaxzc.search.problem import log_rank
+from jaxzc.aggregates.ranks import log_rank
 from jaxzc.types import JaxzcError, Space
 
 LISTED = 2**22

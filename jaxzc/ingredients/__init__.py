@@ -7,7 +7,7 @@ architecture has weights and gradients of exactly zero.
 To add one: write a function whose argument names are ingredients, decorate it with `makes(name="cost")`, and list it in MAKERS.
 """
 
-from jaxzc.ingredients import activations, examples, gradients, statics, synflow
+from jaxzc.ingredients import activations, channels, distinct, drawn, examples, gradients, knowledge, maps, ntk, statics, synflow, zen
 from jaxzc.resolver import Resolver
 
 ROOTS = {
@@ -17,9 +17,12 @@ ROOTS = {
     "loss": "",
     "norm": "",
     "counts": "",
+    "key": "",
+    "param_count": "",
 }
 
-MAKERS = [*statics.MAKERS, *gradients.MAKERS, *examples.MAKERS, *activations.MAKERS, *synflow.MAKERS]
+_FILES = (statics, drawn, gradients, examples, activations, synflow, ntk, distinct, maps, zen, channels, knowledge)
+MAKERS = [maker for file in _FILES for maker in file.MAKERS]
 
 RESOLVER = Resolver(MAKERS, ROOTS)
 

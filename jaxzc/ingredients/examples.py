@@ -33,25 +33,32 @@ def example_grads(network: Network, params: Any, batches: Any, loss: Any, norm: 
     return {"example_grads": jax.lax.map(_single(network, params, loss, norm), (images, labels), batch_size=CHUNK)}
 
 
-@makes(sign_sums="B examples x (F + B of one)")
-def sign_sums(network: Network, params: Any, batches: Any, loss: Any, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
-    """Sum over the examples of the first batch of the sign of each example's gradient, `[layers, n]` per group, in memory of CHUNK
-    gradients."""
+EACH = "B examples x (F + B of one)"
+
+
+@makes(sign_sums=EACH, unit_mean=EACH)
+def example_sums(network: Network, params: Any, batches: Any, loss: Any, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
+    """Over the examples of the first batch, `[layers, n]` per group, in memory of CHUNK gradients: sign_sums, the sum of the signs of each
+    example's gradient; unit_mean, the mean of the gradients divided by their norms (NaN where a gradient is zero)."""
     images, labels = jnp.asarray(batches[0].images), jnp.asarray(labels_of(batches[0]))
     gradient = jax.vmap(_single(network, params, loss, norm))
+    names = [name for name in ("sign_sums", "unit_mean") if name in wanted]
 
-    def signs(chunk: tuple[Array, Array]) -> list[Array]:
+    def sums(chunk: tuple[Array, Array]) -> dict[str, list[Array]]:
+        grads = gradient(chunk)
+        lengths = jnp.sqrt(jnp.stack([jnp.square(g).sum((1, 2)) for g in grads]).sum(0))
+        of = {"sign_sums": lambda g, i: jnp.sign(g[i]), "unit_mean": lambda g, i: g[i] / lengths[i]}
         # Written as additions: XLA's CPU compiler gives a reduction over a leading axis of 8 a tenth of the memory's speed.
-        return [reduce(jnp.add, [jnp.sign(one) for one in g]) for g in gradient(chunk)]
+        return {name: [reduce(jnp.add, [of[name](g, i) for i in range(len(g))]) for g in grads] for name in names}
 
     whole = len(images) // CHUNK * CHUNK
-    total = [jnp.zeros(w.reshape(len(w), -1).shape, w.dtype) for w in network.weights(params)]
+    total = {name: [jnp.zeros(w.reshape(len(w), -1).shape, w.dtype) for w in network.weights(params)] for name in names}
     if whole:
         chunks = jax.tree.map(lambda a: a[:whole].reshape(-1, CHUNK, *a.shape[1:]), (images, labels))
-        total, _ = jax.lax.scan(lambda t, chunk: (jax.tree.map(jnp.add, t, signs(chunk)), None), total, chunks)
+        total, _ = jax.lax.scan(lambda t, chunk: (jax.tree.map(jnp.add, t, sums(chunk)), None), total, chunks)
     if whole < len(images):
-        total = jax.tree.map(jnp.add, total, signs((images[whole:], labels[whole:])))
-    return {"sign_sums": total}
+        total = jax.tree.map(jnp.add, total, sums((images[whole:], labels[whole:])))
+    return {name: t if name == "sign_sums" else [a / len(images) for a in t] for name, t in total.items()}
 
 
-MAKERS = [example_grads, sign_sums]
+MAKERS = [example_grads, example_sums]

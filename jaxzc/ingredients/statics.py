@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
+from jaxzc.ingredients.gradients import labels_of
 from jaxzc.resolver import makes
 from jaxzc.types import Network
 
@@ -26,4 +28,10 @@ def layer_facts(network: Network, *, wanted: frozenset[str]) -> dict[str, Any]:
     }
 
 
-MAKERS = [weights, layer_facts]
+@makes(labels="")
+def labels(batches: Any, *, wanted: frozenset[str]) -> dict[str, Any]:
+    """Labels of the first batch, int [B]."""
+    return {"labels": jnp.asarray(labels_of(batches[0]))}
+
+
+MAKERS = [weights, layer_facts, labels]

@@ -4,18 +4,27 @@ The docstring of each is its card: definition, source, what the authors' code do
 failure modes. To add one: write the function with its card and name it below.
 """
 
+from jaxzc.proxies.az_nas import az_expressivity, az_progressivity, az_trainability
+from jaxzc.proxies.epe_nas import epe_nas
 from jaxzc.proxies.fisher import fisher
 from jaxzc.proxies.grad_norm import grad_norm
+from jaxzc.proxies.gradsign import grad_angle, grad_conflict, gradsign
 from jaxzc.proxies.grasp import grasp
 from jaxzc.proxies.jacob_cov import jacob_cov
 from jaxzc.proxies.l2_norm import l2_norm
-from jaxzc.proxies.naswot import naswot
+from jaxzc.proxies.meco import meco, meco_opt
+from jaxzc.proxies.naswot import naswot, nwot_outputs
+from jaxzc.proxies.ntk import jacob_trace, knas, nasi, ntk_trace
 from jaxzc.proxies.size import flops, layers, params
 from jaxzc.proxies.snip import plain, snip
-from jaxzc.proxies.sweet import sweet_gradsign, sweet_ntk, sweet_snip, sweet_zico, sweetimator
-from jaxzc.proxies.synflow import synflow, synflow_bn
+from jaxzc.proxies.swap import swap, swap_regularised
+from jaxzc.proxies.sweet import sweet_grad_norm, sweet_gradsign, sweet_ntk, sweet_snip, sweet_zico, sweetimator
+from jaxzc.proxies.synflow import logsynflow, synflow, synflow_bn
 from jaxzc.proxies.tcet import lnwot, snr_snip, snr_synflow, tcet_snip, tcet_synflow
-from jaxzc.proxies.zico import zico
+from jaxzc.proxies.te_nas import linear_regions, ntk_condition, ntk_condition_init
+from jaxzc.proxies.vkdnw import vkdnw, vkdnw_single
+from jaxzc.proxies.zen import zen
+from jaxzc.proxies.zico import l_swag, zico, zico_bc
 from jaxzc.resolver import Proxy
 
 PROXIES: dict[str, Proxy] = {
@@ -25,25 +34,55 @@ PROXIES: dict[str, Proxy] = {
         *(zico, sweetimator, sweet_snip, sweet_ntk, sweet_zico, sweet_gradsign),
         *(tcet_snip, tcet_synflow, snr_snip, snr_synflow, lnwot, naswot),
         *(params, flops, layers),
+        *(ntk_condition, ntk_condition_init, linear_regions, gradsign, grad_conflict, grad_angle, epe_nas, zen),
+        *(az_expressivity, az_progressivity, az_trainability, logsynflow, nwot_outputs, sweet_grad_norm),
+        *(swap, swap_regularised, meco, meco_opt, zico_bc, l_swag, vkdnw, vkdnw_single),
+        *(nasi, ntk_trace, knas, jacob_trace),
     )
 }
 
+FOUNDING = tuple(PROXIES)[:24]
+"""Those of the four papers that the library began with, and the sizes that everything is compared with."""
+
 __all__ = [
+    "FOUNDING",
     "PROXIES",
+    "az_expressivity",
+    "az_progressivity",
+    "az_trainability",
+    "epe_nas",
     "fisher",
     "flops",
+    "grad_angle",
+    "grad_conflict",
     "grad_norm",
+    "gradsign",
     "grasp",
     "jacob_cov",
+    "jacob_trace",
+    "knas",
     "l2_norm",
+    "l_swag",
     "layers",
+    "linear_regions",
     "lnwot",
+    "logsynflow",
+    "meco",
+    "meco_opt",
+    "nasi",
     "naswot",
+    "ntk_condition",
+    "ntk_condition_init",
+    "ntk_trace",
+    "nwot_outputs",
     "params",
     "plain",
     "snip",
     "snr_snip",
     "snr_synflow",
+    "swap",
+    "swap_regularised",
+    "sweet_grad_norm",
     "sweet_gradsign",
     "sweet_ntk",
     "sweet_snip",
@@ -53,5 +92,9 @@ __all__ = [
     "synflow_bn",
     "tcet_snip",
     "tcet_synflow",
+    "vkdnw",
+    "vkdnw_single",
+    "zen",
     "zico",
+    "zico_bc",
 ]

@@ -25,3 +25,20 @@ def naswot(relu_kernels: Sequence[Array], relu_counts: Sequence[Array], relu_hoo
     counts = relu_counts if once else relu_hooks
     kernel = sum(jnp.tensordot(n.astype(k.dtype), k, 1) for n, k in zip(counts, relu_kernels, strict=True))
     return log_determinant(jnp.asarray(kernel))
+
+
+def nwot_outputs(layer_kernels: Sequence[Array]) -> Array:
+    """NASWOT of the signs of convolution and linear outputs.
+
+    Definition: log |det sum_l K_l|, K_l the Hamming kernel of [output of layer l > 0]; 0 where singular.
+    Source: Xiang et al., T-CET, AutoML 2023; the authors' toolkit (`nwot`).
+    Authors' code: as here. It differs from naswot in what is coded (outputs before normalisation, not ReLU inputs) and in the mode.
+    Labels: no.
+    Init: PyTorch default.
+    Norm mode: init.
+    Weights: none; signs of the outputs of convolution and linear layers.
+    Direction: higher is better.
+    Fails: as naswot, but singular kernels give 0.
+    """
+    value = log_determinant(jnp.stack([k.sum(0) for k in layer_kernels]).sum(0))
+    return jnp.where(jnp.isneginf(value), 0, value)

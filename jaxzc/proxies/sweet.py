@@ -130,3 +130,20 @@ def sweet_gradsign(
     for grads, signs, on in zip(loss_grads, sign_sums, active, strict=True):
         total = total + jnp.where(inside(grads, on, interval, signed_gate), jnp.abs(signs), 0).sum()
     return total
+
+
+def sweet_grad_norm(loss_grads: Sequence[Array], active: Sequence[Array], *, interval: Interval = NAS_BENCH_201) -> Array:
+    """Sum of the sizes of the sweet gradients.
+
+    Definition: sum over { t1 <= |g| < t2 } of |g|.
+    Source: Yang et al., Sweet Gradient Matters, 2023.
+    Authors' code: the difference of two sums (`effective_gradnorm`), which cancels in float32; the gated sum here does not. A 1-norm,
+        unlike grad_norm.
+    Labels: yes.
+    Init: PyTorch default.
+    Norm mode: batch.
+    Weights: convolution and linear kernels.
+    Direction: higher is better.
+    Fails: as sweetimator.
+    """
+    return _gated_sum(loss_grads, active, interval, lambda i: jnp.abs(loss_grads[i]))

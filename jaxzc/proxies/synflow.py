@@ -49,3 +49,25 @@ def synflow_bn(
     Fails: the normalised network is not homogeneous, so this is no longer a conserved flow; a 1x1 feature map is normalised to zero.
     """
     return _flow(weights, synflow_bn_grads, synflow_bn_exponent, log)
+
+
+def logsynflow(weights: Sequence[Array], synflow_grads: Sequence[Array], synflow_exponent: Array) -> Array:
+    """Synaptic flow with the logarithm of the gradients, so that no layer drowns the others.
+
+    Definition: sum |w log(1 + dR/dw)|, R as in synflow.
+    Source: Cavagnero et al., FreeREA: Training-Free Evolution-based Architecture Search, WACV 2023, section 3.3.
+    Authors' code: as here, in float64, with Kaiming weights (fan-out) drawn anew three times and averaged.
+    Labels: no.
+    Init: PyTorch default (the authors: Kaiming normal, fan-out).
+    Norm mode: none.
+    Weights: convolution and linear kernels.
+    Direction: higher is better.
+    Fails: the logarithm depends on the scale of the weights, and with it on the initialiser.
+    """
+    total = jnp.zeros(())
+    for w, g in zip(weights, synflow_grads, strict=True):
+        known = g > 0
+        # log(1 + g 2^e) of any exponent
+        logs = jnp.logaddexp(0, jnp.log(jnp.where(known, g, 1)) + synflow_exponent * math.log(2))
+        total = total + jnp.where(known, jnp.abs(w) * logs, 0).sum()
+    return total

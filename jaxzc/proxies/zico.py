@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 import jax.numpy as jnp
+import numpy as np
 
 from jaxzc.numerics import deviation
+from jaxzc.proxies.swap import swap
 from jaxzc.types import Array, JaxzcError
 
 
@@ -37,3 +39,58 @@ def zico(batch_grads: Sequence[Array], *, std_of: str = "signed") -> Array:
     Fails: heavy-tailed: a single weight with nearly equal gradients can supply most of a layer's sum; needs two batches at least.
     """
     return sum((layer_terms(g, std_of=std_of).sum() for g in batch_grads), jnp.zeros(()))
+
+
+def zico_bc(
+    batch_grads: Sequence[Array], active: Sequence[Array], map_positions: Sequence[int], channels: Sequence[int], *, beta: float = 1.0
+) -> Array:
+    """ZiCo with the bias towards thin and deep networks taken off.
+
+    Definition: zico - beta sum_l log( H_l W_l / sqrt(C_l) ), H_l W_l the positions and C_l the channels of convolution l's output.
+    Source: Bhardwaj et al., ZiCo-BC: A Bias Corrected Zero-Shot NAS for Vision Tasks, ICCV Workshops 2023, eq. 2.
+    Authors' code: not published; beta 1 for classification and detection, 2 for segmentation.
+    Labels: yes.
+    Init: PyTorch default.
+    Norm mode: batch.
+    Weights: convolution and linear kernels.
+    Direction: higher is better.
+    Fails: as zico; made for searches among repeated blocks of one input size.
+    """
+    bias = [
+        on.sum() * np.log(positions / c**0.5) for on, positions, c in zip(active, map_positions, channels, strict=True) if positions > 1
+    ]
+    return zico(batch_grads) - beta * jnp.stack([jnp.asarray(b) for b in bias]).sum()
+
+
+def l_swag(
+    batch_grads: Sequence[Array], swap_counts: Array, cells: Sequence[np.ndarray], *, depth: tuple[float, float] = (0.0, 1.0)
+) -> Array:
+    """Inverse deviation of the gradients' sizes over batches, times the number of sample-wise activation patterns.
+
+    Definition: ( sum_l log sum_w 1 / sqrt(Var_i |g_w(X_i)|) ) x swap, over the layers whose cell lies between two fractions of the depth.
+    Source: Casarin, Escalera & Lanz, L-SWAG: Layer-Sample Wise Activation with Gradients information for Zero-Shot NAS on Vision
+        Transformers, CVPR 2025, eq. 4.
+    Authors' code: not read. The paper picks the layers once for each benchmark, where the deviations of 1,000 networks spike; here all of
+        them, or `depth=(low, high)`. Its patterns are of the network's own weights; here those of swap.
+    Labels: yes.
+    Init: PyTorch default; for the patterns standard normal, drawn anew.
+    Norm mode: batch.
+    Weights: convolution and linear kernels.
+    Direction: higher is better.
+    Fails: as zico and swap; the first factor may be negative, which turns the second one round.
+    """
+    low, high = depth
+    if not 0 <= low < high <= 1:
+        raise JaxzcError(f"depth={depth!r}: expected (low, high) with 0 <= low < high <= 1")
+    last = max(int(c.max()) for c in cells)
+    total = jnp.zeros(())
+    for grads, cell in zip(batch_grads, cells, strict=True):
+        size = jnp.abs(grads)
+        std = deviation(size, 0)
+        same = (size.max(0) <= size.min(0)) | (std == 0)
+        inverse = jnp.where(same, 0, 1 / jnp.where(same, 1, std)).sum(-1)
+        # The stem and the head belong to no cell, and count where the whole depth does.
+        inside = (low * last <= cell) & (cell <= high * last) if (low, high) != (0, 1) else np.ones(len(cell), bool)
+        usable = (inverse > 0) & inside
+        total = total + jnp.where(usable, jnp.log(jnp.where(usable, inverse, 1)), 0).sum()
+    return total * swap(swap_counts)

@@ -7,8 +7,9 @@
 >>> space.to_string(state.archs[search.best(state)])
 """
 
+from jaxzc.aggregates.ranks import log_rank
 from jaxzc.search.algorithms import ALGORITHMS, NSGA2, AgingEvolution, Algorithm, LocalSearch, RandomSearch, SteadyState
-from jaxzc.search.problem import Limit, Problem, log_rank, parse_budget
+from jaxzc.search.problem import Limit, Problem, parse_budget
 from jaxzc.search.state import State, load, save
 from jaxzc.search.stepping import Search, lineage, run
 

@@ -7,10 +7,10 @@ import operator
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from jaxzc.aggregates.ranks import log_rank
 from jaxzc.types import Counts, JaxzcError, Space
 
 COUNTED = Counts._fields
@@ -119,19 +119,3 @@ class Problem:
     def describe(self) -> str:
         """The constraints in words, for messages."""
         return ",".join(str(c) if isinstance(c, Limit) else getattr(c, "__name__", repr(c)) for c in self.constraints) or "no constraint"
-
-
-def log_rank(scores: Any) -> np.ndarray:
-    """Float64 `[n]`: the sum over proxies of log(rank / n), rank 1 the lowest score, equal ones sharing the mean of their ranks.
-
-    scores: `[n, proxies]`, higher is better. A network with a NaN is ranked by nobody and gets NaN; n counts the others. The value depends
-    on the population: during a search, on all networks seen so far. Source: AZ-NAS (Lee & Ham, CVPR 2024), equation 12.
-    """
-    from scipy import stats  # a second of import that only this needs
-
-    scores = np.asarray(scores, np.float64)
-    valid = ~np.isnan(scores).any(axis=1)
-    total = np.full(len(scores), np.nan)
-    if valid.any():
-        total[valid] = np.log(stats.rankdata(scores[valid], axis=0) / np.count_nonzero(valid)).sum(axis=1)
-    return total

@@ -17,7 +17,7 @@ def proxy_scores(scorer: SpaceScorer, seed: int = 0) -> Scores:
     """The scores of the scorer's proxies, one column each in their order, with the weights of `seed`."""
 
     def score(archs: np.ndarray) -> np.ndarray:
-        rows = list(scorer.each(archs, seed))
+        rows = scorer.many(archs, seed)
         return np.array([[row[label] for label in scorer.proxies] for row in rows], np.float64).reshape(len(archs), len(scorer.proxies))
 
     return score

@@ -1,7 +1,7 @@
 """Cells whose operations are chosen by integers inside one compiled program: a loop over edges, and the loop's own derivatives.
 
-A graph is a directed acyclic graph of nodes: node 0 is the input, edge e adds `operation(node[source])` to node[target]; edges come in an
-order in which every source is complete before it is read. Left to JAX, differentiating a switch saves the residuals of all branches, and a
+A graph is a directed acyclic graph of nodes: each begins with a value (the first with the input, the others mostly with zeros), edge e adds
+`operation(node[source])` to node[target]; edges come in an order in which every source is complete before it is read. Left to JAX, differentiating a switch saves the residuals of all branches, and a
 loop that carries the nodes saves all of them for every edge. So the derivatives are loops written out here, closed under two
 differentiations:
 
@@ -34,6 +34,11 @@ def repeated(wiring: Wiring, count: int) -> list[tuple[int, int]]:
     return [(source + last * k, target + last * k) for k in range(count) for source, target in wiring]
 
 
+def begin(wiring: Wiring, x: Array) -> Array:
+    """What the nodes of a graph begin with whose input is x: `[nodes, B, H, W, C]`."""
+    return jnp.zeros((1 + max(target for _, target in wiring), *x.shape), x.dtype).at[0].set(x)
+
+
 def without_dead_edges(operations: Sequence[Operation], wiring: Wiring, genes: Array) -> Array:
     """Genes `[edges]` in which every edge that leads nowhere (no path of operations to the last node) is the zero operation."""
     zero = operations.index(ZERO)
@@ -47,16 +52,17 @@ def without_dead_edges(operations: Sequence[Operation], wiring: Wiring, genes: A
 
 
 def graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callable[..., tuple[Array, Any]]:
-    """The function (genes int `[edges]`, x `[B, H, W, C]`, `Edges`) -> (nodes `[nodes, B, H, W, C]`, what was kept `[edges, ...]`, zeros
-    where the operation is no convolution). Differentiable twice by x and the edges; what was kept is constant under differentiation."""
+    """The function (genes int `[edges]`, what the nodes begin with `[nodes, B, H, W, C]`, `Edges`) -> (nodes at the end, same shape, what was
+    kept `[edges, ...]`, zeros where the operation is no convolution). Differentiable twice by the nodes and the edges; what was kept is
+    constant under differentiation."""
     loop = _Loop(operations, wiring, post)
     value = jax.custom_vjp(loop.value)
     pull = {weights: _pull(loop, weights) for weights in (False, True)}
 
-    def forward(genes: Any, x: Any, edges: Any) -> Any:
+    def forward(genes: Any, start: Any, edges: Any) -> Any:
         by_weights = any(k.perturbed for k in edges.kernels)
-        genes, x, edges = jax.tree.map(lambda p: p.value, (genes, x, edges), is_leaf=lambda leaf: hasattr(leaf, "perturbed"))
-        nodes, ys, kept = value(genes, x, edges)
+        genes, start, edges = jax.tree.map(lambda p: p.value, (genes, start, edges), is_leaf=lambda leaf: hasattr(leaf, "perturbed"))
+        nodes, ys, kept = value(genes, start, edges)
         # None or not: a Python value that the residuals can carry, so that input gradients pay for no weight gradients.
         return (nodes, ys, kept), (genes, nodes, edges, ys, () if by_weights else None)
 
@@ -68,8 +74,8 @@ def graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callab
 
     value.defvjp(forward, backward, symbolic_zeros=True)
 
-    def outputs(genes: Array, x: Array, edges: Edges) -> tuple[Array, Any]:
-        nodes, _, kept = value(genes, x, edges)
+    def outputs(genes: Array, start: Array, edges: Edges) -> tuple[Array, Any]:
+        nodes, _, kept = value(genes, start, edges)
         return nodes, lax.stop_gradient(kept)
 
     return outputs
@@ -78,11 +84,9 @@ def graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callab
 def discrete_graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callable[..., tuple[list[Array], Any]]:
     """As `graph`, for genes that are Python ints: only the chosen operations are traced, and JAX differentiates them as they stand."""
 
-    def outputs(genes: Sequence[int], x: Array, edges: Edges) -> tuple[list[Array], Any]:
-        nodes, all_kept = [x], []
+    def outputs(genes: Sequence[int], start: Array, edges: Edges) -> tuple[list[Array], Any]:
+        nodes, all_kept = list(start), []
         for e, (source, target) in enumerate(wiring):
-            if target == len(nodes):
-                nodes.append(jnp.zeros_like(x))
             out, _, kept = edge_value(known(operations[genes[e]]), post, nodes[source], _at(edges, e))
             nodes[target] = nodes[target] + out
             all_kept.append(kept)
@@ -97,7 +101,6 @@ class _Loop:
     def __init__(self, operations: Sequence[Operation], wiring: Wiring, post: Post):
         self.post = post
         self.sources, self.targets = np.asarray(wiring, np.int32).T
-        self.nodes = 1 + max(target for _, target in wiring)
         # The zero operation is not in the switch: its edges are never visited.
         self.zero = operations.index(ZERO)
         self.fixed = [o for o in operations if isinstance(o, Fixed) and o is not ZERO]
@@ -125,7 +128,7 @@ class _Loop:
     def ends(self, e: Array) -> tuple[Array, Array]:
         return _at(jnp.asarray(self.sources), e), _at(jnp.asarray(self.targets), e)
 
-    def value(self, genes: Array, x: Array, edges: Edges) -> tuple[Array, Array, Any]:
+    def value(self, genes: Array, start: Array, edges: Edges) -> tuple[Array, Array, Any]:
         def visit(switch: Any, e: Array, source: Array, target: Array, carry: Any) -> Any:
             nodes, ys, kept = carry
 
@@ -136,9 +139,8 @@ class _Loop:
             node, y, kept_here = switch(on_edge)
             return _set(nodes, target, node), _set(ys, e, y), _set(kept, e, kept_here)
 
-        shapes = jax.eval_shape(lambda x, edge: edge_value(ZERO, self.post, x, edge), x, _at(edges, 0))
-        nodes = jnp.zeros((self.nodes, *x.shape), x.dtype).at[0].set(x)
-        return self.over(genes, visit, (nodes, *(_zeros(s, len(genes)) for s in shapes[1:])))
+        shapes = jax.eval_shape(lambda x, edge: edge_value(ZERO, self.post, x, edge), start[0], _at(edges, 0))
+        return self.over(genes, visit, (start, *(_zeros(s, len(genes)) for s in shapes[1:])))
 
     def pull(self, weights: bool, genes: Array, nodes: Array, edges: Edges, ys: Array, cts: Array, ct_ys: Any) -> tuple[Array, Edges]:
         """Cotangents of all nodes, and of the edges."""
@@ -156,7 +158,7 @@ class _Loop:
 
         return self.over(genes, visit, (cts, jax.tree.map(jnp.zeros_like, edges)), backwards=True)
 
-    def second(self, weights: bool, residuals: Any, u: Array, u_edges: Edges) -> Any:
+    def second(self, weights: bool, residuals: Any, us: Array, u_edges: Edges) -> Any:
         """Cotangents of (nodes, edges, ys, the initial cotangents of the nodes, ct_ys) from those of the pull's outputs."""
         genes, nodes, edges, ys, cts, ct_ys = residuals
 
@@ -174,24 +176,20 @@ class _Loop:
             u, d_node, d_edge, dy, d_ct_y = switch(on_edge)
             return _set(us, target, u), _set(d_nodes, source, d_node), *_set((d_edges, d_ys, d_ct_ys), e, (d_edge, dy, d_ct_y))
 
-        zeros = jax.tree.map(jnp.zeros_like, (nodes, nodes, edges, ys, ct_ys))
-        us, d_nodes, d_edges, d_ys, d_ct_ys = self.over(genes, visit, (zeros[0].at[0].set(u), *zeros[1:]))
+        zeros = jax.tree.map(jnp.zeros_like, (nodes, edges, ys, ct_ys))
+        us, d_nodes, d_edges, d_ys, d_ct_ys = self.over(genes, visit, (us, *zeros))
         return d_nodes, d_edges, d_ys, us, d_ct_ys
 
 
 def _pull(loop: _Loop, weights: bool) -> Any:
-    """The pull of a whole graph: (genes, nodes, edges, ys, ct_nodes, ct_ys) -> (dx, d edges), with a derivative of its own."""
-
-    def first(*arguments: Any) -> Any:
-        cts, d_edges = loop.pull(weights, *arguments)
-        return cts[0], d_edges
+    """The pull of a whole graph: (genes, nodes, edges, ys, ct_nodes, ct_ys) -> (d start, d edges), with a derivative of its own."""
 
     def forward(*arguments: Any) -> Any:
         cts, d_edges = loop.pull(weights, *arguments)
         *inputs, _, ct_ys = arguments
-        return (cts[0], d_edges), (*inputs, cts, ct_ys)
+        return (cts, d_edges), (*inputs, cts, ct_ys)
 
-    pull = jax.custom_vjp(first)
+    pull = jax.custom_vjp(lambda *arguments: loop.pull(weights, *arguments))
     pull.defvjp(forward, lambda residuals, cotangents: (None, *loop.second(weights, residuals, *cotangents)))
     return pull
 

@@ -19,7 +19,8 @@ from jaxzc import initialisers
 from jaxzc.types import Array, Forward, JaxzcError, LayerGroup, Norm, Normalise, Tap
 from jaxzc_spaces.layers import Pass
 
-Path = tuple[str, ...]
+Path = tuple[Any, ...]
+"""Keys of nested parameters: words, and the numbers of a list's members."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +47,11 @@ class _Recorder(Pass):
 
     def __init__(self) -> None:
         super().__init__()
-        self.kernels: list[tuple[nnx.Param, tuple[int, ...]]] = []
+        self.kernels: list[tuple[nnx.Param, tuple[int, ...], int]] = []
         self.inputs: list[tuple[tuple[int, ...], int]] = []
 
     def layer(self, kernel: nnx.Param, y: Array) -> Array:
-        self.kernels.append((kernel, y.shape[1:]))
+        self.kernels.append((kernel, y.shape[1:], self.cell))
         return y
 
     def relu(self, x: Array, hooks: int = 1) -> Array:
@@ -58,28 +59,30 @@ class _Recorder(Pass):
         return jax.nn.relu(x)
 
 
-def blueprint(make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: Callable[[str], int]) -> Blueprint:
+def blueprint(make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: Callable[[str], int] | None = None) -> Blueprint:
     """The blueprint of the module that `make` builds, called as module(images, pass).
 
-    cell: for the first word of a kernel's path, the number of the cell, in depth order, that it belongs to; -1 outside cells.
+    cell: for the first word of a kernel's path, the number of the cell, in depth order, that it belongs to; -1 outside cells. Without, it
+    is what the module writes into its pass (`Pass.cell`).
     """
     recorder, paths = _Recorder(), {}
 
     def run(images: Array) -> Any:
         module: Any = make()
-        paths.update({id(node): tuple(map(str, path)) for path, node in nnx.iter_graph(module) if isinstance(node, nnx.Param)})
+        paths.update({id(node): tuple(path) for path, node in nnx.iter_graph(module) if isinstance(node, nnx.Param)})
         return module(images, recorder)
 
     jax.eval_shape(run, jax.ShapeDtypeStruct((2, *image_shape), jnp.float32))
     graph, state = nnx.split(nnx.eval_shape(make))
     layers: dict[Any, list[tuple[int, Path]]] = {}
-    for number, (kernel, out) in enumerate(recorder.kernels):
+    for number, (kernel, out, _) in enumerate(recorder.kernels):
         layers.setdefault((tuple(kernel.shape), out), []).append((number, paths[id(kernel)]))
+    cells = [inside if cell is None else cell(str(paths[id(kernel)][0])) for kernel, _, inside in recorder.kernels]
     groups = [
-        LayerGroup("/".join(m[0][1]), shape, math.prod(shape[:-1]), shape[-1], tuple(cell(path[0]) for _, path in m))
+        LayerGroup("/".join(map(str, m[0][1])), shape, math.prod(shape[:-1]), shape[-1], tuple(cells[number] for number, _ in m))
         for (shape, _), m in layers.items()
     ]
-    fan_in = {paths[id(kernel)]: math.prod(kernel.shape[:-1]) for kernel, _ in recorder.kernels}
+    fan_in = {paths[id(kernel)]: math.prod(kernel.shape[:-1]) for kernel, _, _ in recorder.kernels}
     owners = {_bias_of(path): path for path in fan_in}
     biases = [(path, fan_in[owners[path]]) for path in paths.values() if path in owners]
     relus: dict[Any, list[int]] = {}
@@ -94,6 +97,13 @@ def blueprint(make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: 
         tuple(map(tuple, relus.values())),
         tuple(hooks for _, hooks in recorder.inputs),
     )
+
+
+def discrete_network(
+    make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: Callable[[str], int] | None = None
+) -> "DiscreteNetwork":
+    """The network of the module that `make` builds; arguments as for `blueprint`."""
+    return DiscreteNetwork(blueprint(make, image_shape, cell))
 
 
 def _bias_of(kernel: Path) -> Path:

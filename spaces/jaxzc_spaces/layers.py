@@ -4,7 +4,7 @@ A network's module is called with images and a `Pass`; it hands every convolutio
 in the order in which they run. Shapes: activations `[B, H, W, C]`, kernels HWIO (depthwise `[k, k, 1, C]`), linear `[in, out]`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
 
@@ -27,11 +27,13 @@ class Pass:
     """One pass through a discrete network.
 
     norm: how batch normalisation acts. tap: what is read. perturb: what the tap is given for each layer, in the order of execution.
-    layers, relus: what the tap kept, in that order. exponent: with `norm="none"`, the power of two taken out of the activations so far.
+    layers, relus: what the tap kept, in that order. cell: the number of the cell that the module is in, where the module says so.
+    exponent: with `norm="none"`, the power of two taken out of the activations so far.
     """
 
     def __init__(self, norm: Norm | Normalise = "batch", tap: Tap | None = None, perturb: Sequence[Any] | None = None):
         self.norm, self.tap, self.perturb = norm, tap or Tap(), perturb
+        self.cell = -1
         self.layers: list[Any] = []
         self.relus: list[Any] = []
         self.exponent = jnp.zeros((), jnp.int32)
@@ -43,6 +45,11 @@ class Pass:
         y, kept = self.tap.layer(y, None if self.perturb is None else self.perturb[len(self.layers)])
         self.layers.append(kept)
         return y
+
+    def conv(self, op: Callable[[Array, Array], Array], x: Array, kernel: nnx.Param, bias: nnx.Param | None = None) -> Array:
+        """The layer `op(x, kernel)`, with a bias on the scale of the activations."""
+        y = op(x, kernel[...])
+        return self.layer(kernel, y if bias is None else y + self.bias(bias[...]))
 
     def relu(self, x: Array, hooks: int = 1) -> Array:
         """ReLU. hooks: how many modules the authors' hooks count here, those whose type name contains "ReLU"."""

@@ -23,6 +23,7 @@ from jaxzc_spaces import vectors
 from jaxzc_spaces.nasbench201_cells import NO_TAP, NasBench201Net, is_conv
 from jaxzc_spaces.nasbench201_encoding import EDGES, OPS
 from jaxzc_spaces.nasbench201_graph import graph
+from jaxzc_spaces.paths import leaf, with_leaves
 
 
 @dataclass(frozen=True)
@@ -141,15 +142,10 @@ class CellNetwork:
         return self.space.groups
 
     def weights(self, params: Any) -> list[Array]:
-        return [_leaf(params, g.name).reshape(-1, *g.kernel) for g in self.groups]
+        return [leaf(params, g.name).reshape(-1, *g.kernel) for g in self.groups]
 
     def with_weights(self, params: Any, weights: Sequence[Array]) -> Any:
-        params = jax.tree.map(lambda a: a, params)
-        for group, w in zip(self.groups, weights, strict=True):
-            *path, last = group.name.split("/")
-            parent = _leaf(params, "/".join(path)) if path else params
-            parent[last] = w.reshape(parent[last].shape)
-        return params
+        return with_leaves(params, {group.name: w for group, w in zip(self.groups, weights, strict=True)})
 
     def map_params(self, fn: Callable[[Array], Array], params: Any) -> Any:
         return jax.tree.map(fn, params)
@@ -174,9 +170,3 @@ class CellNetwork:
 
     def forward(self, params: Any, images: Array, *, norm: Norm, tap: Tap | None = None) -> Forward:
         return self.space.module(params)(images, self.arch, norm, tap or NO_TAP)
-
-
-def _leaf(params: Any, path: str) -> Any:
-    for key in path.split("/"):
-        params = params[int(key)] if key.isdigit() else params[key]
-    return params

@@ -1,0 +1,54 @@
+"""Which combination of proxies ranks best? Tries every one on the architectures that it is given, and says how many it tried.
+
+    python benchmarks/aggregates.py scores.parquet --table accuracies.csv.gz --metric test_accuracy --rows 500
+
+The choice that it prints is fitted to these architectures: judge it on others, with `jaxzc evaluate --aggregate`. Nothing is weighted; a
+combination is a set of proxies and a rule, by Kendall's tau-b. NaN ranks last, as in the aggregates that ship with jaxzc.
+"""
+
+import argparse
+from itertools import combinations
+
+import numpy as np
+from scipy import stats
+
+from jaxzc import catalogue
+from jaxzc.selection import split_names
+from jaxzc.tables import read_scores, read_truth
+
+CANDIDATES = "sweet_ntk,sweetimator,sweet_snip,sweet_gradsign,naswot,synflow,zico,jacob_cov,snr_snip,lnwot,tcet_snip,layers,flops,params"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scores", help="Parquet file of `jaxzc score`, one seed")
+    parser.add_argument("--table", required=True)
+    parser.add_argument("--metric", required=True)
+    parser.add_argument("--rows", type=int, help="only the first N rows of the scores (default: all)")
+    parser.add_argument("--candidates", default=CANDIDATES, help="proxies to combine (default: %(default)s)")
+    parser.add_argument("--largest", type=int, default=5, help="proxies in a combination at most (default: %(default)s)")
+    parser.add_argument("--show", type=int, default=10, help="of each size (default: %(default)s)")
+    given = parser.parse_args()
+    columns, truth = read_scores(given.scores).columns, read_truth(given.table, given.metric)
+    archs = columns["arch"].tolist()[: given.rows]
+    known = np.array([np.isfinite(truth.get(a, np.nan)) for a in archs])
+    accuracy = np.array([truth.get(a, np.nan) for a in archs])[known]
+    higher = catalogue.directions()
+    ranks = {}
+    for name in split_names(given.candidates):
+        score = columns[name][: given.rows][known] * (-1 if higher.get(name.partition("(")[0]) is False else 1)
+        ranks[name] = stats.rankdata(np.where(np.isnan(score), -np.inf, score)) / len(score)
+    tried = []
+    for size in range(1, given.largest + 1):
+        for names in combinations(ranks, size):
+            chosen = np.stack([ranks[name] for name in names])
+            rules = {"log_rank": np.log(chosen).sum(0), "rank_sum": chosen.sum(0)} if size > 1 else {"alone": chosen[0]}
+            tried += [(float(stats.kendalltau(score, accuracy)[0]), size, f"{rule}({','.join(names)})") for rule, score in rules.items()]
+    print(f"{len(accuracy)} architectures, {len(tried):,} combinations tried, Kendall against {given.metric}")
+    for size in range(1, given.largest + 1):
+        best = sorted((t for t in tried if t[1] == size), reverse=True)[: given.show]
+        print("\n" + "\n".join(f"{tau:.4f}  {text}" for tau, _, text in best))
+
+
+if __name__ == "__main__":
+    main()

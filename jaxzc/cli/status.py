@@ -1,0 +1,98 @@
+"""`jaxzc status`: how far a job is, who is at work on it, and what failed."""
+
+import argparse
+import json
+from typing import Any
+
+from jaxzc import jobs
+from jaxzc.jobs import Store, leases_of
+from jaxzc.jobs.recorder import HEARTBEATS
+
+HELP = "say how far a scoring job is, who is at work on it, and what failed"
+EPILOG = """example:
+  jaxzc status night
+  jaxzc status night --failures
+"""
+
+
+def add(commands: Any) -> None:
+    command = commands.add_parser(
+        "status", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    command.add_argument("job", metavar="DIR", help="directory (or URL) that `jaxzc score --out DIR` wrote to")
+    command.add_argument("--failures", action="store_true", help="list every architecture that failed, with its error")
+    command.add_argument("--json", action="store_true", help="one JSON object, for programs")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    store = jobs.store(arguments.job)
+    merged = jobs.merge(store)
+    rows, labels = len(merged.columns["arch"]), merged.labels
+    facts = {
+        "job": arguments.job,
+        "settings": merged.settings,
+        "rows": rows,
+        "proxies": labels,
+        "scores": rows * len(labels),
+        "missing": merged.missing,
+        "failed": [{"arch": arch, "seed": seed, "error": error} for arch, seed, error in merged.failed],
+        "bad_parts": [{"part": name, "reason": reason} for name, reason in merged.troubles],
+        "set_aside": [name for name in store.names("parts") if name.endswith(".corrupt")],
+        "stripes": _stripes(store),
+        "seconds": round(merged.seconds, 3),
+    }
+    print(json.dumps(facts, indent=1) if arguments.json else _in_words(facts, arguments.failures))
+
+
+def _stripes(store: Store) -> list[dict[str, Any]]:
+    """The heartbeats of all stripes; one that says `scoring` while nobody holds the stripe ended without a word."""
+    held, found = leases_of(store), []
+    for name in store.names(HEARTBEATS):
+        try:
+            beat = json.loads(store.read(f"{HEARTBEATS}/{name}"))
+        except (FileNotFoundError, ValueError):
+            continue
+        if isinstance(beat, dict):
+            found.append(beat | {"held": beat.get("stripe") in held})
+    return found
+
+
+def _in_words(facts: dict[str, Any], failures: bool) -> str:
+    there = facts["scores"] - facts["missing"]
+    share = 100 * there / facts["scores"] if facts["scores"] else 100.0
+    size = f"{facts['rows']:,} rows, {len(facts['proxies'])} proxies"
+    lines = [f"{facts['job']}: {there:,} of {facts['scores']:,} scores are there ({share:.1f} %): {size}"]
+    for beat in facts["stripes"]:
+        lines.append(_stripe(beat))
+    if facts["bad_parts"]:
+        lines += [f"  bad part {bad['part']}: {bad['reason']}; the next run sets it aside" for bad in facts["bad_parts"]]
+    if facts["set_aside"]:
+        lines.append(f"  {len(facts['set_aside'])} bad parts were set aside (parts/*.corrupt) and scored again")
+    if facts["failed"]:
+        lines.append(f"  {len(facts['failed'])} rows failed{'' if failures else '; --failures lists them'}")
+        lines += [f"    {f['arch']} seed {f['seed']}: {f['error']}" for f in facts["failed"] if failures]
+    return "\n".join(lines)
+
+
+def _stripe(beat: dict[str, Any]) -> str:
+    done, total = beat.get("there_before", 0) + beat.get("done", 0), beat.get("total", 0)
+    state = beat.get("state")
+    if state == "scoring" and not beat["held"]:
+        state = "ended without a word; its command goes on"
+    speed = ""
+    if state == "scoring" and beat.get("rows_per_second"):
+        speed = f", {beat['rows_per_second']:.3g} rows/s, {duration(beat['seconds_left'])} left"
+    failed = f", {beat['failed']} failed" if beat.get("failed") else ""
+    who = f"{beat.get('host')}:{beat.get('pid')}, {beat.get('time')}"
+    return f"  stripe {beat.get('stripe')}: {done:,} of {total:,} rows{speed}{failed}; {state} ({who})"
+
+
+def duration(seconds: float) -> str:
+    """Two units at most: `3 h 20 min`."""
+    minutes = round(seconds / 60)
+    if minutes >= 60 * 48:
+        return f"{minutes // 1440} d {minutes % 1440 // 60} h"
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min" if minutes else f"{seconds:.0f} s"

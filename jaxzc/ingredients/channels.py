@@ -1,0 +1,68 @@
+"""MeCo's pass: how nearly dependent the channels of each feature map are, on one image of noise."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxzc.ingredients.drawn import named
+from jaxzc.numerics import correlation
+from jaxzc.resolver import makes
+from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
+from jaxzc.widening import in_float64
+
+SAMPLED = 8
+"""Channels of MeCo_opt's smaller matrix."""
+
+
+@makes(meco_minima="F of 4 images", meco_sampled_minima="F of 4 images")
+def channel_minima(network: Network, params: Any, meco_image: Array, norm: Norm, key: Array, *, wanted: frozenset[str]) -> dict[str, Any]:
+    """Smallest eigenvalue of the Pearson correlation between the channels of every convolution's output (of the first image), per group
+    `[layers]`; meco_sampled_minima: of SAMPLED channels drawn at random. 0 where a channel is constant and where the layer does not
+    exist."""
+
+    def layer(y: Array, _: Any) -> tuple[Array, Array]:
+        return y, correlation(y[0].reshape(-1, y.shape[-1]).T)
+
+    try:
+        matrices = network.forward(params, meco_image, norm=norm, tap=Tap(layer=layer)).layers or ()
+    except JaxzcError:
+        raise
+    except (TypeError, ValueError) as error:
+        size = "x".join(map(str, meco_image.shape[1:3]))
+        raise JaxzcError(f"needs a network that takes an image of {size} pixels, and this one does not ({error})") from error
+    made = {}
+    if "meco_minima" in wanted:
+        made["meco_minima"] = [smallest(m) for m in matrices]
+    if "meco_sampled_minima" in wanted:
+        keys = jax.random.split(named(key, "meco_channels"), len(matrices))
+        sampled = [jax.random.permutation(k, m.shape[-1])[:SAMPLED] for k, m in zip(keys, matrices, strict=True)]
+        made["meco_sampled_minima"] = [smallest(m[:, i][:, :, i]) for m, i in zip(matrices, sampled, strict=True)]
+    return made
+
+
+def smallest(matrices: Array) -> Array:
+    """Smallest eigenvalue of each of `[layers, C, C]`; 0 where an entry is not finite."""
+
+    def run(matrices: Array) -> Array:
+        finite = jnp.isfinite(matrices).all((1, 2))
+        values = jnp.linalg.eigvalsh(jnp.where(finite[:, None, None], matrices, jnp.eye(matrices.shape[-1])))[:, 0]
+        return jnp.where(finite, values, 0)
+
+    return in_float64(run)(matrices)
+
+
+@makes(map_positions="", channels="")
+def layer_sizes(network: Network, params: Any, batches: Any, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
+    """Per group: map_positions, int, height x width of the output; channels, int, its channels."""
+    tap = Tap(layer=lambda y, _: (y, y))
+    images = jnp.asarray(batches[0].images)
+    shapes = jax.eval_shape(lambda p, x: network.forward(p, x, norm=norm, tap=tap).layers, params, images)
+    return {
+        "map_positions": [int(np.prod(s.shape[2:-1], dtype=int)) for s in shapes],
+        "channels": [g.channels for g in network.groups],
+    }
+
+
+MAKERS = [channel_minima, layer_sizes]

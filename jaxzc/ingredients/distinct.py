@@ -1,0 +1,78 @@
+"""Counting distinct patterns of ReLU signs: of units over a few images (SWAP), and of images over all units (linear regions)."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxzc.ingredients.patterns import relu_code
+from jaxzc.resolver import makes
+from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
+
+LIMIT = 16
+"""Images over which a unit's pattern is one of at most 2**16."""
+
+
+@makes(swap_counts="8F of 16 images")
+def swap_counts(network: Network, swap_params: Any, swap_images: Array, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
+    """For each of `swap_params`, how many different rows the matrix [units, images] of the signs of all ReLU inputs has, int32
+    `[repeats]`."""
+    if len(swap_images) > LIMIT:
+        raise JaxzcError(f"swap_images holds {len(swap_images)} images: give at most {LIMIT}, which have {2**LIMIT} patterns")
+
+    def seen(x: Array) -> Array:
+        code = relu_code(x).astype(jnp.int32)
+        words = (code << jnp.arange(len(code), dtype=jnp.int32)[:, None]).sum(0, dtype=jnp.int32)
+        return jnp.zeros(1 << len(code), bool).at[words].set(True)
+
+    def count(params: Any) -> Array:
+        relus = network.forward(params, swap_images, norm=norm, tap=Tap(relu=seen)).relus
+        if not relus:
+            raise JaxzcError("needs the patterns of ReLU inputs, and this network has no ReLU")
+        return jnp.stack([table.any(0) for table in relus]).any(0).sum(dtype=jnp.int32)
+
+    return {"swap_counts": jax.lax.map(count, swap_params)}
+
+
+@makes(region_count="F of 47 images")
+def region_count(network: Network, region_params: Any, region_images: Array, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
+    """How many of `region_images [batches, n, H, W, channels]` differ in the sign of some ReLU input, int32 scalar: the number of linear
+    regions that the images fall into. Codes are compared by 64 hashed bits. (3,000 crops of 4 x 4 are the pixels of 47 CIFAR images.)"""
+
+    def codes(images: Array) -> Array:
+        relus = network.forward(region_params, images, norm=norm, tap=Tap(relu=lambda x: hashed(relu_code(x)))).relus
+        if not relus:
+            raise JaxzcError("needs the patterns of ReLU inputs, and this network has no ReLU")
+        rng = np.random.default_rng(0)
+        total = jnp.zeros((len(images), 2), jnp.uint32)
+        for group in relus:
+            odd = jnp.asarray(2 * rng.integers(0, 2**31, len(group)) + 1, jnp.uint32)
+            total = total + (group * odd[:, None, None]).sum(0, dtype=jnp.uint32)
+        return total
+
+    return {"region_count": distinct(jax.lax.map(codes, region_images).reshape(-1, 2))}
+
+
+def hashed(code: Array) -> Array:
+    """64 bits of each row of `code`, bool `[B, units]`, as uint32 `[B, 2]`: two sums of random numbers modulo 2**32, linear in the code."""
+    unit = jnp.arange(code.shape[1], dtype=jnp.uint32)
+    words = [_mixed(unit * jnp.uint32(2) + jnp.uint32(k)) for k in (0, 1)]
+    return jnp.stack([jnp.where(code, w, jnp.uint32(0)).sum(1, dtype=jnp.uint32) for w in words], axis=1)
+
+
+def _mixed(x: Array) -> Array:
+    """A permutation of uint32 whose bits look random (the finaliser of MurmurHash3)."""
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        x = (x ^ (x >> jnp.uint32(shift))) * jnp.uint32(factor)
+    return x ^ (x >> jnp.uint32(16))
+
+
+def distinct(rows: Array) -> Array:
+    """How many different rows `[n, 2]` has, int32 scalar."""
+    first, second = jax.lax.sort((rows[:, 0], rows[:, 1]), num_keys=2)
+    changes = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
+    return changes.sum(dtype=jnp.int32) + 1
+
+
+MAKERS = [swap_counts, region_count]

@@ -1,0 +1,39 @@
+"""The Fisher information of one weight of every layer, as VKDNW takes it."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxzc.resolver import makes
+from jaxzc.types import Array, Network
+
+SMOOTHING = 0.05
+"""How much of the uniform distribution is mixed into the predicted one, so that its covariance has full rank on the simplex."""
+
+
+@makes(layer_fisher="F + 10B of 16 images")
+def layer_fisher(network: Network, vkdnw_params: Any, vkdnw_images: Array, *, wanted: frozenset[str]) -> dict[str, Any]:
+    """Mean over images of J' (diag(p) - p p') J, `[layers, layers]`: J the Jacobian of an image's logits by the first weight of every
+    kernel, p the smoothed predictions; fresh running statistics. Rows of layers that do not exist are zero."""
+    kernels = network.weights(vkdnw_params)
+    sizes = [len(w) for w in kernels]
+    ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
+
+    def logits(shift: Array, image: Array) -> Array:
+        flat = [w.reshape(len(w), -1) for w in kernels]
+        moved = [f.at[:, 0].add(shift[end - n : end]).reshape(w.shape) for f, w, n, end in zip(flat, kernels, sizes, ends, strict=True)]
+        return network.forward(network.with_weights(vkdnw_params, moved), image[None], norm="init").logits[0]
+
+    def one(image: Array) -> Array:
+        out, pull = jax.vjp(lambda shift: logits(shift, image), jnp.zeros(ends[-1], kernels[0].dtype))
+        jacobian = jax.vmap(lambda ct: pull(ct)[0])(jnp.eye(len(out), dtype=out.dtype))
+        p = jax.nn.softmax(out) * (1 - SMOOTHING) + SMOOTHING / len(out)
+        return jacobian.T @ ((jnp.diag(p) - jnp.outer(p, p)) @ jacobian)
+
+    exists = jnp.concatenate(network.active())
+    total = jax.lax.map(one, vkdnw_images).mean(0)
+    return {"layer_fisher": jnp.where(exists[:, None] & exists, total, 0)}
+
+
+MAKERS = [layer_fisher]

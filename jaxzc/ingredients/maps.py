@@ -1,0 +1,105 @@
+"""AZ-NAS's pass: the outputs of the stem and of every cell on noise, and what one backward pass through each cell does to a probe.
+
+Every map is cut off and goes on as stop_gradient(map) + 0, and the derivative by that zero is taken: one backward pass of
+sum_l <probe_l, map_l> then gives J_l' probe_l of every cell l at once, where a derivative by the maps themselves would flow on.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxzc.ingredients.drawn import named
+from jaxzc.resolver import makes
+from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
+from jaxzc.widening import in_float64
+
+
+def map_shapes(network: Network, params: Any, images: Array, norm: Norm) -> list[Any]:
+    """Shape and dtype `[maps, B, H, W, channels]` of every map group; raises `JaxzcError` where the network offers no maps."""
+    tap = Tap(cell=lambda y, _: (y, y))
+    shapes = jax.eval_shape(lambda p, x: network.forward(p, x, norm=norm, tap=tap).cells, params, images)
+    if shapes is None:
+        raise JaxzcError(
+            "needs the feature maps of cells (the ingredient map_entropies or map_gains), which this network does not offer: "
+            "score a space that has cells, or leave this proxy out"
+        )
+    return list(shapes)
+
+
+@makes(az_probes="")
+def probes(network: Network, az_params: Any, az_images: Array, norm: Norm, key: Array, *, wanted: frozenset[str]) -> dict[str, Any]:
+    """Random signs, one array per map group `[maps, B, H, W, channels]` (the first, the stem's, is not used)."""
+    shapes = map_shapes(network, az_params, az_images, norm)
+    keys = jax.random.split(named(key, "az_probes"), len(shapes))
+    return {"az_probes": [jax.random.rademacher(k, s.shape, s.dtype) for k, s in zip(keys, shapes, strict=True)]}
+
+
+@makes(map_entropies="F", map_gains="F + B", map_identities="F + B")
+def az_pass(network: Network, az_params: Any, az_images: Array, az_probes: Any, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
+    """In depth order: map_entropies [maps], the entropy of the normalised eigenvalues of each map's channel covariance; map_gains
+    [maps - 1], the largest singular value of g_in' g_out / positions for each pair of adjacent maps (g_in of a larger map is folded into
+    channels); map_identities, bool [maps - 1], whether g_in is g_out exactly."""
+    pulls = bool(wanted & {"map_gains", "map_identities"})
+    shifts = [jnp.zeros(s.shape, s.dtype) for s in map_shapes(network, az_params, az_images, norm)]
+
+    def cell(y: Array, shift: Array) -> tuple[Array, Any]:
+        rows = y.reshape(-1, y.shape[-1])
+        centred = rows - rows.mean(0)
+        return lax.stop_gradient(y) + shift, {"map": y if pulls else None, "covariance": lax.stop_gradient(centred.T @ centred / len(rows))}
+
+    def run(shifts: Any) -> tuple[Any, Any]:
+        kept = network.forward(az_params, az_images, norm=norm, tap=Tap(cell=cell, cell_perturb=shifts)).cells or ()
+        return [k["map"] for k in kept], [k["covariance"] for k in kept]
+
+    made: dict[str, Any] = {}
+    if pulls:
+        _, pull, covariances = jax.vjp(run, shifts, has_aux=True)
+        made |= _gains(pull([p.astype(s.dtype) for p, s in zip(az_probes, shifts, strict=True)])[0], az_probes)
+    else:
+        covariances = run(shifts)[1]
+    if "map_entropies" in wanted:
+        made["map_entropies"] = jnp.concatenate([in_float64(entropy)(c) for c in covariances])
+    return made
+
+
+def entropy(covariances: Array) -> Array:
+    """-sum p log(p + 1e-8) of the eigenvalues, divided by their sum, of matrices `[maps, C, C]`; NaN where all are 0."""
+    finite = jnp.isfinite(covariances).all((1, 2))
+    values = jnp.maximum(jnp.linalg.eigvalsh(jnp.where(finite[:, None, None], covariances, 0)), 0)
+    p = values / values.sum(-1, keepdims=True)
+    return -(p * jnp.log(p + 1e-8)).sum(-1)
+
+
+def _gains(pulled: Any, probes: Any) -> dict[str, Any]:
+    g_in = [g for group in pulled for g in group][:-1]  # nothing follows the last map
+    g_out = [p for group in probes for p in group][1:]
+    by_shape: dict[Any, list[int]] = {}
+    products = [_product(a, b.astype(a.dtype)) for a, b in zip(g_in, g_out, strict=True)]
+    for i, product in enumerate(products):
+        by_shape.setdefault(product.shape, []).append(i)
+    gains = jnp.zeros(len(products), products[0].dtype)
+    for places in by_shape.values():
+        stacked = jnp.stack([products[i] for i in places])
+        gains = gains.at[jnp.array(places)].set(in_float64(_largest_singular)(stacked))
+    same = [jnp.all(a == b) if a.shape == b.shape else jnp.zeros((), bool) for a, b in zip(g_in, g_out, strict=True)]
+    return {"map_gains": gains, "map_identities": jnp.stack(same)}
+
+
+def _product(g_in: Array, g_out: Array) -> Array:
+    """g_in' g_out / positions `[C_in * stride**2, C_out]`, positions those of the smaller map."""
+    b, h, w, c = g_out.shape
+    stride = g_in.shape[1] // h
+    folded = g_in.reshape(b, h, stride, w, stride, -1).transpose(0, 1, 3, 2, 4, 5).reshape(b * h * w, -1)
+    return folded.T @ g_out.reshape(-1, c) / (b * h * w)
+
+
+def _largest_singular(matrices: Array) -> Array:
+    gram = jnp.swapaxes(matrices, 1, 2) @ matrices
+    finite = jnp.isfinite(gram).all((1, 2))
+    values = jnp.linalg.eigvalsh(jnp.where(finite[:, None, None], gram, 0))[:, -1]
+    return jnp.where(finite, jnp.sqrt(jnp.maximum(values, 0)), jnp.nan)
+
+
+MAKERS = [probes, az_pass]

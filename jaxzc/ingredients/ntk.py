@@ -1,0 +1,40 @@
+"""The neural tangent kernel of the summed logits of a few images."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxzc.ingredients.examples import CHUNK
+from jaxzc.ingredients.trees import without_biases
+from jaxzc.resolver import makes
+from jaxzc.types import Array, Network, Norm
+
+
+def _gram(gradients: list[Array]) -> Array:
+    flat = [g.reshape(len(g), -1) for g in gradients]
+    return jnp.stack([jnp.matmul(g, g.T, precision=jax.lax.Precision.HIGHEST) for g in flat]).sum(0)
+
+
+@makes(ntk="F + 16B of 16 images")
+def ntk(network: Network, params: Any, ntk_images: Array, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
+    """Theta `[n, n]` of `ntk_images [n, ...]`: inner products of d(sum of logits of image i) / d(every parameter but biases), the images
+    passing as one batch (with batch normalisation each logit depends on every image). Memory: n times the parameters."""
+    leaves, put = without_biases(params)
+    logits, pull = jax.vjp(lambda leaves: network.forward(put(leaves), ntk_images, norm=norm).logits, leaves)
+    each = jnp.eye(len(logits), dtype=logits.dtype)[:, :, None] * jnp.ones_like(logits[0])
+    return {"ntk": _gram(jax.vmap(lambda ct: pull(ct)[0])(each))}
+
+
+@makes(ntk_init="F + B of 16 images")
+def ntk_init(network: Network, params: Any, ntk_images: Array, *, wanted: frozenset[str]) -> dict[str, Any]:
+    """As `ntk`, with fresh running statistics (eval mode of an untrained network)."""
+    leaves, put = without_biases(params)
+
+    def gradient(image: Array) -> list[Array]:
+        return jax.grad(lambda leaves: network.forward(put(leaves), image[None], norm="init").logits.sum())(leaves)
+
+    return {"ntk_init": _gram(jax.lax.map(gradient, ntk_images, batch_size=CHUNK))}
+
+
+MAKERS = [ntk, ntk_init]

@@ -1,0 +1,46 @@
+"""Zen-score's pair of forward passes: Gaussian weights, an image of noise and the same image with a little more noise."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxzc.resolver import makes
+from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
+
+SIZE = 0.01
+"""How much of the second noise is added (the authors' gamma)."""
+
+
+def _variance(x: Array) -> dict[str, Array]:
+    """Mean over channels of the unbiased variance over examples and positions."""
+    rows = x.reshape(-1, x.shape[-1])
+    return {"variance": rows.var(0, ddof=1).mean(), "exists": jnp.ones((), bool)}
+
+
+@makes(zen_difference="2F", zen_variances="2F", zen_exists="2F")
+def zen_pair(
+    network: Network, zen_params: Any, zen_images: Array, zen_noise: Array, norm: Norm, *, wanted: frozenset[str]
+) -> dict[str, Any]:
+    """zen_difference, f(x) - f(x + 0.01 e), `[B, ...]`, f the output of the network's last ReLU, which global pooling takes;
+    zen_variances, mean over channels of the batch variance of every normalisation layer's input, `[2, norms]`: on x and on x + 0.01 e;
+    zen_exists, bool `[norms]`."""
+
+    def run(images: Array) -> tuple[Array, Any]:
+        out = network.forward(zen_params, images, norm=norm, tap=Tap(norm=_variance, relu=jax.nn.relu))
+        if not out.norms:
+            raise JaxzcError(
+                "needs the inputs of normalisation layers (the ingredient zen_variances), which this network does not offer: "
+                "score a space, or leave this proxy out"
+            )
+        return (out.relus or ())[-1][-1], out.norms
+
+    features, norms = jax.vmap(run)(jnp.stack([zen_images, zen_images + SIZE * zen_noise]))
+    return {
+        "zen_difference": features[0] - features[1],
+        "zen_variances": jnp.concatenate([n["variance"] for n in norms], axis=1),
+        "zen_exists": jnp.concatenate([n["exists"][0] for n in norms]),
+    }
+
+
+MAKERS = [zen_pair]

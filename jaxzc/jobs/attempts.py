@@ -1,0 +1,120 @@
+"""Scoring what may fail: one bad architecture is found, recorded and left behind, and a process that is broken stops.
+
+Memory that runs out is answered with a smaller chunk, then with architectures one by one. Any other error of a block is searched for
+by halving it. Errors of what the user gave (`JaxzcError`) are not failures of an architecture, and are raised.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxzc.jobs.parts import Row
+from jaxzc.jobs.work import Unit
+from jaxzc.scoring import Batches, SpaceScorer, static_genes
+from jaxzc.types import JaxzcError
+
+DOUBTS = 10
+"""Failures in a row after which it is asked whether the process, and not the architectures, is at fault."""
+
+
+class Attempts:
+    """Scores units with the proxies of one scorer. batches: seed -> images. identities: label -> name in the parts."""
+
+    def __init__(
+        self,
+        scorer: SpaceScorer,
+        batches: Mapping[int, Batches],
+        identities: Mapping[str, str],
+        note: Callable[[str], None] = lambda text: None,
+    ):
+        self.scorer, self.batches, self.identities, self.note = scorer, batches, identities, note
+        self._of_seed: dict[int, SpaceScorer] = {}
+
+    def rows(self, units: Sequence[Unit]) -> Iterator[Row]:
+        """A row for every unit; failures in a row are held back until a success, or a repeated one, shows that the process is sound.
+
+        Raises the error of the first of them where it is not, or where none has succeeded.
+        """
+        good: Unit | None = None
+        doubtful: list[tuple[Row, Exception]] = []
+        for unit, row, error in self._results(units):
+            if error is not None:
+                doubtful.append((row, error))
+                if len(doubtful) % DOUBTS == 0:
+                    self._must_be_sound(good, doubtful)
+                continue
+            good = unit
+            yield from (held for held, _ in doubtful)
+            doubtful.clear()
+            yield row
+        if doubtful and good is not None:
+            self._must_be_sound(good, doubtful)
+        yield from (held for held, _ in doubtful)
+
+    def _must_be_sound(self, good: Unit | None, doubtful: list[tuple[Row, Exception]]) -> None:
+        if good is None:
+            raise doubtful[0][1]
+        try:
+            self._scorer(good.seed).many(good.arch[None], good.seed)
+        except Exception:
+            raise doubtful[0][1] from None
+
+    def _results(self, units: Sequence[Unit]) -> Iterator[tuple[Unit, Row, Exception | None]]:
+        for seed in dict.fromkeys(unit.seed for unit in units):
+            of_seed = self._ordered([unit for unit in units if unit.seed == seed])
+            done = 0
+            while done < len(of_seed):
+                block = of_seed[done : done + self.scorer.width]
+                yield from self._block(block)
+                done += len(block)
+
+    def _ordered(self, units: list[Unit]) -> list[Unit]:
+        """Those that share their static genes, and so a program, next to each other."""
+        static = static_genes(self.scorer.space)
+        return sorted(units, key=lambda unit: tuple(unit.arch[list(static)].tolist())) if static else units
+
+    def _scorer(self, seed: int) -> SpaceScorer:
+        if seed not in self._of_seed:
+            self._of_seed = {seed: self.scorer.with_batches(self.batches[seed])}
+        return self._of_seed[seed]
+
+    def _block(self, block: Sequence[Unit]) -> Iterator[tuple[Unit, Row, Exception | None]]:
+        started = time.perf_counter()
+        try:
+            made = self._scorer(block[0].seed).many(np.stack([unit.arch for unit in block]), block[0].seed)
+        except JaxzcError:
+            raise
+        except Exception as error:
+            yield from self._failed(block, error, time.perf_counter() - started)
+            return
+        seconds = (time.perf_counter() - started) / len(block)
+        for unit, scores in zip(block, made, strict=True):
+            yield unit, Row(unit.text, unit.seed, {self.identities[k]: v for k, v in scores.items()}, seconds), None
+
+    def _failed(self, block: Sequence[Unit], error: Exception, seconds: float) -> Iterator[tuple[Unit, Row, Exception | None]]:
+        narrower = self.scorer.narrower() if _out_of_memory(error) else None
+        if narrower is not None:
+            self.note(f"out of memory with {self.scorer.chunk} architectures at a time: going on with {narrower.chunk}")
+            self.scorer, self._of_seed = narrower, {}
+            for start in range(0, len(block), narrower.width):
+                yield from self._block(block[start : start + narrower.width])
+        elif len(block) > 1:
+            middle = len(block) // 2
+            yield from self._block(block[:middle])
+            yield from self._block(block[middle:])
+        else:
+            (unit,) = block
+            nothing = {name: float("nan") for name in self.identities.values()}
+            yield unit, Row(unit.text, unit.seed, nothing, seconds, _in_words(error)), error
+
+
+def _out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or (isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error))
+
+
+def _in_words(error: Any) -> str:
+    """One line that says what happened; compilers print pages."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"

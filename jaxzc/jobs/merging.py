@@ -1,0 +1,101 @@
+"""The parts of a job as one table, in the order in which its rows were asked for, each row once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jaxzc.jobs import manifest, parts
+from jaxzc.jobs.manifest import Request
+from jaxzc.jobs.store import Store
+from jaxzc.types import JaxzcError
+
+
+@dataclass(frozen=True)
+class Merged:
+    """columns: `arch`, `seed`, `scored` (where rows were shared among isomorphs), one per label, and `error` (where something failed).
+    Scores that are not there yet are masked.
+
+    missing: values not there yet. failed: architecture, seed and error of each failure. troubles: name of a bad part, and why. seconds: all
+    scoring.
+    """
+
+    columns: dict[str, Any]
+    settings: dict[str, Any]
+    requests: list[Request]
+    missing: int
+    failed: list[tuple[str, int, str]]
+    troubles: list[tuple[str, str]]
+    seconds: float
+
+    @property
+    def labels(self) -> list[str]:
+        return list(_labels(self.requests))
+
+
+def merge(store: Store, only: Sequence[Request] | None = None) -> Merged:
+    """Reads all of the job (or these requests of it). Raises `JaxzcError` where there is no job, or nothing was asked of it."""
+    settings = manifest.read_settings(store)
+    asked = list(only) if only is not None else manifest.requests(store)
+    if settings is None or not asked:
+        raise JaxzcError(f"there is no job in {store.where}: begin one with `jaxzc score SPACE --out {store.where}`")
+    labels, rows = _labels(asked), _rows(asked)
+    of_scored: dict[parts.Key, list[int]] = {}
+    for number, ((_, seed), scored) in enumerate(rows.items()):
+        of_scored.setdefault((scored, seed), []).append(number)
+    columns = {name: _Column(len(rows)) for name in dict.fromkeys(labels.values())}
+    troubles: list[tuple[str, str]] = []
+    seconds = 0.0
+    for part in parts.read(store, manifest.settings_digest(settings), troubles):
+        seconds += part.seconds
+        keys = zip(part.archs, part.seeds, strict=True)
+        pairs = np.array([(row, i) for i, key in enumerate(keys) for row in of_scored.get(key, ())], int).reshape(-1, 2)
+        errors = np.array([error or "" for error in part.errors], object)
+        for name in columns.keys() & part.values.keys():
+            columns[name].put(pairs[:, 0], part.values[name][pairs[:, 1]], errors[pairs[:, 1]])
+    table, failed = _table(rows, labels, columns)
+    missing = sum(int((~column.there).sum()) for column in columns.values())
+    return Merged(table, settings, asked, missing, failed, troubles, seconds)
+
+
+class _Column:
+    """Scores of one identity as they come in. Where a row comes twice, one that succeeded counts."""
+
+    def __init__(self, rows: int):
+        self.values, self.there, self.errors = np.full(rows, np.nan), np.zeros(rows, bool), np.full(rows, "", object)
+
+    def put(self, rows: np.ndarray, values: np.ndarray, errors: np.ndarray) -> None:
+        better = ~self.there[rows] | ((self.errors[rows] != "") & (errors == ""))
+        chosen = rows[better]
+        self.values[chosen], self.errors[chosen], self.there[chosen] = values[better], errors[better], True
+
+
+def _labels(requests: Sequence[Request]) -> dict[str, str]:
+    return {label: name for request in requests for label, name in request.labels.items()}
+
+
+def _rows(requests: Sequence[Request]) -> dict[parts.Key, str]:
+    """Architecture and seed -> architecture scored. One that was asked for by itself is not represented by another."""
+    rows: dict[parts.Key, str] = {}
+    for request in requests:
+        for seed in request.seeds:
+            for arch, scored in zip(request.archs, request.scored, strict=True):
+                if rows.setdefault((arch, seed), scored) != arch and scored == arch:
+                    rows[arch, seed] = scored
+    return rows
+
+
+def _table(
+    rows: dict[parts.Key, str], labels: dict[str, str], columns: dict[str, _Column]
+) -> tuple[dict[str, Any], list[tuple[str, int, str]]]:
+    table: dict[str, Any] = {"arch": [arch for arch, _ in rows], "seed": np.array([seed for _, seed in rows], np.int64)}
+    if any(arch != scored for (arch, _), scored in rows.items()):
+        table["scored"] = list(rows.values())
+    for label, name in labels.items():
+        column = columns[name]
+        table[label] = column.values if column.there.all() else np.ma.masked_array(column.values, ~column.there)
+    worst = [next(filter(None, found), None) for found in zip(*(column.errors for column in columns.values()), strict=True)]
+    if any(worst):
+        table["error"] = worst
+    return table, [(arch, seed, error) for (arch, seed), error in zip(rows, worst, strict=True) if error]

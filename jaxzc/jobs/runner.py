@@ -1,0 +1,141 @@
+"""A scoring job on one stripe: takes the lease, finds out what is missing, scores it, and leaves parts."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from jaxzc.jobs import manifest, parts, work
+from jaxzc.jobs.attempts import Attempts
+from jaxzc.jobs.keeper import Keeper
+from jaxzc.jobs.lease import Lease
+from jaxzc.jobs.manifest import Request
+from jaxzc.jobs.parts import Row
+from jaxzc.jobs.recorder import EVERY, Recorder
+from jaxzc.jobs.store import Store
+from jaxzc.jobs.work import Stripe, Unit
+from jaxzc.scoring import Batches, SpaceScorer
+from jaxzc.types import JaxzcError
+
+WHOLE = Stripe()
+ROUNDS = 3
+"""How often parts that were taken away while the job ran are scored again before it gives up."""
+
+
+@dataclass
+class Outcome:
+    """total: rows of the stripe; there: those that were there before; done, failed: of this run. first: seconds until the first row,
+    compilation included; seconds: of all scoring."""
+
+    total: int
+    there: int
+    done: int = 0
+    failed: int = 0
+    first: float = 0.0
+    seconds: float = 0.0
+    errors: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Work:
+    """All that a stripe needs to be scored.
+
+    facts: the settings (see `jaxzc.jobs.manifest`). units: all that the request asks for, of every stripe. batches: seed -> images.
+    scorer: makes the scorer of some of the request's labels. retry: score those again that failed before.
+    """
+
+    facts: Mapping[str, Any]
+    request: Request
+    units: Sequence[Unit]
+    batches: Mapping[int, Batches]
+    scorer: Callable[[Sequence[str]], SpaceScorer]
+    stripe: Stripe = WHOLE
+    retry: bool = False
+    every: float = EVERY
+
+
+def run(
+    store: Store,
+    job: Work,
+    *,
+    note: Callable[[str], None] = lambda text: None,
+    watched: Callable[[Iterator[Row], int], Iterator[Row]] = lambda rows, total: rows,
+) -> Outcome:
+    """Scores what is missing of the stripe. note: told what is out of the ordinary. watched: hands the rows on, and shows progress.
+
+    Raises `JaxzcError`: other settings, a stripe that is being scored, a directory that cannot be written to; and what `SpaceScorer`
+    raises.
+    """
+    manifest.begin(store, job.facts, job.request)
+    digest = manifest.settings_digest(manifest.read_settings(store) or {})
+    lease = Lease(store, str(job.stripe))
+    lease.take(note)
+    with Keeper(lease) as keeper:
+        there = _there(store, digest, job, note)
+        lacking = _lacking(job, there)
+        total, missing = len(job.units[job.stripe.index :: job.stripe.count]), _count(lacking)
+        keeper.recorder = recorder = Recorder(store, digest, job.stripe, total=total, there=total - missing, every=job.every)
+        recorder.heartbeat("scoring")
+        outcome = Outcome(total, total - missing)
+        for _ in range(ROUNDS):
+            if not lacking:
+                return outcome
+            started = parts.names(store)
+            _score(job, lacking, missing, recorder, keeper, outcome, note, watched)
+            if {*started, *recorder.written} <= {*parts.names(store)}:
+                return outcome
+            lacking = _lacking(job, _there(store, digest, job, note))
+            missing = _count(lacking)
+            recorder.there = total - missing - recorder.done
+            if missing:
+                note(f"{missing} rows have gone from {store.where} while the job ran: scoring them again")
+        if lacking:
+            raise JaxzcError(
+                f"parts of {store.where} keep going away while they are written: see who deletes them, then run the same command"
+            )
+    return outcome
+
+
+def _there(store: Store, digest: str, job: Work, note: Callable[[str], None]) -> dict[parts.Key, frozenset[str]]:
+    troubles: list[tuple[str, str]] = []
+    there = work.known(store, digest, troubles, failures=not job.retry)
+    for name, reason in troubles:
+        note(f"{store.where}/{parts.FOLDER}/{name}: {reason}; set aside as {parts.set_aside(store, name)}, its rows are scored again")
+    return there
+
+
+def _lacking(job: Work, there: Mapping[parts.Key, frozenset[str]]) -> dict[tuple[str, ...], list[Unit]]:
+    return work.missing(job.units, list(dict.fromkeys(job.request.labels.values())), there, job.stripe)
+
+
+def _count(lacking: Mapping[tuple[str, ...], list[Unit]]) -> int:
+    return sum(map(len, lacking.values()))
+
+
+def _score(
+    job: Work,
+    lacking: Mapping[tuple[str, ...], list[Unit]],
+    missing: int,
+    recorder: Recorder,
+    keeper: Keeper,
+    outcome: Outcome,
+    note: Callable[[str], None],
+    watched: Callable[[Iterator[Row], int], Iterator[Row]],
+) -> None:
+    def rows() -> Iterator[Row]:
+        label_of = {name: label for label, name in job.request.labels.items()}
+        for names, units in lacking.items():
+            identities = {label_of[name]: name for name in names}
+            yield from Attempts(job.scorer(list(identities)), job.batches, identities, note).rows(units)
+
+    started = time.perf_counter()
+    for row in watched(rows(), missing):
+        recorder.add(row)
+        keeper.check()
+        outcome.first = outcome.first or time.perf_counter() - started
+        outcome.done += 1
+        if row.error is not None:
+            outcome.failed += 1
+            outcome.errors.append((row.arch, row.error))
+    outcome.seconds += time.perf_counter() - started
+    recorder.flush()

@@ -1,0 +1,93 @@
+"""What is to be scored: which architectures stand for which, what is there already, and which process does what."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxzc.jobs import parts
+from jaxzc.jobs.parts import Key
+from jaxzc.jobs.store import Store
+from jaxzc.types import JaxzcError, Space
+
+
+class Unit(NamedTuple):
+    """One architecture (genes, official string) with one seed."""
+
+    arch: np.ndarray
+    text: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Stripe:
+    """Every `count`-th unit from the `index`-th."""
+
+    index: int = 0
+    count: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.index}-of-{self.count}"
+
+
+def parse_stripe(text: str) -> Stripe:
+    """`I/N` with 0 <= I < N. Raises `JaxzcError` for anything else."""
+    index, _, count = text.strip().partition("/")
+    if not (index.isdecimal() and count.isdecimal() and int(index) < int(count) <= 10**6):
+        raise JaxzcError(f"stripe {text!r} is not I/N with I from 0 to N-1, for example 0/4")
+    return Stripe(int(index), int(count))
+
+
+def representatives(space: Space, archs: np.ndarray) -> np.ndarray:
+    """For architectures `[n, genes]` the one that is scored for each, `[n, genes]`: of those with one canonical form and equal counts of
+    parameters, FLOPs and layers the canonical form itself if it has these counts too, else the first in the order of genes.
+
+    A benchmark's official canonical form may merge cells that are not one function (in NAS-Bench-201 a skip connection beside a dead edge),
+    which the counts tell apart.
+    """
+    canonical = space.canonical(archs)
+    counts = [np.stack([np.asarray(c) for c in space.counts(which)], axis=1) for which in (archs, canonical)]
+    chosen = np.where((counts[0] == counts[1]).all(1)[:, None], canonical, archs)
+    keys = np.concatenate([canonical, counts[0]], axis=1)
+    _, group = np.unique(keys, axis=0, return_inverse=True)
+    order = np.lexsort((*chosen.T[::-1], group.ravel()))
+    _, first = np.unique(group.ravel()[order], return_index=True)
+    return chosen[order[first]][group.ravel()]
+
+
+def units(space: Space, archs: np.ndarray, seeds: Sequence[int]) -> list[Unit]:
+    """Every architecture `[n, genes]`, each once, with the first seed, then with the second ..."""
+    named = {space.to_string(arch): arch for arch in archs}
+    return [Unit(arch, text, seed) for seed in seeds for text, arch in named.items()]
+
+
+def known(
+    store: Store, job: str, troubles: list[tuple[str, str]], *, failures: bool = True, only: Sequence[str] | None = None
+) -> dict[Key, frozenset[str]]:
+    """Architecture and seed -> identities of the proxies whose scores are there; those that failed count unless `failures` is false.
+    Bad parts are added to `troubles`. only: names of the parts to read."""
+    found: dict[Key, frozenset[str]] = {}
+    one: dict[frozenset[str], frozenset[str]] = {}  # one object for equal sets, of which there are few
+    for part in parts.read(store, job, troubles, only):
+        made = frozenset(part.values)
+        for key, error in zip(zip(part.archs, part.seeds, strict=True), part.errors, strict=True):
+            if failures or error is None:
+                both = made | found.get(key, frozenset())
+                found[key] = one.setdefault(both, both)
+    return found
+
+
+def missing(
+    wanted: Sequence[Unit], identities: Sequence[str], there: Mapping[Key, frozenset[str]], stripe: Stripe
+) -> dict[tuple[str, ...], list[Unit]]:
+    """Of the stripe: identities that are missing -> units that lack exactly these. The stripe is one of all units, not of those that are
+    missing, so that it does not depend on what others have finished."""
+    lacking: dict[tuple[str, ...], list[Unit]] = {}
+    nothing: frozenset[str] = frozenset()
+    for unit in wanted[stripe.index :: stripe.count]:
+        has = there.get((unit.text, unit.seed), nothing)
+        lack = tuple(name for name in identities if name not in has)
+        if lack:
+            lacking.setdefault(lack, []).append(unit)
+    return lacking

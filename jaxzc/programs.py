@@ -1,0 +1,169 @@
+"""Compiled programs kept on disk, so that the next process neither traces nor compiles: it reads them back.
+
+JAX's own compilation cache is keyed by the traced program, so that it saves the compilation only; tracing and lowering the full set of
+proxies take longer than reading the executable. Here the key is made of everything that the program is made from: all source files of
+jaxzc and jaxzc_spaces, the versions of JAX, its compiler and Flax, the machine, the settings and the shapes. What cannot be told in
+that way (a user's own proxy, a third party's space) is compiled as usual.
+"""
+
+import contextlib
+import hashlib
+import inspect
+import logging
+import os
+import pickle
+import platform
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.experimental import serialize_executable
+from jax.experimental.compilation_cache import compilation_cache
+
+from jaxzc.files import replacing
+from jaxzc.types import JaxzcError
+
+SOURCES = ("jaxzc", "jaxzc_spaces")
+"""Packages whose every source file is part of the key, so that what they define is told by its name."""
+
+FLAGS = (
+    "jax_enable_x64",
+    "jax_default_matmul_precision",
+    "jax_numpy_dtype_promotion",
+    "jax_default_prng_impl",
+    "jax_threefry_partitionable",
+)
+
+log = logging.getLogger("jaxzc")
+
+
+def stored(function: Callable[..., Any], *parts: Any) -> Callable[..., Any]:
+    """`jax.jit(function)`, whose executable is kept on disk while JAX's compilation cache has a directory.
+
+    parts: all that `function` depends on besides its arguments and the sources of `SOURCES`: numbers, text, frozen dataclasses, functions
+    and containers of these. Where one of them cannot be told by its name, or no directory is set, this is `jax.jit` and nothing else.
+    """
+    told = tell(parts)
+    return jax.jit(function) if told is None else _Stored(jax.jit(function), told)
+
+
+class _Stored:
+    """A jitted function and the executables made of it, one for each shape of its arguments."""
+
+    def __init__(self, jitted: Any, told: str):
+        self.jitted, self.told, self.loaded = jitted, told, dict[Any, Any]()
+
+    def __call__(self, *args: Any) -> Any:
+        folder = _folder()
+        if folder is None:
+            return self.jitted(*args)
+        shapes = str(jax.tree.map(lambda a: (jnp.shape(a), str(jnp.result_type(a))), args)) + str(
+            [getattr(jax.config, f, None) for f in FLAGS]
+        )
+        if shapes not in self.loaded:
+            path = folder / hashlib.sha256("\n".join((self.told, shapes, machine())).encode()).hexdigest()[:40]
+            self.loaded[shapes] = _read(path) or self._make(path, args)
+        return self.loaded[shapes](*args)
+
+    def _make(self, path: Path, args: Any) -> Any:
+        with _fresh():
+            made = self.jitted.lower(*args).compile()
+        with contextlib.suppress(JaxzcError), replacing(path) as file:  # a full disk is no reason not to score
+            pickle.dump(serialize_executable.serialize(made), file)
+        return made
+
+    def _cache_size(self) -> int:
+        """How many programs there are, as a jitted function tells it."""
+        return len(self.loaded) or self.jitted._cache_size()
+
+
+@contextlib.contextmanager
+def _fresh() -> Iterator[None]:
+    """Without JAX's own cache: an executable that was read from it cannot be written again (XLA loses its functions), and one copy is
+    enough."""
+    chosen = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        jax.config.update("jax_compilation_cache_dir", None)
+        compilation_cache.reset_cache()
+        yield
+    finally:
+        jax.config.update("jax_compilation_cache_dir", chosen)
+        compilation_cache.reset_cache()
+
+
+def _folder() -> Path | None:
+    """Where programs are kept, in JAX's compilation cache; None without one, or where it cannot be written."""
+    chosen = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+    if not chosen or "://" in str(chosen):
+        return None
+    folder = Path(chosen) / "programs"
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def _read(path: Path) -> Any:
+    """The executable of a file that this machine wrote, or None. (As with JAX's own cache, whoever may write there may run code.)"""
+    if not path.exists():
+        return None
+    _linear_algebra()
+    try:
+        return serialize_executable.deserialize_and_load(*pickle.loads(path.read_bytes()))
+    except Exception as error:  # whatever is wrong with it: it can be made again
+        log.warning("a kept program could not be read and is compiled again (%s: %s)", type(error).__name__, error)
+        path.unlink(missing_ok=True)
+        return None
+
+
+@cache
+def _linear_algebra() -> None:
+    # JAX resolves LAPACK's addresses when it lowers a call, which a program that was read back never did.
+    jax.jit(jnp.linalg.eigvalsh).lower(jax.ShapeDtypeStruct((1, 1), jnp.float32))
+
+
+def tell(value: Any) -> str | None:
+    """`value` in words that are equal only for what acts equally, given the sources; None where there are none."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return repr(value)
+    if isinstance(value, partial):
+        return tell(("partial", value.func, value.args, dict(value.keywords)))
+    if isinstance(value, dict):
+        value = list(value.items())
+    if isinstance(value, tuple | list):
+        inner = [tell(part) for part in value]
+        return None if None in inner else f"[{','.join(map(str, inner))}]"
+    about = value if inspect.isfunction(value) else type(value)
+    if about.__module__.partition(".")[0] not in SOURCES or "<" in about.__qualname__:
+        return None
+    name = f"{about.__module__}.{about.__qualname__}"
+    if inspect.isfunction(value):
+        return name
+    fields = getattr(value, "__dataclass_fields__", None)
+    inner = None if fields is None else tell([getattr(value, field) for field in fields])
+    return inner and f"{name}{inner}"
+
+
+@cache
+def machine() -> str:
+    """What the programs of this process are made by, and for."""
+    digest = hashlib.sha256()
+    for name in SOURCES:
+        with contextlib.suppress(ModuleNotFoundError):
+            root = Path(str(import_module(name).__file__)).parent
+            for path in sorted(root.rglob("*.py")):
+                digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
+    device = jax.devices()[0]
+    with contextlib.suppress(OSError):  # where there is none, the processor's name has to do
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        digest.update(
+            "\n".join(next((x for x in lines if x.startswith(kind)), "") for kind in ("flags", "Features", "model name")).encode()
+        )
+    versions = [f"{name} {version(name)}" for name in ("jax", "jaxlib", "flax", "numpy")]
+    flags = [os.environ.get(name, "") for name in ("XLA_FLAGS", "JAX_DISABLE_MOST_OPTIMIZATIONS", "LIBTPU_INIT_ARGS")]
+    facts = (device.platform, device.device_kind, str(jax.device_count()), platform.machine(), platform.python_version(), os.cpu_count())
+    return "\n".join(map(str, (*versions, *flags, *facts, digest.hexdigest())))

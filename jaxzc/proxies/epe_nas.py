@@ -1,0 +1,39 @@
+"""EPE-NAS: correlation of input gradients within each class."""
+
+import jax.numpy as jnp
+
+from jaxzc.numerics import correlation
+from jaxzc.types import Array, JaxzcError
+from jaxzc.widening import in_float64
+
+
+def epe_nas(input_grads: Array, labels: Array, *, many_classes: bool = False, eps: float = 1e-5) -> Array:
+    """How correlated the input gradients of examples of one class are.
+
+    Definition: sum over classes c of |s_c|, s_c = sum over pairs i, j of class c of log(|corr_ij| + eps), corr the Pearson correlation of
+        d(sum of logits)/dx.
+    Source: Lopes, Alirezazadeh & Alexandre, EPE-NAS: Efficient Performance Estimation Without Training for NAS, ICANN 2021.
+    Authors' code: as here for up to 100 classes. For more it takes sum_cc' |s_c/n_c - s_c'/n_c'| over classes with two examples or more,
+        divided by their number (`many_classes=True`).
+    Labels: yes.
+    Init: PyTorch default.
+    Norm mode: batch.
+    Weights: none.
+    Direction: higher is better.
+    Fails: depends on how the batch spreads over classes: keep it fixed; NaN where an input gradient is constant.
+    """
+    if len(input_grads) < 2:
+        raise JaxzcError(f"needs at least 2 images in the batch and got {len(input_grads)}: it correlates the gradients of images")
+
+    def run(grads: Array) -> Array:
+        logs = jnp.log(jnp.abs(correlation(grads)) + eps)
+        same = (labels[:, None] == labels[None, :]).astype(grads.dtype)
+        count = same.sum(1)  # examples of the class, for each example
+        sums = ((same @ logs) * same).sum(1)  # s of the class, for each example
+        if not many_classes:
+            return (jnp.abs(sums) / count).sum()
+        kept = jnp.where(count > 1, 1 / count, 0)  # so that every class weighs one
+        differences = jnp.abs(sums / count - (sums / count)[:, None])
+        return (kept[:, None] * kept * differences).sum() / kept.sum()
+
+    return in_float64(run)(input_grads)

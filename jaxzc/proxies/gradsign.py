@@ -1,0 +1,62 @@
+"""GradSign and its relatives: whether single examples pull a weight the same way."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+
+from jaxzc.types import Array, JaxzcError
+
+
+def gradsign(sign_sums: Sequence[Array], active: Sequence[Array], *, reduce: str = "mean") -> Array:
+    """Agreement of the signs of single examples' gradients, for the average weight.
+
+    Definition: mean over weights of |sum_n sign(dL_n/dw)|, L_n the loss of example n, a batch of one.
+    Source: Zhang & Jia, GradSign: Model Performance Inference with Theoretical Insights, ICLR 2022, algorithm 1.
+    Authors' code: the mean on NAS-Bench-201, as here; the sum on NDS and in the paper's formula (`reduce="sum"`, which is grad_conflict).
+        Layers without a gradient count as zeros there and not here.
+    Labels: yes.
+    Init: PyTorch default.
+    Norm mode: batch, of single examples.
+    Weights: convolution and linear kernels.
+    Direction: higher is better.
+    Fails: grows with the batch size; one backward pass for each example.
+    """
+    if reduce not in ("mean", "sum"):
+        raise JaxzcError(f"reduce={reduce!r}: expected 'mean' (the authors' NAS-Bench-201 code) or 'sum' (the paper)")
+    total = grad_conflict(sign_sums)
+    if reduce == "sum":
+        return total
+    sizes = [on.sum().astype(total.dtype) * s.shape[1] for s, on in zip(sign_sums, active, strict=True)]
+    return total / jnp.stack(sizes).sum()
+
+
+def grad_conflict(sign_sums: Sequence[Array]) -> Array:
+    """Agreement of the signs of single examples' gradients, summed over weights.
+
+    Definition: sum over weights of |sum_n sign(dL_n/dw)|, L_n the loss of example n, a batch of one.
+    Source: Zhang & Jia, GradSign, ICLR 2022; as a measure of its own in the zero-cost-nas family (`grad_conflict`).
+    Authors' code: as here.
+    Labels: yes.
+    Init: PyTorch default.
+    Norm mode: batch, of single examples.
+    Weights: convolution and linear kernels.
+    Direction: higher is better.
+    Fails: as gradsign; mostly a count of weights.
+    """
+    return jnp.stack([jnp.abs(s).sum() for s in sign_sums]).sum()
+
+
+def grad_angle(unit_mean: Sequence[Array]) -> Array:
+    """How much the directions of single examples' gradients agree.
+
+    Definition: mean_n cos(g_n, m), m = mean_n g_n / |g_n|, g_n the gradient of example n as a batch of one; this is |m|.
+    Source: a measure of the zero-cost-nas family (`grad_angle`), in the code of Yang et al., Sweet Gradient Matters, 2023.
+    Authors' code: the mean of cosines, which equals the length of m.
+    Labels: yes.
+    Init: PyTorch default.
+    Norm mode: batch, of single examples.
+    Weights: convolution and linear kernels.
+    Direction: higher is better.
+    Fails: NaN where an example's gradient is zero; one backward pass for each example.
+    """
+    return jnp.sqrt(jnp.stack([jnp.square(m).sum() for m in unit_mean]).sum())

@@ -1,0 +1,38 @@
+"""SWAP: how many different patterns units show over a few images."""
+
+import jax.numpy as jnp
+
+from jaxzc.types import Array
+
+
+def swap(swap_counts: Array) -> Array:
+    """Number of sample-wise activation patterns.
+
+    Definition: number of different rows of the matrix [units, 16 images] of the signs of all ReLU inputs, averaged over 8 draws of
+        standard normal weights.
+    Source: Peng et al., SWAP-NAS: Sample-Wise Activation Patterns for Ultra-Fast NAS, ICLR 2024, definition 3.3.
+    Authors' code: as here, averaged over 32 draws.
+    Labels: no.
+    Init: standard normal, biases 0, drawn anew.
+    Norm mode: batch.
+    Weights: none; signs of ReLU inputs.
+    Direction: higher is better.
+    Fails: no more than 65,536, which networks of millions of units come near; grows with the number of units.
+    """
+    return swap_counts.astype(jnp.float32).mean()
+
+
+def swap_regularised(swap_counts: Array, param_count: Array, *, mu: float = 40.0, sigma: float = 40.0) -> Array:
+    """SWAP, times a bell curve of the model's size.
+
+    Definition: swap * exp( -(P - mu)^2 / sigma ), P the number of parameters in thousands.
+    Source: Peng et al., SWAP-NAS, ICLR 2024, definition 3.4.
+    Authors' code: as here.
+    Labels: no.
+    Init: standard normal, biases 0, drawn anew.
+    Norm mode: batch.
+    Weights: their number.
+    Direction: higher is better.
+    Fails: mu and sigma say which size is wanted; far from it the score is 0 and everything ties.
+    """
+    return swap(swap_counts) * jnp.exp(-jnp.square(param_count / 1000 - mu) / sigma)

@@ -1,0 +1,29 @@
+"""Arrays of nested parameters by path, as in "stages/0/conv3x3"."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+from jaxzc.types import Array
+
+
+def leaf(params: Any, path: str) -> Any:
+    """What lies at the path."""
+    for key in path.split("/") if path else ():
+        params = params[_key(key)]
+    return params
+
+
+def with_leaves(params: Any, leaves: Mapping[str, Array]) -> Any:
+    """A copy of nested `params` in which the arrays at these paths are replaced, reshaped to the shapes there."""
+    params = jax.tree.map(lambda a: a, params)
+    for path, array in leaves.items():
+        above, _, last = path.rpartition("/")
+        parent, key = leaf(params, above), _key(last)
+        parent[key] = array.reshape(parent[key].shape)
+    return params
+
+
+def _key(word: str) -> Any:
+    return int(word) if word.isdigit() else word

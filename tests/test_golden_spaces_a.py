@@ -1,0 +1,94 @@
+"""Every stored score of the authors' own code against ours in float64: NATS-Bench sizes, TransNAS-Bench-101, NAS-Bench-101.
+
+Set JAXZC_GOLDEN_SPACES to a directory of the same form (default ../shared/golden_spaces).
+"""
+
+from functools import cache
+from typing import Any
+
+import golden_spaces
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxzc.scoring import cross_entropy, evaluate_proxies, to_float
+from jaxzc.selection import select
+
+SPACES = ("nats_sss", "transnas101_micro", "transnas101_macro", "nasbench101")
+# Every discrete network is a program of its own, 15 seconds to compile: by default two of them, and the cells that share one program.
+QUICK = {
+    *(f"transnas101_micro/dev/{number:02d}" for number in (1, 2, 3, 4, 5, 6, 8)),
+    *("nats_sss/dev/02", "transnas101_macro/dev/04", "nasbench101/dev/02", "nasbench101/dev/05"),
+}
+INTERVAL = "interval=(1e-3,5e-3)"
+PROXIES = {
+    "grad_norm": "grad_norm",
+    "snip": "snip",
+    "synflow": "synflow",
+    "jacob_cov": "jacob_cov",
+    "naswot": "naswot(once=True)",
+    "zico": "zico",
+    "effective_capacity": f"sweetimator({INTERVAL})",
+    "effective_snip": f"sweet_snip({INTERVAL})",
+    "effective_ntktrace": f"sweet_ntk({INTERVAL})",
+}
+RTOL = 1e-6
+
+
+@cache
+def _program(space: Any, static: Any) -> Any:
+    """Scores and logits of both modes, compiled once for the architectures that share a program; `static`: genes, or None if traced."""
+    chosen = {
+        **select(list(PROXIES.values())),
+        "logits": lambda logits: logits,
+        "input_grads": lambda input_grads: input_grads,
+        "loss": lambda loss_value: loss_value,
+    }
+
+    def program(params: Any, arch: Any, batches: Any) -> Any:
+        network = space.network(arch if static is None else static)
+        made = evaluate_proxies(chosen, network, params, batches, cross_entropy)
+        return made, network.forward(params, batches[0].images, norm="init").logits
+
+    return jax.jit(program)
+
+
+def _cases() -> list[Any]:
+    every = golden_spaces.cases(SPACES)
+    return [case if case in QUICK or case.count("/") == 0 else pytest.param(case, marks=pytest.mark.slow) for case in every]
+
+
+@pytest.mark.parametrize("case", _cases())
+def test_scores_and_logits_equal_the_authors_code(case: str) -> None:
+    try:
+        golden = golden_spaces.read(case)
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    with jax.enable_x64(True):
+        static = tuple(golden.arch.tolist()) if hasattr(golden.space, "static_genes") else None
+        batches = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64 if a.dtype.kind == "f" else None), golden.batches)
+        program = _program(golden.space, static)
+        made, eval_mode = program(golden.params(jnp.float64), jnp.asarray(golden.arch, jnp.int32), batches)
+    for mode, ours in (("train", made.pop("logits")), ("eval", eval_mode)):
+        theirs = golden.arrays[f"logits_{mode}"]
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5 * np.abs(theirs).max(), err_msg=mode)
+    ours = {name: to_float(made[label]) for name, label in PROXIES.items()} | {"loss": to_float(made["loss"])}
+    if np.isnan(golden.scores["jacob_cov"]["values_f64"]):
+        # Normalised last by the batch, the logits' sum does not depend on the images: their Jacobian is rounding, its correlation noise.
+        assert np.abs(made["input_grads"]).max() < 1e-10
+        del ours["jacob_cov"]
+    wrong = list(golden_spaces.mismatches(ours, golden, {}, RTOL))
+    assert not wrong, f"{golden.row['config']}\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize("case", golden_spaces.cases(SPACES))
+def test_counts_equal_the_authors_code(case: str) -> None:
+    try:
+        golden = golden_spaces.read(case)
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    counts = golden.space.counts(golden.arch)
+    assert counts.params[0] == golden.row["params"]
+    assert counts.flops[0] == golden.row["macs"]
+    assert counts.layers[0] == len(golden.arrays["layers"])
