@@ -90,9 +90,10 @@ class PlainNet(nnx.Module):
         self.paths = (*self.paths, path)
 
     def __call__(self, x: Array, p: Pass) -> Array:
-        for path in self.paths:
+        for path, after in zip(self.paths, (*self.paths[1:], ("",)), strict=True):
             module = self
             for word in path:
                 module = getattr(module, word)
             (x,) = p.rescale(module(x, p))
+            x = p.map(x) if path[0] not in (after[0], self.paths[-1][0]) else x
         return self.head(x, p)
