@@ -18,12 +18,12 @@ from jaxzc.types import Batch
 ROOT = Path(__file__).parents[1]
 
 
-def directory(space: str) -> Path:
-    """The golden directory of a space; the test is skipped where it is absent."""
-    path = Path(os.environ.get("JAXZC_GOLDEN_SPACES", str(ROOT / "../shared/golden_spaces"))) / space
+def directory(name: str) -> Path:
+    """A directory or file of golden networks; the test is skipped where it is absent."""
+    path = Path(os.environ.get("JAXZC_GOLDEN_SPACES", str(ROOT / "../shared/golden_spaces"))) / name
     if not path.exists():
         pytest.skip(f"reference data not found at {path}: set JAXZC_GOLDEN_SPACES to the directory that holds it")
-    return path / "dev"
+    return path
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Stored:
 @cache
 def read(space: str) -> tuple[list[Stored], dict[str, Any], dict[str, np.ndarray]]:
     """Networks, the content of scores.json, and the inputs."""
-    where = directory(space)
+    where = directory(space) / "dev"
     scores = json.loads((where / "scores.json").read_text())
     files = sorted((where / "networks").glob("*.npz"))
     networks = [Stored(facts["config"], dict(np.load(path)), facts) for path, facts in zip(files, scores["networks"], strict=True)]

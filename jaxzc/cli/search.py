@@ -15,7 +15,7 @@ import numpy as np
 from jaxzc import catalogue, tables
 from jaxzc.aggregates import AGGREGATES
 from jaxzc.cli import common
-from jaxzc.scoring import SpaceScorer
+from jaxzc.scoring import SpaceScorer, static_genes
 from jaxzc.search import ALGORITHMS, Problem, Search, State, folder, parse_budget
 from jaxzc.search import run as run_search
 from jaxzc.search.scores import Scores, proxy_scores, table_scores
@@ -244,6 +244,7 @@ def _summary(arguments: argparse.Namespace, search: Search, state: State, winner
     options = " ".join(f"--set {pair}" for pair in arguments.set)
     made = f"jaxzc.space({arguments.space!r}, classes={space.classes}, image_shape={tuple(map(int, space.image_shape))}"
     made += "".join(f", {pair}" for pair in arguments.set) + ")"
+    drawn = "jax.random.key(0), 'torch', arch" if static_genes(space) else "jax.random.key(0)"
     return "\n".join(
         [
             f"{arguments.out}: {state.evaluated} evaluations{f', {invalid} without a finite score' if invalid else ''}; "
@@ -256,7 +257,8 @@ def _summary(arguments: argparse.Namespace, search: Search, state: State, winner
             f"  jaxzc train {arguments.space} '{string}' --data {images} {options}".rstrip(),
             "as a discrete Flax network, in Python:",
             f"  space = {made}",
-            f"  network, params = space.network(space.parse({string!r})), space.init(jax.random.key(0))",
+            f"  arch = space.parse({string!r})",
+            f"  network, params = space.network(arch), space.init({drawn})",
             '  logits = network.forward(params, images, norm="batch").logits',
         ]
     )

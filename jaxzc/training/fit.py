@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxzc.scoring import cross_entropy
+from jaxzc.scoring import cross_entropy, static_genes
 from jaxzc.training import augment, norms
 from jaxzc.training.images import Images
 from jaxzc.types import Array, Batch, JaxzcError, Space
@@ -70,7 +70,8 @@ class Trainer:
                 f"and {space.classes}: make the space for these images"
             )
         self.space, self.images, self.settings = space, images, settings
-        self.network = space.network(np.asarray(arch))
+        self.arch = np.asarray(arch)
+        self.network = space.network(self.arch)
         self.steps = n // settings.batch_size
         rate = optax.cosine_decay_schedule(settings.learning_rate, settings.epochs * self.steps)
         descent = optax.sgd(rate, settings.momentum, nesterov=True)
@@ -80,7 +81,8 @@ class Trainer:
 
     def init(self) -> TrainState:
         """The state before the first epoch."""
-        drawn = self.space.init(jax.random.key(self.settings.seed), self.settings.init)
+        arch = (self.arch,) if static_genes(self.space) else ()  # whose kernels depend on the architecture
+        drawn = self.space.init(jax.random.key(self.settings.seed), self.settings.init, *arch)
         params = jax.tree.map(lambda a: a.astype(a.dtype), drawn)  # not weakly typed, or the second step would be compiled again
         few = jnp.zeros((2, *self.space.image_shape))
         shapes = jax.eval_shape(lambda p, x: self._forward(p, x)[1], params, few)

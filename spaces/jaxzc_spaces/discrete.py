@@ -4,6 +4,7 @@ For spaces in which every gene changes shapes, so that each architecture is a pr
 shape are one group, which keeps programs small: a proxy's arithmetic is done for the whole group at once.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ class Blueprint:
     graph, state: the module taken apart, its parameters as shapes.
     groups: layer groups in the order in which their first layers run. members: per group, its layers as (number in the order of
         execution, path of the kernel). biases: (path, fan_in) of the layers' biases.
-    relus: per group of ReLUs with inputs of one shape, their numbers in the order of execution; hooks: for each ReLU, see `Pass.relu`.
+    relus: per group of ReLUs with inputs of one shape, their numbers in the order of execution, the group of the last ReLU last; hooks:
+        for each ReLU, see `Pass.relu`. norms: likewise for batch normalisations. maps: for runs of maps of one shape (see `Pass.map`).
     """
 
     graph: Any
@@ -40,15 +42,19 @@ class Blueprint:
     biases: tuple[tuple[Path, int], ...]
     relus: tuple[tuple[int, ...], ...]
     hooks: tuple[int, ...]
+    norms: tuple[tuple[int, ...], ...]
+    maps: tuple[tuple[int, ...], ...]
 
 
 class _Recorder(Pass):
-    """Notes every layer's kernel and output shape, and every ReLU's input shape."""
+    """Notes every layer's kernel and output shape, and the shapes of what else a tap may read."""
 
     def __init__(self) -> None:
         super().__init__()
         self.kernels: list[tuple[nnx.Param, tuple[int, ...], int]] = []
         self.inputs: list[tuple[tuple[int, ...], int]] = []
+        self.normalised: list[tuple[int, ...]] = []
+        self.outputs: list[tuple[int, ...]] = []
 
     def layer(self, kernel: nnx.Param, y: Array) -> Array:
         self.kernels.append((kernel, y.shape[1:], self.cell))
@@ -57,6 +63,13 @@ class _Recorder(Pass):
     def relu(self, x: Array, hooks: int = 1) -> Array:
         self.inputs.append((x.shape[1:], hooks))
         return jax.nn.relu(x)
+
+    def normalising(self, x: Array) -> None:
+        self.normalised.append(x.shape[1:])
+
+    def map(self, x: Array) -> Array:
+        self.outputs.append(x.shape[1:])
+        return x
 
 
 def blueprint(make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: Callable[[str], int] | None = None) -> Blueprint:
@@ -85,18 +98,26 @@ def blueprint(make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: 
     fan_in = {paths[id(kernel)]: math.prod(kernel.shape[:-1]) for kernel, _, _ in recorder.kernels}
     owners = {_bias_of(path): path for path in fan_in}
     biases = [(path, fan_in[owners[path]]) for path in paths.values() if path in owners]
-    relus: dict[Any, list[int]] = {}
-    for number, (shape, _) in enumerate(recorder.inputs):
-        relus.setdefault(shape, []).append(number)
+    maps = [[number for number, _ in run] for _, run in itertools.groupby(enumerate(recorder.outputs), key=lambda pair: pair[1])]
     return Blueprint(
         graph,
         state,
         tuple(groups),
         tuple(map(tuple, layers.values())),
         tuple(biases),
-        tuple(map(tuple, relus.values())),
+        _grouped([shape for shape, _ in recorder.inputs]),
         tuple(hooks for _, hooks in recorder.inputs),
+        _grouped(recorder.normalised),
+        tuple(map(tuple, maps)),
     )
+
+
+def _grouped(shapes: Sequence[Any]) -> tuple[tuple[int, ...], ...]:
+    """The numbers of equal shapes, by the last of them."""
+    found: dict[Any, list[int]] = {}
+    for number, shape in enumerate(shapes):
+        found.setdefault(shape, []).append(number)
+    return tuple(sorted(map(tuple, found.values()), key=lambda numbers: numbers[-1]))
 
 
 def discrete_network(
@@ -161,25 +182,39 @@ class DiscreteNetwork:
 
     def forward(self, params: Any, images: Array, *, norm: Norm | Normalise, tap: Tap | None = None) -> Forward:
         tap = tap or Tap()
-        p = Pass(norm, tap, self._by_layer(tap.perturb))
+        numbers = [[number for number, _ in members] for members in self.blueprint.members]
+        maps = self.blueprint.maps
+        perturb = _spread("perturb", "layer", tap.perturb, numbers)
+        p = Pass(norm, tap, perturb, _spread("cell_perturb", "map", tap.cell_perturb, maps) if maps else None)
         logits = self.module(params)(jnp.asarray(images), p)
-        layers = [_stack([p.layers[number] for number, _ in m]) for m in self.blueprint.members] if tap.layer else None
-        relus = [_stack([p.relus[number] for number in numbers]) for numbers in self.blueprint.relus] if tap.relu else None
-        return Forward(logits, layers, relus, p.exponent)
+        return Forward(
+            logits,
+            _gathered(p.layers, numbers) if tap.layer else None,
+            _gathered(p.relus, self.blueprint.relus) if tap.relu else None,
+            p.exponent,
+            _gathered(p.norms, self.blueprint.norms) if tap.norm else None,
+            _gathered(p.maps, maps) if tap.cell and maps else None,
+        )
 
     @property
     def _shapes(self) -> Any:
         return nnx.to_pure_dict(self.blueprint.state)
 
-    def _by_layer(self, perturb: Sequence[Any] | None) -> list[Any] | None:
-        if perturb is None:
-            return None
-        if len(perturb) != len(self.groups):
-            raise JaxzcError(f"tap.perturb has {len(perturb)} entries for {len(self.groups)} layer groups: give one pytree for each group")
-        ordered: dict[int, Any] = {}
-        for members, stacked in zip(self.blueprint.members, perturb, strict=True):
-            ordered |= {number: jax.tree.map(lambda a, k=k: a[k], stacked) for k, (number, _) in enumerate(members)}
-        return [ordered[number] for number in range(len(ordered))]
+
+def _spread(name: str, what: str, stacked: Sequence[Any] | None, groups: Sequence[Sequence[int]]) -> list[Any] | None:
+    """What a tap gives for each group, as one pytree for each member in the order of execution."""
+    if stacked is None:
+        return None
+    if len(stacked) != len(groups):
+        raise JaxzcError(f"tap.{name} has {len(stacked)} entries for {len(groups)} {what} groups: give one pytree for each group")
+    ordered: dict[int, Any] = {}
+    for numbers, leaves in zip(groups, stacked, strict=True):
+        ordered |= {number: jax.tree.map(lambda a, k=k: a[k], leaves) for k, number in enumerate(numbers)}
+    return [ordered[number] for number in range(len(ordered))]
+
+
+def _gathered(kept: Sequence[Any], groups: Sequence[Sequence[int]]) -> list[Any]:
+    return [jax.tree.map(lambda *a: jnp.stack(a), *(kept[number] for number in numbers)) for numbers in groups]
 
 
 def discrete_genes(arch: Any) -> tuple[int, ...]:
@@ -187,10 +222,6 @@ def discrete_genes(arch: Any) -> tuple[int, ...]:
     if any(isinstance(gene, jax.core.Tracer) for gene in (arch if isinstance(arch, tuple | list) else [arch])):
         raise JaxzcError("traced genes: expected Python ints, because every gene of this space shapes the program; pass them as a tuple")
     return tuple(int(gene) for gene in np.asarray(arch))
-
-
-def _stack(kept: Sequence[Any]) -> Any:
-    return jax.tree.map(lambda *a: jnp.stack(a), *kept)
 
 
 def _leaf(params: Any, path: Path) -> Any:

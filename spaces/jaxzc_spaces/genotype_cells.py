@@ -199,9 +199,10 @@ class GenotypeNet(nnx.Module):
         older = newer = self.stem(x, p) if hasattr(self, "stem") else self.stem0(x, p)
         if hasattr(self, "stem1"):
             newer = self.stem1(older, p)
+        newer = p.map(newer)
         auxiliary = None
         for number in range(self.cells):
-            older, newer = p.rescale(newer, getattr(self, f"cell{number}")(older, newer, p))
+            older, newer = p.rescale(newer, p.map(getattr(self, f"cell{number}")(older, newer, p)))
             if hasattr(self, "auxiliary") and number == 2 * self.cells // 3:
                 auxiliary = self.auxiliary(newer, p)
         return self.head(newer, p), auxiliary

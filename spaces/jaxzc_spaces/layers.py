@@ -26,16 +26,25 @@ loop there (32 images of 32x32x16, 3x3: 38 ms against 3.5 ms; 8x8x64, 5x5: 9.6 a
 class Pass:
     """One pass through a discrete network.
 
-    norm: how batch normalisation acts. tap: what is read. perturb: what the tap is given for each layer, in the order of execution.
-    layers, relus: what the tap kept, in that order. cell: the number of the cell that the module is in, where the module says so.
+    norm: how batch normalisation acts. tap: what is read. perturb, cell_perturb: what the tap is given for each layer and for each map, in
+        the order of execution. layers, relus, norms, maps: what it kept, in that order.
+    cell: the number of the cell that the module is in, where the module says so.
     exponent: with `norm="none"`, the power of two taken out of the activations so far.
     """
 
-    def __init__(self, norm: Norm | Normalise = "batch", tap: Tap | None = None, perturb: Sequence[Any] | None = None):
-        self.norm, self.tap, self.perturb = norm, tap or Tap(), perturb
+    def __init__(
+        self,
+        norm: Norm | Normalise = "batch",
+        tap: Tap | None = None,
+        perturb: Sequence[Any] | None = None,
+        cell_perturb: Sequence[Any] | None = None,
+    ):
+        self.norm, self.tap, self.perturb, self.cell_perturb = norm, tap or Tap(), perturb, cell_perturb
         self.cell = -1
         self.layers: list[Any] = []
         self.relus: list[Any] = []
+        self.norms: list[Any] = []
+        self.maps: list[Any] = []
         self.exponent = jnp.zeros((), jnp.int32)
 
     def layer(self, kernel: nnx.Param, y: Array) -> Array:
@@ -56,6 +65,19 @@ class Pass:
         if self.tap.relu is not None:
             self.relus.append(self.tap.relu(x))
         return jax.nn.relu(x)
+
+    def normalising(self, x: Array) -> None:
+        """The input of a batch normalisation."""
+        if self.tap.norm is not None:
+            self.norms.append(self.tap.norm(x))
+
+    def map(self, x: Array) -> Array:
+        """The output of the stem or of a cell."""
+        if self.tap.cell is None:
+            return x
+        x, kept = self.tap.cell(x, None if self.cell_perturb is None else self.cell_perturb[len(self.maps)])
+        self.maps.append(kept)
+        return x
 
     def rescale(self, *xs: Array) -> tuple[Array, ...]:
         """Without normalisation, a power of two is taken out of all of `xs`, so that no depth overflows; exact, and constant under
@@ -82,6 +104,7 @@ class BatchNorm(nnx.Module):
 
     def __call__(self, x: Array, p: Pass) -> Array:
         norm = p.norm
+        p.normalising(x)
         scale = jnp.ones(self.channels, x.dtype) if self.scale is None else self.scale[...]
         bias = jnp.zeros(self.channels, x.dtype) if self.bias is None else self.bias[...]
         if callable(norm):

@@ -193,9 +193,9 @@ class MacroNet(nnx.Module):
         self.head = MacroHead(c, head, classes)
 
     def __call__(self, x: Array, p: Pass) -> Array:
-        x = self.stem(x, p)
+        x = p.map(self.stem(x, p))
         for layer in range(LAYERS):
             block = getattr(self, f"layer{layer}", None)
             if block is not None:
-                (x,) = p.rescale(block(x, p))
+                (x,) = p.rescale(p.map(block(x, p)))
         return self.head(x, p)
