@@ -65,7 +65,7 @@ def test_relative_ranks_by_hand():
     ("call", "message"),
     [
         (lambda: log_rank(np.zeros(3)), r"scores of shape \[3\]: expected \[networks, proxies\]"),
-        (lambda: log_rank(TABLE, missing="worst"), r"missing='worst': expected 'keep' .* or 'last'"),
+        (lambda: RULES["log_rank"](TABLE, missing="worst"), r"missing='worst': expected 'keep' .* or 'last'"),
         (lambda: Seen.none(2).observe(np.zeros((3, 1))), r"scores of shape \[3, 1\]: expected \[networks, 2\]"),
         (lambda: Seen.none(1).log_rank([[1.0]]), r"nothing was observed yet"),
         (lambda: parse_aggregate("trios"), r"unknown aggregate 'trios': did you mean 'trio'"),
@@ -131,3 +131,8 @@ def test_every_named_aggregate_is_of_proxies_that_exist():
         value = aggregate({proxy: rng.uniform(1, 2, 7) for proxy in aggregate.proxies})
         assert np.isfinite(value).all()
         assert aggregate.about
+
+
+def test_a_search_may_follow_those_that_are_log_ranks():
+    assert {name for name, aggregate in AGGREGATES.items() if aggregate.is_log_rank} == {"trio", "az_nas", "vkdnw_agg"}
+    assert parse_aggregate("log_rank(a,b)")[1].is_log_rank

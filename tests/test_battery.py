@@ -130,7 +130,7 @@ def test_inactive_weights_change_no_score(case: Case) -> None:
         for w, on in zip(network.weights(params), network.active(), strict=True)
     ]
     assert any(not np.array_equal(a, b) for a, b in zip(noise, network.weights(params), strict=True)), "nothing was inactive"
-    count = case.scorer._param_count(case.archs[0])
+    count = case.scorer._param_counts(case.archs[:1])[0]
     made = programs.score(network.with_weights(params, noise), arch, case.scorer.batches, jax.random.key(0), count)
     for name, value in made.items():
         np.testing.assert_array_equal(to_float(jax.device_get(value)), case.rows[0][name], err_msg=name)
@@ -168,7 +168,7 @@ def discrete(case: Case) -> dict[str, Any]:
     collect.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])  # type: ignore[attr-defined]
     network = case.space.network(tuple(arch.tolist()))
     genes = jnp.asarray(arch, jnp.int32)
-    key, given = jax.random.fold_in(fold_in(jax.random.key(0), genes), NOISE), {"param_count": case.scorer._param_count(arch)}
+    key, given = jax.random.fold_in(fold_in(jax.random.key(0), genes), NOISE), {"param_count": case.scorer._param_counts(arch[None])[0]}
     program = jax.jit(lambda p, b: evaluate_proxies({"all": collect}, network, p, b, key=key, given=given)["all"])
     return program(case.scorer.programs(arch).draw(jax.random.key(0), genes), case.scorer.batches)
 

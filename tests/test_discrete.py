@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from flax import nnx
 from jaxzc_spaces import edge_ops
-from jaxzc_spaces.discrete import DiscreteNetwork, Pass, discrete_network
+from jaxzc_spaces.discrete import DiscreteNetwork, discrete_network
+from jaxzc_spaces.layers import BatchNorm, Pass, kernel
 from jaxzc_spaces.nasbench101_net import max_pool2x2, max_pool3x3
-from jaxzc_spaces.nasbench201_cells import Norm2d, kernel
 from jaxzc_spaces.transnas101_cells import BasicBlock
 
 from jaxzc.networks import as_network
@@ -22,17 +22,17 @@ class Toy(nnx.Module):
 
     def __init__(self) -> None:
         self.first, self.wide, self.last = kernel(1, 1, 2, 2), kernel(3, 3, 2, 2), kernel(1, 1, 2, 2)
-        self.bns = nnx.List([Norm2d(2), Norm2d(2, eps=1.0)])
+        self.bns = nnx.List([BatchNorm(2), BatchNorm(2, eps=1.0)])
         self.head, self.head_bias = kernel(2, 3), nnx.Param(jnp.zeros(3))
 
     def __call__(self, x: jax.Array, run: Pass) -> jax.Array:
         run.cell = 0
-        x = run.norm(run.conv(edge_ops.conv1x1, x, self.first), self.bns[0])
-        x = run.norm(run.conv(edge_ops.conv3x3, run.relu(x, 2), self.wide), self.bns[1])
+        x = self.bns[0](run.conv(edge_ops.conv1x1, x, self.first), run)
+        x = self.bns[1](run.conv(edge_ops.conv3x3, run.relu(x, 2), self.wide), run)
         run.cell = 1
-        x = run.rescale(run.conv(edge_ops.conv1x1, run.relu(x), self.last))
+        (x,) = run.rescale(run.conv(edge_ops.conv1x1, run.relu(x), self.last))
         run.cell = -1
-        return run.conv(jnp.matmul, x.mean((1, 2)), self.head, self.head_bias[...])
+        return run.conv(jnp.matmul, x.mean((1, 2)), self.head, self.head_bias)
 
 
 IMAGES = jax.random.normal(jax.random.key(1), (2, 4, 4, 2))
@@ -41,7 +41,7 @@ IMAGES = jax.random.normal(jax.random.key(1), (2, 4, 4, 2))
 @pytest.fixture(scope="module")
 def toy() -> tuple[DiscreteNetwork, Any]:
     network = discrete_network(Toy, (4, 4, 2))
-    return network, network.init(jax.random.key(0), "torch", fan_in=2)
+    return network, network.init(jax.random.key(0))
 
 
 def test_layers_of_equal_shapes_are_one_group(toy: Any) -> None:

@@ -43,7 +43,7 @@ def start(cache: Path, *arguments: Any, devices: int = 1, code: str = "", **envi
         **environment,
     }
     call = ["-c", code] if code else ["-m", "jaxzc", "score", "nasbench201", *SMALL, *map(str, arguments)]
-    pipes = {"stdin": subprocess.PIPE, "stderr": None} if code else {"stderr": subprocess.PIPE}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": None} if code else {"stderr": subprocess.PIPE}
     return subprocess.Popen([sys.executable, *call], env=made, stdout=subprocess.PIPE, text=True, **pipes)
 
 

@@ -11,6 +11,7 @@ import pytest
 from jaxzc import catalogue, programs
 from jaxzc.proxies import PROXIES
 from jaxzc.scoring import SpaceScorer
+from jaxzc.selection import ProxySpec
 
 BATCH = (np.random.default_rng(0).standard_normal((4, 8, 8, 3)).astype(np.float32), np.arange(4) % 3)
 ARCH = np.array([3, 1, 2, 0, 4, 3])
@@ -25,7 +26,7 @@ def kept(tmp_path: Path) -> Iterator[Path]:
     jax.config.update("jax_compilation_cache_dir", before)
 
 
-def scorer(proxies="jacob_cov,naswot", **options) -> SpaceScorer:
+def scorer(proxies: ProxySpec = "jacob_cov,naswot", **options) -> SpaceScorer:
     space = catalogue.space("nasbench201", classes=3, image_shape=(8, 8, 3), channels=2, cells=1)
     return SpaceScorer(space, BATCH, proxies, **options)
 

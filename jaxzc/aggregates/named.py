@@ -28,9 +28,12 @@ class Aggregate(NamedTuple):
         if absent:
             raise JaxzcError(f"the table lacks {', '.join(absent)} (it has {', '.join(table) or 'nothing'}): score them first")
         signs = [-1.0 if (higher_is_better or {}).get(name.partition("(")[0]) is False else 1.0 for name in self.proxies]
-        return self.combine(
-            np.stack([sign * np.asarray(table[n], np.float64) for n, sign in zip(self.proxies, signs, strict=True)], axis=1)
-        )
+        return self.combine(np.stack([np.asarray(table[name], np.float64) for name in self.proxies], axis=1) * signs)
+
+    @property
+    def is_log_rank(self) -> bool:
+        """Whether it is the log-rank sum, which a search can follow among the networks seen so far."""
+        return getattr(self.combine, "func", self.combine) is log_rank
 
 
 def _vote(scores: np.ndarray) -> np.ndarray:

@@ -95,7 +95,7 @@ def _known(columns: np.ndarray, missing: Missing) -> np.ndarray:
     if missing not in get_args(Missing):
         raise JaxzcError(f"missing={missing!r}: expected 'keep' (NaN stays NaN) or 'last' (NaN shares the last rank)")
     absent = np.isnan(columns)
-    return ~absent.any(1) if missing == "keep" else ~absent.all(1)
+    return np.asarray(~absent.any(1) if missing == "keep" else ~absent.all(1))
 
 
 def _columns(scores: Any) -> np.ndarray:
