@@ -28,6 +28,9 @@ DISCONNECTED = {"nasbench201": -np.inf, "transnas101_micro": None}
 """Spaces whose architecture of zeros has no path from the images to the logits, and its naswot: None where a ReLU of the stem still tells
 the images apart."""
 
+ROUNDING = {"transnas101_micro": "jacob_cov", "transnas101_macro": "jacob_cov"}
+"""Scores that are rounding errors in a space: where batch normalisation comes last, the sum of the logits does not depend on the images."""
+
 SLOW = {"nasbench101", "nats_sss", "transnas101_macro"}
 """Spaces all of whose genes are static: every architecture here is a program of its own, a minute to compile with all proxies."""
 
@@ -145,6 +148,8 @@ def discrete(case: Case) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", SCORES)
 def test_program_equals_discrete_network_and_proxies_without_jit(case: Case, discrete: dict[str, Any], name: str) -> None:
+    if ROUNDING.get(case.space.name) == name:
+        pytest.skip("rounding errors, which no two programs share")
     proxy = PROXIES[name]
     value = to_float(proxy(*(discrete[need] for need in needs(proxy))))  # operation by operation
     np.testing.assert_allclose(value, case.rows[0][name], rtol=LOOSE.get(name, 1e-3), atol=1e-6)
