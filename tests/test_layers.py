@@ -75,6 +75,8 @@ def test_factorized_reduction_reads_even_and_odd_pixels() -> None:
 
 def test_batch_normalisation_in_every_mode() -> None:
     x, bn = images(4, 3, 3, 2) * 3 + 1, BatchNorm(2, eps=1e-3)
+    assert bn.scale is not None
+    assert bn.bias is not None
     bn.scale[...], bn.bias[...] = jnp.array([2.0, 3.0]), jnp.array([-1.0, 1.0])
     batch = np.asarray(x, np.float64)
     centred = (batch - batch.mean((0, 1, 2))) / np.sqrt(batch.var((0, 1, 2)) + 1e-3)
