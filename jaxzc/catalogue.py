@@ -20,6 +20,11 @@ FROM_DATA = ("classes", "image_shape")
 FIELDS = ("Definition", "Source", "Authors' code", "Labels", "Init", "Norm mode", "Weights", "Direction", "Fails")
 
 
+OPTIONAL = ("Version",)
+"""Fields of a card that most lack. `Version: 2` says that the value which the same settings give has changed since `Version: 1`, where
+every proxy begins: a scoring job then scores anew what it has of the older one."""
+
+
 class Card(NamedTuple):
     """A proxy's docstring, taken apart."""
 
@@ -37,7 +42,7 @@ def card(proxy: Proxy) -> Card:
     current = ""
     for line in (line.strip() for line in body.splitlines()):
         name, colon, rest = line.partition(":")
-        if colon and name in FIELDS:
+        if colon and name in FIELDS + OPTIONAL:
             current, line = name, rest.strip()
         if current:
             fields.setdefault(current, []).append(line)

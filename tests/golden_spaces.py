@@ -1,4 +1,4 @@
-"""Reads golden networks of search spaces (weights, inputs and scores of the authors' own code) into our spaces; see test_golden_spaces_a.py.
+"""Reads golden networks of search spaces (weights, inputs and scores of the authors' own code) into ours; see test_golden_spaces_a.py.
 
 The directory holds one folder a space, each with sets of networks (`dev`, ...): `networks/NN.npz`, `inputs.npz` and `scores.json`. A space
 is read by one function in `READERS`: from a network's configuration, the images' shape and the number of classes it makes our space, the
@@ -81,7 +81,7 @@ def _by_path(keys: Callable[[str], str], space: Any, arch: Any) -> Callable[[Any
         stored = {path: arrays[keys(path)] for path in paths} | {"head_bias": arrays["head/linear/bias"]}
         unused = {key for key in arrays if key.endswith(("conv", "kernel", "shortcut"))} - {keys(path) for path in paths}
         assert not unused, f"the stored network has layers that ours lacks: {unused}"
-        return with_leaves(params, stored)
+        return with_leaves(params, stored)  # type: ignore[arg-type]
 
     return fill
 
@@ -146,14 +146,14 @@ def _nasbench101(config: Any, image_shape: Any, classes: int) -> Any:
     space = NasBench101(config["stem"], config["modules"], classes, tuple(image_shape))
     matrix, names = config["matrix"], ["input", *config["ops"], "output"]
     arch = space.parse("".join(str(bit) for row in matrix for bit in row) + ":" + ",".join(names))
-    live = np.flatnonzero(pruned(cells(arch[None])).edges[0].any(1))  # in the order of the stored numbers, the output aside
+    live = np.flatnonzero(pruned(cells(arch[None])).edges[0].any(1)).tolist()  # in the order of the stored numbers, the output aside
 
     def keys(path: str) -> str:
         if path in ("stem/conv", "head"):
             return {"stem/conv": "stem/conv", "head": "head/linear/kernel"}[path]
         _, stack, module, kind, vertex, conv = path.split("/")
         number = int(vertex.removeprefix("vertex"))
-        place = f"vertex{list(live).index(number)}/{kind}" if number < VERTICES - 1 else "output/proj"
+        place = f"vertex{live.index(number)}/{kind}" if number < VERTICES - 1 else "output/proj"
         return f"stack{stack}/module{module}/{place}/{conv}"
 
     return space, arch, _by_path(keys, space, arch)

@@ -15,6 +15,7 @@ from jaxzc.aggregates import (
     rank_sum,
     relative_rank_sum,
 )
+from jaxzc.proxies import PROXIES
 from jaxzc.types import JaxzcError
 
 NAN, INF = float("nan"), float("inf")
@@ -121,3 +122,12 @@ def test_trio_is_a_log_rank_that_ranks_the_missing_last():
     table["jacob_cov"][4] = NAN
     ranks = stats.rankdata(np.stack([np.where(np.isnan(v), -INF, v) for v in table.values()], 1), axis=0)
     np.testing.assert_allclose(AGGREGATES["trio"](table), np.log(ranks / 9).sum(1), rtol=1e-12)
+
+
+def test_every_named_aggregate_is_of_proxies_that_exist():
+    rng = np.random.default_rng(2)
+    for name, aggregate in AGGREGATES.items():
+        assert set(aggregate.proxies) <= set(PROXIES), name
+        value = aggregate({proxy: rng.uniform(1, 2, 7) for proxy in aggregate.proxies})
+        assert np.isfinite(value).all()
+        assert aggregate.about

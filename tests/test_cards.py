@@ -36,7 +36,35 @@ NAMES = [
     "params",
     "flops",
     "layers",
+    "ntk_condition",
+    "ntk_condition_init",
+    "linear_regions",
+    "gradsign",
+    "grad_conflict",
+    "grad_angle",
+    "epe_nas",
+    "zen",
+    "az_expressivity",
+    "az_progressivity",
+    "az_trainability",
+    "logsynflow",
+    "nwot_outputs",
+    "sweet_grad_norm",
+    "swap",
+    "swap_regularised",
+    "meco",
+    "meco_opt",
+    "zico_bc",
+    "l_swag",
+    "vkdnw",
+    "vkdnw_single",
+    "nasi",
+    "ntk_trace",
+    "knas",
+    "jacob_trace",
+    "wrcor",
 ]
+LOWER_IS_BETTER = {"ntk_condition", "ntk_condition_init"}
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +77,7 @@ def same_verbosity() -> Iterator[None]:
 
 def test_the_proxies_are_these() -> None:
     assert list(PROXIES) == NAMES
-    assert len(NAMES) == 24
+    assert len(NAMES) == 51
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -76,8 +104,9 @@ def test_card_is_complete(name: str, capsys: pytest.CaptureFixture[str]) -> None
 
 @pytest.mark.parametrize("name", NAMES)
 def test_labels_on_the_card_are_those_the_ingredients_read(name: str) -> None:
-    """A proxy reads the labels if one of its ingredients is a derivative of the loss."""
+    """A proxy reads the labels if one of its ingredients is a derivative of the loss, or the labels themselves."""
     from_loss = {"loss_value", "loss_grads", "hvp", "channel_saliency", "activation_grads", "batch_grads", "example_grads", "sign_sums"}
+    from_loss |= {"unit_mean", "labels", "response_correlations"}
     reads = bool(from_loss & RESOLVER.wanted({name: PROXIES[name]}).keys())
     assert catalogue.card(PROXIES[name]).fields["Labels"].startswith("yes" if reads else "no")
 
@@ -98,7 +127,7 @@ def test_unknown_proxy(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_directions() -> None:
-    assert catalogue.directions() == dict.fromkeys(NAMES, True)
+    assert catalogue.directions() == {name: name not in LOWER_IS_BETTER for name in NAMES}
 
 
 def test_a_card_of_ones_own_may_be_empty() -> None:

@@ -415,11 +415,7 @@ def test_spaces() -> None:
     ],
 )
 def test_interrupted_or_out_of_memory(here: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, says: str) -> None:
-    def each(*_: Any) -> Iterator[dict[str, float]]:
-        yield {"params": 1.0, "flops": 1.0}
-        raise error
-
-    monkeypatch.setattr(SpaceScorer, "each", each)
+    monkeypatch.setattr(SpaceScorer, "many", failing(error))
     result = score("--proxies", "params", "--out", "x.parquet")
     assert (result.code, result.out) == (code, "")
     assert says in result.err
@@ -427,13 +423,18 @@ def test_interrupted_or_out_of_memory(here: Path, monkeypatch: pytest.MonkeyPatc
     assert os.listdir(here) == []
 
 
-def test_other_errors_of_jax_are_not_disguised(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def each(*_: Any) -> Any:
-        raise jax.errors.JaxRuntimeError("INTERNAL: a bug")
+def failing(error: BaseException) -> Any:
+    def many(*_: Any) -> Any:
+        raise error
 
-    monkeypatch.setattr(SpaceScorer, "each", each)
+    return many
+
+
+def test_other_errors_of_jax_are_not_disguised(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SpaceScorer, "many", failing(jax.errors.JaxRuntimeError("INTERNAL: a bug")))
     with pytest.raises(jax.errors.JaxRuntimeError, match="a bug"):
         score("--proxies", "params", "--out", "x.parquet")
+    assert os.listdir(here) == []
 
 
 def test_progress_yields_everything(capsys: pytest.CaptureFixture[str]) -> None:

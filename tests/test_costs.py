@@ -23,6 +23,10 @@ from jaxzc.selection import select
         ("tcet_synflow", 3 / 16 + 1),
         ("tcet_snip", 4),
         ("sweet_gradsign", 6),  # every example by itself, and the batch
+        ("zen", 2),
+        ("az_trainability", 3),
+        ("ntk_condition", 1 + 16 * 2),  # the batch has 16 images, all of which the kernel takes
+        ("meco", 4 / 16),
     ],
 )
 def test_forward_passes_of_a_batch(proxy: str, passes: float) -> None:

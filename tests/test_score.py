@@ -11,7 +11,7 @@ import pytest
 from flax import linen as nn
 
 import jaxzc
-from jaxzc.proxies import PROXIES
+from jaxzc.proxies import FOUNDING
 from jaxzc.scoring import as_batches, to_float
 from jaxzc.types import Batch, JaxzcError, Scaled
 from tests.models import BATCH, CLASSES, IMAGES, LinenViT, initial, three_models
@@ -49,7 +49,7 @@ def assert_alike(one: dict[str, float], other: dict[str, float], tolerance: floa
 @pytest.mark.parametrize("flavour", ["nnx", "bare"])
 def test_all_proxies_of_a_resnet_in_three_flavours(flavour: str) -> None:
     linen = scores("linen", "resnet", "batch")
-    assert list(linen) == list(PROXIES)
+    assert list(linen) == list(FOUNDING)
     assert len(linen) == 24
     assert all(math.isfinite(value) for value in linen.values())
     assert_alike(linen, scores(flavour, "resnet", "batch"))

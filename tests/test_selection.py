@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxzc import catalogue
-from jaxzc.proxies import PROXIES, naswot, snip, sweet_ntk, zico
+from jaxzc.proxies import FOUNDING, PROXIES, naswot, snip, sweet_ntk, zico
 from jaxzc.selection import check_setting, parse_proxy, select, split_names, unknown
 from jaxzc.types import JaxzcError
 
@@ -19,6 +19,13 @@ def mine(loss_grads: Any) -> Any:
 def test_all_is_every_proxy_in_order() -> None:
     assert select("all") == PROXIES
     assert list(select(" all ")) == list(PROXIES)
+
+
+def test_founding_is_a_part_of_all() -> None:
+    assert list(select("founding")) == list(FOUNDING) == list(PROXIES)[:24]
+    assert list(select("founding, zen")) == [*FOUNDING, "zen"]
+    with pytest.raises(JaxzcError, match="proxy 'grad_norm' is named twice"):
+        select("founding,all")
 
 
 def test_names() -> None:
@@ -96,8 +103,8 @@ def test_functions_and_mappings() -> None:
         ([lambda x: x, lambda x: x], "'<lambda>' is named twice"),
         ([3], "proxy '3' is a int: expected a name or a function"),
         ({"a": None}, "proxy 'a' is a NoneType"),
-        (3, "proxies is a int: expected 'all', names"),
-        (snip, "proxies is a function: expected 'all', names, a list"),
+        (3, "proxies is a int: expected 'founding', 'all', names"),
+        (snip, "proxies is a function: expected 'founding', 'all', names, a list"),
     ],
 )
 def test_refusals(proxies: Any, message: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxzc.aggregates.ranks import RULES, log_rank, rank_sum
+from jaxzc.aggregates.ranks import RULES, log_rank, max_normalised_sum, rank_sum
 from jaxzc.aggregates.vote import PROXIES as VOTERS
 from jaxzc.aggregates.vote import vote_ranking
 from jaxzc.selection import split_names, unknown
@@ -54,6 +54,16 @@ AGGREGATES = {
         ("ntk_condition", "linear_regions"),
         partial(rank_sum, missing="last"),
         "sum of ranks within the table (TE-NAS, Chen et al., ICLR 2021; its pruning ranks relative changes: `relative_rank_sum`)",
+    ),
+    "vkdnw_agg": Aggregate(
+        ("vkdnw_single", "jacob_cov", "az_expressivity", "az_trainability", "flops"),
+        last,
+        "log-rank (VKDNW, Tybl & Neumann, CVPR 2025); which proxies join vkdnw_single is from memory of the paper, not read again",
+    ),
+    "freerea": Aggregate(
+        ("naswot", "logsynflow"),
+        partial(max_normalised_sum, missing="last"),
+        "max-normalised sum (FreeREA, Cavagnero et al., WACV 2023) without its count of skip connections, which is not a proxy",
     ),
 }
 """Name -> aggregate."""

@@ -33,6 +33,11 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def devices(text: str) -> int | None:
+    """An argparse type: a whole number of at least 1, or `all`, which is None."""
+    return None if text == "all" else positive(text)
+
+
 def seed(text: str) -> int:
     """An argparse type: a whole number from 0 to 2**32 - 1."""
     # jax.random.key takes larger ones modulo 2**32: two seeds would name the same weights.
@@ -110,10 +115,10 @@ def add_device_arguments(command: argparse.ArgumentParser) -> None:
     """How many architectures are scored at a time; changes no score on a CPU."""
     command.add_argument(
         "--devices",
-        type=positive,
+        type=devices,
         default=1,
         metavar="N",
-        help="devices of this machine that share the architectures (default: %(default)s)",
+        help="devices of this machine that share the architectures, or 'all' (default: %(default)s)",
     )
     command.add_argument(
         "--chunk", type=positive, metavar="N", help="architectures that each device takes at a time (default: 1 on a CPU, 16 elsewhere)"

@@ -5,15 +5,17 @@ import shutil
 import textwrap
 from typing import Any
 
-from jaxzc import catalogue
+from jaxzc import catalogue, reference
 from jaxzc.proxies import PROXIES
 from jaxzc.resolver import settings
 from jaxzc.selection import unknown
+from jaxzc.types import JaxzcError
 
 PROXIES_HELP = "list the proxies, what they need and what they cost; or show one's card"
 PROXIES_EPILOG = """examples:
   jaxzc proxies           one paragraph for each
   jaxzc proxies zico      definition, source, settings, where it fails
+  jaxzc proxies --markdown --correlations docs/correlations.csv > docs/proxies.md
 """
 SPACES_HELP = "list the search spaces and their options"
 
@@ -22,11 +24,18 @@ def add(commands: Any) -> None:
     formatter = argparse.RawDescriptionHelpFormatter
     proxies = commands.add_parser("proxies", help=PROXIES_HELP, description=PROXIES_HELP, epilog=PROXIES_EPILOG, formatter_class=formatter)
     proxies.add_argument("name", nargs="?", metavar="NAME", help="show this proxy's card")
+    proxies.add_argument("--markdown", action="store_true", help="all cards as one page of Markdown (docs/proxies.md)")
+    proxies.add_argument("--correlations", metavar="FILE", help="with --markdown: CSV file of measured correlations to show with the cards")
     proxies.set_defaults(run=list_proxies)
     commands.add_parser("spaces", help=SPACES_HELP, description=SPACES_HELP).set_defaults(run=list_spaces)
 
 
 def list_proxies(arguments: argparse.Namespace) -> None:
+    if arguments.correlations is not None and not arguments.markdown:
+        raise JaxzcError("--correlations goes with --markdown: give both, or neither")
+    if arguments.markdown:
+        print(reference.markdown(reference.read_correlations(arguments.correlations) if arguments.correlations else ()))
+        return
     if arguments.name is not None:
         print(_card(arguments.name))
         return

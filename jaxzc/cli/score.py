@@ -89,6 +89,7 @@ def add(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    arguments.out = arguments.out.removeprefix("file://")
     seeds, one_file = arguments.seeds, is_file(arguments.out)
     stripe = hosts.stripe(arguments)
     check_out(arguments, stripe)
@@ -189,8 +190,8 @@ def _work(
 
     def scorer(labels: Sequence[str]) -> SpaceScorer:
         some = {label: chosen[label] for label in labels}
-        options = {name: getattr(arguments, name) for name in ("weights", "init", "norm", "devices", "chunk")}
-        return SpaceScorer(space, draws[0].batches, some, **options)
+        options = {name: getattr(arguments, name) for name in ("weights", "init", "norm", "chunk")}
+        return SpaceScorer(space, draws[0].batches, some, devices=arguments.devices or jax.local_device_count(), **options)
 
     batches = {seed: drawn.batches for seed, drawn in zip(arguments.seeds, draws, strict=True)}
     units = jobs.units(space, scored, arguments.seeds)

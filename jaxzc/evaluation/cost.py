@@ -41,6 +41,10 @@ def _passes(words: str, batch_size: Any, batches: Any) -> float | None:
             if not batch_size:
                 return None
             passes /= batch_size
+        elif of_images := re.search(r" of (\d+) images$", part):
+            if not batch_size:
+                return None
+            passes *= int(of_images[1]) / batch_size
         # "B examples x (F + B of one)" is one pass over the batch, example by example.
         total += passes
     return total

@@ -7,7 +7,21 @@ architecture has weights and gradients of exactly zero.
 To add one: write a function whose argument names are ingredients, decorate it with `makes(name="cost")`, and list it in MAKERS.
 """
 
-from jaxzc.ingredients import activations, channels, distinct, drawn, examples, gradients, knowledge, maps, ntk, statics, synflow, zen
+from jaxzc.ingredients import (
+    activations,
+    channels,
+    distinct,
+    drawn,
+    examples,
+    gradients,
+    knowledge,
+    maps,
+    ntk,
+    responses,
+    statics,
+    synflow,
+    zen,
+)
 from jaxzc.resolver import Resolver
 
 ROOTS = {
@@ -21,7 +35,7 @@ ROOTS = {
     "param_count": "",
 }
 
-_FILES = (statics, drawn, gradients, examples, activations, synflow, ntk, distinct, maps, zen, channels, knowledge)
+_FILES = (statics, drawn, gradients, examples, activations, synflow, ntk, distinct, maps, zen, channels, knowledge, responses)
 MAKERS = [maker for file in _FILES for maker in file.MAKERS]
 
 RESOLVER = Resolver(MAKERS, ROOTS)

@@ -16,7 +16,7 @@ SMOOTHING = 0.05
 def layer_fisher(network: Network, vkdnw_params: Any, vkdnw_images: Array, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Mean over images of J' (diag(p) - p p') J, `[layers, layers]`: J the Jacobian of an image's logits by the first weight of every
     kernel, p the smoothed predictions; fresh running statistics. Rows of layers that do not exist are zero."""
-    kernels = network.weights(vkdnw_params)
+    kernels = [jnp.asarray(w) for w in network.weights(vkdnw_params)]
     sizes = [len(w) for w in kernels]
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
 
@@ -32,8 +32,8 @@ def layer_fisher(network: Network, vkdnw_params: Any, vkdnw_images: Array, *, wa
         return jacobian.T @ ((jnp.diag(p) - jnp.outer(p, p)) @ jacobian)
 
     exists = jnp.concatenate(network.active())
-    total = jax.lax.map(one, vkdnw_images).mean(0)
-    return {"layer_fisher": jnp.where(exists[:, None] & exists, total, 0)}
+    total = jax.lax.map(one, jnp.asarray(vkdnw_images)).mean(0)
+    return {"layer_fisher": jnp.where(exists[:, None] & exists[None, :], total, 0)}
 
 
 MAKERS = [layer_fisher]

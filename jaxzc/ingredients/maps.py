@@ -16,13 +16,13 @@ from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
 from jaxzc.widening import in_float64
 
 
-def map_shapes(network: Network, params: Any, images: Array, norm: Norm) -> list[Any]:
+def map_shapes(network: Network, params: Any, images: Array, norm: Norm, asker: str = "map_entropies or map_gains") -> list[Any]:
     """Shape and dtype `[maps, B, H, W, channels]` of every map group; raises `JaxzcError` where the network offers no maps."""
     tap = Tap(cell=lambda y, _: (y, y))
     shapes = jax.eval_shape(lambda p, x: network.forward(p, x, norm=norm, tap=tap).cells, params, images)
     if shapes is None:
         raise JaxzcError(
-            "needs the feature maps of cells (the ingredient map_entropies or map_gains), which this network does not offer: "
+            f"needs the feature maps of cells (the ingredient {asker}), which this network does not offer: "
             "score a space that has cells, or leave this proxy out"
         )
     return list(shapes)

@@ -5,13 +5,13 @@ by halving it. Errors of what the user gave (`JaxzcError`) are not failures of a
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxzc.jobs.parts import Row
+from jaxzc.jobs.parts import Key, Row
 from jaxzc.jobs.work import Unit
 from jaxzc.scoring import Batches, SpaceScorer, static_genes
 from jaxzc.types import JaxzcError
@@ -21,16 +21,24 @@ DOUBTS = 10
 
 
 class Attempts:
-    """Scores units with the proxies of one scorer. batches: seed -> images. identities: label -> name in the parts."""
+    """Scores units with the proxies of one scorer.
+
+    batches: seed -> images. identities: label -> name in the parts. before: told what is about to be scored. alone: these are scored first,
+    each by itself.
+    """
 
     def __init__(
         self,
         scorer: SpaceScorer,
         batches: Mapping[int, Batches],
         identities: Mapping[str, str],
+        *,
         note: Callable[[str], None] = lambda text: None,
+        before: Callable[[Sequence[Unit]], None] = lambda units: None,
+        alone: Collection[Key] = (),
     ):
-        self.scorer, self.batches, self.identities, self.note = scorer, batches, identities, note
+        self.scorer, self.batches, self.identities = scorer, batches, identities
+        self.note, self.before, self.alone = note, before, alone
         self._of_seed: dict[int, SpaceScorer] = {}
 
     def rows(self, units: Sequence[Unit]) -> Iterator[Row]:
@@ -64,7 +72,10 @@ class Attempts:
 
     def _results(self, units: Sequence[Unit]) -> Iterator[tuple[Unit, Row, Exception | None]]:
         for seed in dict.fromkeys(unit.seed for unit in units):
-            of_seed = self._ordered([unit for unit in units if unit.seed == seed])
+            of_seed = self._ordered([unit for unit in units if unit.seed == seed and (unit.text, seed) not in self.alone])
+            for unit in units:
+                if unit.seed == seed and (unit.text, seed) in self.alone:
+                    yield from self._block([unit])
             done = 0
             while done < len(of_seed):
                 block = of_seed[done : done + self.scorer.width]
@@ -83,6 +94,7 @@ class Attempts:
 
     def _block(self, block: Sequence[Unit]) -> Iterator[tuple[Unit, Row, Exception | None]]:
         started = time.perf_counter()
+        self.before(block)
         try:
             made = self._scorer(block[0].seed).many(np.stack([unit.arch for unit in block]), block[0].seed)
         except JaxzcError:
@@ -99,8 +111,11 @@ class Attempts:
         if narrower is not None:
             self.note(f"out of memory with {self.scorer.chunk} architectures at a time: going on with {narrower.chunk}")
             self.scorer, self._of_seed = narrower, {}
-            for start in range(0, len(block), narrower.width):
-                yield from self._block(block[start : start + narrower.width])
+            done = 0
+            while done < len(block):  # the chunk may become smaller still
+                part = block[done : done + self.scorer.width]
+                yield from self._block(part)
+                done += len(part)
         elif len(block) > 1:
             middle = len(block) // 2
             yield from self._block(block[:middle])

@@ -93,7 +93,8 @@ class Keeper:
 
     def _run(self) -> None:
         while not self._left.is_set():
-            ready, _, _ = select.select([self._reader], [], [], leases.BEAT)
+            due = leases.BEAT if self.recorder is None else min(leases.BEAT, self.recorder.every)
+            ready, _, _ = select.select([self._reader], [], [], due)
             numbers = [n for n in os.read(self._reader, 64) if n in self._handlers] if ready else []
             if self._left.is_set():
                 return

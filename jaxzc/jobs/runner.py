@@ -1,16 +1,17 @@
 """A scoring job on one stripe: takes the lease, finds out what is missing, scores it, and leaves parts."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jaxzc.jobs import manifest, parts, work
+from jaxzc.jobs import crashes, manifest, parts, work
 from jaxzc.jobs.attempts import Attempts
+from jaxzc.jobs.crashes import Crash
 from jaxzc.jobs.keeper import Keeper
 from jaxzc.jobs.lease import Lease
 from jaxzc.jobs.manifest import Request
-from jaxzc.jobs.parts import Row
+from jaxzc.jobs.parts import Key, Row
 from jaxzc.jobs.recorder import EVERY, Recorder
 from jaxzc.jobs.store import Store
 from jaxzc.jobs.work import Stripe, Unit
@@ -77,11 +78,16 @@ def run(
         keeper.recorder = recorder = Recorder(store, digest, job.stripe, total=total, there=total - missing, every=job.every)
         recorder.heartbeat("scoring")
         outcome = Outcome(total, total - missing)
+        crash = crashes.found(store, job.stripe)
         for _ in range(ROUNDS):
             if not lacking:
                 return outcome
             started = parts.names(store)
-            _score(job, lacking, missing, recorder, keeper, outcome, note, watched)
+            alone = _blame(crash, lacking, recorder, outcome, note) if crash else ()
+            with crashes.Report(store, job.stripe).written() as report:
+                rows = _rows(job, lacking, report, alone, note)
+                _record(watched(rows, _count(lacking)), recorder, keeper, outcome)
+            crash = None
             if {*started, *recorder.written} <= {*parts.names(store)}:
                 return outcome
             lacking = _lacking(job, _there(store, digest, job, note))
@@ -112,30 +118,45 @@ def _count(lacking: Mapping[tuple[str, ...], list[Unit]]) -> int:
     return sum(map(len, lacking.values()))
 
 
-def _score(
-    job: Work,
-    lacking: Mapping[tuple[str, ...], list[Unit]],
-    missing: int,
-    recorder: Recorder,
-    keeper: Keeper,
-    outcome: Outcome,
-    note: Callable[[str], None],
-    watched: Callable[[Iterator[Row], int], Iterator[Row]],
-) -> None:
-    def rows() -> Iterator[Row]:
-        label_of = {name: label for label, name in job.request.labels.items()}
-        for names, units in lacking.items():
-            identities = {label_of[name]: name for name in names}
-            yield from Attempts(job.scorer(list(identities)), job.batches, identities, note).rows(units)
+def _blame(
+    crash: Crash, lacking: dict[tuple[str, ...], list[Unit]], recorder: Recorder, outcome: Outcome, note: Callable[[str], None]
+) -> Collection[Key]:
+    """What ended the last process is recorded as a failure if it was one architecture; several are to be scored one by one."""
+    if len(crash.keys) > 1:
+        note(f"an earlier run ended with {crash.error!r} while it scored {len(crash.keys)} architectures: scoring them one by one")
+        return crash.keys
+    for names, units in lacking.items():
+        for unit in [unit for unit in units if (unit.text, unit.seed) in crash.keys]:
+            note(f"an earlier run ended with {crash.error!r} while it scored {unit.text}, which is recorded as failed")
+            units.remove(unit)
+            error = f"the process ended: {crash.error}"
+            _keep(Row(unit.text, unit.seed, dict.fromkeys(names, float("nan")), 0.0, error), recorder, outcome)
+    return ()
 
+
+def _rows(
+    job: Work, lacking: Mapping[tuple[str, ...], list[Unit]], report: crashes.Report, alone: Collection[Key], note: Callable[[str], None]
+) -> Iterator[Row]:
+    label_of = {name: label for label, name in job.request.labels.items()}
+    for names, units in lacking.items():
+        identities = {label_of[name]: name for name in names}
+        attempts = Attempts(job.scorer(list(identities)), job.batches, identities, note=note, before=report.scoring, alone=alone)
+        yield from attempts.rows(units)
+
+
+def _record(rows: Iterator[Row], recorder: Recorder, keeper: Keeper, outcome: Outcome) -> None:
     started = time.perf_counter()
-    for row in watched(rows(), missing):
-        recorder.add(row)
+    for row in rows:
+        _keep(row, recorder, outcome)
         keeper.check()
         outcome.first = outcome.first or time.perf_counter() - started
-        outcome.done += 1
-        if row.error is not None:
-            outcome.failed += 1
-            outcome.errors.append((row.arch, row.error))
     outcome.seconds += time.perf_counter() - started
     recorder.flush()
+
+
+def _keep(row: Row, recorder: Recorder, outcome: Outcome) -> None:
+    recorder.add(row)
+    outcome.done += 1
+    if row.error is not None:
+        outcome.failed += 1
+        outcome.errors.append((row.arch, row.error))

@@ -47,11 +47,11 @@ class Store(Protocol):
 
 def store(where: str | os.PathLike[str]) -> Store:
     """The store of that path or URL; nothing is made or looked up."""
-    return RemoteStore(str(where)) if is_remote(where) else LocalStore(Path(where))
+    return RemoteStore(str(where)) if is_remote(where) else LocalStore(Path(str(where).removeprefix("file://")))
 
 
 def is_remote(where: str | os.PathLike[str]) -> bool:
-    return "://" in str(where)
+    return "://" in str(where) and not str(where).startswith("file://")
 
 
 class LocalStore:
@@ -77,6 +77,8 @@ class LocalStore:
             return (self.root / name).read_bytes()
         except FileNotFoundError:
             raise
+        except NotADirectoryError as error:
+            raise FileNotFoundError(*error.args) from error
         except OSError as error:
             raise JaxzcError(f"{self.root / name} cannot be read ({error.strerror}): see its permissions") from error
 

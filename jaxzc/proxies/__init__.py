@@ -23,6 +23,7 @@ from jaxzc.proxies.synflow import logsynflow, synflow, synflow_bn
 from jaxzc.proxies.tcet import lnwot, snr_snip, snr_synflow, tcet_snip, tcet_synflow
 from jaxzc.proxies.te_nas import linear_regions, ntk_condition, ntk_condition_init
 from jaxzc.proxies.vkdnw import vkdnw, vkdnw_single
+from jaxzc.proxies.wrcor import wrcor
 from jaxzc.proxies.zen import zen
 from jaxzc.proxies.zico import l_swag, zico, zico_bc
 from jaxzc.resolver import Proxy
@@ -37,7 +38,7 @@ PROXIES: dict[str, Proxy] = {
         *(ntk_condition, ntk_condition_init, linear_regions, gradsign, grad_conflict, grad_angle, epe_nas, zen),
         *(az_expressivity, az_progressivity, az_trainability, logsynflow, nwot_outputs, sweet_grad_norm),
         *(swap, swap_regularised, meco, meco_opt, zico_bc, l_swag, vkdnw, vkdnw_single),
-        *(nasi, ntk_trace, knas, jacob_trace),
+        *(nasi, ntk_trace, knas, jacob_trace, wrcor),
     )
 }
 
@@ -94,6 +95,7 @@ __all__ = [
     "tcet_synflow",
     "vkdnw",
     "vkdnw_single",
+    "wrcor",
     "zen",
     "zico",
     "zico_bc",

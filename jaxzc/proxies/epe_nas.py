@@ -33,7 +33,8 @@ def epe_nas(input_grads: Array, labels: Array, *, many_classes: bool = False, ep
         if not many_classes:
             return (jnp.abs(sums) / count).sum()
         kept = jnp.where(count > 1, 1 / count, 0)  # so that every class weighs one
-        differences = jnp.abs(sums / count - (sums / count)[:, None])
-        return (kept[:, None] * kept * differences).sum() / kept.sum()
+        mean = sums / count
+        differences = jnp.abs(mean[None, :] - mean[:, None])
+        return (jnp.outer(kept, kept) * differences).sum() / kept.sum()
 
     return in_float64(run)(input_grads)

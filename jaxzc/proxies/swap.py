@@ -22,12 +22,12 @@ def swap(swap_counts: Array) -> Array:
     return swap_counts.astype(jnp.float32).mean()
 
 
-def swap_regularised(swap_counts: Array, param_count: Array, *, mu: float = 40.0, sigma: float = 40.0) -> Array:
+def swap_regularised(swap_counts: Array, param_count: Array, *, mu: float = 1000.0, sigma: float = 1e6) -> Array:
     """SWAP, times a bell curve of the model's size.
 
     Definition: swap * exp( -(P - mu)^2 / sigma ), P the number of parameters in thousands.
     Source: Peng et al., SWAP-NAS, ICLR 2024, definition 3.4.
-    Authors' code: as here.
+    Authors' code: as here, without a default for mu and sigma; ours, a million parameters and a width of a million, are not tuned.
     Labels: no.
     Init: standard normal, biases 0, drawn anew.
     Norm mode: batch.

@@ -1,5 +1,6 @@
 """ZiCo: inverse coefficient of variation of the gradients over batches."""
 
+import math
 from collections.abc import Sequence
 
 import jax.numpy as jnp
@@ -56,10 +57,9 @@ def zico_bc(
     Direction: higher is better.
     Fails: as zico; made for searches among repeated blocks of one input size.
     """
-    bias = [
-        on.sum() * np.log(positions / c**0.5) for on, positions, c in zip(active, map_positions, channels, strict=True) if positions > 1
-    ]
-    return zico(batch_grads) - beta * jnp.stack([jnp.asarray(b) for b in bias]).sum()
+    sizes = zip(active, map_positions, channels, strict=True)
+    bias = [on.sum() * math.log(positions / c**0.5) for on, positions, c in sizes if positions > 1]  # linear layers have one position
+    return zico(batch_grads) - beta * sum(bias, jnp.zeros(()))
 
 
 def l_swag(

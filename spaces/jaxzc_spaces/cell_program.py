@@ -1,9 +1,9 @@
 """Cells whose operations are chosen by integers inside one compiled program: a loop over edges, and the loop's own derivatives.
 
 A graph is a directed acyclic graph of nodes: each begins with a value (the first with the input, the others mostly with zeros), edge e adds
-`operation(node[source])` to node[target]; edges come in an order in which every source is complete before it is read. Left to JAX, differentiating a switch saves the residuals of all branches, and a
-loop that carries the nodes saves all of them for every edge. So the derivatives are loops written out here, closed under two
-differentiations:
+`operation(node[source])` to node[target]; edges come in an order in which every source is complete before it is read. Left to JAX,
+differentiating a switch saves the residuals of all branches, and a loop that carries the nodes saves all of them for every edge. So the
+derivatives are loops written out here, closed under two differentiations:
 
     value   the nodes, and the convolutions' outputs y, edge by edge
     pull    cotangents, edges backwards; its residuals are the nodes and y, so no convolution is computed twice
@@ -52,9 +52,9 @@ def without_dead_edges(operations: Sequence[Operation], wiring: Wiring, genes: A
 
 
 def graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callable[..., tuple[Array, Any]]:
-    """The function (genes int `[edges]`, what the nodes begin with `[nodes, B, H, W, C]`, `Edges`) -> (nodes at the end, same shape, what was
-    kept `[edges, ...]`, zeros where the operation is no convolution). Differentiable twice by the nodes and the edges; what was kept is
-    constant under differentiation."""
+    """The function (genes int `[edges]`, what the nodes begin with `[nodes, B, H, W, C]`, `Edges`) -> (what they end with, same shape; what
+    was kept `[edges, ...]`, zeros where the operation is no convolution). Differentiable twice by the nodes and the edges; what was kept
+    is constant under differentiation."""
     loop = _Loop(operations, wiring, post)
     value = jax.custom_vjp(loop.value)
     pull = {weights: _pull(loop, weights) for weights in (False, True)}

@@ -69,7 +69,7 @@ class NasBench101:
         return encoding.macs_params_layers(np.atleast_2d(archs), self.channels, self.modules, self.classes, self.image_shape)
 
     def network(self, arch: Any) -> DiscreteNetwork:
-        """The network of genes `[26]`, Python ints or a numpy array. Raises `JaxzcError` where no path leads from the input to the output."""
+        """The network of genes `[26]`, Python ints or a numpy array. Raises `JaxzcError` where the output is not reached from the input."""
         edges, ops = (part[0] for part in encoding.pruned(encoding.cells(np.asarray(arch)[None])))
         if not edges.any():
             raise JaxzcError(

@@ -59,7 +59,7 @@ def pruned(graphs: Cells) -> Cells:
 
 def is_connected(archs: Any) -> np.ndarray:
     """Whether the output of each of `archs` int `[n, 26]` is reached from the input, bool `[n]`; the benchmark has only such cells."""
-    return pruned(cells(archs)).edges.any((1, 2))
+    return pruned(cells(archs)).edges.sum((1, 2)) > 0
 
 
 def is_valid(archs: Any) -> np.ndarray:
@@ -70,7 +70,7 @@ def is_valid(archs: Any) -> np.ndarray:
 
 def compact(edges: np.ndarray, ops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """One graph without the interior vertices that have no edge: bool `[v, v]` and the operations int `[v - 2]`."""
-    used = edges.any(0) | edges.any(1)
+    used = np.asarray(edges.any(0) | edges.any(1))
     used[[0, -1]] = True
     return edges[np.ix_(used, used)], ops[used][1:-1]
 
@@ -119,8 +119,8 @@ def module_hash(arch: Any) -> str:
     """The benchmark's name of the pruned cell, 32 hexadecimal digits, equal for isomorphic cells.
 
     Every vertex starts with the MD5 of (out-degree, in-degree, operation: -1 input, -2 output) and is hashed, as often as there are
-    vertices, together with the sorted hashes of its predecessors and successors; the name is the hash of the sorted list (Ying et al., 2019,
-    supplement S1).
+    vertices, together with the sorted hashes of its predecessors and successors; the name is the hash of the sorted list (Ying et al.,
+    2019, supplement S1).
     """
     matrix, ops = compact(*(part[0] for part in pruned(cells(np.asarray(arch)[None]))))
     labels = [-1, *ops.tolist(), -2]

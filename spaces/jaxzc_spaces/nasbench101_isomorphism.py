@@ -1,7 +1,7 @@
 """Which NAS-Bench-101 cells are the same up to the numbering of their vertices, and the list of all 423,624; numpy only.
 
-The representative of a class is the cell with the smallest matrix, read as a number whose bit x + y (y - 1) / 2 is the edge x -> y, and then
-the smallest operations: the one that the benchmark's own enumeration meets first and stores (Ying et al., 2019, section 2).
+The representative of a class is the cell with the smallest matrix, read as a number whose bit x + y (y - 1) / 2 is the edge x -> y, and
+then the smallest operations: the one that the benchmark's own enumeration meets first and stores (Ying et al., 2019, section 2).
 """
 
 import functools
@@ -71,7 +71,7 @@ def mutate(rng: np.random.Generator, archs: Any) -> np.ndarray:
 
 
 def neighbours(arch: Any) -> np.ndarray:
-    """The other cells of the benchmark, canonical and each once, that one changed gene of the representative of `arch` int `[26]` leads to."""
+    """The other cells of the benchmark, canonical and each once, that one changed gene of `canonical(arch)` leads to, int8 `[n, 26]`."""
     own = canonical(check_vector(CHOICES, arch)[None])
     near = neighbours_of(CHOICES, own[0])
     near = np.unique(canonical(near[is_valid(near)]), axis=0)

@@ -76,9 +76,8 @@ def check_macro(archs: Any) -> np.ndarray:
     """`archs` as int8 `[n, 6]`; raises `JaxzcError` for invalid genes and for a sixth layer without a fifth."""
     genes = check_vectors(MACRO_CHOICES, archs)
     if ((genes[:, 4] == ABSENT) & (genes[:, 5] != ABSENT)).any():
-        raise JaxzcError(
-            f"genes {genes[genes[:, 4] == ABSENT][0].tolist()} have a sixth layer and no fifth; expected gene 5 to be {ABSENT}"
-        )
+        wrong = genes[(genes[:, 4] == ABSENT) & (genes[:, 5] != ABSENT)][0]
+        raise JaxzcError(f"genes {wrong.tolist()} have a sixth layer and no fifth; expected gene 5 to be {ABSENT}")
     return genes
 
 
@@ -93,7 +92,7 @@ def strides(genes: np.ndarray) -> np.ndarray:
 
 
 def in_benchmark(archs: Any) -> np.ndarray:
-    """Which of `archs` int `[n, 6]` the macro space holds, bool `[n]`: one to three layers double the width, one to four halve the image."""
+    """Which of `archs` int `[n, 6]` the space holds, bool `[n]`: one to three layers double the width, one to four halve the image."""
     genes = check_vectors(MACRO_CHOICES, archs)
     wide, small = widens(genes).sum(1), strides(genes).sum(1)
     ordered = (genes[:, 4] != ABSENT) | (genes[:, 5] == ABSENT)

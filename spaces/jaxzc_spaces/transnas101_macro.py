@@ -61,9 +61,7 @@ class TransNasMacro:
         """`n` distinct architectures, uniformly."""
         table = self.enumerate()
         if not 0 <= n <= len(table):
-            raise JaxzcError(
-                f"cannot sample {n:,} distinct architectures from a space of {len(table):,}; expected 0 <= n <= {len(table):,}"
-            )
+            raise JaxzcError(f"cannot sample {n:,} distinct architectures from a space of {len(table):,}; expected 0 to {len(table):,}")
         return table[rng.choice(len(table), n, replace=False)]
 
     def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray:

@@ -152,14 +152,14 @@ class MicroNetwork:
         return [always, always, *cells, always]
 
     def relu_counts(self) -> tuple[list[Array], list[Array]]:
-        """Every convolution of a cell and every factorised reduction has a ReLU of its own; a convolution's block is named ReLUConvBN, which
-        the authors' hooks count as well."""
+        """Every convolution of a cell and every factorised reduction has a ReLU of its own; a convolution's block is named ReLUConvBN,
+        which the authors' hooks count as well."""
         conv = [jnp.asarray(is_conv(gene)).astype(jnp.float32) for gene in self.arch]
         skip = [jnp.asarray(gene == SKIP).astype(jnp.float32) for gene in self.arch]
         per_node = jnp.stack([sum(conv[e] for e, (source, _) in enumerate(EDGES) if source == node) for node in range(3)])
         once, hooks = [jnp.ones(1)], [2 * jnp.ones(1)]
         for count in STAGES:
-            reductions = sum(skip[e] for e in ENTERING)[None]
+            reductions = jnp.stack([skip[e] for e in ENTERING]).sum(keepdims=True)
             once += [per_node[:1] + reductions, per_node[1:], jnp.tile(per_node, count)]
             hooks += [2 * per_node[:1] + reductions, 2 * per_node[1:], 2 * jnp.tile(per_node, count)]
         return once, hooks

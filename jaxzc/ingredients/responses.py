@@ -1,0 +1,35 @@
+"""How alike a network answers to different images: correlations of cells' outputs and of the loss gradients there."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxzc.ingredients.gradients import labels_of
+from jaxzc.ingredients.maps import map_shapes
+from jaxzc.numerics import correlation
+from jaxzc.resolver import makes
+from jaxzc.types import Array, Network, Norm, Tap
+
+
+@makes(response_correlations="F + B")
+def response_correlations(network: Network, params: Any, batches: Any, loss: Any, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
+    """|corr| of the images' feature maps plus |corr| of the loss gradients by these maps, `[maps, B, B]`, for the stem and every cell in
+    depth order; NaN where an image's map or gradient is constant."""
+    images, labels = jnp.asarray(batches[0].images), labels_of(batches[0])
+    shifts = [jnp.zeros(s.shape, s.dtype) for s in map_shapes(network, params, images, norm, "response_correlations")]
+
+    def value(shifts: Any) -> tuple[Array, Any]:
+        tap = Tap(cell=lambda y, shift: (y + shift, _likeness(y)), cell_perturb=shifts)
+        out = network.forward(params, images, norm=norm, tap=tap)
+        return loss(out.logits, labels), out.cells
+
+    pulled, answers = jax.grad(value, has_aux=True)(shifts)
+    return {"response_correlations": jnp.concatenate([a + jax.vmap(_likeness)(g) for a, g in zip(answers, pulled, strict=True)])}
+
+
+def _likeness(y: Array) -> Array:
+    return jax.lax.stop_gradient(jnp.abs(correlation(y.reshape(len(y), -1))))
+
+
+MAKERS = [response_correlations]

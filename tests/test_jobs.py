@@ -1,0 +1,627 @@
+"""Jobs in this process: what is resumed, what is refused, what happens when things break. Only counts are scored: nothing compiles."""
+
+import contextlib
+import io
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from absl import logging
+
+from jaxzc import catalogue, jobs
+from jaxzc.cli import main
+from jaxzc.jobs import manifest, parts
+from jaxzc.proxies import PROXIES
+from jaxzc.scoring import SpaceScorer
+from jaxzc.selection import parse_proxy
+from jaxzc.tables import read_scores
+from jaxzc.types import JaxzcError
+
+Many = Callable[[SpaceScorer, np.ndarray, int], list[dict[str, float]]]
+MANY: Many = SpaceScorer.many
+SPACE = catalogue.space("nasbench201", classes=10, image_shape=(8, 8, 1), channels=2, cells=1)
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def run(*arguments: Any) -> Result:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main([str(a) for a in arguments])
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
+    return Result(code, out.getvalue(), err.getvalue())
+
+
+def score(*arguments: Any, sample: int = 20, proxies: str = "layers") -> Result:
+    size = ["--set", "channels=2", "--set", "cells=1", "--batch-size", "8"]
+    return run("score", "nasbench201", *size, "--no-cache", "--quiet", "--sample", sample, "--proxies", proxies, *arguments)
+
+
+def done(result: Result) -> Result:
+    assert result.code == 0, result.err
+    return result
+
+
+def refused(result: Result, *fragments: str) -> None:
+    """Exit code 2 and one sentence on the last line of standard error."""
+    assert (result.code, result.out) == (2, ""), result
+    line = result.err.strip().splitlines()[-1]
+    assert line.startswith("jaxzc")
+    assert "error: " in line
+    for fragment in fragments:
+        assert fragment in line
+    assert "Traceback" not in result.err
+
+
+def merged(where: Any = "job") -> jobs.Merged:
+    return jobs.merge(jobs.store(where))
+
+
+def part_files(where: str = "job") -> list[Path]:
+    return sorted(Path(where, "parts").glob("*.parquet"))
+
+
+@pytest.fixture(autouse=True)
+def same_settings() -> Iterator[None]:
+    cache, verbosity = jax.config.jax_compilation_cache_dir, logging.get_verbosity()  # pyright: ignore[reportAttributeAccessIssue]
+    yield
+    jax.config.update("jax_compilation_cache_dir", cache)
+    logging.set_verbosity(verbosity)
+
+
+@pytest.fixture
+def count(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The architectures that are really scored, in order."""
+    scored: list[str] = []
+
+    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[dict[str, float]]:
+        scored.extend(self.space.to_string(arch) for arch in archs)
+        return MANY(self, archs, seed)
+
+    monkeypatch.setattr(SpaceScorer, "many", many)
+    return scored
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException, when: Callable[[list[str]], bool]) -> list[int]:
+    """Scoring raises where `when(strings of the architectures)`; returns the sizes of the calls."""
+    sizes: list[int] = []
+
+    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[dict[str, float]]:
+        sizes.append(len(archs))
+        if when([self.space.to_string(arch) for arch in archs]):
+            raise error
+        return MANY(self, archs, seed)
+
+    monkeypatch.setattr(SpaceScorer, "many", many)
+    return sizes
+
+
+# What is there is not scored again.
+
+
+def test_a_job_grows_by_architectures_seeds_and_proxies(here: Path, count: list[str]) -> None:
+    done(score("--out", "job"))
+    assert len(count) == 20
+    assert "nothing was left to score" in done(score("--out", "job")).out
+    assert len(count) == 20
+    done(score("--out", "job", "--seed", "0,1"))
+    assert len(count) == 40
+    done(score("--out", "job", proxies="params"))  # which was always scored
+    assert len(count) == 40
+    table = merged()
+    assert len(table.columns["arch"]) == 40
+    assert table.missing == 0
+    done(score("--out", "more", sample=15))
+    archs = pq.read_table(done(run("merge", "more", "--out", "more.parquet")) and "more.parquet")["arch"].to_pylist()
+    Path("archs.txt").write_text("\n".join([*archs, *table.columns["arch"][:5]]))
+    size = ["--set", "channels=2", "--set", "cells=1", "--batch-size", "8", "--no-cache", "--quiet"]
+    done(run("score", "nasbench201", *size, "--archs", "archs.txt", "--proxies", "layers", "--out", "job"))
+    new = set(archs) - set(table.columns["arch"])
+    assert len(count) == 40 + 15 + len(new)
+    grown = merged()
+    assert len(grown.columns["arch"]) == 40 + len(new)  # each row once, and those of before first
+    np.testing.assert_array_equal(grown.columns["params"][:40], table.columns["params"])
+    assert grown.missing == 0
+
+
+def test_what_was_not_asked_for_together_is_missing_and_not_nan(here: Path) -> None:
+    done(score("--out", "job", sample=5, proxies="params"))
+    done(score("--out", "job", "--seed", "1", sample=3, proxies="layers"))
+    assert merged().missing == 5
+    said = done(run("merge", "job", "--out", "m.parquet"))
+    assert "8 rows, 3 scores each; 5 scores are not there yet" in said.out
+    table = pq.read_table("m.parquet")
+    assert table["layers"].null_count == 5
+    assert table["params"].null_count == 0
+    refused(run("merge", "job", "--out", "n.parquet", "--complete"), "5 scores of job are still missing")
+    assert not Path("n.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["--batch-size", "4"], "batch_size 8, not 4"),
+        (["--batches", "1"], "batches 2, not 1"),
+        (["--weights", "shared"], "weights 'redrawn', not 'shared'"),
+        (["--init", "normal"], "init 'torch', not 'normal'"),
+        (["--norm", "init"], "norm 'batch', not 'init'"),
+        (["--set", "channels=3"], "channels=2"),
+    ],
+)
+def test_other_settings_are_refused(here: Path, arguments: list[str], names: str) -> None:
+    done(score("--out", "job", sample=3))
+    before = {p: p.read_bytes() for p in Path("job").rglob("*") if p.is_file()}
+    size = ["--set", "cells=1"] + ([] if "--set" in arguments else ["--set", "channels=2"])
+    size += [] if "--batch-size" in arguments else ["--batch-size", "8"]
+    call = ["score", "nasbench201", *size, "--no-cache", "--quiet", "--sample", 3, "--proxies", "layers", "--out", "job", *arguments]
+    refused(run(*call), "job holds a job with ", names)
+    assert {p: p.read_bytes() for p in Path("job").rglob("*") if p.is_file()} == before
+    done(run(*call, "--overwrite"))  # forgets it
+
+
+def test_other_images_are_refused(here: Path) -> None:
+    rng = np.random.default_rng(0)
+    for fill in (0, 1):
+        np.savez("mine.npz", images=rng.standard_normal((32, 8, 8, 1)).astype(np.float32) + fill, labels=np.arange(32) % 10)
+        result = score("--data", "npz:mine.npz", "--out", "job", sample=3)
+        if fill:
+            refused(result, "job holds scores on other images for seed 0")
+        else:
+            done(result)
+    np.savez("other.npz", images=rng.standard_normal((32, 8, 8, 1)).astype(np.float32), labels=np.arange(32) % 10)
+    refused(score("--data", "npz:other.npz", "--seed", "3", "--out", "job", sample=3), "data 'npz:mine.npz', not 'npz:other.npz'")
+
+
+def test_a_new_version_of_a_proxy_is_scored_anew(here: Path, count: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def layers(counts: Any) -> Any:
+        """Twice the layers.
+
+        Version: 2.
+        """
+        return 2 * counts.layers
+
+    done(score("--out", "job", sample=4))
+    first = merged().columns["layers"]
+    assert jobs.identity(PROXIES["naswot"]) == "naswot(once=False)@1"
+    monkeypatch.setitem(PROXIES, "layers", layers)
+    assert jobs.identity(layers) == "layers()@2"
+    done(score("--out", "job", sample=4))
+    assert len(count) == 8
+    np.testing.assert_array_equal(merged().columns["layers"], 2 * first)
+    layers.__doc__ = "Layers.\n\nVersion: new\n"
+    with pytest.raises(JaxzcError, match="'Version: new': expected a whole number"):
+        jobs.identity(layers)
+
+
+def test_settings_written_in_two_ways_are_one_proxy() -> None:
+    same = [parse_proxy(text) for text in ("zico", "zico(std_of='signed')", 'zico(std_of = "signed")')]
+    assert len({jobs.identity(proxy) for proxy in same}) == 1
+    assert jobs.identity(parse_proxy("zico(std_of='abs')")) != jobs.identity(same[0])
+
+
+# Isomorphs.
+
+
+def test_isomorphs_share_one_score(here: Path, count: list[str]) -> None:
+    archs = SPACE.enumerate()
+    chosen = jobs.representatives(SPACE, archs)
+    assert len(np.unique(chosen, axis=0)) == 7700  # 6,466 canonical forms, 578 of which merge networks of several sizes
+    for whole, part in zip(SPACE.counts(archs), SPACE.counts(chosen), strict=True):
+        np.testing.assert_array_equal(whole, part)
+    np.testing.assert_array_equal(SPACE.canonical(archs), SPACE.canonical(chosen))
+    np.testing.assert_array_equal(jobs.representatives(SPACE, chosen), chosen)
+    strings = [SPACE.to_string(arch) for arch in archs]
+    same = np.flatnonzero((chosen == chosen[7]).all(1))
+    assert len(same) > 1
+    Path("archs.txt").write_text("\n".join(strings[i] for i in same))
+    size = ["--set", "channels=2", "--set", "cells=1", "--batch-size", "8", "--no-cache", "--quiet", "--proxies", "layers"]
+    done(run("score", "nasbench201", *size, "--archs", "archs.txt", "--isomorphs", "once", "--out", "s.parquet"))
+    assert len(count) == 1
+    table = read_scores("s.parquet").columns
+    assert list(table["arch"]) == [strings[i] for i in same]
+    assert set(table["scored"]) == set(count)
+    assert len(set(table["layers"])) == 1
+
+
+# Parts that are not what they were.
+
+
+def damage(path: Path, how: str) -> None:
+    content = path.read_bytes()
+    if how == "torn":
+        path.write_bytes(content[: len(content) // 2])
+    elif how == "flipped":
+        path.write_bytes(content[:100] + bytes([content[100] ^ 1]) + content[101:])
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "renamed":
+        path.rename(path.with_name("mine.parquet"))
+    elif how == "foreign":
+        path.unlink()
+        jobs_store = jobs.store("job")
+        parts.write(jobs_store, "0" * 16, "0-of-1", 0, [parts.Row("x", 0, {"params()@1": 1.0}, 0.0)])
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("torn", "torn or was changed"),
+        ("flipped", "torn or was changed"),
+        ("empty", "torn or was changed"),
+        ("renamed", "its name is not that of a part"),
+        ("foreign", "made with other settings"),
+    ],
+)
+def test_bad_parts_are_set_aside_and_scored_again(here: Path, count: list[str], how: str, says: str) -> None:
+    done(score("--out", "job", sample=6))
+    before = merged()
+    (path,) = part_files()
+    damage(path, how)
+    assert merged().missing == 6 * 3
+    status = done(run("status", "job")).out
+    assert says in status
+    assert "0 of 18 scores are there" in status
+    again = done(score("--out", "job", sample=6))
+    assert says in again.err
+    assert "set aside as parts/" in again.err
+    assert len(count) == 12
+    after = merged()
+    assert after.troubles == []
+    for name in before.columns:
+        np.testing.assert_array_equal(before.columns[name], after.columns[name])
+    (aside,) = Path("job/parts").glob("*.corrupt")
+    assert aside.stat().st_size >= 0
+    assert "1 bad parts were set aside" in done(run("status", "job")).out
+
+
+def test_a_part_deleted_while_the_job_runs_is_scored_again(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done(score("--out", "job", sample=6))
+
+    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[dict[str, float]]:
+        for path in part_files()[:1]:
+            path.unlink()
+            monkeypatch.setattr(SpaceScorer, "many", MANY)
+        return MANY(self, archs, seed)
+
+    monkeypatch.setattr(SpaceScorer, "many", many)
+    Path("all.txt").write_text("\n".join([*merged().columns["arch"], "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"]))
+    size = ["--set", "channels=2", "--set", "cells=1", "--batch-size", "8", "--no-cache", "--quiet", "--proxies", "layers"]
+    result = done(run("score", "nasbench201", *size, "--archs", "all.txt", "--out", "job"))
+    assert "6 rows have gone from job while the job ran: scoring them again" in result.err
+    assert merged().missing == 0
+
+
+def test_a_directory_taken_away_is_said(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[dict[str, float]]:
+        jobs.store("job").remove_all()
+        return MANY(self, archs, seed)
+
+    monkeypatch.setattr(SpaceScorer, "many", many)
+    refused(score("--out", "job", sample=6), "No such file or directory")
+
+
+# A disk that is full, a directory that is closed.
+
+
+def test_disk_full(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Truly: the operating system refuses files of more than a few hundred bytes."""
+    done(score("--out", "job", sample=4))
+    before = part_files()[0].read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1500, limits[1]))
+    try:
+        result = score("--out", "job", sample=300)
+        one = score("--out", "x.parquet", sample=300)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    refused(result, "cannot be written (File too large): make room there, then run the same command again")
+    refused(one, "make room there")
+    assert not Path("x.parquet").exists()
+    assert part_files()[0].read_bytes() == before
+    assert list(Path("job").rglob("*.tmp")) == []
+    done(score("--out", "job", sample=300))
+    assert merged().missing == 0
+
+
+def test_rows_that_could_not_be_written_are_kept_until_they_are(here: Path) -> None:
+    from jaxzc.jobs.recorder import Recorder
+
+    store = jobs.store(here / "job")
+    (here / "job").mkdir()
+    recorder = Recorder(store, "0" * 16, jobs.Stripe(), total=2, there=0)
+    recorder.add(parts.Row("a", 0, {"params()@1": 1.0}, 0.0))
+    (here / "job" / "parts").write_text("in the way")
+    with pytest.raises(JaxzcError, match="cannot be made"):
+        recorder.flush()
+    (here / "job" / "parts").unlink()
+    recorder.add(parts.Row("b", 0, {"params()@1": float("nan")}, 0.0))
+    recorder.flush()
+    (part,) = parts.read(store, "0" * 16, [])
+    assert part.archs == ["a", "b"]
+    assert np.isnan(part.values["params()@1"][1])
+
+
+@pytest.mark.parametrize("kind", ["file", "other files", "no parent"])
+def test_directories_that_are_no_job(here: Path, kind: str) -> None:
+    where = "no/job" if kind == "no parent" else "job"
+    if kind == "file":
+        Path("job").write_text("precious")
+    elif kind == "other files":
+        Path("job").mkdir()
+        Path("job/mine.txt").write_text("precious")
+    says = {"file": "job is a file", "other files": "the directory job holds other files", "no parent": "there is no directory"}
+    refused(score("--out", where), says[kind])
+    refused(run("status", where), "there is no job in")
+    refused(run("merge", where, "--out", "m.parquet"), "there is no job in")
+    assert sum(path.is_file() for path in here.rglob("*")) == (kind != "no parent")
+
+
+@pytest.mark.parametrize("file", ["job.json", "requests"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"settings": 3}', b"\xff\xfe", b"PAR1"])
+def test_damaged_manifests(here: Path, file: str, content: bytes) -> None:
+    done(score("--out", "job", sample=3))
+    path = Path("job/job.json") if file == "job.json" else next(Path("job/requests").iterdir())
+    path.write_bytes(content)
+    for command in (["status", "job"], ["merge", "job", "--out", "m.parquet"]):
+        refused(run(*command), "is damaged")
+    refused(score("--out", "job", sample=3), "is damaged")
+
+
+# Failures of architectures.
+
+
+def bad(strings: list[str]) -> bool:
+    return any(s.startswith("|nor_conv_3x3~0|") for s in strings)
+
+
+@pytest.mark.parametrize("chunk", [1, 8])
+def test_one_bad_architecture_does_not_stop_the_job(here: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    done(score("--out", "whole", sample=60))
+    whole = merged("whole").columns
+    expected = [bad([arch]) for arch in whole["arch"]]
+    assert 0 < sum(expected) < 30
+    monkeypatch.setattr(SpaceScorer, "width", chunk)
+    failing(monkeypatch, jax.errors.JaxRuntimeError("INTERNAL: the compiler\nfell over"), bad)
+    result = done(score("--out", "job", sample=60))
+    assert f"{sum(expected)} failed and are recorded with their errors" in result.out
+    assert "JaxRuntimeError: INTERNAL: the compiler fell over" in result.out
+    table = merged()
+    assert table.missing == 0
+    assert [error is not None for error in table.columns["error"]] == expected
+    np.testing.assert_array_equal(np.isnan(table.columns["layers"]), expected)
+    np.testing.assert_array_equal(table.columns["layers"][~np.array(expected)], whole["layers"][~np.array(expected)])
+    assert "INTERNAL: the compiler fell over" in done(run("status", "job", "--failures")).out
+    assert "rows failed (column error)" in done(run("merge", "job", "--out", "m.parquet")).out
+    # They are not tried again, unless that is asked for.
+    monkeypatch.setattr(SpaceScorer, "many", MANY)
+    assert "nothing was left" in done(score("--out", "job", sample=60)).out
+    done(score("--out", "job", "--retry-failures", sample=60))
+    again = merged().columns
+    assert "error" not in again
+    np.testing.assert_array_equal(again["layers"], whole["layers"])
+
+
+def test_memory_that_runs_out_is_answered_with_smaller_chunks(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real halving, of lanes that a GPU would have; the calls are made on the CPU one by one."""
+    sizes: list[int] = []
+
+    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[dict[str, float]]:
+        sizes.append(len(archs))
+        if len(archs) > 2:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 byte")
+        return MANY(self, archs, seed)
+
+    begin = SpaceScorer.__init__
+
+    def wide(self: SpaceScorer, *arguments: Any, **options: Any) -> None:
+        begin(self, *arguments, **options)
+        self.lanes = self.chunk
+
+    monkeypatch.setattr(SpaceScorer, "__init__", wide)
+    monkeypatch.setattr(SpaceScorer, "width", property(lambda self: self.chunk))
+    monkeypatch.setattr(SpaceScorer, "many", many)
+    result = done(score("--out", "job", "--chunk", "8", sample=20))
+    assert sizes == [8, 4, *[2] * 10]  # the chunk that fits is kept
+    assert "out of memory with 8 architectures at a time: going on with 4" in result.err
+    assert "error" not in merged().columns
+
+
+def test_a_broken_process_blames_no_architecture(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the fifth call on everything fails, what had succeeded as well: nothing of that is recorded."""
+    monkeypatch.setattr(SpaceScorer, "width", 1)
+    error = jax.errors.JaxRuntimeError("CUDA_ERROR_ILLEGAL_ADDRESS")
+    monkeypatch.setattr(SpaceScorer, "many", _after(5, error))
+    with pytest.raises(jax.errors.JaxRuntimeError, match="ILLEGAL_ADDRESS"):
+        score("--out", "job", sample=40)
+    table = merged()
+    assert table.missing == 35 * 3
+    assert "error" not in table.columns
+    assert done(run("status", "job", "--json")).out
+    assert json.loads(run("status", "job", "--json").out)["stripes"][0]["state"] == "failed"
+
+
+def _after(calls: int, error: Exception) -> Many:
+    made: list[int] = []
+
+    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[dict[str, float]]:
+        made.append(len(archs))
+        if len(made) > calls:
+            raise error
+        return MANY(self, archs, seed)
+
+    return many
+
+
+def test_nan_is_a_score(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def layers(counts: Any) -> float:
+        """Not a number.
+
+        Direction: higher is better.
+        """
+        return float("nan")
+
+    monkeypatch.setitem(PROXIES, "layers", layers)
+    result = done(score("--out", "x.parquet", sample=3))
+    assert "layers: 3 of 3 are NaN or infinite" in result.out
+    assert pq.read_table("x.parquet")["layers"].null_count == 0
+
+
+CRASHING = """
+import ctypes, sys
+from jaxzc.cli import main
+from jaxzc.scoring import SpaceScorer
+from jaxzc.selection import parse_proxy
+many = SpaceScorer.many
+SpaceScorer.width = 1
+def crash(self, archs, seed=0):
+    if self.space.to_string(archs[0]).startswith("|nor_conv_3x3~0|"):
+        ctypes.string_at(0)
+    return many(self, archs, seed)
+SpaceScorer.many = crash
+main(sys.argv[1:])
+"""
+
+
+def test_an_architecture_that_kills_the_process_is_found_by_the_next(here: Path) -> None:
+    size = ["--set", "channels=2", "--set", "cells=1", "--batch-size", "8", "--no-cache", "--quiet", "--proxies", "layers"]
+    call = ["score", "nasbench201", *size, "--sample", "30", "--every", "1", "--out", "job"]
+    root = Path(__file__).resolve().parents[1]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "spaces"), os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-c", CRASHING, *call]
+    dead = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=300)
+    assert dead.returncode == -signal.SIGSEGV, dead.stderr
+    result = done(run(*call))
+    assert "an earlier run ended with 'Fatal Python error: Segmentation fault' while it scored |nor_conv_3x3~0|" in result.err
+    table = merged()
+    assert table.missing == 0
+    ((arch, seed, error),) = table.failed
+    assert arch.startswith("|nor_conv_3x3~0|")
+    assert (seed, error) == (0, "the process ended: Fatal Python error: Segmentation fault")
+    assert "nothing was left" in done(run(*call)).out
+
+
+# Being told to stop.
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_keep_what_was_scored(here: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    calls: list[int] = []
+
+    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[dict[str, float]]:
+        calls.append(1)
+        if len(calls) == 4:
+            os.kill(os.getpid(), number)
+        return MANY(self, archs, seed)
+
+    before = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
+    monkeypatch.setattr(SpaceScorer, "width", 2)
+    monkeypatch.setattr(SpaceScorer, "many", many)
+    result = score("--out", "job", sample=20)
+    assert (result.code, result.out) == (128 + number, "")
+    assert result.err == "jaxzc: interrupted; what was scored is kept in job: the same command goes on\n"
+    assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == before
+    table = merged()
+    assert table.missing == (20 - 6) * 3
+    assert os.listdir("job/leases") == []
+    assert json.loads(Path("job/heartbeats/0-of-1.json").read_text())["state"] == "stopped"
+    monkeypatch.setattr(SpaceScorer, "many", MANY)
+    done(score("--out", "job", sample=20))
+    assert merged().missing == 0
+    assert [thread.name for thread in threading.enumerate() if thread.name == "jaxzc-keeper"] == []
+
+
+# Heartbeats and status.
+
+
+def test_heartbeat_and_status(here: Path) -> None:
+    done(score("--out", "job", "--stripe", "1/3", sample=10))
+    beat = json.loads(Path("job/heartbeats/1-of-3.json").read_text())
+    assert {k: beat[k] for k in ("state", "total", "done", "failed", "unwritten", "there_before")} == {
+        "state": "finished",
+        "total": 3,
+        "done": 3,
+        "failed": 0,
+        "unwritten": 0,
+        "there_before": 0,
+    }
+    said = done(run("status", "job")).out
+    assert "9 of 30 scores are there (30.0 %): 10 rows, 3 proxies" in said
+    assert "stripe 1-of-3: 3 of 3 rows; finished" in said
+    facts = json.loads(done(run("status", "job", "--json")).out)
+    assert (facts["missing"], facts["rows"], facts["bad_parts"]) == (21, 10, [])
+    beat["state"] = "scoring"
+    Path("job/heartbeats/1-of-3.json").write_text(json.dumps(beat))
+    assert "ended without a word" in run("status", "job").out
+
+
+def test_stripes_of_any_number_make_one_table(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done(score("--out", "whole", sample=23))
+    for stripe in ("0/2", "3/4", "1/4"):  # machines come and go
+        done(score("--out", "job", "--stripe", stripe, sample=23))
+    monkeypatch.setenv("JAXZC_STRIPE", "0/1")
+    done(score("--out", "job", sample=23))
+    one, other = merged("whole").columns, merged().columns
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name])
+
+
+@pytest.mark.parametrize("stripe", ["", "1", "2/2", "a/b", "1/2/3", "0/0", "slurm"])
+def test_stripes_that_are_none(here: Path, stripe: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_PROCID", raising=False)
+    refused(score("--out", "job", "--stripe", stripe), "SLURM_PROCID" if stripe == "slurm" else "is not I/N")
+    assert os.listdir(here) == []
+
+
+def test_stripes_need_a_directory(here: Path) -> None:
+    refused(score("--out", "x.parquet", "--stripe", "0/2"), "is one table, which stripes cannot share")
+    refused(score("--out", "job", "--stripe", "0/2", "--overwrite"), "would take away what other stripes have scored")
+    assert os.listdir(here) == []
+
+
+def test_more_devices_than_there_are(here: Path) -> None:
+    refused(score("--out", "x.parquet", "--devices", 64), "devices=64: this process has 1 (cpu)", "device_count=64 simulates them")
+    assert os.listdir(here) == []
+
+
+# Object stores, by fsspec's own in memory.
+
+
+def test_a_job_in_an_object_store(here: Path, count: list[str]) -> None:
+    where = "memory://bucket/night"
+    try:
+        done(score("--out", where, sample=10))
+        assert "nothing was left" in done(score("--out", where, sample=10)).out
+        assert len(count) == 10
+        store = jobs.store(where)
+        (name,) = parts.names(store)
+        store.write(f"parts/{name}", b"torn")
+        again = done(score("--out", where, sample=10))
+        assert "torn or was changed" in again.err
+        assert store.names("parts")[0].endswith(".corrupt") or store.names("parts")[1].endswith(".corrupt")
+        done(run("merge", where, "--out", "m.parquet"))
+        assert pq.read_table("m.parquet").num_rows == 10
+        assert "30 of 30 scores are there" in done(run("status", where)).out
+        refused(score("--out", where, "--weights", "shared", sample=10), "weights 'redrawn', not 'shared'")
+    finally:
+        jobs.store(where).remove_all()
+    assert manifest.read_settings(jobs.store(where)) is None
+    refused(score("--out", "nonsense://bucket/night", sample=3), "nonsense://bucket/night cannot be opened")
