@@ -66,20 +66,22 @@ def test_cells_are_numbered_in_depth_order(space: Any) -> None:
     assert numbered[-1][1] == -1, "the classifier is in no cell"
 
 
-@pytest.mark.parametrize("space", [SPACES[0], SPACES[-1]], ids=lambda space: space.name)
-def test_weights_go_out_and_back(space: Any) -> None:
-    network = space.network(space.sample(np.random.default_rng(2), 1)[0])
-    params = jax.jit(network.init)(jax.random.key(0))
-    weights = network.weights(params)
-    assert [w.shape for w in weights] == [(len(g.cells), *g.kernel) for g in network.groups]
-    back = network.with_weights(params, weights)
+def test_weights_go_out_and_back() -> None:
+    space = SPACES[0]
+    network = space.network(space.parse("10000002"))
+
+    def run(key: Any) -> Any:
+        params = network.init(key)
+        weights = network.weights(params)
+        doubled = network.weights(network.with_weights(params, [2 * w for w in weights]))
+        return params, network.with_weights(params, weights), weights, doubled
+
+    params, back, weights, doubled = jax.device_get(jax.jit(run)(jax.random.key(0)))
     jax.tree.map(np.testing.assert_array_equal, back, params)
-    doubled = network.weights(network.with_weights(params, [2 * w for w in weights]))
-    for one, two in zip(weights, doubled, strict=True):
+    for group, one, two in zip(network.groups, weights, doubled, strict=True):
+        assert one.shape == (len(group.cells), *group.kernel)
         np.testing.assert_array_equal(2 * one, two)
-    for group, w in zip(network.groups, weights, strict=True):
-        assert float(jnp.max(jnp.abs(w))) <= group.fan_in**-0.5
-        assert float(jnp.std(w)) > 0
+        assert 0.5 < np.abs(one).max() * group.fan_in**0.5 < 1.001
 
 
 def test_taps_see_every_layer_relu_and_normalisation_by_group(space: Any) -> None:
@@ -104,10 +106,10 @@ def test_perturbations_of_the_wrong_number_are_refused() -> None:
         jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch", tap=tap), params, jax.ShapeDtypeStruct((2, 8, 8, 3), jnp.float32))
 
 
-@pytest.mark.parametrize("space", [SPACES[0], SPACES[-1]], ids=lambda space: space.name)
-def test_without_normalisation_the_power_of_two_is_exact(space: Any) -> None:
-    """Kernels 2**20 times as large: the logits of a network without biases grow by that for each layer, far beyond float32."""
-    arch = space.sample(np.random.default_rng(4), 1)[0] * 0
+def test_without_normalisation_the_power_of_two_is_exact() -> None:
+    """Kernels 2**20 times as large: the logits of a chain without biases grow by that for each layer, far beyond float32."""
+    space = ResNetZen(image_shape=(8, 8, 3))
+    arch = space.initial
     network = space.network(arch)
     params = jax.jit(network.init)(jax.random.key(0))
     params = jax.tree_util.tree_map_with_path(lambda path, a: a * 0 if "bias" in str(path[-1].key) else a, params)
@@ -118,5 +120,4 @@ def test_without_normalisation_the_power_of_two_is_exact(space: Any) -> None:
     depth = (int(second) + np.log2(np.abs(huge).max()) - int(first) - np.log2(np.abs(small).max())) / 20
     np.testing.assert_allclose(huge / np.abs(huge).max(), small / np.abs(small).max(), rtol=1e-4, atol=1e-6)
     assert np.isfinite(huge).all()
-    np.testing.assert_allclose(depth, round(depth), atol=1e-4)
-    assert depth >= 5
+    np.testing.assert_allclose(depth, len([layer for group in network.groups for layer in group.cells]), atol=1e-4)
