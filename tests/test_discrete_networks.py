@@ -12,6 +12,7 @@ from jaxzc_spaces.nasbench_macro import NasBenchMacro
 from jaxzc_spaces.nds import NdsEnas, NdsNasnet
 from jaxzc_spaces.resnet_zen import ResNetZen
 
+from jaxzc.training import Settings, Trainer, split
 from jaxzc.types import JaxzcError, Tap
 
 SPACES: tuple[Any, ...] = (
@@ -121,3 +122,15 @@ def test_without_normalisation_the_power_of_two_is_exact() -> None:
     np.testing.assert_allclose(huge / np.abs(huge).max(), small / np.abs(small).max(), rtol=1e-4, atol=1e-6)
     assert np.isfinite(huge).all()
     np.testing.assert_allclose(depth, len([layer for group in network.groups for layer in group.cells]), atol=1e-4)
+
+
+def test_networks_of_static_genes_are_trained() -> None:
+    space = NasBenchMacro(4, 8, image_shape=(8, 8, 1))
+    arch = space.parse("00000000")
+    trainer = Trainer(space, arch, split("digits", images=200), Settings(epochs=3, batch_size=32, crop=0, flip=False))
+    state, losses = trainer.init(), []
+    assert sum(leaf.size for leaf in jax.tree.leaves(state.params)) == space.counts(arch).params.item()
+    for _ in range(3):
+        state, epoch = trainer.epoch(state)
+        losses.append(epoch.loss)
+    assert losses[-1] < losses[0] - 0.1
