@@ -87,7 +87,7 @@ BUILDERS: dict[str, Callable[[dict[str, Any]], tuple[DiscreteNetwork, Counts]]] 
 }
 """Golden directory -> from a config to our network and its counts at the stored image size."""
 
-FAST: dict[str, tuple[int, ...]] = {"nas_bench_macro": (3,), "darts": (6,), "nds": (5,), "zen_plainnet": (4,)}
+FAST: dict[str, tuple[int, ...]] = {"nas_bench_macro": (3,), "darts": (6,), "nds": (), "zen_plainnet": (4,)}
 """The networks of eight that the ordinary suite compiles; `pytest -m slow` does the others."""
 CASES = [pytest.param(space, index, marks=() if index in FAST[space] else pytest.mark.slow) for space in BUILDERS for index in range(8)]
 
@@ -190,7 +190,8 @@ def test_full_size_nasbench_macro() -> None:
         assert (counts.params.item(), counts.flops.item()) == (entry["params"], entry["macs"])
 
 
-@pytest.mark.parametrize("index", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("index", [0, 1])
 def test_auxiliary_classifier_of_darts(index: int) -> None:
     """Losses of both classifiers, and gradient norms over the weights of the network and of the auxiliary classifier."""
     networks, _, inputs = read("darts_aux")
