@@ -34,7 +34,7 @@ def main() -> None:
     order = list(PROXIES)
     both = sorted([*kept, *new.values()], key=lambda line: (line["benchmark"], line["metric"], order.index(line["proxy"])))
     with open(arguments.table, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, list(COLUMNS), lineterminator="\n")
         writer.writeheader()
         writer.writerows(both)
 

@@ -300,6 +300,7 @@ def test_float64_with_the_stored_noise(drawn64: Drawn, name: str) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=1e-12, err_msg=_explain(drawn64, ours, theirs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*DRAWN, "ntk_cond", "ntk_cond_eval_mode", "linear_regions"])
 def test_float32_with_the_stored_noise(drawn32: Drawn, name: str) -> None:
     theirs, entry = _stored(drawn32, name, "values")

@@ -12,8 +12,8 @@ from jaxzc_spaces.nasbench201 import NasBench201
 import jaxzc
 from jaxzc.ingredients.distinct import distinct, hashed
 from jaxzc.networks import as_network
-from jaxzc.scoring import evaluate_proxies
-from jaxzc.types import Batch, JaxzcError
+from jaxzc.scoring import cross_entropy, evaluate_proxies
+from jaxzc.types import Batch, JaxzcError, Tap
 
 RNG = np.random.default_rng(0)
 PARAMS = {
@@ -53,7 +53,7 @@ def test_ntk_is_the_gram_matrix_of_the_jacobian_without_biases() -> None:
 def test_unit_mean() -> None:
     def loss(kernels: Any, n: int) -> Any:
         params = {layer: {**PARAMS[layer], "kernel": kernels[layer]} for layer in "ab"}
-        return jaxzc.scoring.cross_entropy(model(params, BATCH.images[n : n + 1]), BATCH.labels[n : n + 1])
+        return cross_entropy(model(params, BATCH.images[n : n + 1]), BATCH.labels[n : n + 1])
 
     rows = [jax.grad(loss)({layer: PARAMS[layer]["kernel"] for layer in "ab"}, n) for n in range(7)]
     rows = np.stack([np.concatenate([np.ravel(r["a"]), np.ravel(r["b"])]) for r in rows])
@@ -133,6 +133,18 @@ def test_regions_need_pictures() -> None:
         make("region_images")
 
 
+def test_networks_of_one_image_size_say_so() -> None:
+    params = {"kernel": RNG.normal(size=(8 * 8 * 3, 3)).astype(np.float32)}
+    images = RNG.normal(size=(4, 8, 8, 3)).astype(np.float32)
+
+    def flat(params: Any, x: Any) -> Any:
+        return jax.nn.relu(x).reshape(len(x), -1) @ params["kernel"]
+
+    for proxy, size in (("meco", "64x64x3"), ("linear_regions", "4x4x3")):
+        with pytest.raises(JaxzcError, match=f"^{proxy}: runs the network on images of {size}, which it does not take"):
+            jaxzc.score(flat, params, (images, np.array([0, 1, 2, 0])), [proxy])
+
+
 SPACE = NasBench201(channels=2, cells=2, classes=3, image_shape=(8, 8, 3))
 
 
@@ -157,7 +169,7 @@ def test_maps_of_cells(cell_network: tuple[Any, Any]) -> None:
     entropies, gains, same = run(given)
 
     def maps(shifts: Any) -> Any:
-        tap = jaxzc.types.Tap(cell=lambda y, shift: (y + shift, y), cell_perturb=shifts)
+        tap = Tap(cell=lambda y, shift: (y + shift, y), cell_perturb=shifts)
         return [m for group in network.forward(params, images, norm="batch", tap=tap).cells for m in group]
 
     zeros = [jnp.zeros(p.shape) for p in probes]
@@ -184,7 +196,7 @@ def test_meco_minima(cell_network: tuple[Any, Any]) -> None:
 
     run = jax.jit(lambda x: evaluate_proxies({"all": minima}, network, params, (Batch(image),), given={"meco_image": x})["all"])
     made, sampled = run(image)
-    stem = jax.lax.conv_general_dilated(image, params["stem"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    stem = jax.lax.conv_general_dilated(jnp.asarray(image), params["stem"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
     expected = np.linalg.eigvalsh(np.corrcoef(np.reshape(stem, (-1, 2)).T))[0]
     assert made[0][0] == pytest.approx(expected, rel=1e-4)
     assert sampled[0][0] == pytest.approx(expected, rel=1e-4)  # both channels are drawn
@@ -201,7 +213,7 @@ def test_response_correlations(cell_network: tuple[Any, Any]) -> None:
     batch = (Batch(jnp.asarray(images), jnp.asarray(labels)),)
     made = jax.jit(lambda b: evaluate_proxies({"all": collect}, network, params, b)["all"])(batch)
     assert made.shape == (9, 4, 4)
-    stem = jax.lax.conv_general_dilated(images, params["stem"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    stem = jax.lax.conv_general_dilated(jnp.asarray(images), params["stem"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
     stem = (stem - stem.mean((0, 1, 2))) / np.sqrt(np.var(stem, (0, 1, 2)) + 1e-5)
     alike = np.abs(np.corrcoef(np.reshape(stem, (4, -1))))
     assert np.all(made[0] - alike > -1e-4)  # what is left is the gradients' part

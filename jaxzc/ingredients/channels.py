@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxzc.ingredients import resized
 from jaxzc.ingredients.drawn import named
 from jaxzc.numerics import correlation
 from jaxzc.resolver import makes
-from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
+from jaxzc.types import Array, Network, Norm, Tap
 from jaxzc.widening import in_float64
 
 SAMPLED = 8
@@ -25,13 +26,7 @@ def channel_minima(network: Network, params: Any, meco_image: Array, norm: Norm,
     def layer(y: Array, _: Any) -> tuple[Array, Array]:
         return y, correlation(y[0].reshape(-1, y.shape[-1]).T)
 
-    try:
-        matrices = network.forward(params, meco_image, norm=norm, tap=Tap(layer=layer)).layers or ()
-    except JaxzcError:
-        raise
-    except (TypeError, ValueError) as error:
-        size = "x".join(map(str, meco_image.shape[1:3]))
-        raise JaxzcError(f"needs a network that takes an image of {size} pixels, and this one does not ({error})") from error
+    matrices = resized.forward(network, params, meco_image, norm, Tap(layer=layer)).layers or ()
     made = {}
     if "meco_minima" in wanted:
         made["meco_minima"] = [smallest(m) for m in matrices]

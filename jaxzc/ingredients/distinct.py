@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxzc.ingredients import resized
 from jaxzc.ingredients.patterns import relu_code
 from jaxzc.resolver import makes
 from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
@@ -41,7 +42,7 @@ def region_count(network: Network, region_params: Any, region_images: Array, nor
     regions that the images fall into. Codes are compared by 64 hashed bits. (3,000 crops of 4 x 4 are the pixels of 47 CIFAR images.)"""
 
     def codes(images: Array) -> Array:
-        relus = network.forward(region_params, images, norm=norm, tap=Tap(relu=lambda x: hashed(relu_code(x)))).relus
+        relus = resized.forward(network, region_params, images, norm, Tap(relu=lambda x: hashed(relu_code(x)))).relus
         if not relus:
             raise JaxzcError("needs the patterns of ReLU inputs, and this network has no ReLU")
         rng = np.random.default_rng(0)

@@ -5,10 +5,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxzc.ingredients.examples import CHUNK
 from jaxzc.ingredients.trees import without_biases
 from jaxzc.resolver import makes
 from jaxzc.types import Array, Network, Norm
+
+CHUNK = 4
+"""Images differentiated at once: every one of them passes through the activations of all; bounds the memory and changes no result."""
 
 
 def _gram(gradients: list[Array]) -> Array:
@@ -23,7 +25,7 @@ def ntk(network: Network, params: Any, ntk_images: Array, norm: Norm, *, wanted:
     leaves, put = without_biases(params)
     logits, pull = jax.vjp(lambda leaves: network.forward(put(leaves), ntk_images, norm=norm).logits, leaves)
     each = jnp.eye(len(logits), dtype=logits.dtype)[:, :, None] * jnp.ones_like(logits[0])
-    return {"ntk": _gram(jax.vmap(lambda ct: pull(ct)[0])(each))}
+    return {"ntk": _gram(jax.lax.map(lambda ct: pull(ct)[0], each, batch_size=CHUNK))}
 
 
 @makes(ntk_init="F + B of 16 images")

@@ -33,7 +33,9 @@ def zen_pair(
                 "needs the inputs of normalisation layers (the ingredient zen_variances), which this network does not offer: "
                 "score a space, or leave this proxy out"
             )
-        return (out.relus or ())[-1][-1], out.norms
+        if not out.relus:
+            raise JaxzcError("needs the output of the last ReLU, and this network has no ReLU")
+        return out.relus[-1][-1], out.norms
 
     features, norms = jax.vmap(run)(jnp.stack([zen_images, zen_images + SIZE * zen_noise]))
     return {

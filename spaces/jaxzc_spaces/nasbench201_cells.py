@@ -85,7 +85,7 @@ class Cells(nnx.Module):
         self.conv3x3 = kernel(count, 6, 3, 3, channels, channels)
         self.bn = Norm2d(count, 6, channels)
 
-    def __call__(self, x: Array, exponent: Array, arch: Sequence[Any], norm: Norm, tap: Tap, perturb: Any, shifts: Any) -> Any:
+    def __call__(self, x: Array, exponent: Array, arch: Sequence[Any], norm: Norm, tap: Tap, perturb: Any, shifts: Any = None) -> Any:
         """All cells in sequence; returns (x, exponent) and what was kept per edge, per node and per cell, leading axes [count * 6],
         [count * 3] and [count]. perturb: of the edges; shifts: of the cells' outputs.
 

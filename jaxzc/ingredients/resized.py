@@ -1,0 +1,20 @@
+"""Passes over images of another size than the batch's, which a network may refuse."""
+
+from typing import Any
+
+import jax.numpy as jnp
+from flax.errors import FlaxError
+
+from jaxzc.types import Array, Forward, JaxzcError, Network, Norm, Tap
+
+
+def forward(network: Network, params: Any, images: Array, norm: Norm, tap: Tap) -> Forward:
+    """`network.forward` on `images [B, H, W, channels]`; raises `JaxzcError` where the network takes no images of this size."""
+    try:
+        return network.forward(params, jnp.asarray(images), norm=norm, tap=tap)
+    except JaxzcError:
+        raise
+    except (TypeError, ValueError, FlaxError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        size = "x".join(map(str, images.shape[1:]))
+        raise JaxzcError(f"runs the network on images of {size}, which it does not take ({reason}): leave this proxy out") from error
