@@ -125,7 +125,7 @@ def test_without_normalisation_the_power_of_two_is_exact() -> None:
 
 
 def test_networks_of_static_genes_are_trained() -> None:
-    space = NasBenchMacro(4, 8, image_shape=(8, 8, 1))
+    space: Any = NasBenchMacro(4, 8, image_shape=(8, 8, 1))
     arch = space.parse("00000000")
     trainer = Trainer(space, arch, split("digits", images=200), Settings(epochs=3, batch_size=32, crop=0, flip=False))
     state, losses = trainer.init(), []
