@@ -20,11 +20,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "nats_sss": {"unit": 1, "image_shape": (8, 8, 3)},
     "transnas101_micro": {"channels": 2, "image_shape": (33, 33, 3)},
     "transnas101_macro": {"channels": 2, "image_shape": (65, 65, 3)},
-    "nasbench_macro": {"channels": 2, "head": 8, "image_shape": (8, 8, 3)},
+    "nasbench_macro": {"channels": 2, "head": 8, "image_shape": (16, 16, 3)},
     "darts": {"channels": 2, "cells": 3, "image_shape": (8, 8, 3)},
     **{f"nds_{name}": {"width": 2, "depth": 3, "image_shape": (8, 8, 3)} for name in ("darts", "enas", "pnas", "nasnet", "amoeba")},
-    "mobilenetv2_zen": {"head": 16, "image_shape": (16, 16, 3)},
-    "resnet_zen": {"image_shape": (8, 8, 3)},
+    "mobilenetv2_zen": {"head": 16, "image_shape": (64, 64, 3)},
+    "resnet_zen": {"image_shape": (16, 16, 3)},
 }
 """Options that make a space's networks tiny; a space that is not named here is scored at its default size. (Where the last map is 1 x 1, a
 batch of one image is normalised to zero, and with it what some proxies see of TransNAS's networks, whose images are larger therefore.)"""

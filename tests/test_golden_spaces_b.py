@@ -87,7 +87,7 @@ BUILDERS: dict[str, Callable[[dict[str, Any]], tuple[DiscreteNetwork, Counts]]] 
 }
 """Golden directory -> from a config to our network and its counts at the stored image size."""
 
-FAST: dict[str, tuple[int, ...]] = {"nas_bench_macro": (3,), "darts": (6,), "nds": (5,), "zen_plainnet": (4,)}
+FAST: dict[str, tuple[int, ...]] = {"nas_bench_macro": (3,), "darts": (6,), "nds": (), "zen_plainnet": (4,)}
 """The networks of eight that the ordinary suite compiles; `pytest -m slow` does the others."""
 CASES = [pytest.param(space, index, marks=() if index in FAST[space] else pytest.mark.slow) for space in BUILDERS for index in range(8)]
 
@@ -190,7 +190,8 @@ def test_full_size_nasbench_macro() -> None:
         assert (counts.params.item(), counts.flops.item()) == (entry["params"], entry["macs"])
 
 
-@pytest.mark.parametrize("index", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("index", [0, 1])
 def test_auxiliary_classifier_of_darts(index: int) -> None:
     """Losses of both classifiers, and gradient norms over the weights of the network and of the auxiliary classifier."""
     networks, _, inputs = read("darts_aux")
@@ -218,7 +219,7 @@ def test_auxiliary_classifier_of_darts(index: int) -> None:
                 params["auxiliary"]["linear"] = {"kernel": jnp.asarray(drawn, jnp.float64), "bias": jnp.zeros(10)}
             else:
                 params["auxiliary"][name] = jnp.asarray(drawn, jnp.float64)
-        images, labels = batches(inputs, jnp.float64)[0]
+        images, labels = jnp.asarray(inputs["x1"], jnp.float64), jnp.asarray(inputs["y1"])
 
         def losses(params: Any) -> tuple[Any, tuple[Any, Any]]:
             main, auxiliary = (cross_entropy(logits, labels) for logits in network.module(params).both(images, Pass("batch")))
@@ -228,6 +229,6 @@ def test_auxiliary_classifier_of_darts(index: int) -> None:
     np.testing.assert_allclose([main, auxiliary, total], [facts[f"loss_{n}_f64"] for n in ("main", "aux", "total_0p4")], rtol=1e-9)
     norms = {"main": 0.0, "aux": 0.0}
     for group, gradient in zip(network.groups, network.weights(grads), strict=True):
-        norms["aux" if group.name.startswith("auxiliary") else "main"] += float(sum(np.linalg.norm(g) for g in np.asarray(gradient)))
+        norms["aux" if group.name.startswith("auxiliary") else "main"] += sum(float(np.linalg.norm(g)) for g in np.asarray(gradient))
     np.testing.assert_allclose([norms["main"], norms["aux"]], [facts["grad_norm_main_f64"], facts["grad_norm_aux_f64"]], rtol=1e-6)
     assert len(plain.groups) < len(network.groups)

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax import lax
+from jax.core import Tracer
 
 from jaxzc import initialisers
 from jaxzc.types import Array, Forward, JaxzcError, LayerGroup, Norm, Normalise, Tap
@@ -220,7 +221,7 @@ def _gathered(kept: Sequence[Any], groups: Sequence[Sequence[int]]) -> list[Any]
 
 def discrete_genes(arch: Any) -> tuple[int, ...]:
     """The genes as Python ints. Raises `JaxzcError` where they are traced: such a space compiles one program per architecture."""
-    if any(isinstance(gene, jax.core.Tracer) for gene in (arch if isinstance(arch, tuple | list) else [arch])):
+    if any(isinstance(gene, Tracer) for gene in (arch if isinstance(arch, tuple | list) else [arch])):
         raise JaxzcError("traced genes: expected Python ints, because every gene of this space shapes the program; pass them as a tuple")
     return tuple(int(gene) for gene in np.asarray(arch))
 

@@ -165,7 +165,8 @@ def depthwise(x: Array, kernel: nnx.Param, p: Pass, stride: int = 1, dilation: i
 
 
 def _convolution(x: Array, w: Array, strides: tuple[int, int], dilation: int, groups: int) -> Array:
-    padding = [(side, side) for side in (dilation * (k - 1) // 2 for k in w.shape[:2])]
+    rows, columns = (dilation * (k - 1) // 2 for k in w.shape[:2])
+    padding = ((rows, rows), (columns, columns))
     return lax.conv_general_dilated(
         x, w, strides, padding, rhs_dilation=(dilation,) * 2, feature_group_count=groups, dimension_numbers=("NHWC", "HWIO", "NHWC")
     )

@@ -10,8 +10,11 @@ from jaxzc_spaces.plainnet_space import PlainNetSpace
 
 @dataclass(frozen=True)
 class MobileNetV2Zen(PlainNetSpace):
-    """MobileNetV2-like chains: a 3x3 convolution, four stages, all of stride 2, and a 1x1 convolution of `head` channels that no mutation
-    changes. `image_shape` is usually (224, 224, 3); other sizes are for study."""
+    """ZiCo's ImageNet space: MobileNetV2-like chains of inverted bottlenecks.
+
+    A 3x3 convolution, four stages, all of stride 2, and a 1x1 convolution of `head` channels that no mutation changes. `image_shape` is
+    usually (224, 224, 3); other sizes are for study.
+    """
 
     head: int = 2048
 

@@ -139,11 +139,11 @@ class _Nds:
 
     # Networks.
 
-    def init(self, key: Array, initialiser: str = "torch", arch: Any = None) -> Any:
-        """Parameters of the architecture `arch`."""
-        if arch is None:
+    def init(self, key: Array, initialiser: str = "torch", *arch: Any) -> Any:
+        """Parameters of the architecture given."""
+        if len(arch) != 1:
             raise JaxzcError(f"{self.name}: init needs the architecture, as in space.init(key, 'torch', arch): its kernels depend on it")
-        return self.network(arch).init(key, initialiser)
+        return self.network(arch[0]).init(key, initialiser)
 
     def network(self, arch: Any) -> DiscreteNetwork:
         """The discrete network of these genes (no tracers)."""

@@ -8,8 +8,11 @@ from jaxzc_spaces.plainnet_space import PlainNetSpace
 
 @dataclass(frozen=True)
 class ResNetZen(PlainNetSpace):
-    """ResNet-like chains: a 3x3 convolution, four stages of strides 1, 2, 2, 2, and a 1x1 convolution of free width. Kinds: two k x k
-    convolutions, or two bottlenecks, k = 3, 5, 7. Source: Lin et al., Zen-NAS, ICCV 2021; Xiang et al., T-CET, AutoML 2023, code."""
+    """The CIFAR space of Zen-NAS, ZiCo and T-CET: ResNet-like chains.
+
+    A 3x3 convolution, four stages of strides 1, 2, 2, 2, and a 1x1 convolution of free width. Kinds: two k x k convolutions, or two
+    bottlenecks, k = 3, 5, 7. Source: Lin et al., Zen-NAS, ICCV 2021; Xiang et al., T-CET, AutoML 2023, code.
+    """
 
     name = "resnet_zen"
     kinds = tuple(kind for kind in KINDS if KINDS[kind][0] in ("basic", "bottleneck"))
