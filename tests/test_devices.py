@@ -87,9 +87,7 @@ def test_calls_hold_architectures_of_one_program(monkeypatch: pytest.MonkeyPatch
 
 
 def test_devices_that_are_not_there() -> None:
-    with pytest.raises(
-        JaxzcError, match=r"^devices=3: this process has 1 \(cpu\): ask for 1 to 1; .*device_count=3 simulates them"
-    ):
+    with pytest.raises(JaxzcError, match=r"^devices=3: this process has 1 \(cpu\): ask for 1 to 1; .*device_count=3 simulates them"):
         SpaceScorer(SPACE, scorer().batches, "l2_norm", devices=3)
     with pytest.raises(JaxzcError, match=r"^devices=0: "):
         mesh(0)
