@@ -1,6 +1,6 @@
 """Jobs in processes of their own: killed at any moment, in stripes, on several devices; the table is the same to the last bit.
 
-`pytest -m slow tests/test_jobs_processes.py` kills a job of 16,000 rows 50 times (about 10 minutes).
+`pytest -m slow tests/test_jobs_processes.py` kills a job of 16,000 rows 50 times, among others (about 15 minutes on two free cores).
 """
 
 import contextlib
@@ -175,6 +175,7 @@ def test_devices_give_identical_tables(cache: Path, tmp_path: Path) -> None:
         assert_identical(table(tmp_path / f"{devices}-{chunk}"), table(tmp_path / "1-1"))
 
 
+@pytest.mark.slow
 def test_stripes_in_processes_and_a_dead_one(cache: Path, tmp_path: Path) -> None:
     """Two stripes at a time; one is told to stop by SIGTERM and goes on later; a third process is refused what another is scoring."""
     rows = ["--sample", 400, "--proxies", "l2_norm", "--every", "1"]
@@ -215,6 +216,7 @@ def test_processes_with_a_local_coordinator(cache: Path, tmp_path: Path, count: 
     assert "nothing was left to score" in finish(start(cache, *rows, "--out", job))
 
 
+@pytest.mark.slow
 def test_an_interrupted_file_goes_on(cache: Path, tmp_path: Path) -> None:
     """--out FILE: Ctrl-C leaves what was scored beside it; the same command finishes, and leaves the file only."""
     rows = ["--sample", 500, "--proxies", "l2_norm", "--every", "1"]
