@@ -8,9 +8,8 @@ from typing import Any, NamedTuple, get_args
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
-from jax.sharding import PartitionSpec as P
 
+from jaxzc.devices import CHUNK, mesh, spread
 from jaxzc.ingredients import RESOLVER
 from jaxzc.networks import as_network
 from jaxzc.programs import stored
@@ -191,9 +190,6 @@ class Programs(NamedTuple):
     score: Any
 
 
-CHUNK = 16
-"""Architectures that a GPU or TPU scores at a time unless told otherwise. On a CPU it is 1."""
-
 AHEAD = 2
 """Calls that are under way before the result of the earliest is waited for, so that no device waits for this process."""
 
@@ -207,7 +203,7 @@ class SpaceScorer:
     for the scorer's life.
 
     devices: how many of this process's devices share the architectures of `many`. chunk: how many of them one device takes at a time
-    (default: 1 on a CPU, `CHUNK` elsewhere). Neither changes a score on a CPU, to the last bit; elsewhere rounding may.
+    (default: 1 on a CPU, 16 elsewhere). Neither changes a score on a CPU, to the last bit; elsewhere rounding may.
 
     Raises `JaxzcError` for options that do not exist, and for more devices than there are.
     """
@@ -233,7 +229,7 @@ class SpaceScorer:
         self.traced = {k: f for k, f in self.proxies.items() if not _only_counts(f)}
         self.weights, self.init, self.loss = weights, init, loss
         self.norm: Norm = norm
-        self.mesh = _mesh(devices)
+        self.mesh = mesh(devices)
         on_cpu = self.mesh.devices.flat[0].platform == "cpu"
         self.chunk = chunk or (1 if on_cpu else CHUNK)
         # XLA's convolutions for CPUs are 30 to 100 times slower in a loop or a batch of networks: one network a program there.
@@ -296,22 +292,7 @@ class SpaceScorer:
     def _compile_wide(self, static: tuple[int, ...]) -> Programs:
         """The same for `lanes` architectures on each device."""
         draw, program = self._functions(static)
-
-        def lanes(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
-            if self.lanes > 1:
-                return jax.vmap(function, axes)
-
-            def only(*arguments: Any) -> Any:
-                first = (a if axis is None else jax.tree.map(lambda v: v[0], a) for a, axis in zip(arguments, axes, strict=True))
-                return jax.tree.map(lambda v: jnp.asarray(v)[None], function(*first))
-
-            return only
-
-        def spread(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Any:
-            specs = tuple(P() if axis is None else P("arch") for axis in axes)
-            return jax.jit(jax.shard_map(lanes(function, axes), mesh=self.mesh, in_specs=specs, out_specs=P("arch"), check_vma=False))
-
-        return Programs(spread(draw, (None, 0)), spread(program, (0, 0, None, None, 0)))
+        return Programs(spread(draw, (None, 0), self.mesh, self.lanes), spread(program, (0, 0, None, None, 0), self.mesh, self.lanes))
 
     def arrays(self, arch: np.ndarray, seed: int = 0) -> dict[str, Any]:
         """Proxy -> what it returns for one architecture `[genes]`, numpy arrays; those that need only counts left out."""
@@ -373,15 +354,6 @@ class SpaceScorer:
         """The scores of architectures `[n, genes]`, one after another."""
         for start in range(0, len(archs), self.width):
             yield from self.many(archs[start : start + self.width], seed)
-
-
-def _mesh(devices: int) -> Mesh:
-    """The first devices of this process, as one axis `arch`."""
-    there = jax.local_devices()
-    if not 1 <= devices <= len(there):
-        hint = f"; XLA_FLAGS=--xla_force_host_platform_device_count={devices} simulates them" if there[0].platform == "cpu" else ""
-        raise JaxzcError(f"devices={devices}: this process has {len(there)} ({there[0].platform}): ask for 1 to {len(there)}{hint}")
-    return Mesh(np.array(there[:devices]), ("arch",))
 
 
 def score_space(

@@ -22,6 +22,7 @@ from absl import logging
 from jaxzc import catalogue, jobs
 from jaxzc.cli import main
 from jaxzc.jobs import manifest, parts
+from jaxzc.jobs.lease import Lease
 from jaxzc.proxies import PROXIES
 from jaxzc.scoring import SpaceScorer
 from jaxzc.selection import parse_proxy
@@ -547,6 +548,23 @@ def test_signals_keep_what_was_scored(here: Path, monkeypatch: pytest.MonkeyPatc
     done(score("--out", "job", sample=20))
     assert merged().missing == 0
     assert [thread.name for thread in threading.enumerate() if thread.name == "jaxzc-keeper"] == []
+
+
+def test_a_job_at_work_is_left_alone(here: Path) -> None:
+    """By a second command on the same table, and by one that would forget the job."""
+    done(score("--out", "job", sample=3))
+    settings = Path("job/job.json").read_text()
+    for out, job in (("x.parquet", "x.parquet.job"), ("job", "job")):
+        done(score("--out", out, sample=3))
+        Path(job).mkdir(exist_ok=True)
+        Path(job, "job.json").write_text(settings)
+        holder = Lease(jobs.store(job), "0-of-1")
+        holder.take()
+        if out == "job":
+            refused(score("--out", out, sample=4), "stripe 0-of-1 of job is being scored by process")
+        refused(score("--out", out, "--overwrite", sample=3), f"{job} is being scored (stripe 0-of-1): stop that first")
+        holder.renew()
+        holder.release()
 
 
 # Heartbeats and status.

@@ -1,6 +1,6 @@
 """Jobs in processes of their own: killed at any moment, in stripes, on several devices; the table is the same to the last bit.
 
-`pytest -m slow tests/test_jobs_processes.py` kills a job of 8,000 rows 50 times (about 10 minutes).
+`pytest -m slow tests/test_jobs_processes.py` kills a job of 16,000 rows 50 times, among others (about 15 minutes on two free cores).
 """
 
 import contextlib
@@ -133,10 +133,11 @@ def kill_often(forks: Forks, folder: Path, rows: list[Any], kills: int) -> dict[
     for number in range(kills):
         before = parts_of(job)
         process = forks.begin(*rows, "--every", 1, "--out", job)
-        until = time.monotonic() + 300
-        while number % 5 and parts_of(job) == before and time.monotonic() < until:
-            time.sleep(0.01)
-        time.sleep(rng.uniform(0, 1.5 if number % 5 else 8))  # every fifth at any moment since its start
+        with contextlib.suppress(ProcessLookupError):
+            while number % 5 and parts_of(job) == before:
+                os.kill(process, 0)
+                time.sleep(0.01)
+        time.sleep(rng.uniform(0, 1 if number % 5 else 8))  # every fifth at any moment since its start
         seen["between parts"] += parts_of(job) != before
         with contextlib.suppress(ProcessLookupError):  # it has finished
             os.kill(process, signal.SIGKILL)
@@ -159,7 +160,7 @@ def test_killed_twice_and_resumed_is_the_uninterrupted_table(cache: Path, tmp_pa
 @pytest.mark.slow
 def test_killed_fifty_times(cache: Path, tmp_path: Path) -> None:
     with contextlib.closing(Forks(cache)) as forks:
-        seen = kill_often(forks, tmp_path, ["--sample", 4000, "--seed", "0,1", "--proxies", "l2_norm"], 50)
+        seen = kill_often(forks, tmp_path, ["--sample", 8000, "--seed", "0,1", "--proxies", "l2_norm"], 50)
     print(seen)
     assert seen["kills"] == 50
 
@@ -167,13 +168,14 @@ def test_killed_fifty_times(cache: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_devices_give_identical_tables(cache: Path, tmp_path: Path) -> None:
     """One, two, four and eight simulated devices, chunks of several sizes, and the same killed and resumed."""
-    rows = ["--sample", 61, "--proxies", "naswot,l2_norm,snip,jacob_cov"]
+    rows = ["--sample", 61, "--proxies", "naswot,l2_norm,snip"]
     for devices, chunk in ((1, 1), (2, 1), (4, 3), (8, 1), (8, 5)):
         call = (*rows, "--devices", devices, "--chunk", chunk, "--out", tmp_path / f"{devices}-{chunk}")
         finish(start(cache, *call, devices=devices))
         assert_identical(table(tmp_path / f"{devices}-{chunk}"), table(tmp_path / "1-1"))
 
 
+@pytest.mark.slow
 def test_stripes_in_processes_and_a_dead_one(cache: Path, tmp_path: Path) -> None:
     """Two stripes at a time; one is told to stop by SIGTERM and goes on later; a third process is refused what another is scoring."""
     rows = ["--sample", 400, "--proxies", "l2_norm", "--every", "1"]
@@ -198,7 +200,7 @@ def test_stripes_in_processes_and_a_dead_one(cache: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_processes_with_a_local_coordinator(cache: Path, tmp_path: Path, count: int) -> None:
     """`jax.distributed.initialize()` in each; afterwards one process alone finds nothing left to score."""
-    rows = ["--sample", 60, "--proxies", "naswot,l2_norm,snip"]
+    rows = ["--sample", 60, "--proxies", "naswot,l2_norm"]
     finish(start(cache, *rows, "--out", tmp_path / "whole"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -214,6 +216,7 @@ def test_processes_with_a_local_coordinator(cache: Path, tmp_path: Path, count: 
     assert "nothing was left to score" in finish(start(cache, *rows, "--out", job))
 
 
+@pytest.mark.slow
 def test_an_interrupted_file_goes_on(cache: Path, tmp_path: Path) -> None:
     """--out FILE: Ctrl-C leaves what was scored beside it; the same command finishes, and leaves the file only."""
     rows = ["--sample", 500, "--proxies", "l2_norm", "--every", "1"]

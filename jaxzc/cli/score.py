@@ -119,7 +119,7 @@ def run(arguments: argparse.Namespace) -> None:
             raise
         raise Stopped(f"what was scored is kept in {store.where}: the same command goes on", 130) from error
     finally:
-        if one_file and not parts.names(store):
+        if one_file and not parts.names(store) and not jobs.leases_of(store):
             store.remove_all()
 
 
@@ -151,6 +151,9 @@ def _begin(store: Store, work: Work, arguments: argparse.Namespace) -> None:
     earlier = manifest.read_settings(store)
     if earlier is not None and arguments.overwrite:
         same = {k: v for k, v in earlier.items() if k != "format"} == dict(work.facts)
+        held = ", ".join(sorted(jobs.leases_of(store)))
+        if held:
+            raise JaxzcError(f"{store.where} is being scored (stripe {held}): stop that first, or choose another --out")
         if not (is_file(arguments.out) and same):  # what an interrupted run of this command has left is gone on with
             store.remove_all()
     if not is_remote(store.where):

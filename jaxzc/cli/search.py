@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxzc import catalogue, tables
@@ -54,6 +55,7 @@ def add(commands: Any) -> None:
         "search", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     common.add_network_arguments(command, batches=2)
+    common.add_device_arguments(command)
     command.set_defaults(data=DATA)
     what = command.add_mutually_exclusive_group(required=True)
     what.add_argument(
@@ -176,7 +178,9 @@ def _network_facts(arguments: argparse.Namespace, digest: str) -> dict[str, Any]
 
 
 def _scores(arguments: argparse.Namespace, space: Space, drawn: Any) -> Scores:
-    scorer = SpaceScorer(space, drawn.batches, fitness(arguments), weights=arguments.weights, init=arguments.init, norm=arguments.norm)
+    names = ("weights", "init", "norm", "chunk")
+    options = {name: getattr(arguments, name) for name in names}
+    scorer = SpaceScorer(space, drawn.batches, fitness(arguments), devices=arguments.devices or jax.local_device_count(), **options)
     return proxy_scores(scorer, arguments.seed)
 
 

@@ -104,6 +104,8 @@ class Keeper:
                 self._beat()
 
     def _beat(self) -> None:
+        if not self.lease.taken:
+            return
         try:
             self.lease.renew()
             if self.recorder is not None:

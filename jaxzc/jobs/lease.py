@@ -35,7 +35,7 @@ class Lease:
 
     def __init__(self, store: Store, stripe: str):
         self.store, self.stripe, self.name = store, stripe, f"{FOLDER}/{stripe}.json"
-        self.token, self.renewals = uuid.uuid4().hex, 0
+        self.token, self.renewals, self.taken = uuid.uuid4().hex, 0, False
 
     def take(self, note: Callable[[str], None] = lambda text: None) -> None:
         """Raises `JaxzcError` that names the holder where another process is at work on the stripe, or on stripes of another number."""
@@ -45,6 +45,7 @@ class Lease:
                 if isinstance(self.store, RemoteStore):
                     time.sleep(SETTLE)
                 if self._mine():
+                    self.taken = True
                     return
             held = self._held(self.name)
             if held is not None:

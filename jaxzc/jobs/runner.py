@@ -70,8 +70,8 @@ def run(
     manifest.begin(store, job.facts, job.request)
     digest = manifest.settings_digest(manifest.read_settings(store) or {})
     lease = Lease(store, str(job.stripe))
-    lease.take(note)
-    with Keeper(lease) as keeper:
+    with Keeper(lease) as keeper:  # before the lease is taken, so that no signal finds it without somebody to give it back
+        lease.take(note)
         there = _there(store, digest, job, note)
         lacking = _lacking(job, there)
         total, missing = len(job.units[job.stripe.index :: job.stripe.count]), _count(lacking)

@@ -1,0 +1,42 @@
+"""Architectures spread over devices: a mesh with one axis `arch`, and functions of one architecture mapped over it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
+
+from jaxzc.types import JaxzcError
+
+CHUNK = 16
+"""Architectures that a GPU or TPU scores at a time unless told otherwise. On a CPU it is 1."""
+
+
+def mesh(devices: int) -> Mesh:
+    """The first devices of this process, as one axis `arch`. Raises `JaxzcError` where there are not so many."""
+    there = jax.local_devices()
+    if not 1 <= devices <= len(there):
+        hint = f"; XLA_FLAGS=--xla_force_host_platform_device_count={devices} simulates them" if there[0].platform == "cpu" else ""
+        raise JaxzcError(f"devices={devices}: this process has {len(there)} ({there[0].platform}): ask for 1 to {len(there)}{hint}")
+    return Mesh(np.array(there[:devices]), ("arch",))
+
+
+def spread(function: Callable[..., Any], axes: tuple[int | None, ...], mesh: Mesh, lanes: int) -> Any:
+    """`function` of one architecture, compiled for `lanes` x devices of them: arguments of axis 0, and all results, get a leading axis of
+    that size; arguments of axis None are the same for all. Every device runs its own lanes and no other's: nothing is communicated."""
+    specs = tuple(P() if axis is None else P("arch") for axis in axes)
+    mapped = jax.vmap(function, axes) if lanes > 1 else _single(function, axes)
+    return jax.jit(jax.shard_map(mapped, mesh=mesh, in_specs=specs, out_specs=P("arch"), check_vma=False))
+
+
+def _single(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
+    """One lane without `vmap`, which would make the program another one (on CPUs a slow one)."""
+
+    def only(*arguments: Any) -> Any:
+        first = (a if axis is None else jax.tree.map(lambda v: v[0], a) for a, axis in zip(arguments, axes, strict=True))
+        return jax.tree.map(lambda v: jnp.asarray(v)[None], function(*first))
+
+    return only
