@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxzc import catalogue, costs
 from jaxzc.proxies import FOUNDING, PROXIES
-from jaxzc.scoring import SpaceScorer
+from jaxzc.space_scoring import SpaceScorer
 from jaxzc.types import Batch
 
 

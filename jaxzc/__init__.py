@@ -9,7 +9,8 @@
 from jaxzc.catalogue import space, spaces
 from jaxzc.intervals import sweet_interval
 from jaxzc.proxies import PROXIES
-from jaxzc.scoring import SpaceScorer, cross_entropy, evaluate_proxies, score, score_space
+from jaxzc.scoring import cross_entropy, evaluate_proxies, score
+from jaxzc.space_scoring import SpaceScorer, score_space
 from jaxzc.types import Batch, Counts, JaxzcError, Network, Space
 
 __all__ = [

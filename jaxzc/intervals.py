@@ -11,7 +11,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.scoring import Batches, SpaceScorer
+from jaxzc.scoring import Batches
+from jaxzc.space_scoring import SpaceScorer
 from jaxzc.types import Array, JaxzcError, Space
 
 EDGES = (0, 5e-10, 1e-9, 5e-9, 1e-8, 5e-8, 1e-7, 5e-7, 1e-6, 5e-6, 1e-5, 5e-5, 1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 5e-2, 1e-1, 5e-1, 1, 5)

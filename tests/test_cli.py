@@ -20,7 +20,7 @@ from jaxzc.cli import common, main
 from jaxzc.evaluation import STATISTICS
 from jaxzc.ingredients.patterns import pattern_kernel
 from jaxzc.proxies import jacob_cov
-from jaxzc.scoring import SpaceScorer
+from jaxzc.space_scoring import SpaceScorer
 from jaxzc.tables import read_scores, write_scores
 from jaxzc.types import JaxzcError
 

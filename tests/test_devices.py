@@ -9,8 +9,8 @@ import pytest
 
 from jaxzc import catalogue
 from jaxzc.devices import mesh, spread
-from jaxzc.scoring import SpaceScorer, score_space
 from jaxzc.search.scores import proxy_scores
+from jaxzc.space_scoring import SpaceScorer, score_space
 from jaxzc.types import Batch, JaxzcError
 
 SPACE = catalogue.space("nasbench201", classes=3, image_shape=(8, 8, 1), channels=2, cells=1)
@@ -74,7 +74,7 @@ def test_other_images_share_the_program() -> None:
 
 
 def test_calls_hold_architectures_of_one_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jaxzc.scoring.static_genes", lambda space: (0, 2))
+    monkeypatch.setattr("jaxzc.space_scoring.static_genes", lambda space: (0, 2))
     wide = scorer().with_batches(scorer().batches)
     wide.lanes = 3
     archs = np.random.default_rng(2).integers(0, 2, (40, 6))

@@ -24,8 +24,8 @@ from jaxzc.cli import main
 from jaxzc.jobs import manifest, parts
 from jaxzc.jobs.lease import Lease
 from jaxzc.proxies import PROXIES
-from jaxzc.scoring import SpaceScorer
 from jaxzc.selection import parse_proxy
+from jaxzc.space_scoring import SpaceScorer
 from jaxzc.tables import read_scores
 from jaxzc.types import JaxzcError
 
@@ -489,7 +489,7 @@ def test_nan_is_a_score(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 CRASHING = """
 import ctypes, sys
 from jaxzc.cli import main
-from jaxzc.scoring import SpaceScorer
+from jaxzc.space_scoring import SpaceScorer
 from jaxzc.selection import parse_proxy
 many = SpaceScorer.many
 SpaceScorer.width = 1

@@ -10,8 +10,8 @@ import pytest
 
 from jaxzc import catalogue, programs
 from jaxzc.proxies import PROXIES
-from jaxzc.scoring import SpaceScorer
 from jaxzc.selection import ProxySpec
+from jaxzc.space_scoring import SpaceScorer
 
 BATCH = (np.random.default_rng(0).standard_normal((4, 8, 8, 3)).astype(np.float32), np.arange(4) % 3)
 ARCH = np.array([3, 1, 2, 0, 4, 3])
@@ -38,7 +38,7 @@ def test_a_second_scorer_reads_and_does_not_trace(kept: Path, monkeypatch: pytes
     def never(*_):
         raise AssertionError("traced again")
 
-    monkeypatch.setattr("jaxzc.scoring.evaluate_proxies", never)
+    monkeypatch.setattr("jaxzc.space_scoring.evaluate_proxies", never)
     second = scorer()
     assert second.one(ARCH) == first
     assert [program._cache_size() for program in second.programs(ARCH)] == [1, 1]

@@ -15,10 +15,10 @@ from jaxzc.benchmark import table_path
 from jaxzc.cli import main
 from jaxzc.cli import search as search_command
 from jaxzc.data import load as load_data
-from jaxzc.scoring import SpaceScorer
 from jaxzc.search import Problem, RandomSearch, Search, load, run, save
 from jaxzc.search.folder import begin, kept
 from jaxzc.search.scores import proxy_scores, table_scores
+from jaxzc.space_scoring import SpaceScorer
 from jaxzc.tables import read_archs, read_scores, read_truth
 from jaxzc.types import JaxzcError
 

@@ -21,8 +21,8 @@ from jaxzc.jobs.parts import Row
 from jaxzc.jobs.store import is_remote
 from jaxzc.proxies import PROXIES
 from jaxzc.resolver import Proxy
-from jaxzc.scoring import SpaceScorer
 from jaxzc.selection import select
+from jaxzc.space_scoring import SpaceScorer
 from jaxzc.tables import write_scores
 from jaxzc.types import JaxzcError, Space
 

@@ -16,11 +16,11 @@ import numpy as np
 from jaxzc import catalogue, tables
 from jaxzc.aggregates import AGGREGATES
 from jaxzc.cli import common
-from jaxzc.scoring import SpaceScorer, static_genes
 from jaxzc.search import ALGORITHMS, Problem, Search, State, folder, parse_budget
 from jaxzc.search import run as run_search
 from jaxzc.search.scores import Scores, proxy_scores, table_scores
 from jaxzc.selection import select, split_names
+from jaxzc.space_scoring import SpaceScorer, static_genes
 from jaxzc.types import JaxzcError, Space
 
 HELP = "search a space for the best architecture within a budget"

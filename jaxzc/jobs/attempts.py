@@ -13,7 +13,8 @@ import numpy as np
 
 from jaxzc.jobs.parts import Key, Row
 from jaxzc.jobs.work import Unit
-from jaxzc.scoring import Batches, SpaceScorer, static_genes
+from jaxzc.scoring import Batches
+from jaxzc.space_scoring import SpaceScorer, static_genes
 from jaxzc.types import JaxzcError
 
 DOUBTS = 10

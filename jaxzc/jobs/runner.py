@@ -15,7 +15,8 @@ from jaxzc.jobs.parts import Key, Row
 from jaxzc.jobs.recorder import EVERY, Recorder
 from jaxzc.jobs.store import Store
 from jaxzc.jobs.work import Stripe, Unit
-from jaxzc.scoring import Batches, SpaceScorer
+from jaxzc.scoring import Batches
+from jaxzc.space_scoring import SpaceScorer
 from jaxzc.types import JaxzcError
 
 WHOLE = Stripe()

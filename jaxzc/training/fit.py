@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxzc.scoring import cross_entropy, static_genes
+from jaxzc.scoring import cross_entropy
+from jaxzc.space_scoring import static_genes
 from jaxzc.training import augment, norms
 from jaxzc.training.images import Images
 from jaxzc.types import Array, Batch, JaxzcError, Space
