@@ -30,6 +30,20 @@ ROOT = Path(__file__).parents[1]
 DIRECTORY = Path(os.environ.get("JAXZC_GOLDEN_SPACES", str(ROOT / "../shared/golden_spaces")))
 Arrays = dict[str, np.ndarray]
 
+INTERVAL = "interval=(1e-3,5e-3)"
+PROXIES = {
+    "grad_norm": "grad_norm",
+    "snip": "snip",
+    "synflow": "synflow",
+    "jacob_cov": "jacob_cov",
+    "naswot": "naswot(once=True)",
+    "zico": "zico",
+    "effective_capacity": f"sweetimator({INTERVAL})",
+    "effective_snip": f"sweet_snip({INTERVAL})",
+    "effective_ntktrace": f"sweet_ntk({INTERVAL})",
+}
+"""Scores that every space stores: name in scores.json -> ours."""
+
 
 @dataclass(frozen=True)
 class Golden:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from golden_spaces import PROXIES
 
 from jaxzc.scoring import cross_entropy, evaluate_proxies, to_float
 from jaxzc.selection import select
@@ -20,18 +21,6 @@ SPACES = ("nats_sss", "transnas101_micro", "transnas101_macro", "nasbench101")
 QUICK = {
     *(f"transnas101_micro/dev/{number:02d}" for number in (1, 2, 3, 4, 5, 6, 8)),
     *("nats_sss/dev/02", "transnas101_macro/dev/04", "nasbench101/dev/02", "nasbench101/dev/05"),
-}
-INTERVAL = "interval=(1e-3,5e-3)"
-PROXIES = {
-    "grad_norm": "grad_norm",
-    "snip": "snip",
-    "synflow": "synflow",
-    "jacob_cov": "jacob_cov",
-    "naswot": "naswot(once=True)",
-    "zico": "zico",
-    "effective_capacity": f"sweetimator({INTERVAL})",
-    "effective_snip": f"sweet_snip({INTERVAL})",
-    "effective_ntktrace": f"sweet_ntk({INTERVAL})",
 }
 RTOL = 1e-6
 

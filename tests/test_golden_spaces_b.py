@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from golden_spaces import PROXIES
 from golden_spaces_b import Stored, batches, directory, read
 from jaxzc_spaces.darts import Darts
 from jaxzc_spaces.discrete import DiscreteNetwork
@@ -28,20 +29,6 @@ from jaxzc_spaces.plainnet_space import plainnet_blueprint
 from jaxzc.scoring import cross_entropy, evaluate_proxies, to_float
 from jaxzc.selection import select
 from jaxzc.types import Counts
-
-INTERVAL = "interval=(1e-3,5e-3)"
-PROXIES = {
-    "grad_norm": "grad_norm",
-    "snip": "snip",
-    "synflow": "synflow",
-    "jacob_cov": "jacob_cov",
-    "naswot": "naswot(once=True)",
-    "zico": "zico",
-    "effective_capacity": f"sweetimator({INTERVAL})",
-    "effective_snip": f"sweet_snip({INTERVAL})",
-    "effective_ntktrace": f"sweet_ntk({INTERVAL})",
-}
-"""Name in scores.json -> ours."""
 
 NOISE = 1e-11
 """A Jacobian of the summed logits below this is zero but for rounding (batch statistics); jacob_cov is stored as NaN there."""

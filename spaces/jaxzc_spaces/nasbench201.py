@@ -27,7 +27,7 @@ from jaxzc_spaces.paths import leaf, with_leaves
 
 
 @dataclass(frozen=True)
-class NasBench201:
+class NasBench201(vectors.EveryVector):
     """NAS-Bench-201 (NATS-Bench topology): 15,625 cells of 4 nodes and 6 edges.
 
     The fields are the size of its network; the defaults are the benchmark's own.
@@ -59,19 +59,6 @@ class NasBench201:
     to_string = staticmethod(encoding.to_string)
     canonical = staticmethod(encoding.canonical)
     graph = staticmethod(graph)
-
-    def enumerate(self) -> np.ndarray:
-        return vectors.enumerate_vectors(self.choices)
-
-    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """`n` distinct architectures, uniformly."""
-        return vectors.sample_vectors(self.choices, rng, n, distinct=True)
-
-    def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray:
-        return vectors.mutate_vectors(self.choices, rng, archs)
-
-    def neighbours(self, arch: Any) -> np.ndarray:
-        return vectors.neighbours_of(self.choices, arch)
 
     def counts(self, archs: np.ndarray) -> Counts:
         return encoding.macs_params_layers(np.atleast_2d(archs), self.channels, self.cells, self.classes, self.image_shape)

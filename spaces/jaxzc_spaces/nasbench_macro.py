@@ -24,7 +24,7 @@ CHOICES = (len(OPS),) * LAYERS
 
 
 @dataclass(frozen=True)
-class NasBenchMacro:
+class NasBenchMacro(vectors.EveryVector):
     """NAS-Bench-Macro. The fields are the size of its network; the defaults are the benchmark's own.
 
     channels: width of the stem. head: width of the last convolution, which does not grow with `channels`.
@@ -57,19 +57,6 @@ class NasBenchMacro:
 
     def to_string(self, arch: Any) -> str:
         return "".join(map(str, vectors.check_vector(CHOICES, arch)))
-
-    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """`n` distinct architectures, uniformly."""
-        return vectors.sample_vectors(CHOICES, rng, n, distinct=True)
-
-    def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray:
-        return vectors.mutate_vectors(CHOICES, rng, archs)
-
-    def neighbours(self, arch: Any) -> np.ndarray:
-        return vectors.neighbours_of(CHOICES, arch)
-
-    def enumerate(self) -> np.ndarray:
-        return vectors.enumerate_vectors(CHOICES)
 
     def canonical(self, archs: np.ndarray) -> np.ndarray:
         """The same network with the identities of each stage behind its other layers. The first layer of a stage stays where it is: its

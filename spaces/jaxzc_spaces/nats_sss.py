@@ -25,7 +25,7 @@ from jaxzc_spaces.nats_sss_net import NatsSizeNet
 
 
 @dataclass(frozen=True)
-class NatsSizeSpace:
+class NatsSizeSpace(vectors.EveryVector):
     """NATS-Bench's size space: 8^5 = 32,768 width vectors.
 
     unit: channels that one step of a width stands for, 8 in the benchmark; official strings name the benchmark's widths whatever it is.
@@ -53,19 +53,6 @@ class NatsSizeSpace:
     parse = staticmethod(encoding.parse)
     to_string = staticmethod(encoding.to_string)
     canonical = staticmethod(encoding.canonical)
-
-    def enumerate(self) -> np.ndarray:
-        return vectors.enumerate_vectors(self.choices)
-
-    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """`n` distinct architectures, uniformly."""
-        return vectors.sample_vectors(self.choices, rng, n, distinct=True)
-
-    def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray:
-        return vectors.mutate_vectors(self.choices, rng, archs)
-
-    def neighbours(self, arch: Any) -> np.ndarray:
-        return vectors.neighbours_of(self.choices, arch)
 
     def counts(self, archs: np.ndarray) -> Counts:
         return encoding.macs_params_layers(np.atleast_2d(archs), self.unit, self.classes, self.image_shape)

@@ -29,7 +29,7 @@ from jaxzc_spaces.transnas101_micro_cells import ENTERING, INNER, STAGES, MicroN
 
 
 @dataclass(frozen=True)
-class TransNasMicro:
+class TransNasMicro(vectors.EveryVector):
     """TransNAS-Bench-101's cell space: 4^6 = 4,096 architectures.
 
     channels: width in front of the first cell, 64 in the benchmark, whose images are 256 x 256. classes: of the task: 75 scenes, 100
@@ -52,19 +52,6 @@ class TransNasMicro:
     def canonical(self, archs: np.ndarray) -> np.ndarray:
         """`archs` int `[n, 6]` themselves, int8: edges that lead nowhere have parameters, so that no two cells are one network."""
         return vectors.check_vectors(self.choices, archs)
-
-    def enumerate(self) -> np.ndarray:
-        return vectors.enumerate_vectors(self.choices)
-
-    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """`n` distinct architectures, uniformly."""
-        return vectors.sample_vectors(self.choices, rng, n, distinct=True)
-
-    def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray:
-        return vectors.mutate_vectors(self.choices, rng, archs)
-
-    def neighbours(self, arch: Any) -> np.ndarray:
-        return vectors.neighbours_of(self.choices, arch)
 
     def counts(self, archs: np.ndarray) -> Counts:
         return encoding.micro_counts(np.atleast_2d(archs), self.channels, self.classes, self.image_shape)

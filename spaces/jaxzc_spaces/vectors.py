@@ -145,3 +145,22 @@ def _rows_at(counts: tuple[int, ...], indices: np.ndarray) -> np.ndarray:
     for gene in reversed(range(len(counts))):
         rest, rows[:, gene] = np.divmod(rest, counts[gene])
     return rows
+
+
+class EveryVector:
+    """For spaces in which every vector within `choices` is an architecture: what needs no more than that."""
+
+    choices: tuple[int, ...]
+
+    def enumerate(self) -> np.ndarray:
+        return enumerate_vectors(self.choices)
+
+    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """`n` distinct architectures, uniformly."""
+        return sample_vectors(self.choices, rng, n, distinct=True)
+
+    def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray:
+        return mutate_vectors(self.choices, rng, archs)
+
+    def neighbours(self, arch: Any) -> np.ndarray:
+        return neighbours_of(self.choices, arch)
