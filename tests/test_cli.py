@@ -474,4 +474,4 @@ def test_evaluate_adds_the_majority_vote(tmp_path: Path, capsys: pytest.CaptureF
     columns.pop("snip")
     write_scores(tmp_path / "two.parquet", columns, {})
     assert main(["evaluate", str(tmp_path / "two.parquet"), "--table", str(tmp_path / "t.csv"), "--metric", "acc", "--vote"]) == 2
-    assert "no proxy 'snip'" in capsys.readouterr().err
+    assert "the table lacks snip (it has synflow, jacob_cov): score them first" in capsys.readouterr().err

@@ -174,7 +174,9 @@ def with_aggregates(scores: ScoreTable, aggregates: Mapping[str, Aggregate]) -> 
         values = np.full(len(seeds), np.nan)
         for seed in np.unique(seeds):
             rows = seeds == seed
-            values[rows] = aggregate({name: column[rows] for name, column in scores.columns.items()}, directions)
+            values[rows] = aggregate(
+                {name: column[rows] for name, column in scores.columns.items() if name not in ("arch", "seed")}, directions
+            )
         columns[label] = values
     listed = scores.metadata.get("proxies", [c for c in scores.columns if c not in ("arch", "seed")])
     return replace(scores, columns=columns, metadata={**scores.metadata, "proxies": [*listed, *aggregates]})
