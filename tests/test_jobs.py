@@ -582,6 +582,7 @@ def test_heartbeat_and_status(here: Path) -> None:
         "there_before": 0,
     }
     said = done(run("status", "job")).out
+    assert " s a row" in said
     assert "9 of 30 scores are there (30.0 %): 10 rows, 3 proxies" in said
     assert "stripe 1-of-3: 3 of 3 rows; finished" in said
     facts = json.loads(done(run("status", "job", "--json")).out)
