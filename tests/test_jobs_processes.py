@@ -160,7 +160,7 @@ def test_killed_twice_and_resumed_is_the_uninterrupted_table(cache: Path, tmp_pa
 @pytest.mark.slow
 def test_killed_fifty_times(cache: Path, tmp_path: Path) -> None:
     with contextlib.closing(Forks(cache)) as forks:
-        seen = kill_often(forks, tmp_path, ["--sample", 8000, "--seed", "0,1", "--proxies", "l2_norm"], 50)
+        seen = kill_often(forks, tmp_path, ["--sample", 15000, "--seed", "0,1,2", "--proxies", "l2_norm"], 50)
     print(seen)
     assert seen["kills"] == 50
 
