@@ -1,7 +1,9 @@
 """Leases: one writer for a stripe, whoever dies, stands still or has a wrong clock."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +15,7 @@ import pytest
 
 from jaxzc import jobs
 from jaxzc.jobs import lease
+from jaxzc.jobs.keeper import Keeper, Stopped
 from jaxzc.jobs.lease import Lease
 from jaxzc.jobs.store import RemoteStore, Store
 from jaxzc.types import JaxzcError
@@ -180,3 +183,20 @@ def test_errors_of_an_object_store_are_one_sentence(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(store.files, "cat_file", refuse)
     with pytest.raises(JaxzcError, match=r"cannot be reached in memory://somewhere \(RuntimeError: 403 Forbidden\): see credentials"):
         store.read("job.json")
+
+
+def _told_to_stop_and_deaf(mine: Lease) -> None:
+    with Keeper(mine) as keeper:
+        mine.take()
+        with contextlib.suppress(Stopped):
+            keeper._stop(signal.SIGTERM, None)
+        keeper.check()
+
+
+def test_a_signal_whose_exception_python_swallowed_is_not_lost(tmp_path: Path) -> None:
+    """As in a callback of the garbage collector, where Python prints the exception and goes on."""
+    store = jobs.store(tmp_path)
+    with pytest.raises(Stopped, match="the same command goes on") as stopped:
+        _told_to_stop_and_deaf(Lease(store, "0-of-1"))
+    assert stopped.value.code == 128 + signal.SIGTERM
+    assert lease.leases_of(store) == set()

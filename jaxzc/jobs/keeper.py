@@ -40,9 +40,12 @@ class Keeper:
         self._signal = 0
 
     def check(self) -> None:
-        """Raises what went wrong in the thread: the lease is lost, or a part cannot be written."""
+        """Raises what went wrong in the thread: the lease is lost, or a part cannot be written. Raises `Stopped` where a signal came while
+        Python ran a callback of the garbage collector, which swallows what its handler raises."""
         if self._error is not None:
             raise self._error
+        if self._signal:
+            raise Stopped(self.message(), 128 + self._signal)
 
     def message(self) -> str:
         return f"what was scored is kept in {self.lease.store.where}: the same command goes on"
@@ -76,8 +79,8 @@ class Keeper:
                     signal.signal(number, handler)
             os.close(self._reader)
             os.close(self._writer)
-        if kind is None:
-            self.check()
+        if kind is None and self._error is not None:
+            raise self._error
 
     def _close(self, state: str) -> None:
         if self.recorder is not None:
