@@ -163,7 +163,7 @@ def machine() -> str:
         digest.update(
             "\n".join(next((x for x in lines if x.startswith(kind)), "") for kind in ("flags", "Features", "model name")).encode()
         )
-    versions = [f"{name} {version(name)}" for name in ("jax", "jaxlib", "flax", "numpy")]
+    versions = [f"{name} {version(name)}" for name in ("jax", "jaxlib", "flax", "numpy", "optax")]
     flags = [os.environ.get(name, "") for name in ("XLA_FLAGS", "JAX_DISABLE_MOST_OPTIMIZATIONS", "LIBTPU_INIT_ARGS")]
     facts = (device.platform, device.device_kind, str(jax.device_count()), platform.machine(), platform.python_version(), os.cpu_count())
     return "\n".join(map(str, (*versions, *flags, *facts, digest.hexdigest())))

@@ -8,15 +8,37 @@ from pathlib import Path
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import jax
+import numpy as np
 import pytest
+from absl import logging
+
+from jaxzc.space_scoring import SpaceScorer
+
+SETTINGS = ("jax_enable_x64", "jax_compilation_cache_dir")
 
 
 @pytest.fixture(autouse=True)
-def same_precision() -> Iterator[None]:
-    """64-bit types are as they were after every test."""
-    before = jax.config.jax_enable_x64  # type: ignore[attr-defined]
+def same_settings() -> Iterator[None]:
+    """What a command sets for its process is as it was after every test."""
+    before, verbosity = {name: getattr(jax.config, name) for name in SETTINGS}, logging.get_verbosity()
     yield
-    jax.config.update("jax_enable_x64", before)
+    for name, value in before.items():
+        jax.config.update(name, value)
+    logging.set_verbosity(verbosity)
+
+
+@pytest.fixture
+def count(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The architectures that are really scored, in order."""
+    scored: list[str] = []
+    score_many = SpaceScorer.many
+
+    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[dict[str, float]]:
+        scored.extend(self.space.to_string(arch) for arch in archs)
+        return score_many(self, archs, seed)
+
+    monkeypatch.setattr(SpaceScorer, "many", many)
+    return scored
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Reads golden networks of search spaces (weights, inputs and scores of the authors' own code) into ours; see test_golden_spaces_a.py.
+"""Reads golden networks of search spaces (weights, inputs and scores of the authors' own code) into ours; see test_golden_spaces.py.
 
 The directory holds one folder a space, each with sets of networks (`dev`, ...): `networks/NN.npz`, `inputs.npz` and `scores.json`. A space
 is read by one function in `READERS`: from a network's configuration, the images' shape and the number of classes it makes our space, the

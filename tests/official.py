@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from test_cli import run
+from commands import run
 
 from jaxzc.tables import read_scores
 

@@ -1,11 +1,8 @@
 """The command line as a user meets it: what it writes, and one sentence for every mistake."""
 
-import contextlib
-import io
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +10,7 @@ import jax
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from absl import logging
+from commands import Result, refused, run
 
 import jaxzc.benchmark
 from jaxzc.cli import common, main
@@ -33,45 +30,8 @@ ARCHS = [
 ]
 
 
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-def run(*arguments: Any) -> Result:
-    """One command line in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code = main([str(a) for a in arguments])
-        except SystemExit as exit_:  # argparse's own refusals, and --help
-            code = int(exit_.code or 0)
-    return Result(code, out.getvalue(), err.getvalue())
-
-
 def score(*arguments: Any) -> Result:
     return run("score", "nasbench201", *SMALL, "--no-cache", "--quiet", *arguments)
-
-
-def refused(result: Result, *fragments: str) -> None:
-    """Exit code 2, nothing on standard output, and one line on standard error that says all of this."""
-    assert result.code == 2
-    assert result.out == ""
-    (line,) = result.err.strip().splitlines()
-    assert line.startswith("jaxzc")
-    assert "error: " in line
-    for fragment in fragments:
-        assert fragment in line
-
-
-@pytest.fixture(autouse=True)
-def same_settings() -> Iterator[None]:
-    """The commands change settings of the process, which other tests must not see."""
-    cache, verbosity = jax.config.jax_compilation_cache_dir, logging.get_verbosity()  # pyright: ignore[reportAttributeAccessIssue]
-    yield
-    jax.config.update("jax_compilation_cache_dir", cache)
-    logging.set_verbosity(verbosity)
 
 
 class Scored(NamedTuple):

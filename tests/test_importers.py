@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import official
 import pytest
+from commands import refused, run
 from official import imported
-from test_cli import refused, run, same_settings  # noqa: F401 (a fixture)
 
 from jaxzc import importers
 from jaxzc.tables import read_truth

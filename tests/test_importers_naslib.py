@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow.csv as pa_csv
 import pytest
+from commands import refused, run
 from official import imported
-from test_cli import refused, run, same_settings  # noqa: F401 (a fixture)
 
 from jaxzc.tables import read_scores, read_truth
 

@@ -7,8 +7,8 @@ import pickle
 import numpy as np
 import official
 import pytest
+from commands import refused, run
 from official import imported
-from test_cli import refused, run, same_settings  # noqa: F401 (a fixture)
 
 
 @pytest.mark.parametrize("number", [float, np.float32, np.float64])

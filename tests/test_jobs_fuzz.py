@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from commands import run
+from job_commands import SPACE
 
 from jaxzc import jobs
 from jaxzc.tables import read_scores, write_scores
 from jaxzc.types import JaxzcError
-from tests.test_jobs import SPACE, run, same_settings
 
-__all__ = ["same_settings"]  # a fixture
 PER_KIND = 40
 SIZE = ["--set", "channels=2", "--set", "cells=1", "--batch-size", "8", "--no-cache", "--quiet", "--proxies", "layers"]
 ARCHS = [SPACE.to_string(arch) for arch in SPACE.sample(np.random.default_rng(0), 12)]

@@ -1,6 +1,5 @@
 """Programs kept on disk: the second scorer reads what the first one compiled, and nothing else is ever read."""
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -18,12 +17,10 @@ ARCH = np.array([3, 1, 2, 0, 4, 3])
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Iterator[Path]:
+def kept(tmp_path: Path) -> Path:
     """The folder of programs, in a compilation cache of the test's own."""
-    before = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     jax.config.update("jax_compilation_cache_dir", str(tmp_path))
-    yield tmp_path / "programs"
-    jax.config.update("jax_compilation_cache_dir", before)
+    return tmp_path / "programs"
 
 
 def scorer(proxies: ProxySpec = "jacob_cov,naswot", **options) -> SpaceScorer:

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from by_hand import group, value
 
 from jaxzc import proxies
 from jaxzc.scoring import to_float
@@ -21,16 +21,6 @@ INF = float("inf")
 def strict() -> Iterator[None]:
     with jax.numpy_rank_promotion("raise"):
         yield
-
-
-def group(*layers: Any) -> list[jax.Array]:
-    """One layer group of these layers `[layers, n]`."""
-    return [jnp.array(layers, jnp.float32)]
-
-
-def value(proxy: Any, *ingredients: Any, **settings: Any) -> float:
-    """The score, compiled."""
-    return to_float(jax.jit(partial(proxy, **settings))(*ingredients))
 
 
 @pytest.mark.parametrize("proxy", [proxies.ntk_condition, proxies.ntk_condition_init])

@@ -1,18 +1,15 @@
 """`jaxzc search` as a user meets it: what lies in its directory, interruption, and one sentence for every mistake."""
 
-import contextlib
-import io
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 import pytest
-from absl import logging
+from commands import Result, refused
+from commands import run as command
 
 import jaxzc
 from jaxzc.benchmark import table_path
-from jaxzc.cli import main
 from jaxzc.cli import search as search_command
 from jaxzc.data import load as load_data
 from jaxzc.search import Problem, RandomSearch, Search, load, run, save
@@ -26,45 +23,10 @@ TABLE = ("--table", "embedded", "--metric", "test_accuracy", "--duplicates", "ex
 FILES = {"search.json", "state.npz", "evaluated.parquet", "front.parquet", "winner.txt"}
 
 
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
 def search(*arguments: Any) -> Result:
     """One command line in this process."""
-    out, err = io.StringIO(), io.StringIO()
-    fixed = ["search", "nasbench201", "--set", "channels=4", "--set", "cells=1", "--batch-size", "4", "--no-cache", "--quiet"]
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code = main([*fixed, *(str(a) for a in arguments)])
-        except SystemExit as exit_:
-            code = int(exit_.code or 0)
-    return Result(code, out.getvalue(), err.getvalue())
-
-
-def refused(result: Result, *fragments: str) -> None:
-    assert result.code == 2
-    assert result.out == ""
-    (line,) = result.err.strip().splitlines()
-    for fragment in ("error: ", *fragments):
-        assert fragment in line
-
-
-@pytest.fixture(autouse=True)
-def same_settings():
-    """The commands change settings of the process, which other tests must not see."""
-    cache, verbosity = jax.config.jax_compilation_cache_dir, logging.get_verbosity()  # pyright: ignore[reportAttributeAccessIssue]
-    yield
-    jax.config.update("jax_compilation_cache_dir", cache)
-    logging.set_verbosity(verbosity)
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    fixed = ["nasbench201", "--set", "channels=4", "--set", "cells=1", "--batch-size", "4", "--no-cache", "--quiet"]
+    return command("search", *fixed, *arguments)
 
 
 def test_a_table_is_searched(here):

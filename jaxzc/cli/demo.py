@@ -10,7 +10,7 @@ from jaxzc import benchmark
 from jaxzc.cli import common
 from jaxzc.types import JaxzcError
 
-HELP = "score a few hundred networks of the embedded benchmark with all proxies, and write the report"
+HELP = "score a few hundred networks of the embedded benchmark with the founding proxies, and write the report"
 EPILOG = f"""Runs two commands and shows them, so that you can go on from there: `jaxzc score` on {benchmark.SPACE} cells and scikit-learn's
 digits, and `jaxzc evaluate --report` against the accuracies of the same networks, really trained, which ship with jaxzc.
 

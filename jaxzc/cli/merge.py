@@ -51,7 +51,6 @@ def metadata(merged: Merged) -> dict[str, Any]:
     last = merged.requests[-1].about
     digests = {seed: digest for request in merged.requests for seed, digest in request.seeds.items()}
     notes = {s: note for request in merged.requests for s, note in zip(request.seeds, request.about.get("data_notes", ()), strict=False)}
-    passes = {label: number for request in merged.requests for label, number in request.about.get("passes", {}).items()}
     counted = np.ma.compressed(merged.columns.get("flops", ()))
     flops = float(np.mean(counted)) if len(counted) else np.nan
     settings = {name: value for name, value in merged.settings.items() if name != "format"}
@@ -66,7 +65,7 @@ def metadata(merged: Merged) -> dict[str, Any]:
         "data_notes": [notes.get(seed, "") for seed in digests],
         "data_digests": list(digests.values()),
         **settings,
-        "costs": _costs(passes, settings.get("batch_size"), flops),
+        "costs": _costs(merged.passes, settings.get("batch_size"), flops),
         "seconds": round(merged.seconds, 3),
         **({"failures": len(merged.failed)} if merged.failed else {}),
     }

@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from jaxzc.costs import forward_passes
 from jaxzc.data import Data
 from jaxzc.jobs import Merged, Outcome, Request, Store, Stripe, Work, manifest, parts
 from jaxzc.jobs.keeper import Stopped
-from jaxzc.jobs.parts import Row
 from jaxzc.jobs.store import is_remote
 from jaxzc.proxies import PROXIES
 from jaxzc.resolver import Proxy
@@ -30,7 +29,7 @@ ALWAYS = ("params", "flops")
 """Written whatever is asked for: a proxy that does not beat them measures size."""
 
 HELP = "score architectures of a search space with zero-cost proxies"
-EPILOG = """The first architecture compiles one program for all of them: seconds for naswot or l2_norm, minutes for all proxies.
+EPILOG = """The first architecture compiles one program for all of them: seconds for naswot or l2_norm, a minute for the founding set.
 `jaxzc proxies` lists the proxies; --set channels=4 --set cells=1 makes a small network for a first try.
 
 Whatever ends it, the same command goes on where it stopped. --out FILE.parquet gives one table. --out DIR (or a URL, gs://bucket/job) keeps
@@ -103,7 +102,7 @@ def run(arguments: argparse.Namespace) -> None:
     store = jobs.store(f"{arguments.out}.job" if one_file else arguments.out)
     _begin(store, work, arguments)
     try:
-        outcome = jobs.run(store, work, note=common.note, watched=lambda rows, total: _watched(rows, total, arguments.quiet))
+        outcome = jobs.run(store, work, note=common.note, watched=lambda rows, total: common.progress(rows, total, arguments.quiet))
         if not one_file:
             print(_job_summary(arguments, outcome, stripe))
             return
@@ -199,10 +198,6 @@ def _work(
     batches = {seed: drawn.batches for seed, drawn in zip(arguments.seeds, draws, strict=True)}
     units = jobs.units(space, scored, arguments.seeds)
     return Work(facts, request, units, batches, scorer, stripe, arguments.retry_failures, float(arguments.every))
-
-
-def _watched(rows: Iterator[Row], total: int, quiet: bool) -> Iterator[Row]:
-    return common.progress(rows, total, quiet)
 
 
 def _which(arguments: argparse.Namespace, count: int) -> str:

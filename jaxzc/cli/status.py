@@ -5,11 +5,8 @@ import json
 from typing import Any
 
 from jaxzc import jobs
-from jaxzc.costs import forward_passes
 from jaxzc.jobs import Store, leases_of
 from jaxzc.jobs.recorder import HEARTBEATS
-from jaxzc.selection import parse_proxy
-from jaxzc.types import JaxzcError
 
 HELP = "say how far a scoring job is, who is at work on it, and what failed"
 EPILOG = """example:
@@ -44,20 +41,10 @@ def run(arguments: argparse.Namespace) -> None:
         "set_aside": [name for name in store.names("parts") if name.endswith(".corrupt")],
         "stripes": _stripes(store),
         "seconds": round(merged.seconds, 3),
-        "passes": _passes(labels, merged.settings),
+        "rows_scored": merged.scored,
+        "passes": merged.passes,
     }
     print(json.dumps(facts, indent=1) if arguments.json else _in_words(facts, arguments.failures))
-
-
-def _passes(labels: list[str], settings: dict[str, Any]) -> dict[str, float]:
-    """Proxy -> forward passes that it is worth by itself; proxies of one program share passes, so none has a time of its own."""
-    found = {}
-    for label in labels:
-        try:
-            found[label] = forward_passes(parse_proxy(label), batch_size=settings["batch_size"], batches=settings["batches"])
-        except (JaxzcError, KeyError):  # a label or settings of the user's own
-            continue
-    return found
 
 
 def _stripes(store: Store) -> list[dict[str, Any]]:
@@ -80,9 +67,8 @@ def _in_words(facts: dict[str, Any], failures: bool) -> str:
     lines = [f"{facts['job']}: {there:,} of {facts['scores']:,} scores are there ({share:.1f} %): {size}"]
     for beat in facts["stripes"]:
         lines.append(_stripe(beat))
-    scored = facts["rows"] - round(facts["missing"] / max(1, len(facts["proxies"])))
-    if facts["seconds"] and scored > 0:
-        lines.append(f"  {facts['seconds'] / scored:.3g} s a row{_shares(facts['passes'])}")
+    if facts["rows_scored"]:
+        lines.append(f"  {facts['seconds'] / facts['rows_scored']:.3g} s a row{_shares(facts['passes'])}")
     if facts["bad_parts"]:
         lines += [f"  bad part {bad['part']}: {bad['reason']}; the next run sets it aside" for bad in facts["bad_parts"]]
     if facts["set_aside"]:

@@ -13,8 +13,8 @@ from jaxzc.ingredients import (
     distinct,
     drawn,
     examples,
+    fisher_information,
     gradients,
-    knowledge,
     maps,
     ntk,
     responses,
@@ -35,7 +35,7 @@ ROOTS = {
     "param_count": "",
 }
 
-_FILES = (statics, drawn, gradients, examples, activations, synflow, ntk, distinct, maps, zen, channels, knowledge, responses)
+_FILES = (statics, drawn, gradients, examples, activations, synflow, ntk, distinct, maps, zen, channels, fisher_information, responses)
 MAKERS = [maker for file in _FILES for maker in file.MAKERS]
 
 RESOLVER = Resolver(MAKERS, ROOTS)

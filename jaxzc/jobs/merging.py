@@ -17,8 +17,8 @@ class Merged:
     """columns: `arch`, `seed`, `scored` (where rows were shared among isomorphs), one per label, and `error` (where something failed).
     Scores that are not there yet are masked.
 
-    missing: values not there yet. failed: architecture, seed and error of each failure. troubles: name of a bad part, and why. seconds: all
-    scoring.
+    missing: values not there yet. failed: architecture, seed and error of each failure. troubles: name of a bad part, and why. scored: rows
+    that the parts hold, each scored in one go; seconds: all scoring.
     """
 
     columns: dict[str, Any]
@@ -27,7 +27,13 @@ class Merged:
     missing: int
     failed: list[tuple[str, int, str]]
     troubles: list[tuple[str, str]]
+    scored: int
     seconds: float
+
+    @property
+    def passes(self) -> dict[str, float]:
+        """Label -> forward passes that the proxy is worth by itself; those of one program share passes, so none has a time of its own."""
+        return {label: number for request in self.requests for label, number in request.about.get("passes", {}).items()}
 
     @property
     def labels(self) -> list[str]:
@@ -46,8 +52,9 @@ def merge(store: Store, only: Sequence[Request] | None = None) -> Merged:
         of_scored.setdefault((scored, seed), []).append(number)
     columns = {name: _Column(len(rows)) for name in dict.fromkeys(labels.values())}
     troubles: list[tuple[str, str]] = []
-    seconds = 0.0
+    rows_scored, seconds = 0, 0.0
     for part in parts.read(store, manifest.settings_digest(settings), troubles):
+        rows_scored += len(part.archs)
         seconds += part.seconds
         keys = zip(part.archs, part.seeds, strict=True)
         pairs = np.array([(row, i) for i, key in enumerate(keys) for row in of_scored.get(key, ())], int).reshape(-1, 2)
@@ -56,7 +63,7 @@ def merge(store: Store, only: Sequence[Request] | None = None) -> Merged:
             columns[name].put(pairs[:, 0], part.values[name][pairs[:, 1]], errors[pairs[:, 1]])
     table, failed = _table(rows, labels, columns)
     missing = sum(int((~column.there).sum()) for column in columns.values())
-    return Merged(table, settings, asked, missing, failed, troubles, seconds)
+    return Merged(table, settings, asked, missing, failed, troubles, rows_scored, seconds)
 
 
 class _Column:

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc.types import Array, Counts, JaxzcError
+from jaxzc.types import Counts, JaxzcError
 from jaxzc_spaces import genotype_counts
-from jaxzc_spaces.discrete import Blueprint, DiscreteNetwork, blueprint, discrete_genes
+from jaxzc_spaces.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint, discrete_genes
 from jaxzc_spaces.genotype_cells import GenotypeNet
 from jaxzc_spaces.genotypes import Encoding, Genotype
+from jaxzc_spaces.sizes import check_images, check_positive
 
 OPS = (
     "none",
@@ -32,7 +33,7 @@ NODES = 4
 
 
 @dataclass(frozen=True)
-class Darts:
+class Darts(OneNetworkEach):
     """DARTS: two cells of four nodes, each the sum of two of seven operations on different earlier states.
 
     The fields are the network; the defaults are NAS-Bench-301's size. The DARTS paper evaluates at channels=36, cells=20 (CIFAR) and
@@ -57,19 +58,12 @@ class Darts:
     name = "darts"
 
     def __post_init__(self) -> None:
-        for field in ("channels", "cells", "classes"):
-            if getattr(self, field) < 1:
-                raise JaxzcError(f"darts: {field}={getattr(self, field)}: expected a positive integer")
+        check_positive(self, "channels", "cells", "classes")
         if self.stem not in ("cifar", "imagenet"):
             raise JaxzcError(f"darts: stem={self.stem!r}: expected 'cifar' or 'imagenet'")
         if self.channels % 2 and self.stem == "imagenet":
             raise JaxzcError(f"darts: channels={self.channels}: expected an even number, which the ImageNet stem halves")
-        divisor = 4 if self.stem == "cifar" else 32
-        if len(self.image_shape) != 3 or min(self.image_shape) < 1 or self.image_shape[0] % divisor or self.image_shape[1] % divisor:
-            raise JaxzcError(
-                f"darts: images of shape {self.image_shape}: expected (height, width, channels), height and width divisible by {divisor}, "
-                f"because stem {self.stem} and the reductions halve them without padding"
-            )
+        check_images(self, 4 if self.stem == "cifar" else 32, f"stem {self.stem} and the reductions halve them without padding")
         if self.auxiliary and (self.stem != "cifar" or self.image_shape[:2] != (32, 32) or self.cells < 3):
             raise JaxzcError("darts: auxiliary=True: expected stem 'cifar', images of 32 x 32 and 3 cells or more, for which it is defined")
 
@@ -81,10 +75,6 @@ class Darts:
     @property
     def choices(self) -> tuple[int, ...]:
         return self.encoding.choices
-
-    @property
-    def static_genes(self) -> tuple[int, ...]:
-        return tuple(range(len(self.choices)))
 
     # Architectures.
 
@@ -122,12 +112,6 @@ class Darts:
         return genotype_counts.as_counts(tallies)
 
     # Networks.
-
-    def init(self, key: Array, initialiser: str = "torch", *arch: Any) -> Any:
-        """Parameters of the architecture given."""
-        if len(arch) != 1:
-            raise JaxzcError("darts: init needs the architecture, as in space.init(key, 'torch', arch): its kernels depend on it")
-        return self.network(arch[0]).init(key, initialiser)
 
     def network(self, arch: Any) -> DiscreteNetwork:
         """The discrete network of genes `[32]` (no tracers)."""

@@ -21,6 +21,7 @@ from jax.core import Tracer
 from jaxzc import initialisers
 from jaxzc.types import Array, Forward, JaxzcError, LayerGroup, Norm, Normalise, Tap
 from jaxzc_spaces.layers import Pass
+from jaxzc_spaces.paths import with_parameters
 
 Path = tuple[Any, ...]
 """Keys of nested parameters: words, and the numbers of a list's members."""
@@ -178,9 +179,7 @@ class DiscreteNetwork:
 
     def module(self, params: Any) -> Any:
         """The NNX module with these parameters; call it with images and a `Pass`."""
-        state = jax.tree.map(lambda a: a, self.blueprint.state)  # replacing works in place
-        nnx.replace_by_pure_dict(state, params)
-        return nnx.merge(self.blueprint.graph, state)
+        return with_parameters(self.blueprint.graph, self.blueprint.state, params)
 
     def forward(self, params: Any, images: Array, *, norm: Norm | Normalise, tap: Tap | None = None) -> Forward:
         tap = tap or Tap()
@@ -217,6 +216,20 @@ def _spread(name: str, what: str, stacked: Sequence[Any] | None, groups: Sequenc
 
 def _gathered(kept: Sequence[Any], groups: Sequence[Sequence[int]]) -> list[Any]:
     return [jax.tree.map(lambda *a: jnp.stack(a), *(kept[number] for number in numbers)) for numbers in groups]
+
+
+class OneNetworkEach:
+    """For spaces all of whose genes are static: every architecture has a network, parameters and a program of its own."""
+
+    @property
+    def static_genes(self: Any) -> tuple[int, ...]:
+        return tuple(range(len(self.choices)))
+
+    def init(self: Any, key: Array, initialiser: str = "torch", *arch: Any) -> Any:
+        """Parameters (nested dict of float32 arrays) of the architecture given."""
+        if len(arch) != 1:
+            raise JaxzcError(f"{self.name}: init needs the architecture, as in space.init(key, 'torch', arch): its kernels depend on it")
+        return self.network(arch[0]).init(key, initialiser)
 
 
 def discrete_genes(arch: Any) -> tuple[int, ...]:

@@ -15,15 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc.types import Array, Counts, JaxzcError
+from jaxzc.types import Counts, JaxzcError
 from jaxzc_spaces import nasbench101_encoding as encoding
 from jaxzc_spaces import nasbench101_isomorphism as isomorphism
-from jaxzc_spaces.discrete import DiscreteNetwork, discrete_network
+from jaxzc_spaces.discrete import DiscreteNetwork, OneNetworkEach, discrete_network
 from jaxzc_spaces.nasbench101_net import Graph, NasBench101Net
+from jaxzc_spaces.sizes import check_images, check_positive
 
 
 @dataclass(frozen=True)
-class NasBench101:
+class NasBench101(OneNetworkEach):
     """NAS-Bench-101: 423,624 cells.
 
     channels: width of the stem and of the first stack (doubles twice), 128 in the benchmark. modules: per stack. image_shape: (H, W,
@@ -37,22 +38,15 @@ class NasBench101:
 
     name = "nasbench101"
     choices = encoding.CHOICES
-    static_genes = tuple(range(len(encoding.CHOICES)))
 
     def __post_init__(self) -> None:
-        for field in ("modules", "classes"):
-            if getattr(self, field) < 1:
-                raise JaxzcError(f"nasbench101: {field}={getattr(self, field)}: expected a positive integer")
+        check_positive(self, "modules", "classes")
         if self.channels < encoding.VERTICES - 2:
             raise JaxzcError(
                 f"nasbench101: channels={self.channels}: expected at least {encoding.VERTICES - 2}, because up to "
                 f"{encoding.VERTICES - 2} vertices share them"
             )
-        if len(self.image_shape) != 3 or self.image_shape[0] % 4 or self.image_shape[1] % 4 or min(self.image_shape) < 1:
-            raise JaxzcError(
-                f"nasbench101: images of shape {self.image_shape}: expected (height, width, channels), height and width divisible by 4, "
-                "because two poolings halve them"
-            )
+        check_images(self, 4, "two poolings halve them")
 
     parse = staticmethod(encoding.parse)
     to_string = staticmethod(encoding.to_string)
@@ -78,12 +72,6 @@ class NasBench101:
             )
         graph = Graph(tuple((int(x), int(y)) for x, y in np.argwhere(edges)), tuple(ops.tolist()))
         return _network(self, graph)
-
-    def init(self, key: Array, initialiser: str = "torch", *arch: Any) -> Any:
-        """Parameters (nested dict of float32 arrays) of the network of these genes."""
-        if len(arch) != 1:
-            raise JaxzcError("nasbench101: its parameters depend on the architecture: give init(key, initialiser, arch)")
-        return self.network(arch[0]).init(key, initialiser)
 
 
 @lru_cache(maxsize=64)

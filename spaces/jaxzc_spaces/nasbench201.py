@@ -6,7 +6,7 @@
 >>> space.network(arch).forward(params, images, norm="batch").logits
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -16,14 +16,15 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from jaxzc import initialisers
-from jaxzc.types import Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
+from jaxzc.types import Array, Counts, LayerGroup
 from jaxzc_spaces import nasbench201_encoding as encoding
 from jaxzc_spaces import vectors
-from jaxzc_spaces.nasbench201_cells import NO_TAP, NasBench201Net, is_conv
+from jaxzc_spaces.nasbench201_cells import NasBench201Net, is_conv
 from jaxzc_spaces.nasbench201_encoding import EDGES, OPS
 from jaxzc_spaces.nasbench201_graph import graph
-from jaxzc_spaces.paths import leaf, with_leaves
+from jaxzc_spaces.paths import with_parameters
+from jaxzc_spaces.shared_program import SharedNetwork
+from jaxzc_spaces.sizes import check_images, check_positive
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,8 @@ class NasBench201(vectors.EveryVector):
     choices = (len(OPS),) * len(EDGES)
 
     def __post_init__(self) -> None:
-        for field in ("channels", "cells", "classes"):
-            if getattr(self, field) < 1:
-                raise JaxzcError(f"nasbench201: {field}={getattr(self, field)}: expected a positive integer")
-        if len(self.image_shape) != 3 or self.image_shape[0] % 4 or self.image_shape[1] % 4 or min(self.image_shape) < 1:
-            raise JaxzcError(
-                f"nasbench201: images of shape {self.image_shape}: expected (height, width, channels), height and width divisible by 4, "
-                "because two reductions halve them"
-            )
+        check_positive(self, "channels", "cells", "classes")
+        check_images(self, 4, "two reductions halve them")
 
     # Architectures.
 
@@ -71,10 +66,7 @@ class NasBench201(vectors.EveryVector):
 
     def module(self, params: Any) -> NasBench201Net:
         """The NNX module with these parameters; call it with `(images, arch)`."""
-        graph, state = self._structure
-        state = jax.tree.map(lambda a: a, state)  # replacing works in place
-        nnx.replace_by_pure_dict(state, params)
-        return nnx.merge(graph, state)
+        return with_parameters(*self._structure, params)
 
     def network(self, arch: Any) -> "CellNetwork":
         """The network of genes `[6]`: Python ints or a numpy array give the discrete network, a (traced) jax array the shared program."""
@@ -111,31 +103,11 @@ class NasBench201(vectors.EveryVector):
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _init(space: NasBench201, initialiser: str, key: Array) -> Any:
-    kernels, (head_bias,) = initialisers.draw(initialiser, key, space.groups, [(space.classes, 4 * space.channels)])
-    params = nnx.to_pure_dict(space._structure[1])
-    ones_and_zeros = jax.tree_util.tree_map_with_path(lambda path, a: jnp.full(a.shape, float(path[-1].key == "scale")), params)
-    return CellNetwork(space, None).with_weights(ones_and_zeros, kernels) | {"head_bias": head_bias}
+    return CellNetwork(space, None).draw(space._structure[1], initialiser, key)
 
 
-@dataclass(frozen=True)
-class CellNetwork:
-    """The network of one architecture, as the engine sees it (`jaxzc.types.Network`)."""
-
-    space: NasBench201
-    arch: Any
-
-    @property
-    def groups(self) -> tuple[LayerGroup, ...]:
-        return self.space.groups
-
-    def weights(self, params: Any) -> list[Array]:
-        return [leaf(params, g.name).reshape(-1, *g.kernel) for g in self.groups]
-
-    def with_weights(self, params: Any, weights: Sequence[Array]) -> Any:
-        return with_leaves(params, {group.name: w for group, w in zip(self.groups, weights, strict=True)})
-
-    def map_params(self, fn: Callable[[Array], Array], params: Any) -> Any:
-        return jax.tree.map(fn, params)
+class CellNetwork(SharedNetwork):
+    """The network of one architecture."""
 
     def active(self) -> list[Array]:
         chosen = {kernel: jnp.stack([jnp.asarray(self.arch[e] == op) for e in range(6)]) for kernel, op in (("conv1x1", 2), ("conv3x3", 3))}
@@ -154,6 +126,3 @@ class CellNetwork:
             once.append(jnp.tile(per_node, self.space.cells))
             once += [jnp.ones(1)] * (2 if stage < 2 else 1)
         return once, [2 * a for a in once[:-1]] + once[-1:]
-
-    def forward(self, params: Any, images: Array, *, norm: Norm, tap: Tap | None = None) -> Forward:
-        return self.space.module(params)(images, self.arch, norm, tap or NO_TAP)

@@ -12,8 +12,9 @@ from flax import nnx
 
 from jaxzc.types import Array, Counts, JaxzcError
 from jaxzc_spaces import vectors
-from jaxzc_spaces.discrete import DiscreteNetwork, blueprint, discrete_genes
+from jaxzc_spaces.discrete import DiscreteNetwork, OneNetworkEach, blueprint, discrete_genes
 from jaxzc_spaces.layers import BatchNorm, Head, Pass, conv, depthwise, kernel
+from jaxzc_spaces.sizes import check_images, check_positive
 
 OPS = ((), (3, 3), (6, 5))
 """(expansion, kernel size) of each digit; 0 is the identity."""
@@ -24,7 +25,7 @@ CHOICES = (len(OPS),) * LAYERS
 
 
 @dataclass(frozen=True)
-class NasBenchMacro(vectors.EveryVector):
+class NasBenchMacro(vectors.EveryVector, OneNetworkEach):
     """NAS-Bench-Macro. The fields are the size of its network; the defaults are the benchmark's own.
 
     channels: width of the stem. head: width of the last convolution, which does not grow with `channels`.
@@ -37,14 +38,10 @@ class NasBenchMacro(vectors.EveryVector):
 
     name = "nasbench_macro"
     choices = CHOICES
-    static_genes = tuple(range(LAYERS))
 
     def __post_init__(self) -> None:
-        for field in ("channels", "head", "classes"):
-            if getattr(self, field) < 1:
-                raise JaxzcError(f"nasbench_macro: {field}={getattr(self, field)}: expected a positive integer")
-        if len(self.image_shape) != 3 or min(self.image_shape) < 1:
-            raise JaxzcError(f"nasbench_macro: images of shape {self.image_shape}: expected (height, width, channels), all positive")
+        check_positive(self, "channels", "head", "classes")
+        check_images(self)
 
     # Architectures.
 
@@ -88,12 +85,6 @@ class NasBenchMacro(vectors.EveryVector):
         return Counts(params, flops, layers + 3)
 
     # Networks.
-
-    def init(self, key: Array, initialiser: str = "torch", *arch: Any) -> Any:
-        """Parameters of the architecture given."""
-        if len(arch) != 1:
-            raise JaxzcError("nasbench_macro: init needs the architecture, as in space.init(key, 'torch', arch): its kernels depend on it")
-        return self.network(arch[0]).init(key, initialiser)
 
     def network(self, arch: Any) -> DiscreteNetwork:
         """The discrete network of genes `[8]` (no tracers)."""

@@ -17,15 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc.types import Array, Counts, JaxzcError
+from jaxzc.types import Counts
 from jaxzc_spaces import nats_sss_encoding as encoding
 from jaxzc_spaces import vectors
-from jaxzc_spaces.discrete import DiscreteNetwork, discrete_network
+from jaxzc_spaces.discrete import DiscreteNetwork, OneNetworkEach, discrete_network
 from jaxzc_spaces.nats_sss_net import NatsSizeNet
+from jaxzc_spaces.sizes import check_images, check_positive
 
 
 @dataclass(frozen=True)
-class NatsSizeSpace(vectors.EveryVector):
+class NatsSizeSpace(vectors.EveryVector, OneNetworkEach):
     """NATS-Bench's size space: 8^5 = 32,768 width vectors.
 
     unit: channels that one step of a width stands for, 8 in the benchmark; official strings name the benchmark's widths whatever it is.
@@ -38,17 +39,10 @@ class NatsSizeSpace(vectors.EveryVector):
 
     name = "nats_sss"
     choices = encoding.CHOICES
-    static_genes = tuple(range(encoding.LAYERS))
 
     def __post_init__(self) -> None:
-        for field in ("unit", "classes"):
-            if getattr(self, field) < 1:
-                raise JaxzcError(f"nats_sss: {field}={getattr(self, field)}: expected a positive integer")
-        if len(self.image_shape) != 3 or self.image_shape[0] % 4 or self.image_shape[1] % 4 or min(self.image_shape) < 1:
-            raise JaxzcError(
-                f"nats_sss: images of shape {self.image_shape}: expected (height, width, channels), height and width divisible by 4, "
-                "because two residual blocks halve them"
-            )
+        check_positive(self, "unit", "classes")
+        check_images(self, 4, "two residual blocks halve them")
 
     parse = staticmethod(encoding.parse)
     to_string = staticmethod(encoding.to_string)
@@ -64,12 +58,6 @@ class NatsSizeSpace(vectors.EveryVector):
     def network(self, arch: Any) -> DiscreteNetwork:
         """The network of genes `[5]`, Python ints or a numpy array."""
         return _network(self, self.widths(arch))
-
-    def init(self, key: Array, initialiser: str = "torch", *arch: Any) -> Any:
-        """Parameters (nested dict of float32 arrays) of the network of these genes."""
-        if len(arch) != 1:
-            raise JaxzcError("nats_sss: its parameters depend on the architecture: give init(key, initialiser, arch)")
-        return self.network(arch[0]).init(key, initialiser)
 
 
 @lru_cache(maxsize=64)

@@ -12,13 +12,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from jaxzc.types import Array, Counts, JaxzcError
+from jaxzc.types import Counts, JaxzcError
 from jaxzc_spaces import genotype_counts
 from jaxzc_spaces.darts import OPS as DARTS_OPS
 from jaxzc_spaces.darts import cell_number
-from jaxzc_spaces.discrete import Blueprint, DiscreteNetwork, blueprint, discrete_genes
+from jaxzc_spaces.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint, discrete_genes
 from jaxzc_spaces.genotype_cells import GenotypeNet
 from jaxzc_spaces.genotypes import Encoding, Genotype
+from jaxzc_spaces.sizes import check_images
 
 WIDTHS = (16, 24, 32)
 DEPTHS = (4, 8, 12, 16, 20)
@@ -44,7 +45,7 @@ NASNET_OPS = (
 
 
 @dataclass(frozen=True)
-class _Nds:
+class _Nds(OneNetworkEach):
     """stem: `cifar`, or `imagenet`, which divides the image by 8 before the cells. width, depth: instead of the genes' values
     (0: the genes'), so that networks can be made small."""
 
@@ -67,8 +68,7 @@ class _Nds:
             raise JaxzcError(f"{self.name}: stem={self.stem!r}: expected 'cifar' or 'imagenet'")
         if self.width % 2 and self.stem == "imagenet":
             raise JaxzcError(f"{self.name}: width={self.width}: expected an even number, which the ImageNet stem halves")
-        if len(self.image_shape) != 3 or min(self.image_shape) < 1:
-            raise JaxzcError(f"{self.name}: images of shape {self.image_shape}: expected (height, width, channels), all positive")
+        check_images(self)
 
     @cached_property
     def encoding(self) -> Encoding:
@@ -77,10 +77,6 @@ class _Nds:
     @property
     def choices(self) -> tuple[int, ...]:
         return self.encoding.choices
-
-    @property
-    def static_genes(self) -> tuple[int, ...]:
-        return tuple(range(len(self.choices)))
 
     # Architectures.
 
@@ -138,12 +134,6 @@ class _Nds:
         return genotype_counts.as_counts(tallies)
 
     # Networks.
-
-    def init(self, key: Array, initialiser: str = "torch", *arch: Any) -> Any:
-        """Parameters of the architecture given."""
-        if len(arch) != 1:
-            raise JaxzcError(f"{self.name}: init needs the architecture, as in space.init(key, 'torch', arch): its kernels depend on it")
-        return self.network(arch[0]).init(key, initialiser)
 
     def network(self, arch: Any) -> DiscreteNetwork:
         """The discrete network of these genes (no tracers)."""

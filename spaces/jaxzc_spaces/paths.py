@@ -1,9 +1,10 @@
-"""Arrays of nested parameters by path, as in "stages/0/conv3x3"."""
+"""Nested parameters: arrays by path, as in "stages/0/conv3x3", and the module that has them."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import jax
+from flax import nnx
 
 from jaxzc.types import Array
 
@@ -23,6 +24,13 @@ def with_leaves(params: Any, leaves: Mapping[str, Array]) -> Any:
         parent, key = leaf(params, above), _key(last)
         parent[key] = array.reshape(parent[key].shape)
     return params
+
+
+def with_parameters(graph: Any, structure: Any, params: Any) -> Any:
+    """The NNX module of this graph with these parameters (nested dict)."""
+    state = jax.tree.map(lambda a: a, structure)  # replacing works in place
+    nnx.replace_by_pure_dict(state, params)
+    return nnx.merge(graph, state)
 
 
 def _key(word: str) -> Any:

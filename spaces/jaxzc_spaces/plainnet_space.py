@@ -12,12 +12,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from jaxzc.types import Array, Counts, JaxzcError
-from jaxzc_spaces.discrete import Blueprint, DiscreteNetwork, blueprint, discrete_genes
+from jaxzc.types import Counts, JaxzcError
+from jaxzc_spaces.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint, discrete_genes
 from jaxzc_spaces.genotype_counts import as_counts
 from jaxzc_spaces.plainnet import PlainNet
 from jaxzc_spaces.plainnet_blocks import Block, parse_blocks, print_blocks, round8
 from jaxzc_spaces.plainnet_counts import CodeCounts, code_counts, network_tally
+from jaxzc_spaces.sizes import check_images, check_positive
 from jaxzc_spaces.vectors import check_vector, check_vectors
 
 SLOTS = 3
@@ -34,7 +35,7 @@ WALK = 16
 
 
 @dataclass(frozen=True)
-class PlainNetSpace:
+class PlainNetSpace(OneNetworkEach):
     """residual: build the shortcuts. The authors score without them (the default) and train with them; counts are always of the network
     with them, which a budget is about. classes, image_shape: of the data."""
 
@@ -51,20 +52,14 @@ class PlainNetSpace:
     free_head: ClassVar[bool]
 
     def __post_init__(self) -> None:
-        if self.classes < 1:
-            raise JaxzcError(f"{self.name}: classes={self.classes}: expected a positive integer")
-        if len(self.image_shape) != 3 or min(self.image_shape) < 1:
-            raise JaxzcError(f"{self.name}: images of shape {self.image_shape}: expected (height, width, channels), all positive")
+        check_positive(self, "classes")
+        check_images(self)
 
     @property
     def choices(self) -> tuple[int, ...]:
         shape = (WIDTHS, WIDTHS, LAYERS)
         stage = (len(self.kinds), *shape) + (SLOTS - 1) * (len(self.kinds) + 1, *shape)
         return (WIDTHS, *stage * (len(self.strides) - 1), *((WIDTHS,) if self.free_head else ()))
-
-    @property
-    def static_genes(self) -> tuple[int, ...]:
-        return tuple(range(len(self.choices)))
 
     # Architectures.
 
@@ -239,12 +234,6 @@ class PlainNetSpace:
         return code_counts(self.blocks(arch), self.classes, self.image_shape[0])
 
     # Networks.
-
-    def init(self, key: Array, initialiser: str = "torch", *arch: Any) -> Any:
-        """Parameters of the architecture given."""
-        if len(arch) != 1:
-            raise JaxzcError(f"{self.name}: init needs the architecture, as in space.init(key, 'torch', arch): its kernels depend on it")
-        return self.network(arch[0]).init(key, initialiser)
 
     def network(self, arch: Any) -> DiscreteNetwork:
         """The discrete network of these genes (no tracers), without shortcuts unless `residual`."""

@@ -14,25 +14,24 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc.types import Array, Counts, JaxzcError
+from jaxzc.types import Counts, JaxzcError
 from jaxzc_spaces import transnas101_encoding as encoding
 from jaxzc_spaces import vectors
-from jaxzc_spaces.discrete import DiscreteNetwork, discrete_network
+from jaxzc_spaces.discrete import DiscreteNetwork, OneNetworkEach, discrete_network
+from jaxzc_spaces.sizes import check_images, check_positive
 from jaxzc_spaces.transnas101_cells import MacroNet
 
 
-def check_sizes(name: str, channels: int, classes: int, image_shape: tuple[int, ...]) -> None:
+def check_sizes(space: Any) -> None:
     """Raises `JaxzcError` for sizes that a network of TransNAS-Bench-101 cannot have."""
-    if channels < 2 or channels % 2:
-        raise JaxzcError(f"{name}: channels={channels}: expected an even number, because the stem begins with half of them")
-    if classes < 1:
-        raise JaxzcError(f"{name}: classes={classes}: expected a positive integer")
-    if len(image_shape) != 3 or min(image_shape) < 1:
-        raise JaxzcError(f"{name}: images of shape {image_shape}: expected (height, width, channels)")
+    if space.channels < 2 or space.channels % 2:
+        raise JaxzcError(f"{space.name}: channels={space.channels}: expected an even number, because the stem begins with half of them")
+    check_positive(space, "classes")
+    check_images(space)
 
 
 @dataclass(frozen=True)
-class TransNasMacro:
+class TransNasMacro(OneNetworkEach):
     """TransNAS-Bench-101's macro space: 3,256 architectures.
 
     channels: width of the first layer, 64 in the benchmark, whose images are 256 x 256. classes: of the task: 75 scenes, 100 objects, 1,000
@@ -45,10 +44,9 @@ class TransNasMacro:
 
     name = "transnas101_macro"
     choices = encoding.MACRO_CHOICES
-    static_genes = tuple(range(encoding.LAYERS))
 
     def __post_init__(self) -> None:
-        check_sizes(self.name, self.channels, self.classes, self.image_shape)
+        check_sizes(self)
 
     parse = staticmethod(encoding.parse_macro)
     to_string = staticmethod(encoding.macro_to_string)
@@ -89,12 +87,6 @@ class TransNasMacro:
     def network(self, arch: Any) -> DiscreteNetwork:
         """The network of genes `[6]`, Python ints or a numpy array."""
         return _network(self, self.layers(arch))
-
-    def init(self, key: Array, initialiser: str = "torch", *arch: Any) -> Any:
-        """Parameters (nested dict of float32 arrays) of the network of these genes."""
-        if len(arch) != 1:
-            raise JaxzcError(f"{self.name}: its parameters depend on the architecture: give init(key, initialiser, arch)")
-        return self.network(arch[0]).init(key, initialiser)
 
 
 @lru_cache(maxsize=64)

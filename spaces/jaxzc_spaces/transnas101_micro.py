@@ -6,7 +6,7 @@
 >>> space.network(arch).forward(params, images, norm="batch").logits
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -16,13 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from jaxzc import initialisers
-from jaxzc.types import Array, Counts, Forward, LayerGroup, Norm, Tap
+from jaxzc.types import Array, Counts, LayerGroup
 from jaxzc_spaces import transnas101_encoding as encoding
 from jaxzc_spaces import vectors
-from jaxzc_spaces.nasbench201_cells import NO_TAP, is_conv
+from jaxzc_spaces.nasbench201_cells import is_conv
 from jaxzc_spaces.nasbench201_encoding import EDGES
-from jaxzc_spaces.paths import leaf, with_leaves
+from jaxzc_spaces.paths import with_parameters
+from jaxzc_spaces.shared_program import SharedNetwork
 from jaxzc_spaces.transnas101_encoding import CONV1, CONV3, SKIP
 from jaxzc_spaces.transnas101_macro import check_sizes
 from jaxzc_spaces.transnas101_micro_cells import ENTERING, INNER, STAGES, MicroNet
@@ -44,7 +44,7 @@ class TransNasMicro(vectors.EveryVector):
     choices = encoding.MICRO_CHOICES
 
     def __post_init__(self) -> None:
-        check_sizes(self.name, self.channels, self.classes, self.image_shape)
+        check_sizes(self)
 
     parse = staticmethod(encoding.parse_micro)
     to_string = staticmethod(encoding.micro_to_string)
@@ -62,10 +62,7 @@ class TransNasMicro(vectors.EveryVector):
 
     def module(self, params: Any) -> MicroNet:
         """The NNX module with these parameters; call it with `(images, arch)`."""
-        graph, state = self._structure
-        state = jax.tree.map(lambda a: a, state)  # replacing works in place
-        nnx.replace_by_pure_dict(state, params)
-        return nnx.merge(graph, state)
+        return with_parameters(*self._structure, params)
 
     def network(self, arch: Any) -> "MicroNetwork":
         """The network of genes `[6]`: Python ints or a numpy array give the discrete network, a (traced) jax array the shared program."""
@@ -100,32 +97,11 @@ class TransNasMicro(vectors.EveryVector):
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _init(space: TransNasMicro, initialiser: str, key: Array) -> Any:
-    head = space.groups[-1]
-    kernels, (head_bias,) = initialisers.draw(initialiser, key, space.groups, [(space.classes, head.fan_in)])
-    params = nnx.to_pure_dict(space._structure[1])
-    ones_and_zeros = jax.tree_util.tree_map_with_path(lambda path, a: jnp.full(a.shape, float(path[-1].key == "scale")), params)
-    return MicroNetwork(space, None).with_weights(ones_and_zeros, kernels) | {"head_bias": head_bias}
+    return MicroNetwork(space, None).draw(space._structure[1], initialiser, key)
 
 
-@dataclass(frozen=True)
-class MicroNetwork:
-    """The network of one architecture, as the engine sees it (`jaxzc.types.Network`)."""
-
-    space: TransNasMicro
-    arch: Any
-
-    @property
-    def groups(self) -> tuple[LayerGroup, ...]:
-        return self.space.groups
-
-    def weights(self, params: Any) -> list[Array]:
-        return [leaf(params, g.name).reshape(-1, *g.kernel) for g in self.groups]
-
-    def with_weights(self, params: Any, weights: Sequence[Array]) -> Any:
-        return with_leaves(params, {group.name: w for group, w in zip(self.groups, weights, strict=True)})
-
-    def map_params(self, fn: Callable[[Array], Array], params: Any) -> Any:
-        return jax.tree.map(fn, params)
+class MicroNetwork(SharedNetwork):
+    """The network of one architecture."""
 
     def _chosen(self, op: int, edges: Sequence[int]) -> Array:
         return jnp.stack([jnp.asarray(self.arch[e] == op) for e in edges])
@@ -150,6 +126,3 @@ class MicroNetwork:
             once += [per_node[:1] + reductions, per_node[1:], jnp.tile(per_node, count)]
             hooks += [2 * per_node[:1] + reductions, 2 * per_node[1:], 2 * jnp.tile(per_node, count)]
         return once, hooks
-
-    def forward(self, params: Any, images: Array, *, norm: Norm, tap: Tap | None = None) -> Forward:
-        return self.space.module(params)(images, self.arch, norm, tap or NO_TAP)

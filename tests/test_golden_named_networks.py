@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from golden_named_networks import Stored, batches, directory, read
 from golden_spaces import PROXIES
-from golden_spaces_b import Stored, batches, directory, read
 from jaxzc_spaces.darts import Darts
 from jaxzc_spaces.discrete import DiscreteNetwork
 from jaxzc_spaces.genotype_counts import as_counts

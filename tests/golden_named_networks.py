@@ -1,4 +1,6 @@
-"""Reads golden networks of discrete spaces (weights, inputs and scores of the authors' own code); see tests/test_golden_spaces_b.py."""
+"""Reads golden networks whose parameters carry the authors' own names (weights, inputs and scores of the authors' code).
+
+See tests/test_golden_named_networks.py."""
 
 import json
 import os

@@ -1,0 +1,21 @@
+"""What every space asks of the sizes that its user gives."""
+
+from typing import Any
+
+from jaxzc.types import JaxzcError
+
+
+def check_positive(space: Any, *fields: str) -> None:
+    """Raises `JaxzcError` where one of these fields of the space is not positive."""
+    for field in fields:
+        if getattr(space, field) < 1:
+            raise JaxzcError(f"{space.name}: {field}={getattr(space, field)}: expected a positive integer")
+
+
+def check_images(space: Any, divisor: int = 1, because: str = "") -> None:
+    """Raises `JaxzcError` where `space.image_shape` is not (height, width, channels), all positive; with height and width divisible by
+    `divisor`, for the reason given."""
+    shape = space.image_shape
+    if len(shape) != 3 or min(shape) < 1 or shape[0] % divisor or shape[1] % divisor:
+        wanted = f"height and width divisible by {divisor}, because {because}" if divisor > 1 else "all positive"
+        raise JaxzcError(f"{space.name}: images of shape {shape}: expected (height, width, channels), {wanted}")
