@@ -1,75 +1,116 @@
-"""What accuracy does a search end in when it never trains? Many runs of a search whose fitness is a column of a score table.
+"""What accuracy does a search end in when it never trains? Many runs of a search whose fitness is a column of score tables.
 
     python benchmarks/search_fitness.py scores.parquet --table accuracies.csv.gz --metric c10_test --fitness trio --fitness zico
+    python benchmarks/search_fitness.py some.parquet more.parquet ... --data npz:cifar10_sample.npz --keep missing.parquet
 
 Prints, per fitness and algorithm: mean and standard deviation over the runs of the accuracy of the network that the search chooses; beside
 it the choice from the whole table, the best accuracy in it, and a random search of as many evaluations by the same fitness. A space whose
 isomorphic cells were scored once may be given that table: members share the scores of their class (by canonical form and counts).
+
+With --data, what the tables lack is scored when a search asks for it, with all columns that the tables share, and kept in --keep.
 """
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
-from jaxzc import catalogue
+from jaxzc import catalogue, data
 from jaxzc.aggregates import AGGREGATES
 from jaxzc.search import AgingEvolution, Problem, RandomSearch, Search, SteadyState, run
 from jaxzc.selection import split_names
-from jaxzc.tables import read_scores, read_truth
+from jaxzc.space_scoring import SpaceScorer
+from jaxzc.tables import read_scores, read_truth, write_scores
 
 ALGORITHMS = {"random": RandomSearch(), "aging": AgingEvolution(population=64), "steady": SteadyState(population=64)}
 
 
+class Scores:
+    """Scores by isomorphism class; what is not there is scored where there is a scorer, and NaN otherwise."""
+
+    def __init__(self, space, tables: Sequence[dict[str, np.ndarray]], columns: Sequence[str], scorer: SpaceScorer | None):
+        self.space, self.columns, self.scorer = space, columns, scorer
+        self.rows: dict[tuple, dict[str, float]] = {}
+        self.added: list[dict] = []
+        for table in tables:
+            values = zip(*(table[name] for name in columns), strict=True)
+            for key, row in zip(self.classes(np.stack([space.parse(t) for t in table["arch"]])), values, strict=True):
+                self.rows.setdefault(key, dict(zip(columns, row, strict=True)))
+
+    def classes(self, archs: np.ndarray) -> list[tuple]:
+        counts = self.space.counts(archs)
+        canonical = np.ascontiguousarray(self.space.canonical(archs))
+        return list(zip(map(bytes, canonical), *(c.tolist() for c in counts), strict=True))
+
+    def known(self, archs: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """`[n, names]`, NaN where there is no row."""
+        return np.array([[self.rows[key][name] if key in self.rows else np.nan for name in names] for key in self.classes(archs)])
+
+    def asked(self, archs: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """`[n, names]`; what is not there is scored first."""
+        for key, arch in zip(self.classes(archs), archs, strict=True) if self.scorer else ():
+            if key not in self.rows:
+                self.rows[key] = self.scorer.one(arch)
+                self.added.append({"arch": self.space.to_string(arch), **self.rows[key]})
+        return self.known(archs, names)
+
+    def keep(self, path: str | None) -> None:
+        if path and self.added:
+            table = {name: [row[name] for row in self.added] for name in self.added[0]}
+            write_scores(path, table, {"made by": "benchmarks/search_fitness.py"}, overwrite=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scores")
+    parser.add_argument("scores", nargs="+")
     parser.add_argument("--table", required=True)
     parser.add_argument("--metric", action="append", required=True)
     parser.add_argument("--fitness", action="append", required=True, help="columns, several ranked together, or a log-rank aggregate")
+    parser.add_argument("--algorithm", action="append", choices=ALGORITHMS, help="default: all")
     parser.add_argument("--space", default="nasbench201")
     parser.add_argument("--evaluations", type=int, default=500)
     parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--data", help="images to score what the tables lack with, as of `jaxzc score`: two batches of 64, seed 0")
+    parser.add_argument("--keep", metavar="FILE", help="table of what was scored here; read first where it is there")
     given = parser.parse_args()
     space = catalogue.space(given.space, classes=10, image_shape=(32, 32, 3))
-    table = read_scores(given.scores).columns
-    archs = space.enumerate()
+    paths = [*given.scores, *([given.keep] if given.keep and Path(given.keep).exists() else [])]
+    tables = [read_scores(path).columns for path in paths]
+    columns = [name for name in tables[0] if name not in ("arch", "seed") and all(name in table for table in tables)]
+    images = data.load(given.data, batch_size=64, batches=2, seed=0).batches if given.data else None
+    scores = Scores(space, tables, columns, SpaceScorer(space, images, columns) if images else None)
+    if given.keep and len(paths) > len(given.scores):
+        scores.added = [dict(zip(tables[-1], row, strict=True)) for row in zip(*tables[-1].values(), strict=True)]
+    archs = np.asarray(space.enumerate())
     strings = [space.to_string(arch) for arch in archs]
-    row = _rows(space, archs, table["arch"].tolist())
-    columns = {metric: read_truth(given.table, metric) for metric in given.metric}
-    truths = {metric: np.array([column[text] for text in strings]) for metric, column in columns.items()}
-    place = {arch.tobytes(): number for number, arch in enumerate(np.asarray(archs, np.int32))}
+    truths = {metric: read_truth(given.table, metric) for metric in given.metric}
     higher = catalogue.directions()
-    print(f"{np.count_nonzero(row >= 0):,} of {len(archs):,} architectures have scores; {given.evaluations} evaluations, {given.runs} runs")
+    known = np.count_nonzero(~np.isnan(scores.known(archs, columns[:1])))
+    print(f"{known:,} of {len(archs):,} architectures have scores; {given.evaluations} evaluations, {given.runs} runs", flush=True)
     for fitness in given.fitness:
         names = AGGREGATES[fitness].proxies if fitness in AGGREGATES else tuple(split_names(fitness))
-        scores = np.stack([np.where(row >= 0, table[name][row], np.nan) for name in names], axis=1)
         problem = Problem(space, names, tuple(higher.get(name.partition("(")[0], True) for name in names))
-
-        def look_up(asked: np.ndarray, scores: np.ndarray = scores) -> np.ndarray:
-            return scores[[place[arch.tobytes()] for arch in np.asarray(asked, np.int32)]]
-
-        whole = problem.fitness(scores)
+        for name in given.algorithm or ALGORITHMS:
+            search, chosen = Search(problem, ALGORITHMS[name]), []
+            for seed in range(given.runs):
+                *_, state = run(
+                    search, search.init(seed=seed), lambda archs, names=names: scores.asked(np.asarray(archs), names), given.evaluations
+                )
+                chosen.append(space.to_string(state.archs[search.best(state)]))
+                scores.keep(given.keep)
+            for metric, truth in truths.items():
+                found = [truth[text] for text in chosen]
+                of = f"{np.mean(found):.2f} +- {np.std(found, ddof=1):.2f}  [{min(found):.2f}, {max(found):.2f}]"
+                print(f"{fitness}, {metric}, {name:8s} {of}", flush=True)
+        whole = problem.fitness(scores.known(archs, names))
         for metric, truth in truths.items():
-            chosen, best = truth[np.nanargmax(whole)], truth.max()
-            print(f"\n{fitness}, {metric}: best of the table by fitness {chosen:.2f}, best there is {best:.2f}")
-            for name, algorithm in ALGORITHMS.items():
-                found = []
-                for seed in range(given.runs):
-                    search = Search(problem, algorithm)
-                    *_, state = run(search, search.init(seed=seed), look_up, given.evaluations)
-                    found.append(truth[place[np.asarray(state.archs[search.best(state)], np.int32).tobytes()]])
-                print(f"  {name:8s} {np.mean(found):.2f} +- {np.std(found, ddof=1):.2f}  [{min(found):.2f}, {max(found):.2f}]", flush=True)
-
-
-def _rows(space, archs: np.ndarray, scored: list[str]) -> np.ndarray:
-    """For each architecture the row of the table that scores it, or a member of its class; -1 where none does."""
-
-    def classes(archs: np.ndarray) -> list[tuple]:
-        counts = space.counts(archs)
-        return list(zip(map(bytes, np.ascontiguousarray(space.canonical(archs))), *(c.tolist() for c in counts), strict=True))
-
-    known = {key: number for number, key in enumerate(classes(np.stack([space.parse(text) for text in scored])))}
-    return np.array([known.get(key, -1) for key in classes(archs)])
+            best = strings[np.nanargmax(whole)]
+            there = f"{np.count_nonzero(~np.isnan(whole)):,} scored architectures"
+            print(
+                f"{fitness}, {metric}, best by fitness of {there}: {truth[best]:.2f}; best there is: {np.nanmax(list(truth.values())):.2f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
