@@ -25,6 +25,7 @@ import jax.numpy as jnp
 from jax.experimental import serialize_executable
 from jax.experimental.compilation_cache import compilation_cache
 
+from jaxzc import memory
 from jaxzc.files import replacing
 from jaxzc.types import JaxzcError
 
@@ -42,33 +43,32 @@ FLAGS = (
 log = logging.getLogger("jaxzc")
 
 
-def stored(function: Callable[..., Any], *parts: Any) -> Callable[..., Any]:
-    """`jax.jit(function)`, whose executable is kept on disk while JAX's compilation cache has a directory.
+class Program:
+    """A jitted function and the executables made of it, one for each shape of its arguments, kept on disk while JAX's compilation cache has
+    a directory.
 
     parts: all that `function` depends on besides its arguments and the sources of `SOURCES`: numbers, text, frozen dataclasses, functions
-    and containers of these. Where one of them cannot be told by its name, or no directory is set, this is `jax.jit` and nothing else.
+    and containers of these. Where one of them cannot be told by its name, nothing is kept on disk.
     """
-    told = tell(parts)
-    return jax.jit(function) if told is None else _Stored(jax.jit(function), told)
 
-
-class _Stored:
-    """A jitted function and the executables made of it, one for each shape of its arguments."""
-
-    def __init__(self, jitted: Any, told: str):
-        self.jitted, self.told, self.loaded = jitted, told, dict[Any, Any]()
+    def __init__(self, function: Callable[..., Any], *parts: Any):
+        self.jitted, self.told, self.loaded = jax.jit(function), tell(parts), dict[str, Any]()
 
     def __call__(self, *args: Any) -> Any:
-        folder = _folder()
-        if folder is None:
-            return self.jitted(*args)
         shapes = str(jax.tree.map(lambda a: (jnp.shape(a), str(jnp.result_type(a))), args)) + str(
             [getattr(jax.config, f, None) for f in FLAGS]
         )
         if shapes not in self.loaded:
-            path = folder / hashlib.sha256("\n".join((self.told, shapes, machine())).encode()).hexdigest()[:40]
-            self.loaded[shapes] = _read(path) or self._make(path, args)
+            self.loaded[shapes] = made = self._read_or_make(shapes, args)
+            memory.check(planned(made))
         return self.loaded[shapes](*args)
+
+    def _read_or_make(self, shapes: str, args: Any) -> Any:
+        folder = _folder()
+        if folder is None or self.told is None:
+            return self.jitted.lower(*args).compile()
+        path = folder / hashlib.sha256("\n".join((self.told, shapes, machine())).encode()).hexdigest()[:40]
+        return _read(path) or self._make(path, args)
 
     def _make(self, path: Path, args: Any) -> Any:
         with _fresh():
@@ -77,9 +77,21 @@ class _Stored:
             pickle.dump(serialize_executable.serialize(made), file)
         return made
 
+    @property
+    def memory(self) -> int:
+        """Bytes that the largest executable so far plans."""
+        return max(map(planned, self.loaded.values()), default=0)
+
     def _cache_size(self) -> int:
         """How many programs there are, as a jitted function tells it."""
-        return len(self.loaded) or self.jitted._cache_size()
+        return len(self.loaded)
+
+
+def planned(executable: Any) -> int:
+    """Bytes of an executable's arguments, results and temporaries, as the compiler has laid them out; 0 where it does not say."""
+    plan = executable.memory_analysis()
+    kinds = ("argument_size_in_bytes", "output_size_in_bytes", "temp_size_in_bytes")
+    return sum(int(getattr(plan, kind, 0)) for kind in kinds)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxzc.devices import CHUNK, mesh, spread
 from jaxzc.ingredients import RESOLVER
-from jaxzc.programs import stored
+from jaxzc.programs import Program
 from jaxzc.scoring import Batches, Loss, checked_batches, counted_scores, cross_entropy, evaluate_proxies, only_counts, to_floats
 from jaxzc.selection import ProxySpec, select
 from jaxzc.types import Array, Counts, JaxzcError, Norm, Space
@@ -150,12 +150,18 @@ class SpaceScorer:
     def _compile(self, static: tuple[int, ...]) -> Programs:
         draw, program = self._functions(static)
         made_of = (self.space, static, self.weights, self.init, self.norm, self.loss, self.traced)
-        return Programs(stored(draw, "draw", *made_of[:4]), stored(program, "score", *made_of))
+        return Programs(Program(draw, "draw", *made_of[:4]), Program(program, "score", *made_of))
 
     def _compile_wide(self, static: tuple[int, ...]) -> Programs:
         """The same for `lanes` architectures on each device."""
         draw, program = self._functions(static)
         return Programs(spread(draw, (None, 0), self.mesh, self.lanes), spread(program, (0, 0, None, None, 0), self.mesh, self.lanes))
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the largest compiled program so far plans for one architecture: weights, images, results and temporaries. Those of
+        several architectures at a time are not counted."""
+        return max((function.memory for programs in self._programs.values() for function in programs), default=0)
 
     def arrays(self, arch: np.ndarray, seed: int = 0) -> dict[str, Any]:
         """Proxy -> what it returns for one architecture `[genes]`, numpy arrays; those that need only counts left out."""

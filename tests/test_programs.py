@@ -39,6 +39,7 @@ def test_a_second_scorer_reads_and_does_not_trace(kept: Path, monkeypatch: pytes
     second = scorer()
     assert second.one(ARCH) == first
     assert [program._cache_size() for program in second.programs(ARCH)] == [1, 1]
+    assert second.memory > 0, "a program that was read back knows its memory as well"
 
 
 def test_settings_have_programs_of_their_own(kept: Path) -> None:

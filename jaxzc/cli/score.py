@@ -18,6 +18,7 @@ from jaxzc.data import Data
 from jaxzc.jobs import Merged, Outcome, Request, Store, Stripe, Work, manifest, parts
 from jaxzc.jobs.keeper import Stopped
 from jaxzc.jobs.store import is_remote
+from jaxzc.memory import gigabytes
 from jaxzc.proxies import PROXIES
 from jaxzc.resolver import Proxy
 from jaxzc.selection import select
@@ -210,9 +211,10 @@ def _which(arguments: argparse.Namespace, count: int) -> str:
 
 
 def _times(outcome: Outcome) -> str:
-    """What a row took, and what was there before."""
+    """What a row took, of time and memory, and what was there before."""
     rate = f", then {(outcome.seconds - outcome.first) / (outcome.done - 1):.2g} s per row" if outcome.done > 1 else ""
-    first = f"compilation and first row {outcome.first:.1f} s{rate}" if outcome.done else "nothing was left to score"
+    memory = f", in {gigabytes(outcome.memory)} of planned memory" if outcome.memory else ""
+    first = f"compilation and first row {outcome.first:.1f} s{rate}{memory}" if outcome.done else "nothing was left to score"
     return f"{first}; {outcome.there} rows were there before" if outcome.there else first
 
 

@@ -27,7 +27,7 @@ ROUNDS = 3
 @dataclass
 class Outcome:
     """total: rows of the stripe; there: those that were there before; done, failed: of this run. first: seconds until the first row,
-    compilation included; seconds: of all scoring."""
+    compilation included; seconds: of all scoring. memory: bytes that the largest compiled program plans (see `SpaceScorer.memory`)."""
 
     total: int
     there: int
@@ -35,6 +35,7 @@ class Outcome:
     failed: int = 0
     first: float = 0.0
     seconds: float = 0.0
+    memory: int = 0
     errors: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -86,7 +87,7 @@ def run(
             started = parts.names(store)
             alone = _blame(crash, lacking, recorder, outcome, note) if crash else ()
             with crashes.Report(store, job.stripe).written() as report:
-                rows = _rows(job, lacking, report, alone, note)
+                rows = _rows(job, lacking, report, alone, note, outcome)
                 _record(watched(rows, _count(lacking)), recorder, keeper, outcome)
             crash = None
             if {*started, *recorder.written} <= {*parts.names(store)}:
@@ -136,13 +137,19 @@ def _blame(
 
 
 def _rows(
-    job: Work, lacking: Mapping[tuple[str, ...], list[Unit]], report: crashes.Report, alone: Collection[Key], note: Callable[[str], None]
+    job: Work,
+    lacking: Mapping[tuple[str, ...], list[Unit]],
+    report: crashes.Report,
+    alone: Collection[Key],
+    note: Callable[[str], None],
+    outcome: Outcome,
 ) -> Iterator[Row]:
     label_of = {name: label for label, name in job.request.labels.items()}
     for names, units in lacking.items():
         identities = {label_of[name]: name for name in names}
         attempts = Attempts(job.scorer(list(identities)), job.batches, identities, note=note, before=report.scoring, alone=alone)
         yield from attempts.rows(units)
+        outcome.memory = max(outcome.memory, attempts.scorer.memory)
 
 
 def _record(rows: Iterator[Row], recorder: Recorder, keeper: Keeper, outcome: Outcome) -> None:

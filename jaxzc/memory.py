@@ -1,0 +1,50 @@
+"""How much memory a compiled program plans, against what there is.
+
+XLA lays a program's buffers out when it compiles it, so the need is known before the first run. A GPU or TPU refuses a program that does
+not fit; on a CPU the operating system ends the process without a word, which is worth a warning beforehand.
+"""
+
+import logging
+import re
+from pathlib import Path
+
+import jax
+
+log = logging.getLogger("jaxzc")
+GROUP = Path("/sys/fs/cgroup")
+"""Where Linux states the memory limit of a container."""
+
+
+def available() -> int | None:
+    """Bytes that a process on this machine's processor may still take; None where the system (not Linux) does not say."""
+    try:
+        free = re.search(r"^MemAvailable: +([0-9]+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    within = _of_group()
+    sizes = [*([int(free[1]) * 1024] if free else []), *([] if within is None else [within])]
+    return min(sizes, default=None)
+
+
+def _of_group() -> int | None:
+    try:
+        limit, used = ((GROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
+    except OSError:
+        return None
+    return int(limit) - int(used) if limit.isdigit() else None
+
+
+def check(planned: int) -> None:
+    """Warns where a program of that many bytes is about to run on a processor that has not as much left."""
+    there = available() if jax.default_backend() == "cpu" else None
+    if there is not None and planned > there:
+        log.warning(
+            "the compiled program plans %s and %s are free: the system may end this process; lower --batch-size, or score fewer proxies",
+            gigabytes(planned),
+            gigabytes(there),
+        )
+
+
+def gigabytes(size: int) -> str:
+    """As in `1.34 GB`."""
+    return f"{size / 1e9:.2f} GB"
