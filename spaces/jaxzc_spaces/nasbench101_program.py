@@ -18,12 +18,14 @@ from jaxzc.numerics import power_of_two
 from jaxzc.types import Array, Forward, Norm, Tap
 from jaxzc_spaces import edge_ops
 from jaxzc_spaces.edge_program import Chosen
-from jaxzc_spaces.nasbench101_encoding import CONV3, EDGES, POOL, SOURCES, TARGETS, VERTICES
+from jaxzc_spaces.nasbench101_encoding import CONV3, EDGES, POOL, VERTICES
 from jaxzc_spaces.nasbench101_net import max_pool2x2, max_pool3x3
 from jaxzc_spaces.nasbench201_cells import NO_TAP, Norm2d, Reader, kernel, normalise, rescale
 
 INTERIOR = tuple(range(1, VERTICES - 1))
 OUTPUT = VERTICES - 1
+PLACES = np.array([[[(x, y) == edge for y in range(VERTICES)] for x in range(VERTICES)] for edge in EDGES])
+"""Of each edge's gene, its place in the matrix, bool `[21, 7, 7]`."""
 
 
 class Cell(NamedTuple):
@@ -37,7 +39,7 @@ class Cell(NamedTuple):
 
 def cell(genes: Array) -> Cell:
     """The pruned cell of traced genes `[26]`; as `nasbench101_encoding.pruned`."""
-    edges = jnp.zeros((VERTICES, VERTICES), bool).at[SOURCES, TARGETS].set(genes[: len(EDGES)] > 0)
+    edges = ((genes[: len(EDGES)] > 0)[:, None, None] & PLACES).any(0)
     fed, feeds = jnp.arange(VERTICES) == 0, jnp.arange(VERTICES) == OUTPUT
     for _ in range(VERTICES - 1):
         fed, feeds = fed | (edges & fed[:, None]).any(0), feeds | (edges & feeds).any(1)
