@@ -6,6 +6,7 @@ one which the cell has not costs nothing, and the layers that do run have the di
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jax
@@ -226,7 +227,7 @@ class ProgramNet(nnx.Module):
         channels = layouts[0].channels
         self.stem, self.stem_bn = kernel(3, 3, in_channels, channels), Norm2d(channels)
         runs = [Modules(modules, channels, layouts[0])]
-        for before, layout in zip(layouts[:-1], layouts[1:], strict=True):
+        for before, layout in pairwise(layouts):
             runs.append(Modules(1, before.channels, layout))
             runs += [Modules(modules - 1, layout.channels, layout)] if modules > 1 else []
         self.runs = nnx.List(runs)
@@ -276,7 +277,7 @@ def _last_relu(cell: Cell, kept: Any) -> Any:
 
 
 def _padded(a: Array, like: Array) -> Array:
-    return jnp.pad(a, [(0, n - m) for m, n in zip(a.shape, like.shape, strict=True)])
+    return lax.pad(a, jnp.zeros((), a.dtype), [(0, n - m, 0) for m, n in zip(a.shape, like.shape, strict=True)])
 
 
 def layouts(key: Sequence[int], channels: int) -> list[Layout]:
