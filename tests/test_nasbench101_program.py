@@ -38,8 +38,8 @@ CELLS = {
     "three, narrower": cell([(0, 1), (1, 2), (1, 3), (1, 6), (2, 6), (3, 6), (2, 3)], [CONV1, CONV3, CONV3]),
     "four": cell([(0, 1), (0, 2), (0, 3), (1, 4), (1, 6), (2, 6), (3, 6), (4, 6)], [CONV3, CONV1, CONV3, POOL]),
 }
-SPACE = NasBench101(8, 1, 3, (8, 8, 3))
-DEEPER = NasBench101(6, 2, 3, (8, 8, 3))
+SPACE: Any = NasBench101(8, 1, 3, (8, 8, 3))
+DEEPER: Any = NasBench101(6, 2, 3, (8, 8, 3))
 
 
 def key_of(space: NasBench101, arch: np.ndarray) -> tuple[int, ...]:
@@ -190,7 +190,7 @@ def test_taps_see_the_layers_of_the_discrete_network() -> None:
         return network.active(), network.relu_counts()
 
     ours, (there, (once, hooks)) = shared(jnp.asarray(arch, jnp.int32), params)
-    theirs = discrete.forward(SPACE.discrete_params(params, arch), images, norm="batch", tap=tap)
+    theirs: Any = discrete.forward(SPACE.discrete_params(params, arch), images, norm="batch", tap=tap)
     on = np.concatenate(there)
     assert on.sum() == len(np.concatenate(theirs.layers)) == SPACE.counts(arch).layers[0]
     cells = np.concatenate([np.asarray(group.cells) for group in SPACE.network(Keyed(arch, key)).groups])

@@ -85,10 +85,11 @@ def block(setting: Setting, conv: Callable[[Array, Any], Array], x: Array, kerne
     """Convolution, normalisation, ReLU: the output, and what the taps kept of (layer, normalisation, ReLU)."""
     norm, tap = setting
     y, layer = conv(x, kernels), None
+    scale, bias = bn
     if tap.layer is not None:
         y, layer = tap.layer(y, perturb)
     normed = None if tap.norm is None else tap.norm(y)
-    z = normalise(y, *bn, norm)
+    z = normalise(y, scale, bias, norm)
     kept = (layer, normed, None if tap.relu is None else tap.relu(z))
     return jax.nn.relu(z), lax.stop_gradient(kept)
 
@@ -206,7 +207,7 @@ class Modules(nnx.Module):
         else:
             carry, kept = step((x, exponent), jax.tree.map(lambda a: a[0], inputs))
             kept = jax.tree.map(lambda a: a[None], kept)
-        return *carry, kept
+        return carry[0], carry[1], kept
 
     def by_class(self, blocks: Sequence[Any]) -> list[Any]:
         """What was kept of each vertex, as one pytree for each class, leading axis [modules x vertices of the class]."""
