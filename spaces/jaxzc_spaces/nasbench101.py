@@ -82,8 +82,8 @@ class NasBench101:
         return (self.program(only.key) if isinstance(only, Keyed) else self._discrete(only)).init(key, initialiser)
 
     def network(self, arch: Any) -> DiscreteNetwork | ProgramNetwork:
-        """The network of one architecture: genes `[26]` as Python ints or a numpy array give the discrete network, `Keyed` genes the program
-        of their key. Raises `JaxzcError` where the output is not reached from the input."""
+        """The network of one architecture: genes `[26]` as Python ints or a numpy array give the discrete network, `Keyed` genes that of
+        the program which they share. Raises `JaxzcError` where the output is not reached from the input."""
         if isinstance(arch, Keyed):
             return self.program(arch.key).network(arch.genes)
         return self._discrete(arch)
