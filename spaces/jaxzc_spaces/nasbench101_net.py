@@ -91,7 +91,7 @@ class NasBench101Net(nnx.Module):
         self.stacks = nnx.List(
             [nnx.List([Module(graph, before[s] if m == 0 else c, c) for m in range(modules)]) for s, c in enumerate(sizes)]
         )
-        self.head, self.head_bias = kernel(sizes[-1], classes), nnx.Param(jnp.zeros(classes))
+        self.head, self.head_bias = kernel(sizes[-1], classes), kernel(classes)
 
     def __call__(self, x: Array, run: Pass) -> Array:
         x = self.stem(x, run)

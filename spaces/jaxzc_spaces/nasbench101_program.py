@@ -232,7 +232,7 @@ class ProgramNet(nnx.Module):
             runs.append(Modules(1, before.channels, layout))
             runs += [Modules(modules - 1, layout.channels, layout)] if modules > 1 else []
         self.runs = nnx.List(runs)
-        self.head, self.head_bias = kernel(layouts[-1].channels, classes), nnx.Param(jnp.zeros(classes))
+        self.head, self.head_bias = kernel(layouts[-1].channels, classes), kernel(classes)
 
     def __call__(self, x: Array, genes: Array, norm: Norm = "batch", tap: Tap = NO_TAP) -> Forward:
         setting, read, graph = Setting(norm, tap), Reader(tap._replace(cell=None)), cell(genes)

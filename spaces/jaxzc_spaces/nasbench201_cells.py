@@ -62,15 +62,15 @@ def read_where(condition: Any, read: Any, y: Array) -> Any:
 
 def kernel(*shape: int) -> nnx.Param:
     # Zeros: a space draws all kernels at once (`NasBench201.init`).
-    return nnx.Param(jnp.zeros(shape))
+    return nnx.Param(jnp.zeros(shape, jnp.float32))
 
 
 class Norm2d(nnx.Module):
     """Scale and bias of batch normalisation; the last axis is the channels, leading axes stack layers."""
 
     def __init__(self, *shape: int, eps: float = BN_EPS):
-        self.scale = nnx.Param(jnp.ones(shape))
-        self.bias = nnx.Param(jnp.zeros(shape))
+        self.scale = nnx.Param(jnp.ones(shape, jnp.float32))
+        self.bias = nnx.Param(jnp.zeros(shape, jnp.float32))
         self.eps = eps
 
     def __call__(self, x: Array, norm: Norm, index: Any = ...) -> Array:
@@ -189,7 +189,7 @@ class NasBench201Net(nnx.Module):
         self.reductions = nnx.List([Reduction(channels * 2**s) for s in range(2)])
         self.head_bn = Norm2d(4 * channels)
         self.head = kernel(4 * channels, classes)
-        self.head_bias = nnx.Param(jnp.zeros(classes))
+        self.head_bias = kernel(classes)
 
     def __call__(self, x: Array, arch: Any, norm: Norm = "batch", tap: Tap = NO_TAP) -> Forward:
         ops = list(arch) if not hasattr(arch, "astype") else list(jnp.asarray(arch).astype(jnp.int32))

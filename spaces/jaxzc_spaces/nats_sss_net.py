@@ -64,7 +64,7 @@ class NatsSizeNet(nnx.Module):
         self.stem, self.stem_bn = kernel(3, 3, in_channels, widths[0]), BatchNorm(widths[0])
         self.layers = nnx.List([(Cell if i in CELLS else Residual)(before[i], c) for i, c in enumerate(widths)])
         self.head_bn = BatchNorm(widths[-1])
-        self.head, self.head_bias = kernel(widths[-1], classes), nnx.Param(jnp.zeros(classes))
+        self.head, self.head_bias = kernel(widths[-1], classes), kernel(classes)
 
     def __call__(self, x: Array, run: Pass) -> Array:
         x = self.stem_bn(run.conv(edge_ops.conv3x3, x, self.stem), run)

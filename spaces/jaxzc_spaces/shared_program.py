@@ -46,5 +46,5 @@ class SharedNetwork:
         head = self.groups[-1]
         kernels, (head_bias,) = initialisers.draw(initialiser, key, self.groups, [(head.channels, head.fan_in)])
         params = nnx.to_pure_dict(structure)
-        start = jax.tree_util.tree_map_with_path(lambda path, a: jnp.full(a.shape, float(path[-1].key == "scale")), params)
+        start = jax.tree_util.tree_map_with_path(lambda path, a: jnp.full(a.shape, float(path[-1].key == "scale"), a.dtype), params)
         return self.with_weights(start, kernels) | {"head_bias": head_bias}

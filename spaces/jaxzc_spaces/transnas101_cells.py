@@ -67,7 +67,7 @@ class MacroNet(nnx.Module):
             blocks += [BasicBlock(c, width, stride), BasicBlock(width, width, 1)]
             c = width
         self.blocks = nnx.List(blocks)
-        self.head, self.head_bias = kernel(c, classes), nnx.Param(jnp.zeros(classes))
+        self.head, self.head_bias = kernel(c, classes), kernel(classes)
 
     def __call__(self, x: Array, run: Pass) -> Array:
         x = self.stem(x, run)

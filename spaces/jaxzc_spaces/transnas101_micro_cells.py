@@ -118,7 +118,7 @@ class MicroNet(nnx.Module):
         self.stem1, self.stem1_bn = kernel(3, 3, channels // 2, channels), Norm2d(channels)
         self.widenings = nnx.List([Widening(channels << stage) for stage in range(len(STAGES))])
         self.stages = nnx.List([Cells(count, channels << stage + 1) for stage, count in enumerate(STAGES)])
-        self.head, self.head_bias = kernel(channels << len(STAGES), classes), nnx.Param(jnp.zeros(classes))
+        self.head, self.head_bias = kernel(channels << len(STAGES), classes), kernel(classes)
 
     def __call__(self, x: Array, arch: Any, norm: Norm = "batch", tap: Tap = NO_TAP) -> Forward:
         ops = list(arch) if not hasattr(arch, "astype") else list(jnp.asarray(arch).astype(jnp.int32))
