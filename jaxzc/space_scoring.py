@@ -14,7 +14,7 @@ from jaxzc.ingredients import RESOLVER
 from jaxzc.programs import Program
 from jaxzc.scoring import Batches, Loss, checked_batches, counted_scores, cross_entropy, evaluate_proxies, only_counts, to_floats
 from jaxzc.selection import ProxySpec, select
-from jaxzc.types import Array, Counts, JaxzcError, Norm, Space
+from jaxzc.types import Array, Counts, JaxzcError, Keyed, Norm, Space
 
 KEPT_PROGRAMS = 32
 """Compiled programs that a scorer holds at once; those used longest ago go first, so that memory does not grow with the number scored."""
@@ -36,16 +36,28 @@ def static_genes(space: Space) -> tuple[int, ...]:
     return tuple(getattr(space, "static_genes", ()))
 
 
-def with_static(space: Space, arch: Array, static: tuple[int, ...]) -> Any:
-    """Traced genes `[genes]` as the space's `network` takes them: with Python ints where they shape the program."""
-    if not static:
+def has_programs(space: Space) -> bool:
+    """Whether architectures of the space differ in their programs, so that `init` has to be told which one."""
+    return bool(static_genes(space)) or hasattr(space, "program_keys")
+
+
+def program_keys(space: Space, archs: np.ndarray) -> np.ndarray:
+    """Int `[n, k]`: of architectures `archs [n, genes]`, those with equal rows share a program; k is 0 where all do."""
+    return space.program_keys(archs) if hasattr(space, "program_keys") else archs[:, list(static_genes(space))]  # type: ignore[attr-defined]
+
+
+def with_key(space: Space, arch: Array, key: tuple[int, ...]) -> Any:
+    """Traced genes `[genes]` as the space's `init` and `network` take them, with what shapes the program as Python ints."""
+    if not key:
         return arch
-    known = dict(zip(static_genes(space), static, strict=True))
+    if hasattr(space, "program_keys"):
+        return Keyed(arch, key)
+    known = dict(zip(static_genes(space), key, strict=True))
     return tuple(known.get(i, arch[i]) for i in range(len(space.choices)))
 
 
 class Programs(NamedTuple):
-    """Compiled functions of the architectures that share their static genes: `draw(key, arch)` -> parameters, and
+    """Compiled functions of the architectures that share a program: `draw(key, arch)` -> parameters, and
     `score(params, arch, batches, key, param_count)` -> proxy -> value; the key is that of `draw`. Those of several architectures at a time
     take and give a leading axis."""
 
@@ -58,8 +70,8 @@ AHEAD = 2
 
 
 class SpaceScorer:
-    """Scores architectures of a space with one compiled program (one for each choice of its static genes, where it has such); calls are
-    independent of each other.
+    """Scores architectures of a space with one compiled program (one for each of their keys, see `program_keys`); calls are independent of
+    each other.
 
     weights: `redrawn` for every architecture (the papers' protocol; the key is folded with the genes) or `shared` by all (common random
     numbers); noise and the weights that some proxies draw anew follow the same rule. init: name of an initialiser. The batches are fixed
@@ -121,40 +133,40 @@ class SpaceScorer:
         return other
 
     def programs(self, arch: np.ndarray) -> Programs:
-        """The compiled functions that score this architecture: those of its static genes, one pair for the whole space without any."""
+        """The compiled functions that score this architecture: one pair for all that share its key."""
         return self._kept(self._programs, arch, self._compile)
 
     def _kept(self, kept: OrderedDict[tuple[int, ...], Programs], arch: np.ndarray, compile_: Callable[..., Programs]) -> Programs:
-        static = tuple(int(arch[i]) for i in static_genes(self.space))
-        if static not in kept:
-            kept[static] = compile_(static)
+        key = tuple(program_keys(self.space, np.asarray(arch)[None])[0].tolist())
+        if key not in kept:
+            kept[key] = compile_(key)
             if len(kept) > KEPT_PROGRAMS:
                 kept.popitem(last=False)
-        kept.move_to_end(static)
-        return kept[static]
+        kept.move_to_end(key)
+        return kept[key]
 
-    def _functions(self, static: tuple[int, ...]) -> Programs:
+    def _functions(self, shared: tuple[int, ...]) -> Programs:
         space = self.space
 
         def draw(key: Array, arch: Array) -> Any:
             key = fold_in(key, arch) if self.weights == "redrawn" else key
-            return space.init(key, self.init, with_static(space, arch, static)) if static else space.init(key, self.init)
+            return space.init(key, self.init, with_key(space, arch, shared)) if shared else space.init(key, self.init)
 
         def program(params: Any, arch: Array, batches: Any, key: Array, param_count: Any) -> Any:
             key = jax.random.fold_in(fold_in(key, arch) if self.weights == "redrawn" else key, NOISE)
-            network = space.network(with_static(space, arch, static))
+            network = space.network(with_key(space, arch, shared))
             return evaluate_proxies(self.traced, network, params, batches, self.loss, self.norm, key, {"param_count": param_count})
 
         return Programs(draw, program)
 
-    def _compile(self, static: tuple[int, ...]) -> Programs:
-        draw, program = self._functions(static)
-        made_of = (self.space, static, self.weights, self.init, self.norm, self.loss, self.traced)
+    def _compile(self, shared: tuple[int, ...]) -> Programs:
+        draw, program = self._functions(shared)
+        made_of = (self.space, shared, self.weights, self.init, self.norm, self.loss, self.traced)
         return Programs(Program(draw, "draw", *made_of[:4]), Program(program, "score", *made_of))
 
-    def _compile_wide(self, static: tuple[int, ...]) -> Programs:
+    def _compile_wide(self, shared: tuple[int, ...]) -> Programs:
         """The same for `lanes` architectures on each device."""
-        draw, program = self._functions(static)
+        draw, program = self._functions(shared)
         return Programs(spread(draw, (None, 0), self.mesh, self.lanes), spread(program, (0, 0, None, None, 0), self.mesh, self.lanes))
 
     @property
@@ -189,7 +201,7 @@ class SpaceScorer:
 
     def many(self, archs: np.ndarray, seed: int = 0) -> list[dict[str, float]]:
         """Proxy -> score of architectures `[n, genes]`, in their order: one call for all devices and their chunks at a time, of
-        architectures that share their static genes."""
+        architectures that share a program."""
         archs = np.atleast_2d(archs)
         values: list[Any] = [{}] * len(archs)
         under_way: deque[tuple[np.ndarray, Any]] = deque()
@@ -214,7 +226,7 @@ class SpaceScorer:
     def _calls(self, archs: np.ndarray) -> Iterator[np.ndarray]:
         """Places in `archs` of those that go into one call."""
         size = self.lanes * self.mesh.size
-        _, group = np.unique(archs[:, list(static_genes(self.space))], axis=0, return_inverse=True)
+        _, group = np.unique(program_keys(self.space, archs), axis=0, return_inverse=True)
         for number in range(group.max(initial=-1) + 1):
             places = np.flatnonzero(group == number)
             yield from (places[i : i + size] for i in range(0, len(places), size))

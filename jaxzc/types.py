@@ -126,12 +126,24 @@ class Network(Protocol):
     def forward(self, params: Any, images: Array, *, norm: Norm, tap: Tap | None = None) -> Forward: ...
 
 
+class Keyed(NamedTuple):
+    """An architecture inside the program that it shares: genes, a traced int array; key, its row of `Space.program_keys` as Python ints."""
+
+    genes: Any
+    key: tuple[int, ...]
+
+
 class Space(Protocol):
     """A search space. An architecture is a vector of small integers (genes); many are an int array `[n, genes]`.
 
-    A space may have one more attribute, `static_genes: tuple[int, ...]`: positions of the genes that change the shapes of the network
-    (free widths, depths). One program is compiled for each choice of these; `init` then takes `arch` as a third argument, and both it and
-    `network` are given a tuple that holds Python ints at these positions and traced scalars elsewhere.
+    Where architectures differ in the shapes of their networks, a space has one of two further attributes; `init` then takes `arch` as a
+    third argument.
+
+    static_genes: tuple[int, ...], positions of the genes that change shapes (free widths, depths). One program is compiled for each choice
+        of these; `init` and `network` are given a tuple that holds Python ints at these positions and traced scalars elsewhere.
+    program_keys: a method, archs int `[n, genes]` -> int array `[n, k]`: architectures with equal rows share a program (their networks
+        have the same shapes, whatever their genes). `init` and `network` are then given `Keyed`, or the genes as Python ints for the
+        discrete network, whose parameters may be others.
     """
 
     name: str
@@ -154,7 +166,7 @@ class Space(Protocol):
 
     def counts(self, archs: np.ndarray) -> Counts: ...
     def init(self, key: Array, initialiser: str = "torch", *arch: Any) -> Any:
-        """Parameters that serve every architecture of the space (all with the static genes of `arch`, where the space has such)."""
+        """Parameters that serve every architecture of the space (all that share the program of `arch`, where there are several)."""
         ...
 
     def network(self, arch: Any) -> Network:

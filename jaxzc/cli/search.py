@@ -20,7 +20,7 @@ from jaxzc.search import ALGORITHMS, Problem, Search, State, folder, parse_budge
 from jaxzc.search import run as run_search
 from jaxzc.search.scores import Scores, proxy_scores, table_scores
 from jaxzc.selection import select, split_names
-from jaxzc.space_scoring import SpaceScorer, static_genes
+from jaxzc.space_scoring import SpaceScorer, has_programs
 from jaxzc.types import JaxzcError, Space
 
 HELP = "search a space for the best architecture within a budget"
@@ -248,7 +248,7 @@ def _summary(arguments: argparse.Namespace, search: Search, state: State, winner
     options = " ".join(f"--set {pair}" for pair in arguments.set)
     made = f"jaxzc.space({arguments.space!r}, classes={space.classes}, image_shape={tuple(map(int, space.image_shape))}"
     made += "".join(f", {pair}" for pair in arguments.set) + ")"
-    drawn = "jax.random.key(0), 'torch', arch" if static_genes(space) else "jax.random.key(0)"
+    drawn = "jax.random.key(0), 'torch', arch" if has_programs(space) else "jax.random.key(0)"
     return "\n".join(
         [
             f"{arguments.out}: {state.evaluated} evaluations{f', {invalid} without a finite score' if invalid else ''}; "

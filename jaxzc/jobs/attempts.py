@@ -14,7 +14,7 @@ import numpy as np
 from jaxzc.jobs.parts import Key, Row
 from jaxzc.jobs.work import Unit
 from jaxzc.scoring import Batches
-from jaxzc.space_scoring import SpaceScorer, static_genes
+from jaxzc.space_scoring import SpaceScorer, has_programs, program_keys
 from jaxzc.types import JaxzcError
 
 DOUBTS = 10
@@ -84,9 +84,11 @@ class Attempts:
                 done += len(block)
 
     def _ordered(self, units: list[Unit]) -> list[Unit]:
-        """Those that share their static genes, and so a program, next to each other."""
-        static = static_genes(self.scorer.space)
-        return sorted(units, key=lambda unit: tuple(unit.arch[list(static)].tolist())) if static else units
+        """Those that share a program next to each other."""
+        if not units or not has_programs(self.scorer.space):
+            return units
+        keys = program_keys(self.scorer.space, np.stack([unit.arch for unit in units]))
+        return [units[place] for place in np.lexsort(keys.T[::-1])]
 
     def _scorer(self, seed: int) -> SpaceScorer:
         if seed not in self._of_seed:

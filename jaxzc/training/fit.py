@@ -14,7 +14,7 @@ import numpy as np
 import optax
 
 from jaxzc.scoring import cross_entropy
-from jaxzc.space_scoring import static_genes
+from jaxzc.space_scoring import has_programs
 from jaxzc.training import augment, norms
 from jaxzc.training.images import Images
 from jaxzc.types import Array, Batch, JaxzcError, Space
@@ -82,7 +82,7 @@ class Trainer:
 
     def init(self) -> TrainState:
         """The state before the first epoch."""
-        arch = (self.arch,) if static_genes(self.space) else ()  # whose kernels depend on the architecture
+        arch = (self.arch,) if has_programs(self.space) else ()  # whose kernels depend on the architecture
         drawn = self.space.init(jax.random.key(self.settings.seed), self.settings.init, *arch)
         params = jax.tree.map(lambda a: a.astype(a.dtype), drawn)  # not weakly typed, or the second step would be compiled again
         few = jnp.zeros((2, *self.space.image_shape))

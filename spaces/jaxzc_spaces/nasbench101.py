@@ -2,29 +2,33 @@
 
 >>> space = NasBench101()
 >>> arch = space.parse("0110001000010000:input,conv3x3-bn-relu,maxpool3x3,output")
->>> params = space.init(jax.random.key(0), "torch", arch)
+>>> params = space.init(jax.random.key(0), "torch", arch)           # of the discrete network
 >>> space.network(arch).forward(params, images, norm="batch").logits
 
-All 26 genes are static, one program for each cell: the output's channels are divided among the vertices that lead to it, so edges change
-the shapes of kernels. (As for nats_sss, masks over the widest network would change proxies that look at whole layers.)
+The output's channels are divided among the vertices that lead to it, so edges change the shapes of kernels. But only through the widths of
+the vertices, and the 423,624 cells have nine patterns of these at the benchmark's 128 channels: each pattern is one program, in which
+edges and operations are data (`nasbench101_program`). Masks over the widest network would be one program for all, but, as for nats_sss,
+would change proxies that look at whole layers.
 """
 
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import jax
 import numpy as np
 
-from jaxzc.types import Counts, JaxzcError
+from jaxzc.types import Array, Counts, JaxzcError, Keyed
 from jaxzc_spaces import nasbench101_encoding as encoding
 from jaxzc_spaces import nasbench101_isomorphism as isomorphism
-from jaxzc_spaces.discrete import DiscreteNetwork, OneNetworkEach, discrete_network
+from jaxzc_spaces.discrete import DiscreteNetwork, discrete_genes, discrete_network
 from jaxzc_spaces.nasbench101_net import Graph, NasBench101Net
+from jaxzc_spaces.nasbench101_shared import Program, ProgramNetwork, discrete_params, program, program_keys, unreached
 from jaxzc_spaces.sizes import check_images, check_positive
 
 
 @dataclass(frozen=True)
-class NasBench101(OneNetworkEach):
+class NasBench101:
     """NAS-Bench-101: 423,624 cells.
 
     channels: width of the stem and of the first stack (doubles twice), 128 in the benchmark. modules: per stack. image_shape: (H, W,
@@ -62,16 +66,37 @@ class NasBench101(OneNetworkEach):
     def counts(self, archs: np.ndarray) -> Counts:
         return encoding.macs_params_layers(np.atleast_2d(archs), self.channels, self.modules, self.classes, self.image_shape)
 
-    def network(self, arch: Any) -> DiscreteNetwork:
-        """The network of genes `[26]`, Python ints or a numpy array. Raises `JaxzcError` where the output is not reached from the input."""
-        edges, ops = (part[0] for part in encoding.pruned(encoding.cells(np.asarray(arch)[None])))
+    def program_keys(self, archs: np.ndarray) -> np.ndarray:
+        """Int64 `[n, 16]`: widths of the vertices. Raises `JaxzcError` where an output is not reached from its input."""
+        return program_keys(archs, self.channels)
+
+    def program(self, key: tuple[int, ...]) -> Program:
+        """The program of the cells with this key (a row of `program_keys`)."""
+        return program(key, self.channels, self.modules, self.classes, self.image_shape[2])
+
+    def init(self, key: Array, initialiser: str = "torch", *arch: Any) -> Any:
+        """Parameters (nested dict of float32 arrays) of the architecture's program where it is `Keyed`, else of its discrete network."""
+        if len(arch) != 1:
+            raise JaxzcError("nasbench101: init needs the architecture, as in space.init(key, 'torch', arch): its kernels depend on it")
+        (only,) = arch
+        return (self.program(only.key) if isinstance(only, Keyed) else self.network(only)).init(key, initialiser)
+
+    def network(self, arch: Any) -> DiscreteNetwork | ProgramNetwork:
+        """The network of one architecture: genes `[26]` as Python ints or a numpy array give the discrete network, `Keyed` genes the program
+        of their key. Raises `JaxzcError` where the output is not reached from the input."""
+        if isinstance(arch, Keyed):
+            return self.program(arch.key).network(arch.genes)
+        genes = np.array(discrete_genes(arch))
+        edges, ops = (part[0] for part in encoding.pruned(encoding.cells(genes[None])))
         if not edges.any():
-            raise JaxzcError(
-                f"nasbench101: no path leads from the input to the output of the cell {np.asarray(arch).tolist()}: expected a connected "
-                "cell, as all of the benchmark are (`is_connected` tells them apart)"
-            )
+            raise unreached(genes)
         graph = Graph(tuple((int(x), int(y)) for x, y in np.argwhere(edges)), tuple(ops.tolist()))
         return _network(self, graph)
+
+    def discrete_params(self, params: Any, arch: Any) -> Any:
+        """The parameters of the discrete network of genes `[26]` (ints), cut from those `params` of its program."""
+        (key,) = self.program_keys(np.asarray(arch)[None]).tolist()
+        return discrete_params(self.program(tuple(key)), params, arch, jax.eval_shape(self.network(arch).init, jax.random.key(0)))
 
 
 @lru_cache(maxsize=64)
