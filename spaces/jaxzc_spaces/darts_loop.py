@@ -26,8 +26,8 @@ NONE, MAX_POOL, AVG_POOL, SKIP, SEP3, SEP5, DIL3, DIL5 = range(8)
 
 
 class Plan(NamedTuple):
-    """The steps of a cell: int or bool `[16]`, step (e, part) at 2 e + part. there: whether the step exists; source, target: states;
-    strided: whether it halves an input of the cell; operation: 0 maximum, 1 mean, 2 identity, 3 convolution step; reach, dilation."""
+    """The steps of a cell: int `[16]`, step (e, part) at 2 e + part. there: 1 where the step exists; source, target: states;
+    strided: 1 where it halves an input of the cell; operation: 0 maximum, 1 mean, 2 identity, 3 convolution step; reach, dilation."""
 
     there: Array
     source: Array
@@ -45,7 +45,7 @@ def plan(genes: Array, reduction: bool) -> Plan:
     middle, node, twice = 2 + NODES + edge, 2 + edge // 2, (op == SEP3) | (op == SEP5)
 
     def steps(first: Array, second: Any) -> Array:
-        return jnp.stack([first, jnp.broadcast_to(jnp.asarray(second, first.dtype), first.shape)], 1).reshape(STEPS)
+        return jnp.stack([first, jnp.broadcast_to(second, first.shape)], 1).reshape(STEPS).astype(jnp.int32)
 
     return Plan(
         steps(op != NONE, twice),
@@ -109,14 +109,15 @@ def loop(choices: Sequence[Branch]) -> Callable[..., tuple[Array, dict[str, Any]
         of_states, made = _over(plan, visit, (of_states, jax.tree.map(jnp.zeros_like, (states, full, arguments))))
         return None, *made, of_states
 
+    # Copies: JAX 0.10 confuses residuals that are a rule's own arguments where a scan is differentiated twice.
     def forward(*given: Any) -> Any:
         states, kept = value(*given)
         plan, _, full, arguments = given
-        return (states, kept), (plan, states, full, arguments)
+        return (states, kept), jax.tree.map(jnp.copy, (plan, states, full, arguments))
 
     def forward_pull(*given: Any) -> Any:
         made = pull(*given)
-        return made, (*given[:-1], made[0])
+        return made, jax.tree.map(jnp.copy, (*given[:-1], made[0]))
 
     value.defvjp(forward, lambda saved, cts: (None, *pull(*saved, cts[0])))
     pull.defvjp(forward_pull, second)
@@ -130,7 +131,7 @@ def loop(choices: Sequence[Branch]) -> Callable[..., tuple[Array, dict[str, Any]
 
 def _over(plan: Plan, visit: Callable[[Array, Any], Any], carry: Any, backwards: bool = False) -> Any:
     """`carry = visit(s, carry)` for every step s that is there, in order or backwards."""
-    order, count = jnp.argsort(~plan.there, stable=True), plan.there.sum()
+    order, count = jnp.argsort(1 - plan.there, stable=True), plan.there.sum()
     return lax.fori_loop(0, count, lambda i, carry: visit(_at(order, count - 1 - i if backwards else i), carry), carry)
 
 

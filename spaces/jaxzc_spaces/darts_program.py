@@ -252,4 +252,4 @@ def _at(a: Array, i: Array) -> Array:
 
 def relu_steps(steps: Plan) -> Array:
     """Whether each step has a ReLU: convolutions, and identities that halve."""
-    return steps.there & ((steps.operation == 3) | (steps.operation == 2) & steps.strided)
+    return (steps.there > 0) & ((steps.operation == 3) | (steps.operation == 2) & (steps.strided > 0))

@@ -127,7 +127,7 @@ class ProgramNetwork(SharedNetwork):
         for run in self.space.runs:
             genes = self._genes[int(run.reduction)]
             op, steps = genes[:, 0], plan(genes.reshape(-1), run.reduction)
-            conv, wide = steps.there & (steps.operation == 3), steps.reach == 2
+            conv, wide = (steps.there > 0) & (steps.operation == 3), steps.reach == 2
             cell = {"dw3": conv & ~wide, "dw5": conv & wide, "pw": conv, "fr": jnp.repeat((op == SKIP) & (genes[:, 1] < 2), 2)}
             made += [jnp.tile(cell[slot], run.count) if slot in cell else jnp.ones(size, bool) for slot, size in run.slots().items()]
         return made
@@ -141,8 +141,8 @@ class ProgramNetwork(SharedNetwork):
                 once.append(jnp.ones(size))
                 hooks.append(jnp.full(size, 2.0))
             steps = plan(self._genes[int(run.reduction)].reshape(-1), run.reduction)
-            there = relu_steps(steps)
-            each = [there & ~steps.strided, *([there & steps.strided] if run.reduction else [])]
+            there, halves = relu_steps(steps), steps.strided > 0
+            each = [there & ~halves, *([there & halves] if run.reduction else [])]
             each = [jnp.tile(on, run.count).astype(jnp.float32) for on in each]
             once, hooks = once + each, hooks + each
         return [*once, jnp.zeros(1)], [*hooks, jnp.zeros(1)]
