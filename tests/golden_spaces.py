@@ -24,6 +24,7 @@ from jaxzc_spaces.transnas101_macro import TransNasMacro
 from jaxzc_spaces.transnas101_micro import TransNasMicro
 from jaxzc_spaces.transnas101_micro_cells import ENTERING, INNER
 
+from jaxzc.space_scoring import has_programs
 from jaxzc.types import Batch
 
 ROOT = Path(__file__).parents[1]
@@ -59,8 +60,7 @@ class Golden:
 
     def params(self, dtype: Any) -> Any:
         """The stored weights as parameters of our space; what the architecture has not is left as drawn. Normalisation is 1 and 0."""
-        static = hasattr(self.space, "static_genes")
-        params = self.space.init(jax.random.key(0), "torch", *([self.arch] if static else []))
+        params = self.space.init(jax.random.key(0), "torch", *([self.arch] if has_programs(self.space) else []))
         return jax.tree.map(lambda a: jax.numpy.asarray(a, dtype), self.fill(jax.tree.map(np.array, params), self.arrays))
 
 

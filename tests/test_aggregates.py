@@ -134,5 +134,5 @@ def test_every_named_aggregate_is_of_proxies_that_exist():
 
 
 def test_a_search_may_follow_those_that_are_log_ranks():
-    assert {name for name, aggregate in AGGREGATES.items() if aggregate.is_log_rank} == {"trio", "az_nas", "vkdnw_agg"}
+    assert {name for name, aggregate in AGGREGATES.items() if aggregate.is_log_rank} == {"trio", "duo", "az_nas", "vkdnw_agg"}
     assert parse_aggregate("log_rank(a,b)")[1].is_log_rank

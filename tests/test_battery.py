@@ -12,7 +12,7 @@ from jaxzc import catalogue
 from jaxzc.proxies import PROXIES
 from jaxzc.resolver import needs
 from jaxzc.scoring import evaluate_proxies, to_float
-from jaxzc.space_scoring import NOISE, SpaceScorer, fold_in, static_genes, with_static
+from jaxzc.space_scoring import NOISE, SpaceScorer, fold_in, has_programs, program_keys, static_genes, with_key
 from jaxzc.types import Batch, Space
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -48,7 +48,7 @@ SLOW = {
     "mobilenetv2_zen",
     "resnet_zen",
 }
-"""Spaces whose genes are static, so that every architecture here is a program of its own, and one whose program compiles for minutes."""
+"""Spaces whose genes are static, so that every architecture here is a program of its own, and two whose programs compile for minutes."""
 
 EVERYTHING = {"nasbench201"}
 """Spaces on which all proxies are tried; on the others the founding ones, which take half the time to compile."""
@@ -79,7 +79,7 @@ def case(request: pytest.FixtureRequest) -> Case:
     rng = np.random.default_rng(0)
     batches = [Batch(rng.standard_normal((6, *space.image_shape)).astype(np.float32), rng.integers(0, 3, 6)) for _ in range(2)]
     scorer = SpaceScorer(space, batches, "all" if request.param in EVERYTHING else "founding")
-    archs = space.sample(rng, 2 if static_genes(space) else 4)
+    archs = space.sample(rng, 2 if has_programs(space) else 4)
     if request.param in DISCONNECTED:
         archs = np.concatenate([archs, np.zeros((1, len(space.choices)), np.int8)])
     return Case(space, scorer, archs, list(scorer.each(archs)))
@@ -109,12 +109,12 @@ def test_deterministic_and_independent_of_order(case: Case) -> None:
 
 
 def test_one_compilation_for_every_architecture(case: Case) -> None:
-    """One, or one for each choice of the genes that change the network's shapes."""
+    """One, or one for each kind of architectures that share one."""
     list(case.scorer.each(case.archs))
     for arch in case.archs:
         compiled: Any = case.scorer.programs(arch)
         assert [function._cache_size() for function in compiled] == [1, 1]
-    assert len(case.scorer._programs) == len({tuple(arch[list(static_genes(case.space))]) for arch in case.archs})
+    assert len(case.scorer._programs) == len({tuple(key) for key in program_keys(case.space, case.archs).tolist()})
 
 
 def test_seed_changes_scores_and_is_reproducible(case: Case) -> None:
@@ -130,7 +130,7 @@ def test_inactive_weights_change_no_score(case: Case) -> None:
     if _all_static(case.space):
         pytest.skip("a network all of whose genes are static has no kernels but its own")
     arch = jnp.asarray(case.archs[0], jnp.int32)
-    network = case.space.network(arch)
+    network = case.space.network(with_key(case.space, arch, _key(case)))
     programs = case.scorer.programs(case.archs[0])
     params = programs.draw(jax.random.key(0), arch)
     noise = [
@@ -157,6 +157,11 @@ def test_nan_and_infinities_are_kept(case: Case) -> None:
         assert disconnected["zen"] == disconnected["az_expressivity"] == -np.inf
 
 
+def _key(case: Case) -> tuple[int, ...]:
+    """Of the first architecture's program."""
+    return tuple(program_keys(case.space, case.archs[:1])[0].tolist())
+
+
 def _all_static(space: Space) -> bool:
     return len(static_genes(space)) == len(space.choices)
 
@@ -178,7 +183,10 @@ def discrete(case: Case) -> dict[str, Any]:
     genes = jnp.asarray(arch, jnp.int32)
     key, given = jax.random.fold_in(fold_in(jax.random.key(0), genes), NOISE), {"param_count": case.scorer._param_counts(arch[None])[0]}
     program = jax.jit(lambda p, b: evaluate_proxies({"all": collect}, network, p, b, key=key, given=given)["all"])
-    return program(case.scorer.programs(arch).draw(jax.random.key(0), genes), case.scorer.batches)
+    params = case.scorer.programs(arch).draw(jax.random.key(0), genes)
+    if hasattr(case.space, "program_keys"):  # a discrete network may have parameters of its own form
+        params = case.space.discrete_params(params, arch)  # type: ignore[attr-defined]
+    return program(params, case.scorer.batches)
 
 
 @pytest.mark.parametrize("name", SCORES)
@@ -205,8 +213,7 @@ def test_float32_is_close_to_float64(case: Case) -> None:
     chosen = {name: PROXIES[name] for name in names}
     with jax.enable_x64(True):
         wide = jax.tree.map(lambda a: a.astype(jnp.float64) if a.dtype == jnp.float32 else a, (params, case.scorer.batches))
-        static = tuple(int(case.archs[0][i]) for i in static_genes(case.space))
-        network = lambda genes: case.space.network(with_static(case.space, genes, static))  # noqa: E731
+        network = lambda genes: case.space.network(with_key(case.space, genes, _key(case)))  # noqa: E731
         made = jax.jit(lambda p, a, b: evaluate_proxies(chosen, network(a), p, b))(wide[0], arch, wide[1])
         made = {name: to_float(value) for name, value in made.items()}
     for name in names:

@@ -15,6 +15,8 @@ from golden_spaces import PROXIES
 
 from jaxzc.scoring import cross_entropy, evaluate_proxies, to_float
 from jaxzc.selection import select
+from jaxzc.space_scoring import has_programs
+from jaxzc.types import Keyed
 
 SPACES = ("nats_sss", "transnas101_micro", "transnas101_macro", "nasbench101")
 # Every discrete network is a program of its own, 15 seconds to compile: by default two of them, and the cells that share one program.
@@ -27,7 +29,8 @@ RTOL = 1e-6
 
 @cache
 def _program(space: Any, static: Any) -> Any:
-    """Scores and logits of both modes, compiled once for the architectures that share a program; `static`: genes, or None if traced."""
+    """Scores and logits of both modes, compiled once for the architectures that share a program; `static`: what shapes it: genes, a key, or
+    None."""
     chosen = {
         **select(list(PROXIES.values())),
         "logits": lambda logits: logits,
@@ -36,7 +39,7 @@ def _program(space: Any, static: Any) -> Any:
     }
 
     def program(params: Any, arch: Any, batches: Any) -> Any:
-        network = space.network(arch if static is None else static)
+        network = space.network(arch if static is None else static._replace(genes=arch) if isinstance(static, Keyed) else static)
         made = evaluate_proxies(chosen, network, params, batches, cross_entropy)
         return made, network.forward(params, batches[0].images, norm="init").logits
 
@@ -55,10 +58,29 @@ def test_scores_and_logits_equal_the_authors_code(case: str) -> None:
     except FileNotFoundError as error:
         pytest.skip(str(error))
     with jax.enable_x64(True):
-        static = tuple(golden.arch.tolist()) if hasattr(golden.space, "static_genes") else None
-        batches = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64 if a.dtype.kind == "f" else None), golden.batches)
-        program = _program(golden.space, static)
-        made, eval_mode = program(golden.params(jnp.float64), jnp.asarray(golden.arch, jnp.int32), batches)
+        static = tuple(golden.arch.tolist()) if has_programs(golden.space) else None
+        _agree(golden, static, golden.params(jnp.float64))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", golden_spaces.cases(("nasbench101",)))
+def test_shared_programs_equal_the_authors_code(case: str) -> None:
+    """As above, through the program that a cell shares with all of its key; it is given the stored weights, and zeros elsewhere."""
+    try:
+        golden = golden_spaces.read(case)
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    space, arch = golden.space, golden.arch
+    key = tuple(space.program_keys(arch[None])[0].tolist())
+    with jax.enable_x64(True):
+        start = jax.tree.map(lambda a: a.astype(jnp.float64), space.program(key).init(jax.random.key(0)))
+        (params,) = jax.vjp(lambda p: space.discrete_params(p, arch), start)[1](golden.params(jnp.float64))
+        _agree(golden, Keyed(None, key), params)
+
+
+def _agree(golden: Any, static: Any, params: Any) -> None:
+    batches = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64 if a.dtype.kind == "f" else None), golden.batches)
+    made, eval_mode = _program(golden.space, static)(params, jnp.asarray(golden.arch, jnp.int32), batches)
     for mode, ours in (("train", made.pop("logits")), ("eval", eval_mode)):
         theirs = golden.arrays[f"logits_{mode}"]
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5 * np.abs(theirs).max(), err_msg=mode)

@@ -14,8 +14,8 @@ HEADER = ",".join(reference.COLUMNS)
 
 
 def test_the_page_is_in_step(capsys: pytest.CaptureFixture[str]) -> None:
-    table = DOCS / "correlations.csv"
-    assert main(["proxies", "--markdown", "--correlations", str(table)]) == 0
+    tables = ["--correlations", str(DOCS / "correlations.csv"), "--published", str(DOCS / "published.csv")]
+    assert main(["proxies", "--markdown", *tables]) == 0
     assert capsys.readouterr().out == (DOCS / "proxies.md").read_text(), "run the command in the first lines of docs/proxies.md"
 
 
@@ -28,6 +28,15 @@ def test_every_proxy_has_a_section_with_its_correlations(tmp_path: Path) -> None
         assert f"| [{name}](#{name}) |" in page
     assert "- **Measured**: B, accuracy: Spearman 0.500 [0.400, 0.600], Kendall 0.300, n = 100" in page
     assert page.count("0.500 [0.400, 0.600]") == 2  # in the table, too
+
+
+def test_published_figures_stand_beside_ours(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text(",".join(reference.PUBLISHED) + '\nzen,B,-0.38,"Someone, 2023",Another network.\nzen,B,0.10,Else,\n')
+    page = reference.markdown((), reference.read_published(table))
+    assert "| B: published |" in page
+    assert "| -.38, .10 |" in page
+    assert "- **Published**: B: Spearman -.38, Someone, 2023. Another network.\n- **Published**: B: Spearman .10, Else\n" in page
 
 
 @pytest.mark.parametrize(
@@ -49,5 +58,6 @@ def test_refusals(tmp_path: Path, text: str, message: str) -> None:
 def test_refusals_of_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["proxies", "--markdown", "--correlations", str(tmp_path / "none.csv")]) == 2
     assert "none.csv cannot be read (No such file or directory)" in capsys.readouterr().err
-    assert main(["proxies", "--correlations", "x.csv"]) == 2
-    assert "--correlations goes with --markdown" in capsys.readouterr().err
+    for option in ("--correlations", "--published"):
+        assert main(["proxies", option, "x.csv"]) == 2
+        assert f"{option} goes with --markdown" in capsys.readouterr().err

@@ -50,6 +50,12 @@ AGGREGATES = {
         "log-rank of the sweet gradient's NTK trace (Sweetimator), the Jacobian's covariance (NASWOT v1, Zero-Cost Proxies) and the "
         "compressibility SNR of snip (T-CET): jaxzc's own, see docs/aggregates.md",
     ),
+    "duo": Aggregate(
+        ("sweet_ntk", "swap"),
+        last,
+        "log-rank of the sweet gradient's NTK trace (Sweetimator) and the number of activation patterns (SWAP): jaxzc's own, defined where "
+        "trio's Jacobian is not, see docs/aggregates.md",
+    ),
     "az_nas": Aggregate(
         ("az_expressivity", "az_progressivity", "az_trainability", "flops"), last, "log-rank (AZ-NAS, Lee & Ham, CVPR 2024, equation 12)"
     ),

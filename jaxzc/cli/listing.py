@@ -15,7 +15,7 @@ PROXIES_HELP = "list the proxies, what they need and what they cost; or show one
 PROXIES_EPILOG = """examples:
   jaxzc proxies           one paragraph for each
   jaxzc proxies zico      definition, source, settings, where it fails
-  jaxzc proxies --markdown --correlations docs/correlations.csv > docs/proxies.md
+  jaxzc proxies --markdown --correlations docs/correlations.csv --published docs/published.csv > docs/proxies.md
 """
 SPACES_HELP = "list the search spaces and their options"
 
@@ -26,15 +26,18 @@ def add(commands: Any) -> None:
     proxies.add_argument("name", nargs="?", metavar="NAME", help="show this proxy's card")
     proxies.add_argument("--markdown", action="store_true", help="all cards as one page of Markdown (docs/proxies.md)")
     proxies.add_argument("--correlations", metavar="FILE", help="with --markdown: CSV file of measured correlations to show with the cards")
+    proxies.add_argument("--published", metavar="FILE", help="with --markdown: CSV file of others' figures to show beside them")
     proxies.set_defaults(run=list_proxies)
     commands.add_parser("spaces", help=SPACES_HELP, description=SPACES_HELP).set_defaults(run=list_spaces)
 
 
 def list_proxies(arguments: argparse.Namespace) -> None:
-    if arguments.correlations is not None and not arguments.markdown:
-        raise JaxzcError("--correlations goes with --markdown: give both, or neither")
+    for option in ("correlations", "published"):
+        if getattr(arguments, option) is not None and not arguments.markdown:
+            raise JaxzcError(f"--{option} goes with --markdown: give both, or neither")
     if arguments.markdown:
-        print(reference.markdown(reference.read_correlations(arguments.correlations) if arguments.correlations else ()))
+        correlations = reference.read_correlations(arguments.correlations) if arguments.correlations else ()
+        print(reference.markdown(correlations, reference.read_published(arguments.published) if arguments.published else ()))
         return
     if arguments.name is not None:
         print(_card(arguments.name))

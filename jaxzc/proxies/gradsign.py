@@ -7,22 +7,23 @@ import jax.numpy as jnp
 from jaxzc.types import Array, JaxzcError
 
 
-def gradsign(sign_sums: Sequence[Array], active: Sequence[Array], *, reduce: str = "mean") -> Array:
-    """Agreement of the signs of single examples' gradients, for the average weight.
+def gradsign(sign_sums: Sequence[Array], active: Sequence[Array], *, reduce: str = "sum") -> Array:
+    """Agreement of the signs of single examples' gradients.
 
-    Definition: mean over weights of |sum_n sign(dL_n/dw)|, L_n the loss of example n, a batch of one.
+    Definition: sum over weights of |sum_n sign(dL_n/dw)|, L_n the loss of example n, a batch of one.
     Source: Zhang & Jia, GradSign: Model Performance Inference with Theoretical Insights, ICLR 2022, algorithm 1.
-    Authors' code: the mean on NAS-Bench-201, as here; the sum on NDS and in the paper's formula (`reduce="sum"`, which is grad_conflict).
-        Layers without a gradient count as zeros there and not here.
+    Authors' code: the sum on NDS, as here; on NAS-Bench-201 the mean, of networks that keep all candidate operations, whose weights without
+        a gradient count as zeros: every network is divided by the same number, so it ranks as the sum. `reduce="mean"` is over the weights
+        that the network has, which is another proxy: without the network's size in it, hardly correlated with accuracy.
     Labels: yes.
     Init: PyTorch default.
     Norm mode: batch, of single examples.
     Weights: convolution and linear kernels.
     Direction: higher is better.
-    Fails: grows with the batch size; one backward pass for each example.
+    Fails: grows with the batch size; mostly a count of weights; one backward pass for each example.
     """
     if reduce not in ("mean", "sum"):
-        raise JaxzcError(f"reduce={reduce!r}: expected 'mean' (the authors' NAS-Bench-201 code) or 'sum' (the paper)")
+        raise JaxzcError(f"reduce={reduce!r}: expected 'sum' (the paper) or 'mean' (for the average weight of the network)")
     total = grad_conflict(sign_sums)
     if reduce == "sum":
         return total
@@ -31,10 +32,10 @@ def gradsign(sign_sums: Sequence[Array], active: Sequence[Array], *, reduce: str
 
 
 def grad_conflict(sign_sums: Sequence[Array]) -> Array:
-    """Agreement of the signs of single examples' gradients, summed over weights.
+    """GradSign under its name in the zero-cost-nas family.
 
     Definition: sum over weights of |sum_n sign(dL_n/dw)|, L_n the loss of example n, a batch of one.
-    Source: Zhang & Jia, GradSign, ICLR 2022; as a measure of its own in the zero-cost-nas family (`grad_conflict`).
+    Source: Zhang & Jia, GradSign, ICLR 2022; in the code of Yang et al., Sweet Gradient Matters, 2023, as `grad_conflict`.
     Authors' code: as here.
     Labels: yes.
     Init: PyTorch default.

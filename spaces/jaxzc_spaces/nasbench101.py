@@ -79,13 +79,16 @@ class NasBench101:
         if len(arch) != 1:
             raise JaxzcError("nasbench101: init needs the architecture, as in space.init(key, 'torch', arch): its kernels depend on it")
         (only,) = arch
-        return (self.program(only.key) if isinstance(only, Keyed) else self.network(only)).init(key, initialiser)
+        return (self.program(only.key) if isinstance(only, Keyed) else self._discrete(only)).init(key, initialiser)
 
     def network(self, arch: Any) -> DiscreteNetwork | ProgramNetwork:
-        """The network of one architecture: genes `[26]` as Python ints or a numpy array give the discrete network, `Keyed` genes the program
-        of their key. Raises `JaxzcError` where the output is not reached from the input."""
+        """The network of one architecture: genes `[26]` as Python ints or a numpy array give the discrete network, `Keyed` genes that of
+        the program which they share. Raises `JaxzcError` where the output is not reached from the input."""
         if isinstance(arch, Keyed):
             return self.program(arch.key).network(arch.genes)
+        return self._discrete(arch)
+
+    def _discrete(self, arch: Any) -> DiscreteNetwork:
         genes = np.array(discrete_genes(arch))
         edges, ops = (part[0] for part in encoding.pruned(encoding.cells(genes[None])))
         if not edges.any():
@@ -96,7 +99,7 @@ class NasBench101:
     def discrete_params(self, params: Any, arch: Any) -> Any:
         """The parameters of the discrete network of genes `[26]` (ints), cut from those `params` of its program."""
         (key,) = self.program_keys(np.asarray(arch)[None]).tolist()
-        return discrete_params(self.program(tuple(key)), params, arch, jax.eval_shape(self.network(arch).init, jax.random.key(0)))
+        return discrete_params(self.program(tuple(key)), params, arch, jax.eval_shape(self._discrete(arch).init, jax.random.key(0)))
 
 
 @lru_cache(maxsize=64)

@@ -6,6 +6,7 @@ one which the cell has not costs nothing, and the layers that do run have the di
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jax
@@ -18,12 +19,14 @@ from jaxzc.numerics import power_of_two
 from jaxzc.types import Array, Forward, Norm, Tap
 from jaxzc_spaces import edge_ops
 from jaxzc_spaces.edge_program import Chosen
-from jaxzc_spaces.nasbench101_encoding import CONV3, EDGES, POOL, SOURCES, TARGETS, VERTICES
+from jaxzc_spaces.nasbench101_encoding import CONV3, EDGES, POOL, VERTICES
 from jaxzc_spaces.nasbench101_net import max_pool2x2, max_pool3x3
 from jaxzc_spaces.nasbench201_cells import NO_TAP, Norm2d, Reader, kernel, normalise, rescale
 
 INTERIOR = tuple(range(1, VERTICES - 1))
 OUTPUT = VERTICES - 1
+PLACES = np.array([[[(x, y) == edge for y in range(VERTICES)] for x in range(VERTICES)] for edge in EDGES])
+"""Of each edge's gene, its place in the matrix, bool `[21, 7, 7]`."""
 
 
 class Cell(NamedTuple):
@@ -37,7 +40,7 @@ class Cell(NamedTuple):
 
 def cell(genes: Array) -> Cell:
     """The pruned cell of traced genes `[26]`; as `nasbench101_encoding.pruned`."""
-    edges = jnp.zeros((VERTICES, VERTICES), bool).at[SOURCES, TARGETS].set(genes[: len(EDGES)] > 0)
+    edges = ((genes[: len(EDGES)] > 0)[:, None, None] & PLACES).any(0)
     fed, feeds = jnp.arange(VERTICES) == 0, jnp.arange(VERTICES) == OUTPUT
     for _ in range(VERTICES - 1):
         fed, feeds = fed | (edges & fed[:, None]).any(0), feeds | (edges & feeds).any(1)
@@ -82,10 +85,11 @@ def block(setting: Setting, conv: Callable[[Array, Any], Array], x: Array, kerne
     """Convolution, normalisation, ReLU: the output, and what the taps kept of (layer, normalisation, ReLU)."""
     norm, tap = setting
     y, layer = conv(x, kernels), None
+    scale, bias = bn
     if tap.layer is not None:
         y, layer = tap.layer(y, perturb)
     normed = None if tap.norm is None else tap.norm(y)
-    z = normalise(y, *bn, norm)
+    z = normalise(y, scale, bias, norm)
     kept = (layer, normed, None if tap.relu is None else tap.relu(z))
     return jax.nn.relu(z), lax.stop_gradient(kept)
 
@@ -203,7 +207,7 @@ class Modules(nnx.Module):
         else:
             carry, kept = step((x, exponent), jax.tree.map(lambda a: a[0], inputs))
             kept = jax.tree.map(lambda a: a[None], kept)
-        return *carry, kept
+        return carry[0], carry[1], kept
 
     def by_class(self, blocks: Sequence[Any]) -> list[Any]:
         """What was kept of each vertex, as one pytree for each class, leading axis [modules x vertices of the class]."""
@@ -224,7 +228,7 @@ class ProgramNet(nnx.Module):
         channels = layouts[0].channels
         self.stem, self.stem_bn = kernel(3, 3, in_channels, channels), Norm2d(channels)
         runs = [Modules(modules, channels, layouts[0])]
-        for before, layout in zip(layouts[:-1], layouts[1:], strict=True):
+        for before, layout in pairwise(layouts):
             runs.append(Modules(1, before.channels, layout))
             runs += [Modules(modules - 1, layout.channels, layout)] if modules > 1 else []
         self.runs = nnx.List(runs)
@@ -274,7 +278,7 @@ def _last_relu(cell: Cell, kept: Any) -> Any:
 
 
 def _padded(a: Array, like: Array) -> Array:
-    return jnp.pad(a, [(0, n - m) for m, n in zip(a.shape, like.shape, strict=True)])
+    return lax.pad(a, jnp.zeros((), a.dtype), [(0, n - m, 0) for m, n in zip(a.shape, like.shape, strict=True)])
 
 
 def layouts(key: Sequence[int], channels: int) -> list[Layout]:

@@ -84,13 +84,13 @@ class Program:
             return LayerGroup(name, (k, k, c_in, c), k * k * c_in, c, tuple(cells))
 
         groups = [conv("stem", 3, self.in_channels, self.channels)]
-        for number, (run, cells) in enumerate(self.runs):
+        for number, (run, inside) in enumerate(self.runs):
             at = f"runs/{number}/"
-            classes = [(k, w, np.repeat(cells, len(members)).tolist()) for k, (w, members) in enumerate(run.layout.classes)]
+            classes = [(k, w, np.repeat(inside, len(members)).tolist()) for k, (w, members) in enumerate(run.layout.classes)]
             groups += [conv(f"{at}proj/{k}", 1, run.c_in, w, of) for k, w, of in classes]
             groups += [conv(f"{at}conv1x1/{k}", 1, w, w, of) for k, w, of in classes]
             groups += [conv(f"{at}conv3x3/{k}", 3, w, w, of) for k, w, of in classes]
-            groups += [conv(f"{at}out", 1, run.c_in, run.layout.channels, cells)]
+            groups += [conv(f"{at}out", 1, run.c_in, run.layout.channels, inside)]
         c = self.channels << 2
         return (*groups, LayerGroup("head", (c, self.classes), c, self.classes))
 
@@ -113,9 +113,9 @@ class ProgramNetwork(SharedNetwork):
 
     def _by_run(self, kinds: Sequence[Array], from_input: Array) -> list[Array]:
         made = []
-        for run, cells in self.space.runs:
-            made += [jnp.tile(kind[np.array(members)], len(cells)) for kind in kinds for _, members in run.layout.classes]
-            made.append(jnp.tile(from_input[OUTPUT], len(cells)))
+        for run, _ in self.space.runs:
+            made += [jnp.tile(kind[np.array(members)], run.count) for kind in kinds for _, members in run.layout.classes]
+            made.append(jnp.tile(from_input[OUTPUT], run.count))
         return made
 
     def active(self) -> list[Array]:
@@ -132,7 +132,7 @@ def discrete_params(program: Program, params: Any, arch: Any, discrete: Any) -> 
     """The parameters of the discrete network of a cell (genes `[26]`, ints), cut from those of its program. discrete: parameters of its
     structure."""
     edges, ops = (part[0] for part in pruned(cells(np.asarray(arch)[None])))
-    modules = [(number, place) for number, (_, cells_) in enumerate(program.runs) for place in range(len(cells_))]
+    modules = [(number, place) for number, (run, _) in enumerate(program.runs) for place in range(run.count)]
     filled = {"stem/conv": params["stem"], "stem/bn/scale": params["stem_bn"]["scale"], "stem/bn/bias": params["stem_bn"]["bias"]}
     filled |= {"head": params["head"], "head_bias": params["head_bias"]}
 
