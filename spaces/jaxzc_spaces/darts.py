@@ -19,8 +19,8 @@ import numpy as np
 
 from jaxzc.types import Array, Counts, JaxzcError
 from jaxzc_spaces import genotype_counts
-from jaxzc_spaces.discrete import Blueprint, DiscreteNetwork, blueprint, discrete_genes
 from jaxzc_spaces.darts_shared import Program, ProgramNetwork, discrete_params, program
+from jaxzc_spaces.discrete import Blueprint, DiscreteNetwork, blueprint, discrete_genes
 from jaxzc_spaces.genotype_cells import GenotypeNet
 from jaxzc_spaces.genotypes import Encoding, Genotype
 from jaxzc_spaces.sizes import check_images, check_positive
@@ -130,12 +130,14 @@ class Darts:
     def init(self, key: Array, initialiser: str = "torch", *arch: Any) -> Any:
         """Parameters (nested dict of float32 arrays) of the program, or of the discrete network of the architecture given."""
         if len(arch) > 1:
-            raise JaxzcError(f"darts: init was given {len(arch)} architectures: expected one, as in space.init(key, 'torch', arch), or none")
+            raise JaxzcError(
+                f"darts: init was given {len(arch)} architectures: expected one, as in space.init(key, 'torch', arch), or none"
+            )
         return (self.network(arch[0]) if arch else self.program).init(key, initialiser)
 
     def network(self, arch: Any) -> DiscreteNetwork | ProgramNetwork:
-        """The network of one architecture: genes `[32]` as Python ints or a numpy array give the discrete network, a JAX array (traced or not)
-        the program's."""
+        """The network of one architecture: genes `[32]` as Python ints or a numpy array give the discrete network, a JAX array (traced or
+        not) the program's."""
         if isinstance(arch, jax.Array):
             return self.program.network(arch)
         return DiscreteNetwork(_blueprint(self, self.genotype(np.asarray(discrete_genes(arch)))))

@@ -1,11 +1,11 @@
 """A DARTS cell whose operations and sources are traced: a loop over its steps, and the loop's own derivatives.
 
-The states of a cell are its two inputs, its four nodes, and one for each edge, in the middle of a separable convolution. Step (e, 0) of edge
-e reads its source and adds to its node, or, of a separable convolution, to its middle state, from which step (e, 1) goes on to the node.
+The states of a cell are its two inputs, its four nodes, and for each edge the middle of a separable convolution. Step (e, 0) of edge e
+reads its source and adds to its node, or, of a separable convolution, to its middle state, from which step (e, 1) goes on to the node.
 
-As in `cell_program`: left to JAX, differentiating a switch saves the residuals of all branches, and a loop that carries states saves all
-of them for every step. So the loop's derivatives are loops written out here, closed under two differentiations, whose residuals are the states;
-within a step, whose convolutions are computed again, they are JAX's.
+As in `cell_program`: left to JAX, differentiating a switch saves the residuals of all branches, and a loop that carries states saves
+all of them for every step. So the loop's derivatives are loops written out here, closed under two differentiations, whose residuals are
+the states; within a step, whose convolutions are computed again, they are JAX's.
 """
 
 from collections.abc import Callable, Sequence
@@ -59,9 +59,10 @@ def plan(genes: Array, reduction: bool) -> Plan:
 
 
 def loop(choices: Sequence[Branch]) -> Callable[..., tuple[Array, dict[str, Any]]]:
-    """The function (`Plan`, states at the start `[14, B, H, W, C]`, inputs of twice the size `[2, B, 2H, 2W, C]` or None, arguments: `steps`,
-    leading axis [16], and `edges`, leading axis [8]) -> (the states at the end; what was kept `[16, ...]` by slot (`fr`: `[8, ...]`), zeros where the
-    step has not the slot). Differentiable twice by the states, inputs and arguments; what was kept is constant under differentiation."""
+    """The function (`Plan`, states at the start `[14, B, H, W, C]`, inputs of twice the size `[2, B, 2H, 2W, C]` or None, arguments:
+    `steps`, leading axis [16], and `edges`, leading axis [8]) -> (the states at the end; what was kept by slot `[16, ...]`, `fr` `[8, ...]`,
+    zeros where the step has not the slot). Differentiable twice by the states, inputs and arguments; what was kept is constant under
+    differentiation."""
 
     @jax.custom_vjp
     def value(plan: Plan, start: Array, full: Any, arguments: Any) -> tuple[Array, Any]:

@@ -70,7 +70,8 @@ class Run(nnx.Module):
         """Of the steps and edges, leading axis [cells]; perturb: by slot, leading axis [layers]."""
         shifts = None
         if perturb is not None:
-            shifts = {name: jax.tree.map(lambda a: a.reshape(self.count, STEPS, *a.shape[1:]), perturb[name]) for name in ("dw3", "dw5", "pw")}
+            own = {name: perturb[name] for name in ("dw3", "dw5", "pw")}
+            shifts = jax.tree.map(lambda a: a.reshape(self.count, STEPS, *a.shape[1:]), own)
         bn = self.bn.leaves() if hasattr(self, "bn") else None
         steps = {"dw3": self.dw3[...], "dw5": self.dw5[...], "pw": self.pw[...], "bn": bn, "perturb": shifts}
         if not self.reduction:
@@ -81,7 +82,7 @@ class Run(nnx.Module):
         return {"steps": steps, "edges": {"fr": self.fr[...], "perturb": of_edges}}
 
     def inner(self, name: str, perturb: dict[str, Any] | None) -> Any:
-        """(kernel, (scale, bias), perturbation) of `inner0` or `inner1`, leading axis [cells], zeros for those without; None without any."""
+        """(kernel, (scale, bias), perturbation) of `inner0` or `inner1`, leading axis [cells], zeros for those without; None if all are."""
         if not hasattr(self, name):
             return None
         leaves = getattr(self, name)[...], getattr(self, f"{name}_bn").leaves(), None if perturb is None else perturb[name]

@@ -84,8 +84,8 @@ class Program:
 
     @cached_property
     def groups(self) -> tuple[LayerGroup, ...]:
-        """Layers outside the runs' groups, one by one; then per run: the preprocessing of inputs from the run itself (`inner0`, `inner1`), the
-        depthwise convolutions as 3x3 and as 5x5 ones, the pointwise ones, and in reductions the halves of the identities that halve."""
+        """Layers outside the runs' groups, one by one; then per run: the preprocessing of inputs from the run itself (`inner0`, `inner1`),
+        the depthwise convolutions as 3x3 and as 5x5 ones, the pointwise ones, and in reductions the halves of identities that halve."""
         shapes = nnx.to_pure_dict(self.structure[1])
         named = [(path, (cell,)) for path, cell in self.outside[0]]
         for number, run in enumerate(self.runs):
@@ -137,9 +137,9 @@ class ProgramNetwork(SharedNetwork):
         hooks = [jnp.full(1, n, jnp.float32) for n in self.space.outside[1]]
         once = [jnp.ones(1) for _ in hooks]
         for run in self.space.runs:
-            for slot, size in list(run.slots().items())[: -3 - run.reduction]:
-                once.append(jnp.ones(size))
-                hooks.append(jnp.full(size, 2.0))
+            sizes = [size for slot, size in run.slots().items() if slot.startswith("inner")]
+            once += [jnp.ones(size) for size in sizes]
+            hooks += [jnp.full(size, 2.0) for size in sizes]
             steps = plan(self._genes[int(run.reduction)].reshape(-1), run.reduction)
             there, halves = relu_steps(steps), steps.strided > 0
             each = [there & ~halves, *([there & halves] if run.reduction else [])]

@@ -53,7 +53,10 @@ def _taps(x: Array, w: Array, reach: Array, dilation: Array) -> Array:
     padded = jnp.pad(x, ((0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)))
 
     def row(i: Array, total: Array) -> Array:
-        rows, weights = _slice(padded, (0, MARGIN + (i - 2) * dilation, 0, 0), (b, h, width + 2 * MARGIN, c)), _slice(w, (i, 0, 0), (1, SIZE, c))
+        rows, weights = (
+            _slice(padded, (0, MARGIN + (i - 2) * dilation, 0, 0), (b, h, width + 2 * MARGIN, c)),
+            _slice(w, (i, 0, 0), (1, SIZE, c)),
+        )
         return total + sum(_slice(rows, (0, 0, MARGIN + (j - 2) * dilation, 0), x.shape) * weights[0, j] for j in range(SIZE))
 
     return lax.fori_loop(2 - reach, 3 + reach, row, jnp.zeros_like(x))
@@ -71,13 +74,15 @@ def _taps_kernel(x: Array, ct: Array, reach: Array, dilation: Array) -> Array:
         i, j = 2 - reach + n // side, 2 - reach + n % side
         moved = _slice(padded, (0, MARGIN + (i - 2) * dilation, (MARGIN + (j - 2) * dilation) * c), ct.shape)
         value = (moved * ct).sum((0, 1)).reshape(width, c).sum(0)
-        return lax.dynamic_update_slice(made, value[None, None], (i, j, 0), allow_negative_indices=False)
+        return lax.dynamic_update_slice(
+            made, value[None, None], [jnp.asarray(k, jnp.int32) for k in (i, j, 0)], allow_negative_indices=False
+        )
 
     return lax.fori_loop(0, side * side, tap, jnp.zeros((SIZE, SIZE, c), x.dtype))
 
 
 def _slice(x: Array, start: Any, sizes: Any) -> Array:
-    return lax.dynamic_slice(x, start, sizes, allow_negative_indices=False)
+    return lax.dynamic_slice(x, [jnp.asarray(i, jnp.int32) for i in start], sizes, allow_negative_indices=False)
 
 
 def _taps_bwd(saved: Any, ct: Array) -> Any:
@@ -97,8 +102,8 @@ _taps_kernel.defvjp(lambda *args: (_taps_kernel(*args), args), _taps_kernel_bwd)
 class Inputs(NamedTuple):
     """What a step may read. x: its source `[B, H, W, C]`; full: in reduction cells, its source of twice the size (else None).
 
-    arguments: `steps`, of this step: `dw3 [3, 3, 1, C]`, `dw5 [5, 5, 1, C]`, `pw [1, 1, C, C]`, `bn`, a scale and a bias `[C]` (None without),
-    `perturb`, of the layers with these kernels (None without); `edges`, of its edge: `fr [2, 1, 1, C, C / 2]` and its `perturb`."""
+    arguments: `steps`, of this step: `dw3 [3, 3, 1, C]`, `dw5 [5, 5, 1, C]`, `pw [1, 1, C, C]`, `bn`, a scale and a bias `[C]` (or None), and
+    `perturb`, of the layers with these kernels (or None); `edges`, of its edge: `fr [2, 1, 1, C, C / 2]` and its `perturb`."""
 
     x: Array
     full: Array | None
@@ -120,8 +125,8 @@ def branches(norm: Norm, tap: Tap, reduction: bool) -> list[Branch]:
         return normalise(x, *((jnp.ones_like(x[0, 0, 0]), jnp.zeros_like(x[0, 0, 0])) if bn is None else bn), norm)
 
     def kept(p: Pass, relu: str, *layers: str) -> dict[str, Any]:
-        # Nothing was kept where the tap does not ask for it.
-        return lax.stop_gradient(dict(zip(layers, p.layers)) | dict(zip((relu,), p.relus)) | dict(zip(("norm",), p.norms)))
+        found = ((layers, p.layers), ((relu,), p.relus), (("norm",), p.norms))
+        return lax.stop_gradient({name: value for names, values in found if values for name, value in zip(names, values, strict=True)})
 
     def convolution(strided: bool) -> Branch:
         def run(given: Inputs, reach: Array, dilation: Array) -> Any:
