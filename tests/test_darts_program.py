@@ -253,6 +253,7 @@ def test_one_compilation_scores_every_genotype() -> None:
     assert scorer.one(archs[1]) == rows[1]
 
 
+@pytest.mark.slow
 def test_the_memory_of_a_pass_does_not_grow_with_the_cells_of_a_run() -> None:
     """But by their own kernels and outputs: a cell's states are held once."""
 

@@ -60,8 +60,8 @@ def plan(genes: Array, reduction: bool) -> Plan:
 
 def loop(choices: Sequence[Branch]) -> Callable[..., tuple[Array, dict[str, Any]]]:
     """The function (`Plan`, states at the start `[14, B, H, W, C]`, inputs of twice the size `[2, B, 2H, 2W, C]` or None, arguments:
-    `steps`, leading axis [16], and `edges`, leading axis [8]) -> (the states at the end; what was kept by slot `[16, ...]`, `fr` `[8, ...]`,
-    zeros where the step has not the slot). Differentiable twice by the states, inputs and arguments; what was kept is constant under
+    `steps`, leading axis [16], and `edges`, leading axis [8]) -> (the states at the end; what was kept by slot `[16, ...]`, `fr`: `[8,
+    ...]`, zeros where the step has not the slot). Differentiable twice by the states, inputs and arguments; what was kept is constant under
     differentiation."""
 
     @jax.custom_vjp

@@ -242,7 +242,9 @@ def last_relu(steps: Plan, inner: Any, kept: Sequence[Any], reduction: bool) -> 
     def pick(*each: Array) -> Array:
         found = [each[0][-1], *(_at(a[-STEPS:], number) for a in each[1:])]
         shape = [max(sizes) for sizes in zip(*(a.shape for a in found), strict=True)]
-        return lax.select_n(which, *(jnp.pad(a, [(0, n - m) for m, n in zip(a.shape, shape, strict=True)]) for a in found))[None]
+        return lax.select_n(
+            which, *(lax.pad(a, jnp.zeros((), a.dtype), [(0, n - m, 0) for m, n in zip(a.shape, shape, strict=True)]) for a in found)
+        )[None]
 
     return jax.tree.map(pick, inner, *of_steps)
 

@@ -74,15 +74,18 @@ def _taps_kernel(x: Array, ct: Array, reach: Array, dilation: Array) -> Array:
         i, j = 2 - reach + n // side, 2 - reach + n % side
         moved = _slice(padded, (0, MARGIN + (i - 2) * dilation, (MARGIN + (j - 2) * dilation) * c), ct.shape)
         value = (moved * ct).sum((0, 1)).reshape(width, c).sum(0)
-        return lax.dynamic_update_slice(
-            made, value[None, None], [jnp.asarray(k, jnp.int32) for k in (i, j, 0)], allow_negative_indices=False
-        )
+        return lax.dynamic_update_slice(made, value[None, None], _indices(i, j, 0), allow_negative_indices=False)
 
     return lax.fori_loop(0, side * side, tap, jnp.zeros((SIZE, SIZE, c), x.dtype))
 
 
 def _slice(x: Array, start: Any, sizes: Any) -> Array:
-    return lax.dynamic_slice(x, [jnp.asarray(i, jnp.int32) for i in start], sizes, allow_negative_indices=False)
+    return lax.dynamic_slice(x, _indices(*start), sizes, allow_negative_indices=False)
+
+
+def _indices(*indices: Any) -> list[Array]:
+    """Of one type, which those of Python and of a plan are not in float64."""
+    return [jnp.asarray(i, jnp.int32) for i in indices]
 
 
 def _taps_bwd(saved: Any, ct: Array) -> Any:
@@ -102,8 +105,8 @@ _taps_kernel.defvjp(lambda *args: (_taps_kernel(*args), args), _taps_kernel_bwd)
 class Inputs(NamedTuple):
     """What a step may read. x: its source `[B, H, W, C]`; full: in reduction cells, its source of twice the size (else None).
 
-    arguments: `steps`, of this step: `dw3 [3, 3, 1, C]`, `dw5 [5, 5, 1, C]`, `pw [1, 1, C, C]`, `bn`, a scale and a bias `[C]` (or None), and
-    `perturb`, of the layers with these kernels (or None); `edges`, of its edge: `fr [2, 1, 1, C, C / 2]` and its `perturb`."""
+    arguments: `steps`, of this step: `dw3 [3, 3, 1, C]`, `dw5 [5, 5, 1, C]`, `pw [1, 1, C, C]`, `bn`, a scale and a bias `[C]` (or None),
+    and `perturb`, of the layers with these kernels (or None); `edges`, of its edge: `fr [2, 1, 1, C, C / 2]` and its `perturb`."""
 
     x: Array
     full: Array | None
