@@ -20,7 +20,7 @@ from jaxzc.space_scoring import SpaceScorer
 from jaxzc.types import Batch, JaxzcError, Tap
 
 SIZE: dict[str, Any] = {"channels": 2, "classes": 3, "image_shape": (8, 8, 3)}
-SMALL = Darts(cells=3, **SIZE)  # a cell, and two reductions
+SMALL: Any = Darts(cells=3, **SIZE)  # a cell, and two reductions
 DEEPER = Darts(cells=6, affine=False, **SIZE)  # the first two cells are one run
 MIXED = "max_pool_3x3,0 sep_conv_5x5,1 sep_conv_3x3,0 none,2 dil_conv_5x5,3 skip_connect,1 dil_conv_3x3,0 dil_conv_3x3,0"
 
@@ -116,8 +116,8 @@ def test_norm_modes_and_taps_equal_those_of_the_discrete_network(size: str) -> N
     """What exists is as many layers, ReLUs, normalisations and maps as the discrete network has, with the same values, in the same cells;
     what does not exist keeps zeros."""
     space, images = SIZES[size], batches(SIZES[size])[0].images
-    reads = {name: lambda x: jnp.square(x).sum() for name in ("relu", "norm")}
-    tap = Tap(layer=lambda y, _: (y, jnp.square(y).sum()), cell=lambda y, _: (y, jnp.square(y).sum()), **reads)
+    size_of = lambda x: jnp.square(x).sum()  # noqa: E731
+    tap = Tap(layer=lambda y, _: (y, size_of(y)), cell=lambda y, _: (y, size_of(y)), relu=size_of, norm=size_of)
 
     def run(network: Any, params: Any) -> Any:
         read = network.forward(params, images, norm="batch", tap=tap)
@@ -125,7 +125,8 @@ def test_norm_modes_and_taps_equal_those_of_the_discrete_network(size: str) -> N
         return read, logits, network.active(), network.relu_counts()
 
     with jax.enable_x64(True):
-        params, program = params_of(space), jax.jit(lambda genes, params: run(space.network(genes), params))
+        params = params_of(space)
+        program: Any = jax.jit(lambda genes, params: run(space.network(genes), params))
         for genes in GENOTYPES.values():
             ours, modes, there, (once, hooks) = jax.device_get(program(jnp.asarray(genes, jnp.int32), params))
             network = space.network(genes)
@@ -263,7 +264,8 @@ def test_the_memory_of_a_pass_does_not_grow_with_the_cells_of_a_run() -> None:
         params = jax.eval_shape(space.program.init, jax.random.key(0))
         run = jax.jit(lambda g, p, x: space.network(g).forward(p, x, norm="batch").logits)
         images = jax.ShapeDtypeStruct((64, 8, 8, 3), jnp.float32)
-        return run.lower(genes, params, images).compile().memory_analysis().temp_size_in_bytes
+        plan: Any = run.lower(genes, params, images).compile().memory_analysis()
+        return plan.temp_size_in_bytes
 
     assert temporaries(12) < 1.2 * temporaries(6)
 

@@ -133,13 +133,16 @@ class Darts:
             raise JaxzcError(
                 f"darts: init was given {len(arch)} architectures: expected one, as in space.init(key, 'torch', arch), or none"
             )
-        return (self.network(arch[0]) if arch else self.program).init(key, initialiser)
+        return self._discrete(arch[0]).init(key, initialiser) if arch else self.program.init(key, initialiser)
 
     def network(self, arch: Any) -> DiscreteNetwork | ProgramNetwork:
         """The network of one architecture: genes `[32]` as Python ints or a numpy array give the discrete network, a JAX array (traced or
         not) the program's."""
         if isinstance(arch, jax.Array):
             return self.program.network(arch)
+        return self._discrete(arch)
+
+    def _discrete(self, arch: Any) -> DiscreteNetwork:
         return DiscreteNetwork(_blueprint(self, self.genotype(np.asarray(discrete_genes(arch)))))
 
     def discrete_params(self, params: Any, arch: Any) -> Any:

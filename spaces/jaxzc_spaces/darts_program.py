@@ -5,7 +5,7 @@ where their inputs come from: those that come from before the run, which are of 
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -90,10 +90,10 @@ class Run(nnx.Module):
 
     def __call__(self, older: Array, newer: Array, steps: Plan, p: Pass, perturb: Any, shifts: Any) -> tuple[Array, Array, Kept]:
         """The outputs of the last two cells, and what was kept. perturb: by slot; shifts: of the cells' outputs."""
-        tap = p.tap
+        norm, tap = cast(Norm, p.norm), p.tap
         p.cell = self.first
         given = [self.pre0(older, p), self.pre1(newer, p)]
-        run = loop(branches(p.norm, tap, self.reduction))  # pyright: ignore[reportArgumentType]
+        run = loop(branches(norm, tap, self.reduction))
 
         def cell(s0: Array, s1: Array, arguments: Any, shift: Any) -> Any:
             full, (b, h, w, c) = None, s0.shape
@@ -111,20 +111,20 @@ class Run(nnx.Module):
         if self.count == 1:
             y, kept, kept_map = cell(*given, *jax.tree.map(lambda a: a[0], inputs))
             older, newer = p.rescale(newer, y)
-            return older, newer, self.collected(*jax.tree.map(lambda a: a[None], (kept, {}, kept_map)), p)
+            return older, newer, self.collected(jax.tree.map(lambda a: a[None], (kept, {}, kept_map)), tap)
         p.cell = self.first + 1
         given.append(self.second(newer, p))
 
         def step(carry: Any, x: Any) -> Any:
             older, newer, given, exponent = carry
             number, (arguments, shift), inner0, inner1 = x
-            q = Pass(p.norm, tap)
+            q = Pass(norm, tap)
             q.exponent = exponent
             # The first cell has both inputs from outside, the second the older one.
-            s1, kept1 = entered(q, number == 0, given[1], newer, inner1)
+            s1, kept1 = entered(norm, tap, number == 0, given[1], newer, inner1)
             s0, kept0 = jnp.where(number == 0, given[0], given[2]), None
             if inner0 is not None:
-                s0, kept0 = entered(q, number < 2, s0, older, inner0)
+                s0, kept0 = entered(norm, tap, number < 2, s0, older, inner0)
             y, kept, kept_map = cell(s0, s1, arguments, shift)
             older, newer, *given = q.rescale(newer, y, *given)
             return (older, newer, given, q.exponent), (kept, {"inner0": kept0, "inner1": kept1}, kept_map)
@@ -132,31 +132,32 @@ class Run(nnx.Module):
         nothing = jnp.zeros((*given[0].shape[:-1], NODES * self.c), given[0].dtype)
         xs = jnp.arange(self.count), inputs, self.inner("inner0", perturb), self.inner("inner1", perturb)
         (older, newer, _, p.exponent), kept = lax.scan(step, (nothing, nothing, given, p.exponent), xs)
-        return older, newer, self.collected(*kept, p)
+        return older, newer, self.collected(kept, tap)
 
-    def collected(self, kept: dict[str, Any], inner: dict[str, Any], kept_map: Any, p: Pass) -> Kept:
-        """In the order of the groups."""
+    def collected(self, everything: Any, tap: Tap) -> Kept:
+        """In the order of the groups. everything: what was kept of the steps and of `inner0` and `inner1`, by name, and of the maps."""
+        kept, inner, kept_map = everything
         flat = {name: jax.tree.map(lambda a, n=name: a.reshape(-1, *a.shape[3 if n == "fr" else 2 :]), k) for name, k in kept.items()}
         outer = [jax.tree.map(lambda a, n=n: a[n:], inner[name]) for name, n in (("inner0", 2), ("inner1", 1)) if hasattr(self, name)]
         layers, relus, norms = [k[0] for k in outer], [k[1] for k in outer], [k[2] for k in outer]
-        if p.tap.layer is not None:
+        if tap.layer is not None:
             layers += [flat["dw"], flat["dw"], flat["pw"], *([flat["fr"]] if self.reduction else [])]
-        if p.tap.relu is not None:
+        if tap.relu is not None:
             relus += [flat["relu"], *([flat["full"]] if self.reduction else [])]
-        return Kept(layers, relus, [*norms, flat["norm"]] if p.tap.norm is not None else norms, [kept_map])
+        return Kept(layers, relus, [*norms, flat["norm"]] if tap.norm is not None else norms, [kept_map])
 
 
-def entered(p: Pass, outside: Array, given: Array, x: Array, own: Any) -> Any:
+def entered(norm: Norm, tap: Tap, outside: Array, given: Array, x: Array, own: Any) -> Any:
     """An input of a cell, and what was kept of its layer, ReLU and normalisation: `given` where it comes from outside the run, else x
     preprocessed."""
 
     def preprocess(given: Array, x: Array, own: Any) -> Any:
-        weights, bn, perturb = own
-        q = Pass(p.norm, p.tap, None if perturb is None else [perturb])
+        weights, (scale, bias), perturb = own
+        q = Pass(norm, tap, None if perturb is None else [perturb])
         y = conv(q.relu(x), weights, q)
         q.normalising(y)
         kept = [*(q.layers or [None]), *(q.relus or [None]), *(q.norms or [None])]
-        return normalise(y, *bn, p.norm), lax.stop_gradient(kept)  # pyright: ignore[reportArgumentType]
+        return normalise(y, scale, bias, norm), lax.stop_gradient(kept)
 
     zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(preprocess, given, x, own)[1])
     return lax.cond(outside, lambda given, x, own: (given, zeros), preprocess, given, x, own)

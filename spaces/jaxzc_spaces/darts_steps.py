@@ -125,7 +125,8 @@ def branches(norm: Norm, tap: Tap, reduction: bool) -> list[Branch]:
 
     def normalised(p: Pass, x: Array, bn: Any) -> Array:
         p.normalising(x)
-        return normalise(x, *((jnp.ones_like(x[0, 0, 0]), jnp.zeros_like(x[0, 0, 0])) if bn is None else bn), norm)
+        scale, bias = (jnp.ones_like(x[0, 0, 0]), jnp.zeros_like(x[0, 0, 0])) if bn is None else bn
+        return normalise(x, scale, bias, norm)
 
     def kept(p: Pass, relu: str, *layers: str) -> dict[str, Any]:
         found = ((layers, p.layers), ((relu,), p.relus), (("norm",), p.norms))
@@ -134,6 +135,7 @@ def branches(norm: Norm, tap: Tap, reduction: bool) -> list[Branch]:
     def convolution(strided: bool) -> Branch:
         def run(given: Inputs, reach: Array, dilation: Array) -> Any:
             own, x = given.arguments["steps"], given.full if strided else given.x
+            assert x is not None
             wide = reach == 2
             small = jnp.pad(own["dw3"], ((1, 1), (1, 1), (0, 0), (0, 0)))
             perturb = own["perturb"]
@@ -152,6 +154,7 @@ def branches(norm: Norm, tap: Tap, reduction: bool) -> list[Branch]:
         edge = given.arguments["edges"]
         perturb = edge["perturb"]
         p = Pass(norm, tap, None if perturb is None else [jax.tree.map(lambda a, k=k: a[k], perturb) for k in range(2)])
+        assert given.full is not None
         x = p.relu(given.full)
         y = jnp.concatenate([p.layer(edge["fr"], halved(a) @ edge["fr"][k, 0, 0]) for k, a in enumerate((x, shifted(x)))], -1)
         out = normalised(p, y, given.arguments["steps"]["bn"])
