@@ -48,7 +48,7 @@ SLOW = {
     "mobilenetv2_zen",
     "resnet_zen",
 }
-"""Spaces whose genes are static, so that every architecture here is a program of its own, and two whose programs compile for minutes."""
+"""Spaces whose genes are static, so that every architecture here is a program of its own, and three whose programs compile for minutes."""
 
 EVERYTHING = {"nasbench201"}
 """Spaces on which all proxies are tried; on the others the founding ones, which take half the time to compile."""

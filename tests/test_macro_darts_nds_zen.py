@@ -55,6 +55,8 @@ def test_strings_and_vectors_are_inverse(space: Any) -> None:
 
 
 def test_every_gene_is_static(space: Any) -> None:
+    if space.name == "darts":
+        pytest.skip("its genotypes share a program")
     assert space.static_genes == tuple(range(len(space.choices)))
 
 
@@ -98,6 +100,8 @@ def test_what_is_no_architecture_is_quoted(space: Any, text: Any) -> None:
 def test_networks_are_not_traced_and_init_needs_the_architecture(space: Any) -> None:
     import jax
 
+    if space.name == "darts":
+        pytest.skip("its genotypes share a program")
     with pytest.raises(JaxzcError, match="traced genes"):
         jax.eval_shape(lambda genes: space.network(genes), jax.ShapeDtypeStruct((len(space.choices),), np.int32))
     with pytest.raises(JaxzcError, match="init needs the architecture"):

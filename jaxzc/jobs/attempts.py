@@ -88,7 +88,7 @@ class Attempts:
         if not units or not has_programs(self.scorer.space):
             return units
         keys = program_keys(self.scorer.space, np.stack([unit.arch for unit in units]))
-        return [units[place] for place in np.lexsort(keys.T[::-1])]
+        return [units[place] for place in np.lexsort(keys.T[::-1])] if keys.shape[1] else units
 
     def _scorer(self, seed: int) -> SpaceScorer:
         if seed not in self._of_seed:

@@ -2,7 +2,11 @@
 
 >>> space = Darts(channels=36, cells=20, image_shape=(32, 32, 3), classes=10)
 >>> arch = space.parse("Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=[2, 3, 4, 5], reduce=..., reduce_concat=...)")
->>> params = space.init(jax.random.key(0), "torch", arch)
+>>> params = space.init(jax.random.key(0), "torch")       # of the program: serve every genotype
+>>> space.network(jnp.asarray(arch)).forward(params, images, norm="batch").logits
+
+All genotypes of one size are one program, in which operations and inputs are data (`darts_program`). Genes that are Python ints give the
+discrete network, whose parameters have the authors' names: `space.init(key, "torch", arch)`.
 """
 
 import ast
@@ -10,11 +14,13 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
+import jax
 import numpy as np
 
-from jaxzc.types import Counts, JaxzcError
+from jaxzc.types import Array, Counts, JaxzcError
 from jaxzc_spaces import genotype_counts
-from jaxzc_spaces.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint, discrete_genes
+from jaxzc_spaces.darts_shared import Program, ProgramNetwork, discrete_params, program
+from jaxzc_spaces.discrete import Blueprint, DiscreteNetwork, blueprint, discrete_genes
 from jaxzc_spaces.genotype_cells import GenotypeNet
 from jaxzc_spaces.genotypes import Encoding, Genotype
 from jaxzc_spaces.sizes import check_images, check_positive
@@ -33,7 +39,7 @@ NODES = 4
 
 
 @dataclass(frozen=True)
-class Darts(OneNetworkEach):
+class Darts:
     """DARTS: two cells of four nodes, each the sum of two of seven operations on different earlier states.
 
     The fields are the network; the defaults are NAS-Bench-301's size. The DARTS paper evaluates at channels=36, cells=20 (CIFAR) and
@@ -113,9 +119,35 @@ class Darts(OneNetworkEach):
 
     # Networks.
 
-    def network(self, arch: Any) -> DiscreteNetwork:
-        """The discrete network of genes `[32]` (no tracers)."""
+    def program_keys(self, archs: np.ndarray) -> np.ndarray:
+        """Int64 `[n, 0]`: all architectures share one program."""
+        return np.zeros((len(archs), 0), np.int64)
+
+    @property
+    def program(self) -> Program:
+        return program(self.channels, self.cells, self.classes, self.image_shape, self.stem, self.affine, self.auxiliary)
+
+    def init(self, key: Array, initialiser: str = "torch", *arch: Any) -> Any:
+        """Parameters (nested dict of float32 arrays) of the program, or of the discrete network of the architecture given."""
+        if len(arch) > 1:
+            raise JaxzcError(
+                f"darts: init was given {len(arch)} architectures: expected one, as in space.init(key, 'torch', arch), or none"
+            )
+        return self._discrete(arch[0]).init(key, initialiser) if arch else self.program.init(key, initialiser)
+
+    def network(self, arch: Any) -> DiscreteNetwork | ProgramNetwork:
+        """The network of one architecture: genes `[32]` as Python ints or a numpy array give the discrete network, a JAX array (traced or
+        not) the program's."""
+        if isinstance(arch, jax.Array):
+            return self.program.network(arch)
+        return self._discrete(arch)
+
+    def _discrete(self, arch: Any) -> DiscreteNetwork:
         return DiscreteNetwork(_blueprint(self, self.genotype(np.asarray(discrete_genes(arch)))))
+
+    def discrete_params(self, params: Any, arch: Any) -> Any:
+        """The parameters of the discrete network of genes `[32]` (ints), cut from those `params` of the program."""
+        return discrete_params(self.program, params, arch)
 
 
 @lru_cache(maxsize=64)
