@@ -47,7 +47,9 @@ def darts_string(config: dict[str, Any]) -> str:
 def darts(config: dict[str, Any], image_shape: tuple[int, int, int] = (16, 16, 3)) -> tuple[DiscreteNetwork, Counts]:
     space = Darts(config["C"], config["layers"], image_shape=image_shape)
     arch = space.parse(darts_string(config))
-    return space.network(arch), space.counts(arch)
+    network = space.network(arch)
+    assert isinstance(network, DiscreteNetwork)
+    return network, space.counts(arch)
 
 
 def nds(config: dict[str, Any]) -> tuple[DiscreteNetwork, Counts]:
@@ -188,6 +190,7 @@ def test_auxiliary_classifier_of_darts(index: int) -> None:
     plain, counts = darts(config, (32, 32, 3))
     arch = space.parse(darts_string(config))
     network = space.network(arch)
+    assert isinstance(network, DiscreteNetwork)
     assert counts.params.item() == facts["params"]
     assert counts.flops.item() == facts["macs_eval"]
     both = space.counts(arch)
