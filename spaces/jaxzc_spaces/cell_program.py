@@ -22,6 +22,7 @@ from jax import lax
 
 from jaxzc_spaces.edge_ops import ZERO, Convolution, Fixed, Operation
 from jaxzc_spaces.edge_program import Chosen, Edges, Post, call, edge_pull, edge_value, known
+from jaxzc_spaces.stacked import at, put, zeros
 
 Array = jax.Array
 Wiring = Sequence[tuple[int, int]]
@@ -87,7 +88,7 @@ def discrete_graph(operations: Sequence[Operation], wiring: Wiring, post: Post) 
     def outputs(genes: Sequence[int], start: Array, edges: Edges) -> tuple[list[Array], Any]:
         nodes, all_kept = list(start), []
         for e, (source, target) in enumerate(wiring):
-            out, _, kept = edge_value(known(operations[genes[e]]), post, nodes[source], _at(edges, e))
+            out, _, kept = edge_value(known(operations[genes[e]]), post, nodes[source], at(edges, e))
             nodes[target] = nodes[target] + out
             all_kept.append(kept)
         return nodes, lax.stop_gradient(jax.tree.map(lambda *a: jnp.stack(a), *all_kept))
@@ -116,8 +117,8 @@ class _Loop:
         count = there.sum()
 
         def step(i: Array, carry: Any) -> Any:
-            e = _at(order, count - 1 - i if backwards else i)
-            gene = _at(genes, e)
+            e = at(order, count - 1 - i if backwards else i)
+            gene = at(genes, e)
             chosen = Chosen(self.convolutions, jnp.asarray(self.which, jnp.int32)[gene])
             operations = [*self.fixed, chosen]
             branch = jnp.asarray(self.branch, jnp.int32)[gene]
@@ -126,21 +127,21 @@ class _Loop:
         return lax.fori_loop(0, count, step, carry)
 
     def ends(self, e: Array) -> tuple[Array, Array]:
-        return _at(jnp.asarray(self.sources), e), _at(jnp.asarray(self.targets), e)
+        return at(jnp.asarray(self.sources), e), at(jnp.asarray(self.targets), e)
 
     def value(self, genes: Array, start: Array, edges: Edges) -> tuple[Array, Array, Any]:
         def visit(switch: Any, e: Array, source: Array, target: Array, carry: Any) -> Any:
             nodes, ys, kept = carry
 
             def on_edge(operation: Operation) -> Any:
-                out, y, kept = edge_value(operation, self.post, _at(nodes, source), _at(edges, e))
-                return _at(nodes, target) + out, y, kept
+                out, y, kept = edge_value(operation, self.post, at(nodes, source), at(edges, e))
+                return at(nodes, target) + out, y, kept
 
             node, y, kept_here = switch(on_edge)
-            return _set(nodes, target, node), _set(ys, e, y), _set(kept, e, kept_here)
+            return put(nodes, target, node), put(ys, e, y), put(kept, e, kept_here)
 
-        shapes = jax.eval_shape(lambda x, edge: edge_value(ZERO, self.post, x, edge), start[0], _at(edges, 0))
-        return self.over(genes, visit, (start, *(_zeros(s, len(genes)) for s in shapes[1:])))
+        shapes = jax.eval_shape(lambda x, edge: edge_value(ZERO, self.post, x, edge), start[0], at(edges, 0))
+        return self.over(genes, visit, (start, *(zeros(s, len(genes)) for s in shapes[1:])))
 
     def pull(self, weights: bool, genes: Array, nodes: Array, edges: Edges, ys: Array, cts: Array, ct_ys: Any) -> tuple[Array, Edges]:
         """Cotangents of all nodes, and of the edges."""
@@ -149,12 +150,12 @@ class _Loop:
             cts, d_edges = carry
 
             def on_edge(operation: Operation) -> Any:
-                x, ct = _at(nodes, source), _at(cts, target)
-                dx, d_edge = edge_pull(operation, self.post, weights, x, _at(edges, e), _at(ys, e), ct, _at(ct_ys, e))
-                return _at(cts, source) + dx, d_edge
+                x, ct = at(nodes, source), at(cts, target)
+                dx, d_edge = edge_pull(operation, self.post, weights, x, at(edges, e), at(ys, e), ct, at(ct_ys, e))
+                return at(cts, source) + dx, d_edge
 
             ct, d_edge = switch(on_edge)
-            return _set(cts, source, ct), _set(d_edges, e, d_edge)
+            return put(cts, source, ct), put(d_edges, e, d_edge)
 
         return self.over(genes, visit, (cts, jax.tree.map(jnp.zeros_like, edges)), backwards=True)
 
@@ -169,12 +170,12 @@ class _Loop:
                 def pull(*arguments: Any) -> Any:
                     return edge_pull(operation, self.post, weights, *arguments)
 
-                arguments = _at(nodes, source), _at(edges, e), _at(ys, e), _at(cts, target), _at(ct_ys, e)
-                dx, d_edge, dy, d_ct, d_ct_y = jax.vjp(pull, *arguments)[1]((_at(us, source), _at(u_edges, e)))
-                return _at(us, target) + d_ct, _at(d_nodes, source) + dx, d_edge, dy, d_ct_y
+                arguments = at(nodes, source), at(edges, e), at(ys, e), at(cts, target), at(ct_ys, e)
+                dx, d_edge, dy, d_ct, d_ct_y = jax.vjp(pull, *arguments)[1]((at(us, source), at(u_edges, e)))
+                return at(us, target) + d_ct, at(d_nodes, source) + dx, d_edge, dy, d_ct_y
 
             u, d_node, d_edge, dy, d_ct_y = switch(on_edge)
-            return _set(us, target, u), _set(d_nodes, source, d_node), *_set((d_edges, d_ys, d_ct_ys), e, (d_edge, dy, d_ct_y))
+            return put(us, target, u), put(d_nodes, source, d_node), *put((d_edges, d_ys, d_ct_ys), e, (d_edge, dy, d_ct_y))
 
         zeros = jax.tree.map(jnp.zeros_like, (nodes, edges, ys, ct_ys))
         us, d_nodes, d_edges, d_ys, d_ct_ys = self.over(genes, visit, (us, *zeros))
@@ -192,21 +193,6 @@ def _pull(loop: _Loop, weights: bool) -> Any:
     pull = jax.custom_vjp(lambda *arguments: loop.pull(weights, *arguments))
     pull.defvjp(forward, lambda residuals, cotangents: (None, *loop.second(weights, residuals, *cotangents)))
     return pull
-
-
-# Indices are never negative and always inside: saying so saves half of the program's lines, most of them from `array[index]`.
-
-
-def _at(tree: Any, e: Any) -> Any:
-    return jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, e, keepdims=False, allow_negative_indices=False), tree)
-
-
-def _set(tree: Any, e: Array, values: Any) -> Any:
-    return jax.tree.map(lambda a, b: lax.dynamic_update_index_in_dim(a, b, e, 0, allow_negative_indices=False), tree, values)
-
-
-def _zeros(shapes: Any, count: int) -> Any:
-    return jax.tree.map(lambda a: jnp.zeros((count, *a.shape), a.dtype), shapes)
 
 
 def _is_zero(cotangent: Any) -> bool:

@@ -17,6 +17,7 @@ from jax import lax
 
 from jaxzc.types import Array
 from jaxzc_spaces.darts_steps import Branch, Inputs
+from jaxzc_spaces.stacked import at, put, zeros
 
 EDGES, NODES = 8, 4
 STEPS = 2 * EDGES
@@ -69,16 +70,16 @@ def loop(choices: Sequence[Branch]) -> Callable[..., tuple[Array, dict[str, Any]
         shapes: dict[str, Any] = {}
         for branch in choices:
             shapes |= jax.eval_shape(branch, _read(plan, start, full, arguments, 0), plan.reach[0], plan.dilation[0])[1]
-        zeros = _zeros(shapes)
+        nothing = zeros(shapes)
 
         def visit(s: Array, carry: Any) -> Any:
             states, kept = carry
-            run = [lambda *args, b=branch: _filled(b(*args), zeros) for branch in choices]
+            run = [lambda *args, b=branch: _filled(b(*args), nothing) for branch in choices]
             out, made = _switch(plan, s, run, _read(plan, states, full, arguments, s), *_shape(plan, s))
-            put = {name: _set(kept[name], s // 2 if name == "fr" else s, made[name]) for name in kept}
-            return _add(states, _at(plan.target, s), out), put
+            now = {name: put(kept[name], s // 2 if name == "fr" else s, made[name]) for name in kept}
+            return _add(states, at(plan.target, s), out), now
 
-        kept = {name: _zeros(shape, EDGES if name == "fr" else STEPS) for name, shape in shapes.items()}
+        kept = {name: zeros(shape, EDGES if name == "fr" else STEPS) for name, shape in shapes.items()}
         return _over(plan, visit, (start, kept))
 
     def pulls(plan: Plan, s: Array) -> list[Any]:
@@ -89,7 +90,7 @@ def loop(choices: Sequence[Branch]) -> Callable[..., tuple[Array, dict[str, Any]
         """Cotangents of all states, of the inputs of twice the size and of the arguments."""
 
         def visit(s: Array, carry: Any) -> Any:
-            d: Inputs = _switch(plan, s, pulls(plan, s), _read(plan, states, full, arguments, s), _at(carry[0], _at(plan.target, s)))
+            d: Inputs = _switch(plan, s, pulls(plan, s), _read(plan, states, full, arguments, s), at(carry[0], at(plan.target, s)))
             return _accumulated(plan, s, carry, d)
 
         return _over(plan, visit, (cts, *jax.tree.map(jnp.zeros_like, (full, arguments))), backwards=True)
@@ -102,9 +103,9 @@ def loop(choices: Sequence[Branch]) -> Callable[..., tuple[Array, dict[str, Any]
         def visit(s: Array, carry: Any) -> Any:
             of_states, made = carry
             run = [lambda given, ct, u, f=f: jax.vjp(f, given, ct)[1](u) for f in pulls(plan, s)]
-            target, given = _at(plan.target, s), _read(plan, states, full, arguments, s)
+            target, given = at(plan.target, s), _read(plan, states, full, arguments, s)
             u = _read(plan, of_states, of_full, of_arguments, s)
-            d, d_ct = _switch(plan, s, run, given, _at(cts, target), u)
+            d, d_ct = _switch(plan, s, run, given, at(cts, target), u)
             return _add(of_states, target, d_ct), _accumulated(plan, s, made, d)
 
         of_states, made = _over(plan, visit, (of_states, jax.tree.map(jnp.zeros_like, (states, full, arguments))))
@@ -133,46 +134,34 @@ def loop(choices: Sequence[Branch]) -> Callable[..., tuple[Array, dict[str, Any]
 def _over(plan: Plan, visit: Callable[[Array, Any], Any], carry: Any, backwards: bool = False) -> Any:
     """`carry = visit(s, carry)` for every step s that is there, in order or backwards."""
     order, count = jnp.argsort(1 - plan.there, stable=True), plan.there.sum()
-    return lax.fori_loop(0, count, lambda i, carry: visit(_at(order, count - 1 - i if backwards else i), carry), carry)
+    return lax.fori_loop(0, count, lambda i, carry: visit(at(order, count - 1 - i if backwards else i), carry), carry)
 
 
 def _switch(plan: Plan, s: Array, choices: Sequence[Any], *args: Any) -> Any:
-    return lax.switch(_at(plan.operation, s) + 4 * _at(plan.strided, s), choices, *args)
+    return lax.switch(at(plan.operation, s) + 4 * at(plan.strided, s), choices, *args)
 
 
 def _shape(plan: Plan, s: Any) -> tuple[Array, Array]:
-    return _at(plan.reach, s), _at(plan.dilation, s)
+    return at(plan.reach, s), at(plan.dilation, s)
 
 
 def _read(plan: Plan, states: Array, full: Any, arguments: Any, s: Any) -> Inputs:
-    source, own = _at(plan.source, s), {"steps": _at(arguments["steps"], s), "edges": _at(arguments["edges"], s // 2)}
-    return Inputs(_at(states, source), _at(full, jnp.minimum(source, 1)), own)
+    source, own = at(plan.source, s), {"steps": at(arguments["steps"], s), "edges": at(arguments["edges"], s // 2)}
+    return Inputs(at(states, source), at(full, jnp.minimum(source, 1)), own)
 
 
 def _accumulated(plan: Plan, s: Array, carry: Any, d: Inputs) -> Any:
     """Cotangents (states, full, arguments) with those of step s."""
     states, full, arguments = carry
-    source = _at(plan.source, s)
-    own = {name: _set(arguments[name], s // (2 if name == "edges" else 1), d.arguments[name]) for name in arguments}
+    source = at(plan.source, s)
+    own = {name: put(arguments[name], s // (2 if name == "edges" else 1), d.arguments[name]) for name in arguments}
     return _add(states, source, d.x), None if full is None else _add(full, jnp.minimum(source, 1), d.full), own
 
 
-def _filled(made: Any, zeros: dict[str, Any]) -> Any:
+def _filled(made: Any, nothing: dict[str, Any]) -> Any:
     out, kept = made
-    return out, zeros | kept
-
-
-def _zeros(shapes: Any, count: int | None = None) -> Any:
-    return jax.tree.map(lambda a: jnp.zeros(a.shape if count is None else (count, *a.shape), a.dtype), shapes)
-
-
-def _at(tree: Any, i: Any) -> Any:
-    return jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, i, keepdims=False, allow_negative_indices=False), tree)
-
-
-def _set(tree: Any, i: Any, values: Any) -> Any:
-    return jax.tree.map(lambda a, b: lax.dynamic_update_index_in_dim(a, b, i, 0, allow_negative_indices=False), tree, values)
+    return out, nothing | kept
 
 
 def _add(states: Array, i: Any, value: Any) -> Array:
-    return _set(states, i, _at(states, i) + value)
+    return put(states, i, at(states, i) + value)

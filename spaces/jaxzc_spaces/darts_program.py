@@ -15,9 +15,10 @@ from jax import lax
 from jaxzc.types import Array, Forward, Norm, Tap
 from jaxzc_spaces.darts_loop import EDGES, NODES, STATES, STEPS, Plan, loop, plan
 from jaxzc_spaces.darts_steps import branches
-from jaxzc_spaces.genotype_cells import Auxiliary, CifarStem, FactorizedReduce, ImageNetStem0, ReLUConvBN
+from jaxzc_spaces.genotype_cells import Auxiliary, FactorizedReduce, ReLUConvBN, add_stem, through_stem
 from jaxzc_spaces.layers import Head, Pass, conv, kernel
-from jaxzc_spaces.nasbench201_cells import NO_TAP, normalise
+from jaxzc_spaces.nasbench201_cells import NO_TAP, Norm2d, normalise
+from jaxzc_spaces.stacked import at, zeros
 
 
 class Kept(NamedTuple):
@@ -27,16 +28,6 @@ class Kept(NamedTuple):
     relus: list[Any]
     norms: list[Any]
     maps: list[Any]
-
-
-class Affine(nnx.Module):
-    """Scale and bias of batch normalisations; leading axes stack layers."""
-
-    def __init__(self, *shape: int):
-        self.scale, self.bias = nnx.Param(jnp.ones(shape, jnp.float32)), nnx.Param(jnp.zeros(shape, jnp.float32))
-
-    def leaves(self) -> tuple[Array, Array]:
-        return self.scale[...], self.bias[...]
 
 
 class Run(nnx.Module):
@@ -51,13 +42,13 @@ class Run(nnx.Module):
         self.pre1 = ReLUConvBN(widths[1], c)
         if count > 1:
             self.second = ReLUConvBN(widths[1], c)
-            self.inner1, self.inner1_bn = kernel(count - 1, 1, 1, NODES * c, c), Affine(count - 1, c)
+            self.inner1, self.inner1_bn = kernel(count - 1, 1, 1, NODES * c, c), Norm2d(count - 1, c)
         if count > 2:
-            self.inner0, self.inner0_bn = kernel(count - 2, 1, 1, NODES * c, c), Affine(count - 2, c)
+            self.inner0, self.inner0_bn = kernel(count - 2, 1, 1, NODES * c, c), Norm2d(count - 2, c)
         self.dw3, self.dw5 = kernel(count, STEPS, 3, 3, 1, c), kernel(count, STEPS, 5, 5, 1, c)
         self.pw = kernel(count, STEPS, 1, 1, c, c)
         if affine:
-            self.bn = Affine(count, STEPS, c)
+            self.bn = Norm2d(count, STEPS, c)
         if reduction:
             self.fr = kernel(count, EDGES, 2, 1, 1, c, c // 2)
 
@@ -159,8 +150,8 @@ def entered(norm: Norm, tap: Tap, outside: Array, given: Array, x: Array, own: A
         kept = [*(q.layers or [None]), *(q.relus or [None]), *(q.norms or [None])]
         return normalise(y, scale, bias, norm), lax.stop_gradient(kept)
 
-    zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(preprocess, given, x, own)[1])
-    return lax.cond(outside, lambda given, x, own: (given, zeros), preprocess, given, x, own)
+    nothing = zeros(jax.eval_shape(preprocess, given, x, own)[1])
+    return lax.cond(outside, lambda given, x, own: (given, nothing), preprocess, given, x, own)
 
 
 class ProgramNet(nnx.Module):
@@ -168,12 +159,7 @@ class ProgramNet(nnx.Module):
     of a run, auxiliary classifier, head) are groups of one layer each, in the order in which they run, and come first."""
 
     def __init__(self, channels: int, cells: int, classes: int, in_channels: int, stem: str, affine: bool, auxiliary: bool):
-        if stem == "cifar":
-            self.stem = CifarStem(in_channels, 3 * channels)
-            widths = (3 * channels, 3 * channels)
-        else:
-            self.stem0, self.stem1 = ImageNetStem0(in_channels, channels), ReLUConvBN(channels, channels, 3, 2, hooks=1)
-            widths = (channels, channels)
+        widths = add_stem(self, stem, in_channels, channels)
         reductions = (cells // 3, 2 * cells // 3)
         starts = sorted({0, *(n for r in reductions for n in (r, r + 1) if n < cells)})
         runs, c, reduced = [], channels, stem != "cifar"
@@ -213,8 +199,7 @@ class ProgramNet(nnx.Module):
         plans = [plan(jnp.asarray(genes).reshape(2, -1)[int(reduction)], reduction) for reduction in (False, True)]
         rest, made, last = None if perturb is None else list(perturb), Kept([], [], [], []), None
         shifts = p.tap.cell_perturb
-        older = newer = self.stem(x, p) if hasattr(self, "stem") else self.stem0(x, p)
-        newer = self.stem1(older, p) if hasattr(self, "stem1") else newer
+        older, newer = through_stem(self, x, p)
         if p.tap.cell is not None:
             newer, kept_map = p.tap.cell(newer, None if shifts is None else jax.tree.map(lambda a: a[0], shifts[0]))
             made.maps.append(jax.tree.map(lambda a: a[None], kept_map))
@@ -238,20 +223,16 @@ def last_relu(steps: Plan, inner: Any, kept: Sequence[Any], reduction: bool) -> 
     preprocessing of its newer input, the last of `inner`; with zeros where another of these is larger. kept: of the run's ReLUs."""
     of_steps = kept[-1 - reduction :]
     number = jnp.where(relu_steps(steps), jnp.arange(STEPS), -1).max()
-    which = jnp.where(number < 0, 0, 1 + _at(steps.strided, number))
+    which = jnp.where(number < 0, 0, 1 + at(steps.strided, jnp.maximum(number, 0)))
 
     def pick(*each: Array) -> Array:
-        found = [each[0][-1], *(_at(a[-STEPS:], number) for a in each[1:])]
+        found = [each[0][-1], *(at(a[-STEPS:], jnp.maximum(number, 0)) for a in each[1:])]
         shape = [max(sizes) for sizes in zip(*(a.shape for a in found), strict=True)]
         return lax.select_n(
             which, *(lax.pad(a, jnp.zeros((), a.dtype), [(0, n - m, 0) for m, n in zip(a.shape, shape, strict=True)]) for a in found)
         )[None]
 
     return jax.tree.map(pick, inner, *of_steps)
-
-
-def _at(a: Array, i: Array) -> Array:
-    return lax.dynamic_index_in_dim(a, jnp.maximum(i, 0), keepdims=False)
 
 
 def relu_steps(steps: Plan) -> Array:

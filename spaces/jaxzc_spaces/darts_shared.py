@@ -15,8 +15,8 @@ from jaxzc.types import Array, LayerGroup
 from jaxzc_spaces.darts_loop import DIL3, EDGES, SEP3, SEP5, SKIP, plan
 from jaxzc_spaces.darts_program import ProgramNet, relu_steps
 from jaxzc_spaces.layers import Pass
-from jaxzc_spaces.paths import leaf, with_leaves, with_parameters
-from jaxzc_spaces.shared_program import SharedNetwork
+from jaxzc_spaces.paths import leaf, with_leaves
+from jaxzc_spaces.shared_program import SharedNetwork, SharedProgram, at_start
 
 
 class _Recorder(Pass):
@@ -37,7 +37,7 @@ class _Recorder(Pass):
 
 
 @dataclass(frozen=True)
-class Program:
+class Program(SharedProgram):
     """The program of all genotypes at one size; its parameters serve all of them."""
 
     channels: int
@@ -54,16 +54,8 @@ class Program:
     def init(self, key: Array, initialiser: str = "torch") -> Any:
         return _init(self, initialiser, key)
 
-    def module(self, params: Any) -> ProgramNet:
-        """The NNX module with these parameters; call it with (images, genes)."""
-        return with_parameters(*self.structure, params)
-
     def make(self) -> ProgramNet:
         return ProgramNet(self.channels, self.cells, self.classes, self.image_shape[2], self.stem, self.affine, self.auxiliary)
-
-    @cached_property
-    def structure(self) -> tuple[Any, Any]:
-        return nnx.split(nnx.eval_shape(self.make))
 
     @cached_property
     def runs(self) -> Sequence[Any]:
@@ -107,11 +99,10 @@ program = lru_cache(maxsize=16)(Program)
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _init(program: Program, initialiser: str, key: Array) -> Any:
-    params = nnx.to_pure_dict(program.structure[1])
+    start = at_start(program.structure[1])
     biases = [g.name.removesuffix("kernel") + "bias" for g in program.groups if g.name.endswith("linear/kernel")]
-    sizes = [(leaf(params, path).size, leaf(params, path.removesuffix("bias") + "kernel").shape[0]) for path in biases]
+    sizes = [(leaf(start, path).size, leaf(start, path.removesuffix("bias") + "kernel").shape[0]) for path in biases]
     kernels, drawn = initialisers.draw(initialiser, key, program.groups, sizes)
-    start = jax.tree_util.tree_map_with_path(lambda path, a: jnp.full(a.shape, float(path[-1].key == "scale")), params)
     return with_leaves(start, {g.name: k for g, k in zip(program.groups, kernels, strict=True)} | dict(zip(biases, drawn, strict=True)))
 
 

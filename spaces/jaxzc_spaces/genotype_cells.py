@@ -150,6 +150,21 @@ class ImageNetStem0(nnx.Module):
         return self.bn1(conv(x, self.conv1, p, 2), p)
 
 
+def add_stem(net: Any, stem: str, in_channels: int, c: int) -> tuple[int, int]:
+    """Gives a network its `stem`, or `stem0` and `stem1` (ImageNet): the widths of the two inputs of the first cell, older and newer."""
+    if stem == "cifar":
+        net.stem = CifarStem(in_channels, 3 * c)
+        return 3 * c, 3 * c
+    net.stem0, net.stem1 = ImageNetStem0(in_channels, c), ReLUConvBN(c, c, 3, 2, hooks=1)
+    return c, c
+
+
+def through_stem(net: Any, x: Array, p: Pass) -> tuple[Array, Array]:
+    """The inputs of the first cell, older and newer."""
+    older = net.stem(x, p) if hasattr(net, "stem") else net.stem0(x, p)
+    return older, net.stem1(older, p) if hasattr(net, "stem1") else older
+
+
 class Auxiliary(nnx.Module):
     """DARTS's auxiliary classifier for CIFAR: it reads 8x8 maps, which mean pooling (5x5, stride 3) makes 2x2."""
 
@@ -177,12 +192,7 @@ class GenotypeNet(nnx.Module):
         self, genotype: Genotype, channels: int, cells: int, classes: int, in_channels: int, stem: str, affine: bool, auxiliary: bool
     ):
         self.cells, self.reductions = cells, (cells // 3, 2 * cells // 3)
-        if stem == "cifar":
-            self.stem = CifarStem(in_channels, 3 * channels)
-            widths = (3 * channels, 3 * channels)
-        else:
-            self.stem0, self.stem1 = ImageNetStem0(in_channels, channels), ReLUConvBN(channels, channels, 3, 2, hooks=1)
-            widths = (channels, channels)
+        widths = add_stem(self, stem, in_channels, channels)
         c, reduced = channels, stem != "cifar"
         for number in range(cells):
             reduction = number in self.reductions
@@ -196,9 +206,7 @@ class GenotypeNet(nnx.Module):
 
     def both(self, x: Array, p: Pass) -> tuple[Array, Array | None]:
         """Logits of the classifier and of the auxiliary one (None where there is none)."""
-        older = newer = self.stem(x, p) if hasattr(self, "stem") else self.stem0(x, p)
-        if hasattr(self, "stem1"):
-            newer = self.stem1(older, p)
+        older, newer = through_stem(self, x, p)
         newer = p.map(newer)
         auxiliary = None
         for number in range(self.cells):

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jax import lax
 
@@ -19,59 +18,11 @@ from jaxzc.numerics import power_of_two
 from jaxzc.types import Array, Forward, Norm, Tap
 from jaxzc_spaces import edge_ops
 from jaxzc_spaces.edge_program import Chosen
-from jaxzc_spaces.nasbench101_encoding import CONV3, EDGES, POOL, VERTICES
+from jaxzc_spaces.nasbench101_encoding import CONV3, POOL, VERTICES
+from jaxzc_spaces.nasbench101_layout import INTERIOR, OUTPUT, Cell, Layout, cell
 from jaxzc_spaces.nasbench101_net import max_pool2x2, max_pool3x3
 from jaxzc_spaces.nasbench201_cells import NO_TAP, Norm2d, Reader, kernel, normalise, rescale
-
-INTERIOR = tuple(range(1, VERTICES - 1))
-OUTPUT = VERTICES - 1
-PLACES = np.array([[[(x, y) == edge for y in range(VERTICES)] for x in range(VERTICES)] for edge in EDGES])
-"""Of each edge's gene, its place in the matrix, bool `[21, 7, 7]`."""
-
-
-class Cell(NamedTuple):
-    """A pruned cell, traced. edges: bool `[7, 7]`; live: bool `[7]`, whether a vertex is on a path from the input to the output; ops: int
-    `[7]`, -1 at both ends."""
-
-    edges: Array
-    live: Array
-    ops: Array
-
-
-def cell(genes: Array) -> Cell:
-    """The pruned cell of traced genes `[26]`; as `nasbench101_encoding.pruned`."""
-    edges = ((genes[: len(EDGES)] > 0)[:, None, None] & PLACES).any(0)
-    fed, feeds = jnp.arange(VERTICES) == 0, jnp.arange(VERTICES) == OUTPUT
-    for _ in range(VERTICES - 1):
-        fed, feeds = fed | (edges & fed[:, None]).any(0), feeds | (edges & feeds).any(1)
-    live = fed & feeds
-    return Cell(edges & live[:, None] & live, live, jnp.pad(genes[len(EDGES) :], 1, constant_values=-1))
-
-
-class Layout(NamedTuple):
-    """Shapes of one stack. parts: how many vertices share the output's `channels`; widths: channels of the interior vertices."""
-
-    parts: int
-    channels: int
-    widths: tuple[int, ...]
-
-    @property
-    def classes(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
-        """(width, the vertices that have it), widest first."""
-        return tuple((w, tuple(v for v in INTERIOR if self.width(v) == w)) for w in sorted(set(self.widths), reverse=True))
-
-    def width(self, vertex: int) -> int:
-        return self.widths[vertex - 1]
-
-    def place(self, vertex: int) -> tuple[int, int]:
-        """The vertex's class and its number there."""
-        return next((k, members.index(vertex)) for k, (_, members) in enumerate(self.classes) if vertex in members)
-
-    def slots(self) -> list[tuple[int, list[int]]]:
-        """Width and possible vertices of each part of the output."""
-        base, extra = divmod(self.channels, self.parts)
-        sizes = [base + (k < extra) for k in range(self.parts)]
-        return [(size, [v for v in INTERIOR if v > k and self.width(v) == size]) for k, size in enumerate(sizes)]
+from jaxzc_spaces.stacked import zeros
 
 
 class Setting(NamedTuple):
@@ -96,11 +47,7 @@ def block(setting: Setting, conv: Callable[[Array, Any], Array], x: Array, kerne
 
 def where_there(there: Array, run: Callable[..., Any], *operands: Any) -> Any:
     """`run(*operands)` where `there`, zeros elsewhere, at no cost."""
-    return lax.cond(there, run, lambda *operands: _zeros(jax.eval_shape(run, *operands)), *operands)
-
-
-def _zeros(shapes: Any) -> Any:
-    return jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
+    return lax.cond(there, run, lambda *operands: zeros(jax.eval_shape(run, *operands)), *operands)
 
 
 @jax.custom_vjp
@@ -136,7 +83,7 @@ def vertex(setting: Setting, there: Array, op: Array, x: Array, kernels: Any, bn
 
     kept = jax.eval_shape(conv, x, kernels, bn, perturb)[1]
     branch = jnp.where(there, jnp.where(op == POOL, 1, 2), 0)
-    branches = [lambda x, *_: (jnp.zeros_like(x), _zeros(kept)), lambda x, *_: (pool(x), _zeros(kept)), conv]
+    branches = [lambda x, *_: (jnp.zeros_like(x), zeros(kept)), lambda x, *_: (pool(x), zeros(kept)), conv]
     return lax.switch(branch, branches, x, kernels, bn, perturb)
 
 
@@ -185,8 +132,8 @@ class Modules(nnx.Module):
 
     def leaves(self) -> dict[str, Any]:
         named = {name: [a[...] for a in getattr(self, name)] for name in KINDS}
-        named |= {name: [(bn.scale[...], bn.bias[...]) for bn in getattr(self, name)] for name in ("proj_bn", "op_bn")}
-        return named | {"out": (self.out[...], (self.out_bn.scale[...], self.out_bn.bias[...]))}
+        named |= {name: [bn.leaves() for bn in getattr(self, name)] for name in ("proj_bn", "op_bn")}
+        return named | {"out": (self.out[...], self.out_bn.leaves())}
 
     def perturbations(self, perturb: Sequence[Any]) -> dict[str, Any]:
         """The perturbations of these layer groups with leading axes [modules, layers]."""
@@ -279,9 +226,3 @@ def _last_relu(cell: Cell, kept: Any) -> Any:
 
 def _padded(a: Array, like: Array) -> Array:
     return lax.pad(a, jnp.zeros((), a.dtype), [(0, n - m, 0) for m, n in zip(a.shape, like.shape, strict=True)])
-
-
-def layouts(key: Sequence[int], channels: int) -> list[Layout]:
-    """The three stacks of a row of `NasBench101.program_keys`."""
-    parts, *widths = key
-    return [Layout(parts, channels << stack, tuple(row)) for stack, row in enumerate(np.reshape(widths, (3, -1)).tolist())]

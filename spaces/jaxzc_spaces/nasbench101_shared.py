@@ -12,9 +12,10 @@ from flax import nnx
 
 from jaxzc.types import Array, JaxzcError, LayerGroup
 from jaxzc_spaces.nasbench101_encoding import CONV1, CONV3, POOL, VERTICES, cells, pruned, widths
-from jaxzc_spaces.nasbench101_program import INTERIOR, OUTPUT, ProgramNet, cell, layouts
-from jaxzc_spaces.paths import leaf, with_leaves, with_parameters
-from jaxzc_spaces.shared_program import SharedNetwork
+from jaxzc_spaces.nasbench101_layout import INTERIOR, OUTPUT, cell, layouts
+from jaxzc_spaces.nasbench101_program import ProgramNet
+from jaxzc_spaces.paths import leaf, with_leaves
+from jaxzc_spaces.shared_program import SharedNetwork, SharedProgram
 
 
 def program_keys(archs: Any, channels: int) -> np.ndarray:
@@ -40,7 +41,7 @@ def unreached(arch: Any) -> JaxzcError:
 
 
 @dataclass(frozen=True)
-class Program:
+class Program(SharedProgram):
     """The program of all cells with one key; its parameters serve all of them."""
 
     key: tuple[int, ...]
@@ -55,16 +56,8 @@ class Program:
     def init(self, key: Array, initialiser: str = "torch") -> Any:
         return _init(self, initialiser, key)
 
-    def module(self, params: Any) -> ProgramNet:
-        """The NNX module with these parameters; call it with (images, genes)."""
-        return with_parameters(*self.structure, params)
-
     def make(self) -> ProgramNet:
         return ProgramNet(layouts(self.key, self.channels), self.modules, self.classes, self.in_channels)
-
-    @cached_property
-    def structure(self) -> tuple[Any, Any]:
-        return nnx.split(nnx.eval_shape(self.make))
 
     @cached_property
     def runs(self) -> list[tuple[Any, list[int]]]:

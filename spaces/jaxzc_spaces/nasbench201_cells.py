@@ -73,6 +73,9 @@ class Norm2d(nnx.Module):
         self.bias = nnx.Param(jnp.zeros(shape, jnp.float32))
         self.eps = eps
 
+    def leaves(self) -> tuple[Array, Array]:
+        return self.scale[...], self.bias[...]
+
     def __call__(self, x: Array, norm: Norm, index: Any = ...) -> Array:
         return normalise(x, self.scale[index], self.bias[index], norm, self.eps)
 
@@ -92,7 +95,7 @@ class Cells(nnx.Module):
         The stage is one graph, except where every cell is followed by something: a rescaling without normalisation, or a tap."""
         count = self.conv1x1.shape[0]
         at_once = 1 if norm == "none" or tap.cell is not None else count
-        edges = Edges((self.conv1x1[...], self.conv3x3[...]), (self.bn.scale[...], self.bn.bias[...]), perturb)
+        edges = Edges((self.conv1x1[...], self.conv3x3[...]), self.bn.leaves(), perturb)
         edges = jax.tree.map(lambda a: a.reshape(count // at_once, at_once * 6, *a.shape[2:]), edges)
 
         def step(carry: tuple[Array, Array], inputs: tuple[Edges, Any]) -> Any:

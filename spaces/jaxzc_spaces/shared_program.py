@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -11,7 +12,7 @@ from flax import nnx
 from jaxzc import initialisers
 from jaxzc.types import Array, Forward, LayerGroup, Norm, Tap
 from jaxzc_spaces.nasbench201_cells import NO_TAP
-from jaxzc_spaces.paths import leaf, with_leaves
+from jaxzc_spaces.paths import leaf, with_leaves, with_parameters
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,26 @@ class SharedNetwork:
         """Parameters: kernels and the classifier's bias (`head_bias`) by the initialiser, normalisations with scale 1 and shift 0."""
         head = self.groups[-1]
         kernels, (head_bias,) = initialisers.draw(initialiser, key, self.groups, [(head.channels, head.fan_in)])
-        params = nnx.to_pure_dict(structure)
-        start = jax.tree_util.tree_map_with_path(lambda path, a: jnp.full(a.shape, float(path[-1].key == "scale"), a.dtype), params)
-        return self.with_weights(start, kernels) | {"head_bias": head_bias}
+        return self.with_weights(at_start(structure), kernels) | {"head_bias": head_bias}
+
+
+class SharedProgram:
+    """What the architectures of one program share: an NNX module (`make`), called with (images, genes, norm, tap)."""
+
+    def make(self) -> Any:
+        raise NotImplementedError
+
+    @cached_property
+    def structure(self) -> tuple[Any, Any]:
+        """The module taken apart, its parameters as shapes."""
+        return nnx.split(nnx.eval_shape(self.make))
+
+    def module(self, params: Any) -> Any:
+        """The NNX module with these parameters."""
+        return with_parameters(*self.structure, params)
+
+
+def at_start(structure: Any) -> Any:
+    """Parameters of which kernels and biases are still to be drawn: normalisations have scale 1 and shift 0, all else is 0."""
+    shapes = nnx.to_pure_dict(structure)
+    return jax.tree_util.tree_map_with_path(lambda path, a: jnp.full(a.shape, float(path[-1].key == "scale"), a.dtype), shapes)

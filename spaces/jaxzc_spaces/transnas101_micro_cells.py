@@ -82,10 +82,10 @@ class Widening(nnx.Module):
         entries = Entry(
             jnp.stack([jnp.asarray(arch[e]) for e in ENTERING]),
             (self.conv1x1_in[...], self.conv3x3_in[...], self.reduce_a[...], self.reduce_b[...]),
-            (self.bn_in.scale[...], self.bn_in.bias[...]),
+            self.bn_in.leaves(),
             perturb and perturb[:4],
         )
-        edges = Edges((self.conv1x1[...], self.conv3x3[...]), (self.bn.scale[...], self.bn.bias[...]), perturb and perturb[4:])
+        edges = Edges((self.conv1x1[...], self.conv3x3[...]), self.bn.leaves(), perturb and perturb[4:])
         post = Post(tap.layer, lambda y, bn: normalise(y, bn[0], bn[1], norm))
         genes = [arch[e] for e in INNER]
         if isinstance(arch[0], int):
