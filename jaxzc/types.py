@@ -143,7 +143,7 @@ class Space(Protocol):
         of these; `init` and `network` are given a tuple that holds Python ints at these positions and traced scalars elsewhere.
     program_keys: a method, archs int `[n, genes]` -> int array `[n, k]`: architectures with equal rows share a program (their networks
         have the same shapes, whatever their genes). `init` and `network` are then given `Keyed`, or the genes as Python ints for the
-        discrete network, whose parameters may be others.
+        discrete network, whose parameters may be others: `discrete_params(params, arch)` then cuts them out of the program's.
     """
 
     name: str
