@@ -17,7 +17,7 @@ from jaxzc import jobs
 from jaxzc.jobs import lease
 from jaxzc.jobs.keeper import Keeper, Stopped
 from jaxzc.jobs.lease import Lease
-from jaxzc.jobs.store import RemoteStore, Store
+from jaxzc.jobs.store import RemoteStore, Store, _beside
 from jaxzc.types import JaxzcError
 
 
@@ -131,7 +131,8 @@ def test_leases_that_cannot_be_read_are_stale(store: Store, content: bytes) -> N
     Lease(store, "0-of-1").take()
 
 
-def test_of_many_that_try_at_once_one_has_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("repetition", range(10))
+def test_of_many_that_try_at_once_one_has_it(tmp_path: Path, repetition: int) -> None:
     store = jobs.store(tmp_path)
     taken: list[int] = []
     refused: list[int] = []
@@ -151,6 +152,12 @@ def test_of_many_that_try_at_once_one_has_it(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert (len(taken), len(refused)) == (1, 7)
+
+
+def test_two_writers_of_one_process_create_files_of_their_own(tmp_path: Path) -> None:
+    with _beside(tmp_path / "a", b"1") as first, _beside(tmp_path / "a", b"2") as second:
+        assert (first.read_bytes(), second.read_bytes()) == (b"1", b"2")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_stores_agree(store: Store) -> None:

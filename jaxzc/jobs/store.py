@@ -6,6 +6,7 @@ Both give the same few promises: a file appears complete or not at all, and a na
 import contextlib
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -129,7 +130,8 @@ class LocalStore:
 @contextlib.contextmanager
 def _beside(path: Path, content: bytes) -> Iterator[Path]:
     """A complete file in the same directory, gone after the block."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    # Not named by process number: threads share one, and so may two machines that mount the directory.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.new")
     with replacing(temporary) as file:
         file.write(content)
     try:
