@@ -13,7 +13,7 @@ import logging
 import os
 import pickle
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import version
@@ -55,27 +55,17 @@ class Program:
         self.jitted, self.told, self.loaded = jax.jit(function), tell(parts), dict[str, Any]()
 
     def __call__(self, *args: Any) -> Any:
-        shapes = str(jax.tree.map(lambda a: (jnp.shape(a), str(jnp.result_type(a))), args)) + str(
-            [getattr(jax.config, f, None) for f in FLAGS]
-        )
+        shapes = str(jax.tree.map(lambda a: (jnp.shape(a), str(jnp.result_type(a))), args)) + str(settings())
         if shapes not in self.loaded:
             self.loaded[shapes] = made = self._read_or_make(shapes, args)
             memory.check(planned(made))
         return self.loaded[shapes](*args)
 
     def _read_or_make(self, shapes: str, args: Any) -> Any:
-        folder = _folder()
-        if folder is None or self.told is None:
+        if self.told is None:
             return self.jitted.lower(*args).compile()
-        path = folder / hashlib.sha256("\n".join((self.told, shapes, machine())).encode()).hexdigest()[:40]
-        return _read(path) or self._make(path, args)
-
-    def _make(self, path: Path, args: Any) -> Any:
-        with _fresh():
-            made = self.jitted.lower(*args).compile()
-        with contextlib.suppress(JaxzcError), replacing(path) as file:  # a full disk is no reason not to score
-            pickle.dump(serialize_executable.serialize(made), file)
-        return made
+        with own_cache() as folder:
+            return read_or_make(folder, f"{self.told}\n{shapes}", self.jitted, args)
 
     @property
     def memory(self) -> int:
@@ -87,6 +77,24 @@ class Program:
         return len(self.loaded)
 
 
+def settings() -> tuple[Any, ...]:
+    """Of JAX's configuration, what changes a program."""
+    return tuple(getattr(jax.config, flag, None) for flag in FLAGS)
+
+
+def read_or_make(folder: Path | None, told: str, jitted: Any, args: Sequence[Any]) -> Any:
+    """The executable of a jitted function for arguments like these, kept in `own_cache`'s folder under what tells it from all others."""
+    if folder is None:
+        return jitted.lower(*args).compile()
+    path = folder / hashlib.sha256("\n".join((told, machine())).encode()).hexdigest()[:40]
+    found = _read(path)
+    if found is None:
+        found = jitted.lower(*args).compile()
+        with contextlib.suppress(JaxzcError), replacing(path) as file:  # a full disk is no reason not to score
+            pickle.dump(serialize_executable.serialize(found), file)
+    return found
+
+
 def planned(executable: Any) -> int:
     """Bytes of an executable's arguments, results and temporaries, as the compiler has laid them out; 0 where it does not say."""
     plan = executable.memory_analysis()
@@ -95,14 +103,18 @@ def planned(executable: Any) -> int:
 
 
 @contextlib.contextmanager
-def _fresh() -> Iterator[None]:
-    """Without JAX's own cache: an executable that was read from it cannot be written again (XLA loses its functions), and one copy is
-    enough."""
+def own_cache() -> Iterator[Path | None]:
+    """The folder in which executables are kept, None without one; meanwhile JAX's own cache rests: an executable that was read from it
+    cannot be written again (XLA loses its functions), and one copy is enough."""
+    folder = _folder()
+    if folder is None:
+        yield None
+        return
     chosen = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
     try:
         jax.config.update("jax_compilation_cache_dir", None)
         compilation_cache.reset_cache()
-        yield
+        yield folder
     finally:
         jax.config.update("jax_compilation_cache_dir", chosen)
         compilation_cache.reset_cache()

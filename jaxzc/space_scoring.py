@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxzc.devices import CHUNK, mesh, spread
 from jaxzc.ingredients import RESOLVER
+from jaxzc.pieces import Pieced
 from jaxzc.programs import Program
 from jaxzc.scoring import Batches, Loss, checked_batches, counted_scores, cross_entropy, evaluate_proxies, only_counts, to_floats
 from jaxzc.selection import ProxySpec, select
@@ -77,6 +78,9 @@ class SpaceScorer:
     numbers); noise and the weights that some proxies draw anew follow the same rule. init: name of an initialiser. The batches are fixed
     for the scorer's life.
 
+    pieces: compile in pieces that other architectures have as well (`jaxzc.pieces`), where each has a program of its own and there is one
+    device; by default what the space says (`Space.by_pieces`).
+
     devices: how many of this process's devices share the architectures of `many`. chunk: how many of them one device takes at a time
     (default: 1 on a CPU, 16 elsewhere). Neither changes a score on a CPU, to the last bit; elsewhere rounding may.
 
@@ -95,6 +99,7 @@ class SpaceScorer:
         norm: Norm = "batch",
         devices: int = 1,
         chunk: int | None = None,
+        pieces: bool | None = None,
     ):
         if weights not in ("redrawn", "shared"):
             raise JaxzcError(f"weights={weights!r}: expected 'redrawn' (per architecture) or 'shared'")
@@ -106,9 +111,10 @@ class SpaceScorer:
         self.norm: Norm = norm
         self.mesh = mesh(devices)
         on_cpu = self.mesh.devices.flat[0].platform == "cpu"
-        self.chunk = chunk or (1 if on_cpu else CHUNK)
+        self.pieces = self.mesh.size == 1 and (getattr(space, "by_pieces", False) if pieces is None else pieces)
+        self.chunk = chunk or (1 if on_cpu or self.pieces else CHUNK)
         # XLA's convolutions for CPUs are 30 to 100 times slower in a loop or a batch of networks: one network a program there.
-        self.lanes = 1 if on_cpu else self.chunk
+        self.lanes = 1 if on_cpu or self.pieces else self.chunk
         self._programs: OrderedDict[tuple[int, ...], Programs] = OrderedDict()
         self._wide: OrderedDict[tuple[int, ...], Programs] = OrderedDict()
 
@@ -161,6 +167,8 @@ class SpaceScorer:
 
     def _compile(self, shared: tuple[int, ...]) -> Programs:
         draw, program = self._functions(shared)
+        if self.pieces:
+            return Programs(Pieced(draw), Pieced(program))
         made_of = (self.space, shared, self.weights, self.init, self.norm, self.loss, self.traced)
         return Programs(Program(draw, "draw", *made_of[:4]), Program(program, "score", *made_of))
 

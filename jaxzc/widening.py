@@ -6,6 +6,7 @@ the traced function becomes one primitive that turns 64-bit types on while it is
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -32,11 +33,24 @@ def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
         with jax.enable_x64(True):
             closed, shapes = jax.make_jaxpr(lambda *a: _cast(function(*_cast(a, jnp.float64)), dtype), return_shape=True)(*arguments)
         # What the function closes over may be traced, and comes in as an argument.
-        count = len(closed.consts)
-        results = _bind(lambda *a: eval_jaxpr(closed.jaxpr, a[:count], *a[count:]), [*closed.consts, *jax.tree.leaves(arguments)])
+        results = _bind(_Run(closed.jaxpr, len(closed.consts)), [*closed.consts, *jax.tree.leaves(arguments)])
         return jax.tree.unflatten(jax.tree.structure(shapes), results)
 
     return widened
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """A traced function, its constants first among its arguments. What it prints tells it from all others (see `jaxzc.pieces`)."""
+
+    jaxpr: Any
+    constants: int
+
+    def __call__(self, *values: Any) -> Sequence[Any]:
+        return eval_jaxpr(self.jaxpr, values[: self.constants], *values[self.constants :])
+
+    def __repr__(self) -> str:
+        return str(self.jaxpr)
 
 
 def _cast(tree: Any, dtype: Any) -> Any:

@@ -171,7 +171,7 @@ def run(
         values = [env[value] for value in op.inputs]
         if number in before:
             before[number](values)
-        outputs = _bind(op.eqn, values)
+        outputs = bind(op.eqn, values)
         if number in after:
             outputs = [after[number](outputs[0])]
         env.update(zip(op.outputs, outputs, strict=True))
@@ -180,7 +180,8 @@ def run(
     return [env[value] for value in program.outputs]
 
 
-def _bind(eqn: Any, values: Sequence[Any]) -> Sequence[Any]:
+def bind(eqn: Any, values: Sequence[Any]) -> Sequence[Any]:
+    """The results of one equation for these inputs."""
     bound = eqn.primitive.get_bind_params(eqn.params)
     functions, params = bound if isinstance(bound, tuple) else ((), bound)
     context = getattr(eqn, "ctx", None)

@@ -221,6 +221,8 @@ def _gathered(kept: Sequence[Any], groups: Sequence[Sequence[int]]) -> list[Any]
 class OneNetworkEach:
     """For spaces all of whose genes are static: every architecture has a network, parameters and a program of its own."""
 
+    by_pieces = True
+
     @property
     def static_genes(self: Any) -> tuple[int, ...]:
         return tuple(range(len(self.choices)))

@@ -1,0 +1,207 @@
+"""Functions compiled in pieces: the same numbers as compiled whole, and pieces shared where they compute the same."""
+
+import itertools
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxzc
+from jaxzc import pieces
+from jaxzc.networks.program import flatten
+from jaxzc.pieces import Pieced, cut
+from jaxzc.space_scoring import SpaceScorer
+from jaxzc.types import Array
+from jaxzc.widening import in_float64
+
+RNG = np.random.default_rng(0)
+IMAGES = jnp.asarray(RNG.standard_normal((2, 4, 4, 3)), jnp.float32)
+
+
+@pytest.fixture(autouse=True)
+def none_at_hand() -> Iterator[None]:
+    pieces._compiled.clear()
+    yield
+    pieces._compiled.clear()
+
+
+def kernels(*widths: int) -> list[Array]:
+    return [jnp.asarray(RNG.standard_normal((3, 3, a, b)), jnp.float32) for a, b in itertools.pairwise(widths)]
+
+
+def layer(x: Array, w: Array) -> Array:
+    y = jax.lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    return jax.nn.relu((y - y.mean((0, 1, 2))) / (1 + y.std((0, 1, 2))))
+
+
+def saliencies(ws: list[Array], x: Array) -> Array:
+    """Gradients of a chain of layers, summed over them: what ties all layers together."""
+
+    def loss(ws: list[Array]) -> Array:
+        y = x
+        for w in ws:
+            y = layer(y, w)
+        return jnp.square(y).mean()
+
+    return sum((jnp.abs(w * g).sum() for w, g in zip(ws, jax.grad(loss)(ws), strict=True)), jnp.zeros(()))
+
+
+def made_by(call: Callable[[], Any]) -> int:
+    """How many pieces it compiles."""
+    before = len(pieces._compiled)
+    call()
+    return len(pieces._compiled) - before
+
+
+def close(found: Any, wanted: Any) -> None:
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-6, atol=1e-6), found, wanted)
+
+
+def test_the_same_numbers_as_compiled_whole() -> None:
+    ws = kernels(3, 8, 8, 5)
+    close(Pieced(saliencies)(ws, IMAGES), jax.jit(saliencies)(ws, IMAGES))
+
+
+def test_layers_of_one_shape_are_compiled_once() -> None:
+    deep, deeper = kernels(3, 8, 8, 8, 5), kernels(3, 8, 8, 8, 8, 8, 5)
+    first = made_by(lambda: Pieced(saliencies)(deep, IMAGES))
+    assert made_by(lambda: Pieced(saliencies)(deeper, IMAGES)) <= 2, "the sum over the layers, and no layer"
+    assert first > 10
+    assert made_by(lambda: Pieced(saliencies)(deep, IMAGES)) == 0
+
+
+def test_a_new_width_changes_the_pieces_of_its_layers_only() -> None:
+    Pieced(saliencies)(kernels(3, 8, 8, 8, 5), IMAGES)
+    wider = made_by(lambda: Pieced(saliencies)(kernels(3, 8, 8, 8, 6), IMAGES))
+    all_new = made_by(lambda: Pieced(saliencies)(kernels(3, 9, 7, 10, 4), IMAGES))
+    assert 0 < wider < all_new / 2
+
+
+def test_scalars_that_come_back_into_the_arithmetic() -> None:
+    def rescaled(x: Array, w: Array) -> tuple[Array, Array]:
+        total = jnp.zeros(())
+        for _ in range(3):
+            x = layer(x, w)
+            size = jnp.abs(x).max()
+            x, total = x / (1 + size), total + jnp.log1p(size)
+        return x, total
+
+    (w,) = kernels(3, 3)
+    close(Pieced(rescaled)(IMAGES, w), jax.jit(rescaled)(IMAGES, w))
+
+
+def test_loops_branches_random_numbers_and_float64() -> None:
+    def mixed(key: Array, x: Array) -> Any:
+        noise = jax.random.normal(key, x.shape)
+        total, _ = jax.lax.scan(lambda carry, row: (carry + row, None), jnp.zeros(x.shape[1:]), x + noise)
+        chosen = jax.lax.cond(total.sum() > 0, jnp.sin, jnp.cos, total)
+        gram = chosen.reshape(-1, 3).T @ chosen.reshape(-1, 3) + jnp.eye(3)
+        return {"det": in_float64(jnp.linalg.det)(gram), "none": None, "same": x, "constant": jnp.arange(3)}
+
+    key = jax.random.key(1)
+    close(Pieced(mixed)(key, IMAGES), jax.jit(mixed)(key, IMAGES))
+    assert not any(name.startswith(pieces.ONCE) for name in pieces._compiled)
+
+
+def test_constants_count_by_their_values() -> None:
+    one, two = np.arange(8, dtype=np.float32), np.arange(8, dtype=np.float32) + 1
+    for table in (one, two):
+        close(Pieced(lambda x, table=table: x * table)(jnp.ones(8)), table)
+    assert len(pieces._compiled) == 2
+
+
+def test_what_cannot_be_told_is_not_shared() -> None:
+    for factor in (2.0, 3.0):
+        # A callback is known by its address.
+        call = Pieced(lambda x, factor=factor: jax.pure_callback(lambda a: np.asarray(a * factor), jax.typeof(x), x))
+        close(call(jnp.ones(3)), factor * np.ones(3))
+    assert all(name.startswith(pieces.ONCE) for name in pieces._compiled)
+
+
+def test_weak_types_and_dtypes_are_told_apart() -> None:
+    double = lambda x: x * 2  # noqa: E731
+    assert Pieced(double)(jnp.ones(3, jnp.int32)).dtype == jnp.int32
+    assert Pieced(double)(jnp.ones(3, jnp.float32)).dtype == jnp.float32
+    assert len(pieces._compiled) == 2
+
+
+def test_one_plan_for_each_choice_of_shapes() -> None:
+    call = Pieced(lambda x: x.sum())
+    for size in (3, 4, 3):
+        assert call(jnp.ones(size)) == size
+    assert call._cache_size() == 2
+
+
+def test_pieces_run_in_order_and_read_what_was_made() -> None:
+    program = flatten(jax.make_jaxpr(saliencies)(kernels(3, 8, 8, 5), IMAGES))
+    made = set(program.inputs)
+    for piece in cut(program):
+        assert made.issuperset(piece.inputs)
+        made.update(piece.outputs)
+    assert made.issuperset(program.outputs)
+    assert sum(len(piece.ops) for piece in cut(program)) == len(program.ops)
+
+
+def test_no_more_pieces_are_held_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "KEPT", 3)
+    ws = kernels(3, 8, 8, 5)
+    call = Pieced(saliencies)
+    first = call(ws, IMAGES)
+    assert len(pieces._compiled) == 3
+    close(call(ws, IMAGES), first)
+
+
+def test_memory_is_planned() -> None:
+    def wide(x: Array) -> Array:
+        return (jnp.broadcast_to(x, (1000, 1000)) @ jnp.ones((1000, 1000))).sum()
+
+    call = Pieced(wide)
+    assert call.memory == 0
+    call(jnp.ones(1000))
+    assert 8e6 <= call.memory < 40e6
+
+
+def test_a_value_that_several_outputs_are() -> None:
+    close(Pieced(lambda x: (x, x + 1, x))(jnp.ones(2)), (np.ones(2), 2 * np.ones(2), np.ones(2)))
+
+
+@pytest.mark.parametrize(("name", "proxies"), [("nasbench_macro", "snip,zico,jacob_cov"), ("resnet_zen", "synflow,tcet_snip")])
+def test_scores_of_a_space(name: str, proxies: str) -> None:
+    space = jaxzc.space(name, classes=10, image_shape=(8, 8, 3))
+    assert getattr(space, "by_pieces", False)
+    batches = [(RNG.standard_normal((4, 8, 8, 3)).astype(np.float32), RNG.integers(0, 10, 4)) for _ in range(2)]
+    archs = space.sample(np.random.default_rng(0), 1)
+    cut_up, whole = (list(SpaceScorer(space, batches, proxies, pieces=by).each(archs)) for by in (True, False))
+    for row, other in zip(cut_up, whole, strict=True):
+        for proxy, value in row.items():
+            assert value == pytest.approx(other[proxy], rel=3e-3 if proxy == "zico" else 1e-4), proxy
+
+
+SCRIPT = """
+import jax, jaxzc, numpy as np, sys
+from jaxzc import programs
+from jaxzc.space_scoring import SpaceScorer
+jax.config.update("jax_compilation_cache_dir", sys.argv[1])
+made = []
+read = programs._read
+programs._read = lambda path: made.append(read(path)) or made[-1]
+space = jaxzc.space("nasbench_macro", classes=10, image_shape=(8, 8, 3))
+batch = np.ones((2, 8, 8, 3), np.float32) * np.arange(2)[:, None, None, None], np.arange(2)
+print(SpaceScorer(space, batch, "snip").one(space.sample(np.random.default_rng(0), 1)[0]), sum(m is None for m in made), len(made))
+"""
+
+
+def test_the_next_process_finds_them_on_disk(tmp_path: Any) -> None:
+    runs = [
+        subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path)], capture_output=True, text=True, check=True).stdout.rsplit(maxsplit=2)
+        for _ in range(2)
+    ]
+    (scores, compiled, pieces_), (again, compiled_again, pieces_again) = runs
+    assert scores == again
+    assert (int(compiled), int(compiled_again)) == (int(pieces_), 0)
+    assert int(pieces_) == int(pieces_again) > 20
