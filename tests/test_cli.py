@@ -190,7 +190,9 @@ def test_evaluate_refuses_options(scored: Scored, accuracies: Path) -> None:
     refused(run(*call, "--resamples", "-1"), "'-1' is not a whole number")
     refused(run(*call, "--csv", "no/all.csv"), "there is no directory", "for all.csv")
     Path("there.csv").write_text("")
-    refused(run(*call, "--csv", "there.csv"), "--csv there.csv exists: choose another name, or delete it")
+    refused(run(*call, "--csv", "there.csv"), "there.csv exists: choose another name, or add --overwrite")
+    assert run(*call, "--resamples", "0", "--csv", "there.csv", "--overwrite").code == 0
+    assert Path("there.csv").read_text().startswith("proxy,")
 
 
 def test_evaluate_ignores_nothing_silently(scored: Scored, accuracies: Path) -> None:

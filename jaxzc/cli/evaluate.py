@@ -62,11 +62,11 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--compare", metavar="A,B", help="is proxy A better than B? Both on the same resamples of the networks where both are finite"
     )
-    command.add_argument("--csv", metavar="FILE", help="write every statistic of every proxy, with intervals, to this new file")
+    command.add_argument("--csv", metavar="FILE", help="write every statistic of every proxy, with intervals, to this file")
     command.add_argument(
         "--report", metavar="DIR", help="write the whole evaluation as a web page that opens from disk, DIR/index.html, and its figures"
     )
-    command.add_argument("--overwrite", action="store_true", help="replace the report that DIR holds")
+    command.add_argument("--overwrite", action="store_true", help="replace the report that DIR holds, and FILE")
     command.set_defaults(run=run)
 
 
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
     from jaxzc.evaluation import text
 
     if arguments.csv is not None:
-        _check_csv(Path(arguments.csv))
+        common.check_out(Path(arguments.csv), arguments.overwrite)
     if arguments.report is not None:
         report.check(arguments.report, overwrite=arguments.overwrite)
     scores = read_scores(arguments.scores)
@@ -124,12 +124,6 @@ def run(arguments: argparse.Namespace) -> None:
     left = [name for name in scores.columns if name not in (*evaluation.KEYS, *found.scores)]
     if left and arguments.proxies is None:
         common.note(f"left out, because the file does not list them as proxies or they hold no numbers: {', '.join(left)}")
-
-
-def _check_csv(path: Path) -> None:
-    common.check_out(path, True)
-    if path.exists():
-        raise JaxzcError(f"--csv {path} exists: choose another name, or delete it")
 
 
 def _pair(text: str | None) -> list[str]:
