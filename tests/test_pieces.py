@@ -13,8 +13,9 @@ import pytest
 
 import jaxzc
 from jaxzc import pieces
+from jaxzc.cutting import ONCE, cut
 from jaxzc.networks.program import flatten
-from jaxzc.pieces import Pieced, cut
+from jaxzc.pieces import Pieced
 from jaxzc.space_scoring import SpaceScorer
 from jaxzc.types import Array
 from jaxzc.widening import in_float64
@@ -105,7 +106,31 @@ def test_loops_branches_random_numbers_and_float64() -> None:
 
     key = jax.random.key(1)
     close(Pieced(mixed)(key, IMAGES), jax.jit(mixed)(key, IMAGES))
-    assert not any(name.startswith(pieces.ONCE) for name in pieces._compiled)
+    assert not any(name.startswith(ONCE) for name in pieces._compiled)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_loop_over_examples_shares_its_layers(reverse: bool) -> None:
+    """With a carry, with and without rows; of a length of none, one and three."""
+
+    def each(ws: list[Array], xs: Array) -> Any:
+        def one(carry: Array, x: Array) -> tuple[Array, Any]:
+            made = saliencies(ws, x[None])
+            return carry * 2 + made, {"twice": 2 * made, "image": x}
+
+        return jax.lax.scan(one, jnp.ones(()), xs, reverse=reverse)
+
+    deep, deeper = kernels(3, 8, 8, 5), kernels(3, 8, 8, 8, 8, 5)
+    images = jnp.concatenate([IMAGES, IMAGES[:1]])
+    for count in (3, 1, 0):
+        close(Pieced(each)(deep, images[:count]), jax.jit(each)(deep, images[:count]))
+    assert made_by(lambda: Pieced(each)(deeper, images)) <= 5, "what sums up over the layers, and the loop itself"
+
+
+def test_a_counted_loop() -> None:
+    (w,) = kernels(3, 3)
+    thrice = lambda x: jax.lax.fori_loop(0, 3, lambda _, y: layer(y, w), x)  # noqa: E731
+    close(Pieced(thrice)(IMAGES), jax.jit(thrice)(IMAGES))
 
 
 def test_constants_count_by_their_values() -> None:
@@ -120,7 +145,7 @@ def test_what_cannot_be_told_is_not_shared() -> None:
         # A callback is known by its address.
         call = Pieced(lambda x, factor=factor: jax.pure_callback(lambda a: np.asarray(a * factor), jax.typeof(x), x))
         close(call(jnp.ones(3)), factor * np.ones(3))
-    assert all(name.startswith(pieces.ONCE) for name in pieces._compiled)
+    assert all(name.startswith(ONCE) for name in pieces._compiled)
 
 
 def test_weak_types_and_dtypes_are_told_apart() -> None:
