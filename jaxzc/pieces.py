@@ -23,8 +23,8 @@ from jaxzc import memory, programs
 from jaxzc.cutting import ALONE, ONCE, Piece, cut
 from jaxzc.networks.program import Op, Program, bind, closed_body, flatten
 
-KEPT = 4096
-"""Compiled pieces that a process holds at once; those used longest ago go first."""
+KEPT = 1024
+"""Compiled pieces that a process holds at once, about half a megabyte each; those used longest ago go first."""
 
 
 class Compiled(NamedTuple):
