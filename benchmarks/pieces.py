@@ -1,0 +1,69 @@
+"""What a network costs in a space where each is a program of its own: compiled whole, and in pieces that others have had before.
+
+    python benchmarks/pieces.py resnet_zen --proxies tcet_snip --size 16
+    python benchmarks/pieces.py mobilenetv2_zen --proxies zico --networks 40 --whole 3
+
+The networks are those of a search's first steps: each has two blocks of one of the 16 before it replaced. Processor seconds of the first
+score (weights drawn, traced, compiled and run), and of scoring again; nothing is kept on disk.
+"""
+
+import argparse
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+
+from jaxzc import catalogue, pieces
+from jaxzc.space_scoring import SpaceScorer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("space")
+    parser.add_argument("--proxies", default="zico")
+    parser.add_argument("--size", type=int, default=32, help="of the images")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--networks", type=int, default=30)
+    parser.add_argument("--whole", type=int, default=2, help="of them, how many are compiled whole as well")
+    arguments = parser.parse_args()
+    shape = (arguments.size, arguments.size, 3)
+    space = catalogue.space(arguments.space, classes=10, image_shape=shape)
+    rng = np.random.default_rng(0)
+    batches = [
+        (rng.standard_normal((arguments.batch, *shape)).astype(np.float32), rng.integers(0, 10, arguments.batch).astype(np.int32))
+        for _ in range(2)
+    ]
+    archs = networks(space, arguments.networks, rng)
+    cut, whole = (SpaceScorer(space, batches, arguments.proxies, pieces=by) for by in (True, False))
+    first: list[float] = []
+    for number, arch in enumerate(archs):
+        before = len(pieces._compiled)
+        first.append(seconds(cut, arch))
+        line = f"{number}: {space.counts(arch[None]).layers[0]} layers; pieces {first[-1]:.2f} s, {len(pieces._compiled) - before} new"
+        line += f", again {seconds(cut, arch):.2f} s"
+        if number < arguments.whole:
+            line += f"; whole {seconds(whole, arch):.2f} s, again {seconds(whole, arch):.2f} s"
+        print(line, flush=True)
+    half = len(first) // 2
+    print(f"median of the first {half}: {statistics.median(first[:half]):.2f} s, of the others: {statistics.median(first[half:]):.2f} s")
+
+
+def networks(space: Any, count: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """The space's initial network, or a random one, and what a search makes of it."""
+    found = [space.initial if hasattr(space, "initial") else space.sample(rng, 1)[0]]
+    while len(found) < count:
+        parent = found[rng.integers(max(0, len(found) - 16), len(found))][None]
+        found.append(space.mutate(rng, space.mutate(rng, parent))[0])
+    return found
+
+
+def seconds(scorer: SpaceScorer, arch: np.ndarray) -> float:
+    """Processor seconds of one network's scores."""
+    before = time.process_time()
+    scorer.one(arch)
+    return time.process_time() - before
+
+
+if __name__ == "__main__":
+    main()
