@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.extend.core import Literal
 
 from jaxzc.networks.program import CUSTOM_RULES, Op, Program, closed
 from jaxzc.programs import settings
@@ -107,9 +108,29 @@ def _constant(value: Any, aval: Any) -> str:
 
 
 def _params(op: Op) -> str:
-    return "".join(f"{k}={_jaxpr(v)};" for k, v in sorted(op.params.items()) if not (op.name in CUSTOM_RULES and k in UNTOLD))
+    return "".join(f"{k}={_word(v)};" for k, v in sorted(op.params.items()) if not (op.name in CUSTOM_RULES and k in UNTOLD))
 
 
-def _jaxpr(value: Any) -> str:
-    constants = [_constant(c, jax.typeof(c)) for c in closed(value).consts] if hasattr(value, "eqns") or hasattr(value, "jaxpr") else []
-    return f"{value}{constants or ''}"
+def _word(value: Any) -> str:
+    if isinstance(value, tuple | list) and type(value) in (tuple, list):
+        return f"({','.join(map(_word, value))})"
+    if isinstance(value, np.ndarray | jax.Array):
+        return _constant(value, jax.typeof(value))
+    return f"{value}{_arrays(value)}" if _is_jaxpr(value) else repr(value)
+
+
+def _is_jaxpr(value: Any) -> bool:
+    return hasattr(value, "eqns") or hasattr(value, "jaxpr")
+
+
+def _arrays(jaxpr: Any) -> list[str]:
+    """Of a jaxpr in any form and those inside, the arrays: printed, they are only a shape."""
+    body, constants = closed(jaxpr)
+    found = [_constant(value, jax.typeof(value)) for value in constants]
+    for eqn in body.eqns:
+        found += [_constant(atom.val, atom.aval) for atom in eqn.invars if isinstance(atom, Literal) and np.size(atom.val) > 1]
+        for value in eqn.params.values():
+            for part in value if isinstance(value, tuple | list) else (value,):
+                if isinstance(part, np.ndarray | jax.Array) or _is_jaxpr(part):
+                    found.append(_word(part))
+    return found

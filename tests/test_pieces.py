@@ -140,6 +140,22 @@ def test_constants_count_by_their_values() -> None:
     assert len(pieces._compiled) == 2
 
 
+@pytest.mark.parametrize("inside", ["a loop", "a branch", "a loop of calls"])
+def test_constants_inside_count_by_their_values(inside: str) -> None:
+    tables = np.zeros((2, 3, 3), np.float32) + np.arange(2, dtype=np.float32)[:, None, None]
+
+    def function(table: np.ndarray) -> Any:
+        if inside == "a branch":
+            return lambda x: jax.lax.cond(x.sum() > 0, lambda y: y @ table, lambda y: y, x)
+        step = lambda y: y @ table + table  # noqa: E731
+        return lambda x: jax.lax.scan(lambda y, _: (jax.jit(step)(y) if "calls" in inside else step(y), None), x, None, length=3)[0]
+
+    for table in tables:
+        x = jnp.ones((3, 3))
+        close(Pieced(function(table))(x), jax.jit(function(table))(x))
+    assert not any(name.startswith(ONCE) for name in pieces._compiled)
+
+
 def test_what_cannot_be_told_is_not_shared() -> None:
     for factor in (2.0, 3.0):
         # A callback is known by its address.
