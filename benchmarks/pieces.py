@@ -38,9 +38,9 @@ def main() -> None:
     cut, whole = (SpaceScorer(space, batches, arguments.proxies, pieces=by) for by in (True, False))
     first: list[float] = []
     for number, arch in enumerate(archs):
-        before = len(pieces._compiled)
+        before = set(pieces._compiled)
         first.append(seconds(cut, arch))
-        line = f"{number}: {space.counts(arch[None]).layers[0]} layers; pieces {first[-1]:.2f} s, {len(pieces._compiled) - before} new"
+        line = f"{number}: {space.counts(arch[None]).layers[0]} layers; pieces {first[-1]:.2f} s, {len(set(pieces._compiled) - before)} compiled"
         line += f", again {seconds(cut, arch):.2f} s"
         if number < arguments.whole:
             line += f"; whole {seconds(whole, arch):.2f} s, again {seconds(whole, arch):.2f} s"

@@ -23,7 +23,7 @@ from jaxzc import memory, programs
 from jaxzc.cutting import ALONE, ONCE, Piece, cut
 from jaxzc.networks.program import Op, Program, bind, closed_body, flatten
 
-KEPT = 1024
+KEPT = 2048
 """Compiled pieces that a process holds at once, about half a megabyte each; those used longest ago go first."""
 
 
