@@ -1,7 +1,7 @@
 """What a network costs in a space where each is a program of its own: compiled whole, and in pieces that others have had before.
 
     python benchmarks/pieces.py resnet_zen --proxies tcet_snip --size 16
-    python benchmarks/pieces.py mobilenetv2_zen --proxies zico --networks 40 --whole 3
+    python benchmarks/pieces.py mobilenetv2_zen --proxies zico --networks 16 --whole 2
 
 The networks are those of a search's first steps: each has two blocks of one of the 16 before it replaced. Processor seconds of the first
 score (weights drawn, traced, compiled and run), and of scoring again; nothing is kept on disk.
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=32, help="of the images")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--networks", type=int, default=30)
-    parser.add_argument("--whole", type=int, default=2, help="of them, how many are compiled whole as well")
+    parser.add_argument("--whole", type=int, default=2, help="how many, the last, are compiled whole as well")
     arguments = parser.parse_args()
     shape = (arguments.size, arguments.size, 3)
     space = catalogue.space(arguments.space, classes=10, image_shape=shape)
@@ -40,9 +40,10 @@ def main() -> None:
     for number, arch in enumerate(archs):
         before = set(pieces._compiled)
         first.append(seconds(cut, arch))
-        line = f"{number}: {space.counts(arch[None]).layers[0]} layers; pieces {first[-1]:.2f} s, {len(set(pieces._compiled) - before)} compiled"
+        new = len(set(pieces._compiled) - before)
+        line = f"{number}: {space.counts(arch[None]).layers[0]} layers; pieces {first[-1]:.2f} s, {new} compiled"
         line += f", again {seconds(cut, arch):.2f} s"
-        if number < arguments.whole:
+        if number >= len(archs) - arguments.whole:
             line += f"; whole {seconds(whole, arch):.2f} s, again {seconds(whole, arch):.2f} s"
         print(line, flush=True)
     half = len(first) // 2
