@@ -112,7 +112,7 @@ def _params(op: Op) -> str:
 
 
 def _word(value: Any) -> str:
-    if isinstance(value, tuple | list) and type(value) in (tuple, list):
+    if type(value) in (tuple, list):
         return f"({','.join(map(_word, value))})"
     if isinstance(value, np.ndarray | jax.Array):
         return _constant(value, jax.typeof(value))

@@ -1,9 +1,9 @@
 """Functions compiled in pieces that other functions have as well, so that one network's compilation serves the next.
 
-In a space of free widths and depths every architecture is a program of its own, and compiling it takes fifty times as long as running it.
+In a space of free widths and depths every architecture is a program of its own, and compiling it takes many times as long as running it.
 But two such programs differ in a few layers only. Here the traced function is cut at its convolutions and matrix products, what lies
 between two of them falls into parts that have nothing to do with each other, and every piece is compiled once for all functions in which
-it occurs. XLA for CPUs and GPUs does not merge anything across a convolution either, so little is lost when running.
+it occurs. XLA for CPUs merges nothing with a convolution either, so little is lost when running.
 """
 
 import math
@@ -104,18 +104,20 @@ def plan(program: Program) -> Plan:
 
 def compiled(pieces: Sequence[Piece], program: Program) -> list[Compiled]:
     """The pieces compiled: those at hand, those kept on disk, and for the others as many compilers at a time as there are processors."""
-    new = {piece.key: piece for piece in pieces if piece.key not in _compiled}
-    loops = {key: loop(piece, program) for key, piece in new.items() if _is_loop(piece.ops[0])}  # their pieces are compiled likewise
-    rest = [piece for key, piece in new.items() if key not in loops]
+    held = {piece.key: _compiled[piece.key] for piece in pieces if piece.key in _compiled}  # a loop's pieces may push others out meanwhile
+    new = {piece.key: piece for piece in pieces if piece.key not in held}
+    bodies = {key: body for key, piece in new.items() if (body := _loop_body(piece.ops[0])) is not None}
+    held |= {key: _loop(new[key], program, body) for key, body in bodies.items()}
+    rest = [piece for key, piece in new.items() if key not in bodies]
     with programs.own_cache() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
-        made = list(pool.map(lambda piece: _compile(piece, program, folder), rest))
-    _compiled.update(loops | {piece.key: one for piece, one in zip(rest, made, strict=True)})
-    for piece in pieces:
-        _compiled.move_to_end(piece.key)
-    found = [_compiled[piece.key] for piece in pieces]
+        made = pool.map(lambda piece: _compile(piece, program, folder), rest)
+        held |= {piece.key: one for piece, one in zip(rest, made, strict=True)}
+    for key, one in held.items():
+        _compiled[key] = one
+        _compiled.move_to_end(key)
     while len(_compiled) > KEPT:
         _compiled.popitem(last=False)
-    return found
+    return [held[piece.key] for piece in pieces]
 
 
 def _compile(piece: Piece, program: Program, folder: Path | None) -> Compiled:
@@ -136,16 +138,19 @@ def _constants(piece: Piece, program: Program) -> dict[int, Any]:
     return {value: program.constants[value] for op in piece.ops for value in op.inputs if value in program.constants}
 
 
-def _is_loop(op: Op) -> bool:
-    """Whether it is a scan over layers worth cutting: a chunk of examples at a time, as in per-example gradients."""
-    return op.name == "scan" and op.params["length"] > 0 and any(inner.name in ALONE for inner in flatten(closed_body(op.eqn)).ops)
+def _loop_body(op: Op) -> Program | None:
+    """Of a scan over layers (a chunk of examples at a time, as in per-example gradients) what it repeats; None for all else."""
+    if op.name != "scan" or op.params["length"] == 0:
+        return None
+    body = flatten(closed_body(op.eqn))
+    return body if any(inner.name in ALONE for inner in body.ops) else None
 
 
-def loop(piece: Piece, program: Program) -> Compiled:
+def _loop(piece: Piece, program: Program, repeated: Program) -> Compiled:
     """A `lax.scan` whose body is cut as well, called by Python. (XLA for CPUs runs convolutions in a loop up to 100 times slower.)"""
     (op,) = piece.ops
     constants, params = _constants(piece, program), op.params
-    body, fixed, carried = plan(flatten(closed_body(op.eqn))), params["num_consts"], params["num_carry"]
+    body, fixed, carried = plan(repeated), params["num_consts"], params["num_carry"]
     order = range(params["length"])[:: -1 if params["reverse"] else 1]
 
     def run(*values: Any) -> list[Any]:

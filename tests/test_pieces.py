@@ -197,6 +197,18 @@ def test_no_more_pieces_are_held_than_there_is_room_for(monkeypatch: pytest.Monk
     close(call(ws, IMAGES), first)
 
 
+def test_a_loop_may_push_out_what_the_function_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own pieces are compiled while those at hand for the rest wait."""
+    monkeypatch.setattr(pieces, "KEPT", 3)
+    ws = kernels(3, 8, 5)
+
+    def both(xs: Array) -> Any:
+        return saliencies(ws, xs), jax.lax.map(lambda x: saliencies(ws, x[None]), xs)
+
+    Pieced(lambda xs: saliencies(ws, xs))(IMAGES)
+    close(Pieced(both)(IMAGES), jax.jit(both)(IMAGES))
+
+
 def test_memory_is_planned() -> None:
     def wide(x: Array) -> Array:
         return (jnp.broadcast_to(x, (1000, 1000)) @ jnp.ones((1000, 1000))).sum()
