@@ -11,6 +11,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -110,7 +111,7 @@ def compiled(pieces: Sequence[Piece], program: Program) -> list[Compiled]:
     held |= {key: _loop(new[key], program, body) for key, body in bodies.items()}
     rest = [piece for key, piece in new.items() if key not in bodies]
     with programs.own_cache() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
-        made = pool.map(lambda piece: _compile(piece, program, folder), rest)
+        made = pool.map(partial(_compile, program, folder, programs.settings()), rest)
         held |= {piece.key: one for piece, one in zip(rest, made, strict=True)}
     for key, one in held.items():
         _compiled[key] = one
@@ -120,7 +121,7 @@ def compiled(pieces: Sequence[Piece], program: Program) -> list[Compiled]:
     return [held[piece.key] for piece in pieces]
 
 
-def _compile(piece: Piece, program: Program, folder: Path | None) -> Compiled:
+def _compile(program: Program, folder: Path | None, settings: Sequence[Any], piece: Piece) -> Compiled:
     constants = _constants(piece, program)
 
     def run(*values: Any) -> list[Any]:
@@ -130,7 +131,8 @@ def _compile(piece: Piece, program: Program, folder: Path | None) -> Compiled:
         return [env[value] for value in piece.outputs]
 
     shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in (program.avals[value] for value in piece.inputs)]
-    made = programs.read_or_make(None if piece.key.startswith(ONCE) else folder, piece.key, jax.jit(run), shapes)
+    with programs.under(settings):
+        made = programs.read_or_make(None if piece.key.startswith(ONCE) else folder, piece.key, jax.jit(run), shapes)
     return Compiled(made, int(getattr(made.memory_analysis(), "temp_size_in_bytes", 0)))
 
 

@@ -32,13 +32,14 @@ from jaxzc.types import JaxzcError
 SOURCES = ("jaxzc", "jaxzc_spaces")
 """Packages whose every source file is part of the key, so that what they define is told by its name."""
 
-FLAGS = (
-    "jax_enable_x64",
-    "jax_default_matmul_precision",
-    "jax_numpy_dtype_promotion",
-    "jax_default_prng_impl",
-    "jax_threefry_partitionable",
-)
+FLAGS: dict[str, Callable[[Any], contextlib.AbstractContextManager[Any]]] = {
+    "jax_enable_x64": jax.enable_x64,
+    "jax_default_matmul_precision": jax.default_matmul_precision,
+    "jax_numpy_dtype_promotion": jax.numpy_dtype_promotion,
+    "jax_default_prng_impl": jax.default_prng_impl,
+    "jax_threefry_partitionable": jax.threefry_partitionable,
+}
+"""What changes a program, and what sets it for a while."""
 
 log = logging.getLogger("jaxzc")
 
@@ -79,7 +80,16 @@ class Program:
 
 def settings() -> tuple[Any, ...]:
     """Of JAX's configuration, what changes a program."""
-    return tuple(getattr(jax.config, flag, None) for flag in FLAGS)
+    return tuple(getattr(jax.config, flag) for flag in FLAGS)
+
+
+@contextlib.contextmanager
+def under(values: Sequence[Any]) -> Iterator[None]:
+    """JAX's configuration as `settings` found it, for another thread: what a thread sets for a while is its own."""
+    with contextlib.ExitStack() as stack:
+        for setting, value in zip(FLAGS.values(), values, strict=True):
+            stack.enter_context(setting(value))
+        yield
 
 
 def read_or_make(folder: Path | None, told: str, jitted: Any, args: Sequence[Any]) -> Any:

@@ -26,6 +26,7 @@ from jaxzc_spaces.plainnet_blocks import parse_blocks
 from jaxzc_spaces.plainnet_counts import code_counts, network_tally
 from jaxzc_spaces.plainnet_space import plainnet_blueprint
 
+from jaxzc.pieces import Pieced
 from jaxzc.scoring import cross_entropy, evaluate_proxies, to_float
 from jaxzc.selection import select
 from jaxzc.types import Counts
@@ -104,7 +105,7 @@ def made(space: str, index: int) -> Made:
         def program(params: Any, b: Any) -> Any:
             return evaluate_proxies(chosen, network, params, b), network.forward(params, b[0].images, norm="init").logits
 
-        out, eval_mode = jax.device_get(jax.jit(program)(stored.params(network, jnp.float64), batches(inputs, jnp.float64)))
+        out, eval_mode = jax.device_get(Pieced(program)(stored.params(network, jnp.float64), batches(inputs, jnp.float64)))
     return Made(
         stored,
         {name: to_float(out[label]) for name, label in PROXIES.items()},

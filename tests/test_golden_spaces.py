@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from golden_spaces import PROXIES
 
+from jaxzc.pieces import Pieced
 from jaxzc.scoring import cross_entropy, evaluate_proxies, to_float
 from jaxzc.selection import select
 from jaxzc.space_scoring import has_programs
@@ -43,7 +44,7 @@ def _program(space: Any, static: Any) -> Any:
         made = evaluate_proxies(chosen, network, params, batches, cross_entropy)
         return made, network.forward(params, batches[0].images, norm="init").logits
 
-    return jax.jit(program)
+    return Pieced(program) if has_programs(space) and not isinstance(static, Keyed) else jax.jit(program)
 
 
 def _cases() -> list[Any]:

@@ -171,6 +171,14 @@ def test_weak_types_and_dtypes_are_told_apart() -> None:
     assert len(pieces._compiled) == 2
 
 
+def test_what_this_thread_has_set_holds_for_the_compilers_threads() -> None:
+    variance = lambda x: jnp.sum(x / 2048.0, axis=0) - 1.0  # noqa: E731
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
+        made = Pieced(variance)(jnp.full((3, 8), 0.1, jnp.float64))
+    assert made.dtype == jnp.float64
+    np.testing.assert_allclose(made, 0.3 / 2048 - 1, rtol=1e-15)
+
+
 def test_one_plan_for_each_choice_of_shapes() -> None:
     call = Pieced(lambda x: x.sum())
     for size in (3, 4, 3):
