@@ -136,14 +136,16 @@ class Keyed(NamedTuple):
 class Space(Protocol):
     """A search space. An architecture is a vector of small integers (genes); many are an int array `[n, genes]`.
 
-    Where architectures differ in the shapes of their networks, a space has one of the first two further attributes; `init` then takes
-    `arch` as a third argument.
+    Further attributes are for some spaces only. Where architectures differ in the shapes of their networks, a space has one of the first
+    two; `init` then takes `arch` as a third argument.
 
     static_genes: tuple[int, ...], positions of the genes that change shapes (free widths, depths). One program is compiled for each choice
         of these; `init` and `network` are given a tuple that holds Python ints at these positions and traced scalars elsewhere.
     program_keys: a method, archs int `[n, genes]` -> int array `[n, k]`: architectures with equal rows share a program (their networks
         have the same shapes, whatever their genes). `init` and `network` are then given `Keyed`, or the genes as Python ints for the
         discrete network, whose parameters may be others: `discrete_params(params, arch)` then cuts them out of the program's.
+    own_counts: Mapping[str, archs int `[n, genes]` -> int array `[n]`]: what the authors' budgets are in where that is not `counts`; these
+        names can be used in budgets and costs of a search, too.
     by_pieces: True where nearly every architecture is a program of its own: these are compiled in pieces (`jaxzc.pieces`).
     """
 

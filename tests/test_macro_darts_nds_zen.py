@@ -16,6 +16,7 @@ from jaxzc_spaces.plainnet_blocks import parse_blocks, round8
 from jaxzc_spaces.plainnet_space import SLOTS, SPLIT, scaled
 from jaxzc_spaces.resnet_zen import ResNetZen
 
+from jaxzc.search import Problem, parse_budget
 from jaxzc.types import JaxzcError
 
 GENOTYPES = (Darts(), Darts(zero=True, repeats=True), NdsDarts(), NdsEnas(), NdsPnas(), NdsNasnet(), NdsAmoeba())
@@ -248,6 +249,14 @@ def test_budgets_are_those_of_the_authors_code() -> None:
     space = MobileNetV2Zen(classes=1000, image_shape=(224, 224, 3))
     counts = space.code_counts(space.parse(ZICO_600M))
     assert counts == (590_293_588, 9_653_777, 14)
+    archs = np.stack([space.initial, space.parse(ZICO_600M)])
+    kept = {
+        budget: Problem(space, constraints=parse_budget(budget)).feasible(archs).tolist()
+        for budget in ("code_flops<=590293588", "code_flops<590293588,flops>0", "code_layers>6", "code_model_size>9653777")
+    }
+    assert list(kept.values()) == [[True, True], [True, False], [False, True], [False, False]]
+    with pytest.raises(JaxzcError, match="nasbench_macro does not count 'code_flops'"):
+        Problem(NasBenchMacro(), constraints=parse_budget("code_flops<=1"))
 
 
 def test_rounding_to_eight_is_half_to_even() -> None:

@@ -63,7 +63,11 @@ def add(commands: Any) -> None:
     )
     what.add_argument("--table", metavar="FILE", help=f"CSV(.gz) or Parquet with a column 'arch', or '{common.EMBEDDED}'")
     command.add_argument("--metric", metavar="A,B,...", help="columns of the table, higher is better")
-    command.add_argument("--budget", metavar="LIMITS", help='for example "flops<=100e6,params<=1e6,layers<=60"; nothing else is scored')
+    command.add_argument(
+        "--budget",
+        metavar="LIMITS",
+        help='for example "flops<=100e6,params<=1e6,layers<=60" (and what docs/spaces.md says else); nothing else is scored',
+    )
     command.add_argument("--algorithm", choices=list(ALGORITHMS), default="evolution", help="(default: %(default)s)")
     command.add_argument("--evaluations", type=common.positive, default=500, metavar="N", help="networks to score (default: %(default)s)")
     for name, text in (

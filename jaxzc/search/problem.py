@@ -18,13 +18,26 @@ COUNTED = Counts._fields
 
 COMPARISONS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 
+
+def countable(space: Space) -> tuple[str, ...]:
+    """Names of what the space counts: `COUNTED`, and its `own_counts`."""
+    return (*COUNTED, *getattr(space, "own_counts", {}))
+
+
+def count(space: Space, names: Sequence[str], archs: np.ndarray) -> dict[str, np.ndarray]:
+    """Each of these names' counts `[n]` of architectures `[n, genes]`."""
+    counts = space.counts(archs) if set(names) & set(COUNTED) else None
+    own = getattr(space, "own_counts", {})
+    return {name: np.asarray(own[name](archs) if name in own else getattr(counts, name)) for name in names}
+
+
 Constraint = Callable[[np.ndarray], np.ndarray]
 """Architectures int `[n, genes]` -> bool `[n]`: whether they may be evaluated."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """A condition on what the space counts, for example `Limit("flops", "<=", 100e6)`."""
+    """A condition on what the space counts (`count` says what that is), for example `Limit("flops", "<=", 100e6)`."""
 
     name: str
     comparison: str
@@ -33,12 +46,13 @@ class Limit:
     def __str__(self) -> str:
         return f"{self.name}{self.comparison}{self.value:g}"
 
-    def holds(self, counts: Counts) -> np.ndarray:
-        return COMPARISONS[self.comparison](np.asarray(getattr(counts, self.name)), self.value)
+    def holds(self, counted: np.ndarray) -> np.ndarray:
+        return COMPARISONS[self.comparison](counted, self.value)
 
 
 def parse_budget(text: str) -> tuple[Limit, ...]:
-    """`"flops<=100e6,params<=1e6"` as limits. Raises `JaxzcError` that quotes the part that cannot be read."""
+    """`"flops<=100e6,params<=1e6"` as limits; `Problem` checks that its space counts them. Raises `JaxzcError` that quotes the part that
+    cannot be read."""
     limits = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\w+)\s*(<=|>=|<|>)\s*([0-9.eE+_-]+)\s*", part)
@@ -47,8 +61,6 @@ def parse_budget(text: str) -> tuple[Limit, ...]:
             value = float(number)
         except ValueError:
             raise JaxzcError(f"budget {part.strip()!r} cannot be read: expected NAME<=NUMBER, for example flops<=100e6") from None
-        if name not in COUNTED:
-            raise JaxzcError(f"budget {part.strip()!r}: a space does not count {name!r}; expected one of {', '.join(COUNTED)}")
         limits.append(Limit(name, comparison, value))
     return tuple(limits)
 
@@ -78,17 +90,23 @@ class Problem:
             raise JaxzcError(f"scores {self.scores} with directions {self.higher}: expected at least one score, and a direction for each")
         if self.duplicates not in ("canonical", "exact"):
             raise JaxzcError(f"duplicates={self.duplicates!r}: expected 'canonical' (one per isomorphism class) or 'exact' (equal genes)")
+        expected = ", ".join(countable(self.space))
+        for limit in self.constraints:
+            if isinstance(limit, Limit) and limit.name not in countable(self.space):
+                raise JaxzcError(f"budget {str(limit)!r}: {self.space.name} does not count {limit.name!r}; expected one of {expected}")
         for cost in self.costs:
-            if not callable(cost) and cost not in COUNTED:
-                raise JaxzcError(f"cost {cost!r} is not known: expected one of {', '.join(COUNTED)}, or a function of architectures")
+            if not callable(cost) and cost not in countable(self.space):
+                raise JaxzcError(f"cost {cost!r} is not known: expected one of {expected}, or a function of architectures")
         object.__setattr__(self, "signs", np.where(self.higher or (True,) * len(self.scores), 1.0, -1.0))
 
     def feasible(self, archs: np.ndarray) -> np.ndarray:
         """Bool `[n]`: whether architectures `[n, genes]` keep to every constraint."""
         allowed = np.ones(len(archs), bool)
-        counts = self.space.counts(archs) if any(isinstance(c, Limit) for c in self.constraints) and len(archs) else None
-        for constraint in self.constraints if len(archs) else ():
-            held = constraint.holds(counts) if isinstance(constraint, Limit) and counts is not None else constraint(archs)  # type: ignore[operator]
+        if not len(archs):
+            return allowed
+        counts = count(self.space, [c.name for c in self.constraints if isinstance(c, Limit)], archs)
+        for constraint in self.constraints:
+            held = constraint.holds(counts[constraint.name]) if isinstance(constraint, Limit) else constraint(archs)
             held = np.asarray(held)
             if held.shape != (len(archs),) or held.dtype != bool:
                 raise JaxzcError(f"constraint {constraint} returned {held.dtype} {list(held.shape)}: expected one bool per architecture")
@@ -99,8 +117,8 @@ class Problem:
         """Float64 `[n, costs]` of architectures `[n, genes]`."""
         if not len(archs) or not self.costs:
             return np.zeros((len(archs), len(self.costs)))
-        counts = self.space.counts(archs) if any(not callable(c) for c in self.costs) else None
-        columns = [np.asarray(cost(archs) if callable(cost) else getattr(counts, cost), np.float64) for cost in self.costs]
+        counts = count(self.space, [cost for cost in self.costs if not callable(cost)], archs)
+        columns = [np.asarray(cost(archs) if callable(cost) else counts[cost], np.float64) for cost in self.costs]
         return np.stack(columns, axis=1)
 
     def keys(self, archs: np.ndarray) -> np.ndarray:

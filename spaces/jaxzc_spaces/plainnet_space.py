@@ -5,9 +5,9 @@ others have stride 1. Genes: the stem's width, for each slot (kind, width, bottl
 where that is free; widths are numbers of 8 channels. A slot that is empty has kind 0, which a stage's first never is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -232,6 +232,15 @@ class PlainNetSpace(OneNetworkEach):
     def code_counts(self, arch: Any) -> CodeCounts:
         """As the authors' code counts, of the network with its shortcuts, for square images. Their budgets are in these numbers."""
         return code_counts(self.blocks(arch), self.classes, self.image_shape[0])
+
+    @property
+    def own_counts(self) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+        """`code_counts` by the names that a search's budget takes: code_flops, code_model_size, code_layers."""
+
+        def of(field: str, archs: np.ndarray) -> np.ndarray:
+            return np.array([getattr(self.code_counts(arch), field) for arch in archs], np.int64)
+
+        return {f"code_{field}": partial(of, field) for field in CodeCounts._fields}
 
     # Networks.
 
