@@ -6,11 +6,15 @@ network are cut from one long draw: one random stream per network compiles in a 
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 
+from jaxzc.programs import Program
 from jaxzc.types import Array, JaxzcError, LayerGroup
 
 
@@ -57,7 +61,8 @@ def initialiser(name: str) -> Initialiser:
 def draw(name: str, key: Array, groups: Sequence[LayerGroup], biases: Sequence[tuple[int, int]] = ()) -> tuple[list[Array], list[Array]]:
     """Kernels `[layers, *kernel]` float32 for each layer group, and a vector for each (size, fan_in) of `biases`.
 
-    fan_out of a kernel is its height x width x output channels. Traceable: the key may be a tracer.
+    fan_out of a kernel is its height x width x output channels. Traceable: the key may be a tracer; where it is none these are numpy
+    arrays, of the same numbers.
     """
     chosen = initialiser(name)
     shapes = [(len(g.cells), *g.kernel) for g in groups] + [(size,) for size, _ in biases]
@@ -66,6 +71,19 @@ def draw(name: str, key: Array, groups: Sequence[LayerGroup], biases: Sequence[t
     ]
     sizes = [math.prod(s) for s in shapes]
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
-    numbers = chosen.sample(key, ends[-1])
+    numbers: Any = chosen.sample(key, ends[-1]) if isinstance(key, Tracer) else _on_host(name, key, ends[-1])
     drawn = [scale * numbers[end - n : end].reshape(s) for scale, n, end, s in zip(scales, sizes, ends, shapes, strict=True)]
     return drawn[: len(groups)], drawn[len(groups) :]
+
+
+def _on_host(name: str, key: Array, n: int) -> np.ndarray:
+    """`n` numbers of the initialiser. The program that draws them is compiled for powers of two only: with counters for a generator the
+    first numbers of a longer draw are those of a shorter one."""
+    by_counters = str(jax.random.key_impl(key)) == "threefry2x32" and jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]
+    return np.asarray(_sampler(name, 1 << (n - 1).bit_length() if by_counters else n)(key))[:n]
+
+
+@lru_cache(maxsize=64)
+def _sampler(name: str, n: int) -> Program:
+    sample = INITIALISERS[name].sample
+    return Program(lambda key: sample(key, n), "sample", name, n)

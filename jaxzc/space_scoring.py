@@ -58,7 +58,7 @@ def with_key(space: Space, arch: Array, key: tuple[int, ...]) -> Any:
 
 
 class Programs(NamedTuple):
-    """Compiled functions of the architectures that share a program: `draw(key, arch)` -> parameters, and
+    """Functions, compiled, of the architectures that share a program: `draw(key, arch)` -> parameters, and
     `score(params, arch, batches, key, param_count)` -> proxy -> value; the key is that of `draw`. Those of several architectures at a time
     take and give a leading axis."""
 
@@ -167,8 +167,8 @@ class SpaceScorer:
 
     def _compile(self, shared: tuple[int, ...]) -> Programs:
         draw, program = self._functions(shared)
-        if self.pieces:
-            return Programs(Pieced(draw), Pieced(program))
+        if self.pieces:  # drawing the weights would be one piece as long as the network; with a key at hand it is numpy's
+            return Programs(draw, Pieced(program))
         made_of = (self.space, shared, self.weights, self.init, self.norm, self.loss, self.traced)
         return Programs(Program(draw, "draw", *made_of[:4]), Program(program, "score", *made_of))
 
@@ -181,7 +181,7 @@ class SpaceScorer:
     def memory(self) -> int:
         """Bytes that the largest compiled program so far plans for one architecture: weights, images, results and temporaries. Those of
         several architectures at a time are not counted."""
-        return max((function.memory for programs in self._programs.values() for function in programs), default=0)
+        return max((getattr(function, "memory", 0) for programs in self._programs.values() for function in programs), default=0)
 
     def arrays(self, arch: np.ndarray, seed: int = 0) -> dict[str, Any]:
         """Proxy -> what it returns for one architecture `[genes]`, numpy arrays; those that need only counts left out."""

@@ -85,3 +85,13 @@ def test_numbers_are_float32_not_repeated_and_the_same_in_any_program(name: str)
         assert wide[0][0].dtype == jnp.float32
         jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-7), wide, (kernels, biases))
     assert (np.asarray(draw(name, jax.random.key(1), GROUPS)[0][0]) != np.asarray(kernels[0])).mean() > 0.99
+
+
+@pytest.mark.parametrize("name", INITIALISERS)
+@pytest.mark.parametrize("by_counters", [True, False])
+def test_traced_and_concrete_keys_give_the_same_numbers(name: str, by_counters: bool) -> None:
+    with jax.threefry_partitionable(by_counters):
+        concrete = draw(name, KEY, GROUPS, [(7, 3)])
+        traced = jax.jit(lambda key: draw(name, key, GROUPS, [(7, 3)]))(KEY)
+    jax.tree.map(np.testing.assert_array_equal, concrete, traced)
+    assert all(a.dtype == np.float32 for a in jax.tree.leaves(concrete))

@@ -150,10 +150,10 @@ class DiscreteNetwork:
         """Parameters: kernels and biases by the initialiser, normalisations with scale 1 and bias 0."""
         sizes = [(int(_leaf(self._shapes, path).size), fan_in) for path, fan_in in self.blueprint.biases]
         kernels, biases = initialisers.draw(initialiser, key, self.groups, sizes)
-        params = jax.tree_util.tree_map_with_path(lambda path, a: jnp.full(a.shape, float(path[-1].key == "scale"), a.dtype), self._shapes)
+        params = jax.tree_util.tree_map_with_path(lambda path, a: np.full(a.shape, float(path[-1].key == "scale"), a.dtype), self._shapes)
         for (path, _), bias in zip(self.blueprint.biases, biases, strict=True):
             _leaf(params, path[:-1])[path[-1]] = bias
-        return self.with_weights(params, kernels)
+        return jax.tree.map(jnp.asarray, self.with_weights(params, kernels))
 
     def weights(self, params: Any) -> list[Array]:
         return [jnp.stack([_leaf(params, path) for _, path in members]) for members in self.blueprint.members]
@@ -161,8 +161,10 @@ class DiscreteNetwork:
     def with_weights(self, params: Any, weights: Sequence[Array]) -> Any:
         params = jax.tree.map(lambda a: a, params)
         for members, stacked in zip(self.blueprint.members, weights, strict=True):
-            # One split, whose derivative is one concatenation.
-            for (_, path), kernel in zip(members, lax.split(jnp.asarray(stacked), [1] * len(members)), strict=True):
+            # One split, whose derivative is one concatenation; numpy's needs no program.
+            one_each = [1] * len(members)
+            rows = np.split(stacked, len(members)) if isinstance(stacked, np.ndarray) else lax.split(jnp.asarray(stacked), one_each)
+            for (_, path), kernel in zip(members, rows, strict=True):
                 _leaf(params, path[:-1])[path[-1]] = kernel[0]
         return params
 
