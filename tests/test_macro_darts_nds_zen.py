@@ -246,7 +246,8 @@ def test_published_chains_are_of_the_space() -> None:
 
 def test_budgets_are_those_of_the_authors_code() -> None:
     """The 600M network of ZiCo keeps to its budget by the authors' count."""
-    space = MobileNetV2Zen(classes=1000, image_shape=(224, 224, 3))
+    space: Any = MobileNetV2Zen(classes=1000, image_shape=(224, 224, 3))
+    macro: Any = NasBenchMacro()
     counts = space.code_counts(space.parse(ZICO_600M))
     assert counts == (590_293_588, 9_653_777, 14)
     archs = np.stack([space.initial, space.parse(ZICO_600M)])
@@ -256,7 +257,7 @@ def test_budgets_are_those_of_the_authors_code() -> None:
     }
     assert list(kept.values()) == [[True, True], [True, False], [False, True], [False, False]]
     with pytest.raises(JaxzcError, match="nasbench_macro does not count 'code_flops'"):
-        Problem(NasBenchMacro(), constraints=parse_budget("code_flops<=1"))
+        Problem(macro, constraints=parse_budget("code_flops<=1"))
 
 
 def test_rounding_to_eight_is_half_to_even() -> None:
