@@ -1,5 +1,6 @@
 """Linear algebra that survives float32: matrices of at most batch x batch are decomposed in float64 where the platform has it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -23,6 +24,23 @@ def power_of_two(exponent: Array, dtype: Any) -> Array:
     return jnp.asarray(table)[jnp.clip(exponent, -limit, limit) + limit]
 
 
+def each_matrix(function: Callable[[Array], Array], matrices: Array) -> Array:
+    """`function` of each of `[..., n, n]`; on a CPU one after another.
+
+    LAPACK's batched calls of jaxlib 0.10 hand their matrices to the pool of threads on one of which they run, and wait: with as many
+    such calls under way as the pool has threads, all of them wait for ever.
+    """
+    if matrices.ndim == 2 or jax.default_backend() != "cpu":
+        return function(matrices)
+    made = jax.lax.map(function, matrices.reshape(-1, *matrices.shape[-2:]))
+    return made.reshape(*matrices.shape[:-2], *made.shape[1:])
+
+
+def eigenvalues(matrices: Array) -> Array:
+    """Eigenvalues `[..., n]`, ascending, of symmetric matrices `[..., n, n]`."""
+    return each_matrix(jnp.linalg.eigvalsh, matrices)
+
+
 def log_determinant(gram: Array) -> Array:
     """log det of positive semi-definite integer matrices `[..., B, B]` (held as floats); -inf where singular, NaN where an entry is NaN.
 
@@ -33,7 +51,7 @@ def log_determinant(gram: Array) -> Array:
 
 
 def _log_determinant(gram: Array) -> Array:
-    pivots = jnp.abs(jnp.diagonal(jax.lax.linalg.lu(gram)[0], axis1=-2, axis2=-1))
+    pivots = jnp.abs(each_matrix(lambda one: jnp.diagonal(jax.lax.linalg.lu(one)[0], axis1=-2, axis2=-1), gram))
     # Ill-conditioned leading blocks amplify rounding: in random rank-deficient kernels (B <= 64) the last pivot reached 5e-12 of the
     # largest entry. A regular matrix has pivots of about 1 (its entries are integers), so 1e-8 tells them apart up to some 1e7 units.
     relative = 1e-8 if gram.dtype == jnp.float64 else jnp.finfo(gram.dtype).eps * gram.shape[-1]
@@ -69,5 +87,5 @@ def correlation(rows: Array) -> Array:
 def _correlation_eigenvalues(rows: Array) -> Array:
     matrix = correlation(rows)
     finite = jnp.isfinite(matrix).all()
-    values = jnp.linalg.eigvalsh(jnp.where(finite, matrix, 0))
+    values = eigenvalues(jnp.where(finite, matrix, 0))
     return jnp.where(finite, values, jnp.nan)

@@ -1,5 +1,8 @@
 """Determinants and correlations against numpy's float64 and against exact integers."""
 
+import re
+import subprocess
+import sys
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -9,8 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxzc import catalogue
 from jaxzc.ingredients.patterns import pattern_kernel, relu_code
 from jaxzc.numerics import correlation_eigenvalues, log_determinant
+from jaxzc.space_scoring import SpaceScorer
+from jaxzc.types import Batch
 
 
 def kernel(codes: np.ndarray) -> np.ndarray:
@@ -147,3 +153,42 @@ def test_pattern_kernel_counts_exactly(dtype: Any) -> None:
     np.testing.assert_array_equal(code, (x > 0).reshape(5, -1))
     made = jax.jit(partial(pattern_kernel, dtype=dtype))(code)
     np.testing.assert_array_equal(made, kernel((x > 0).reshape(5, -1)))
+
+
+CHAINS = """
+import jax, jax.numpy as jnp
+from jax import lax
+from jaxzc.numerics import eigenvalues, log_determinant
+
+@jax.jit
+def chains(x, w):
+    found = []
+    for shift in range(12):
+        y = lax.conv_general_dilated(x + shift, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        columns = y.reshape(32, -1, 64)
+        gram = jnp.einsum("bnc,bnd->bcd", columns, columns)
+        found += [eigenvalues(gram).sum(), log_determinant(gram).sum()]
+    return jnp.stack(found)
+
+x = jax.random.normal(jax.random.key(0), (32, 32, 32, 16))
+w = jax.random.normal(jax.random.key(1), (3, 3, 16, 64))
+for _ in range(5):
+    assert jnp.isfinite(chains(x, w)).all()
+"""
+
+
+def test_decompositions_do_not_wait_for_each_other() -> None:
+    """Twelve at the end of convolutions, which end on any thread; as batched calls they stop for ever on a machine of two cores."""
+    subprocess.run([sys.executable, "-c", CHAINS], check=True, timeout=240)
+
+
+def test_no_proxy_decomposes_several_matrices_at_once() -> None:
+    space = catalogue.space("nasbench201", channels=4, cells=1, classes=3, image_shape=(8, 8, 3))
+    arch = space.parse("|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|")
+    batches = [Batch(np.random.default_rng(seed).standard_normal((6, 8, 8, 3)).astype(np.float32), np.arange(6) % 3) for seed in (0, 1)]
+    scorer, key, genes = SpaceScorer(space, batches, "all"), jax.random.key(0), jnp.asarray(arch)
+    programs = scorer.programs(arch)
+    lowered = programs.score.jitted.lower(programs.draw(key, genes), genes, scorer.batches, key, np.float32(1)).as_text()
+    calls = re.findall(r"@(lapack_\w+)\(.*?\) .*?: \(tensor<([\dx]+)xf\d\d>", lowered)
+    assert {name for name, _ in calls} == {"lapack_dsyevd_ffi", "lapack_dgetrf_ffi"}
+    assert all(shape.count("x") == 1 for _, shape in calls), calls

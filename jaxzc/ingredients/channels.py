@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxzc.ingredients import resized
 from jaxzc.ingredients.drawn import named
-from jaxzc.numerics import correlation
+from jaxzc.numerics import correlation, eigenvalues
 from jaxzc.resolver import makes
 from jaxzc.types import Array, Network, Norm, Tap
 from jaxzc.widening import in_float64
@@ -42,7 +42,7 @@ def smallest(matrices: Array) -> Array:
 
     def run(matrices: Array) -> Array:
         finite = jnp.isfinite(matrices).all((1, 2))
-        values = jnp.linalg.eigvalsh(jnp.where(finite[:, None, None], matrices, jnp.eye(matrices.shape[-1])))[:, 0]
+        values = eigenvalues(jnp.where(finite[:, None, None], matrices, jnp.eye(matrices.shape[-1])))[:, 0]
         return jnp.where(finite, values, 0)
 
     return in_float64(run)(matrices)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxzc.ingredients.drawn import named
+from jaxzc.numerics import eigenvalues
 from jaxzc.resolver import makes
 from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
 from jaxzc.widening import in_float64
@@ -67,7 +68,7 @@ def az_pass(network: Network, az_params: Any, az_images: Array, az_probes: Any, 
 def entropy(covariances: Array) -> Array:
     """-sum p log(p + 1e-8) of the eigenvalues, divided by their sum, of matrices `[maps, C, C]`; NaN where all are 0."""
     finite = jnp.isfinite(covariances).all((1, 2))
-    values = jnp.maximum(jnp.linalg.eigvalsh(jnp.where(finite[:, None, None], covariances, 0)), 0)
+    values = jnp.maximum(eigenvalues(jnp.where(finite[:, None, None], covariances, 0)), 0)
     p = values / values.sum(-1, keepdims=True)
     return -(p * jnp.log(p + 1e-8)).sum(-1)
 
@@ -98,7 +99,7 @@ def _product(g_in: Array, g_out: Array) -> Array:
 def _largest_singular(matrices: Array) -> Array:
     gram = jnp.swapaxes(matrices, 1, 2) @ matrices
     finite = jnp.isfinite(gram).all((1, 2))
-    values = jnp.linalg.eigvalsh(jnp.where(finite[:, None, None], gram, 0))[:, -1]
+    values = eigenvalues(jnp.where(finite[:, None, None], gram, 0))[:, -1]
     return jnp.where(finite, jnp.sqrt(jnp.maximum(values, 0)), jnp.nan)
 
 

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 
+from jaxzc.numerics import eigenvalues
 from jaxzc.types import Array
 from jaxzc.widening import in_float64
 
@@ -13,7 +14,7 @@ def condition_number(matrix: Array) -> Array:
 
     def run(matrix: Array) -> Array:
         finite = jnp.isfinite(matrix).all()
-        values = jnp.linalg.eigvalsh(jnp.where(finite, matrix, 0))
+        values = eigenvalues(jnp.where(finite, matrix, 0))
         usable = finite & (values[-1] > 0)
         return jnp.where(usable, values[-1] / jnp.maximum(values[0], floor * jnp.where(usable, values[-1], 1)), jnp.nan)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
+from jaxzc.numerics import eigenvalues
 from jaxzc.types import Array
 from jaxzc.widening import in_float64
 
@@ -25,7 +26,7 @@ def vkdnw(layer_fisher: Array, active: Sequence[Array]) -> Array:
     """
 
     def run(fisher: Array) -> Array:
-        values = jnp.linalg.eigvalsh(fisher)
+        values = eigenvalues(fisher)
         count = jnp.concatenate([jnp.asarray(a) for a in active]).sum()
         # Layers that do not exist give zeros, which come first.
         places = jnp.arange(1, 10, dtype=fisher.dtype) / 10 * (count - 1) + (len(values) - count)
