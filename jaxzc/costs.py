@@ -14,14 +14,14 @@ FORWARD, BACKWARD = 1, 2
 """Forward passes' worth of arithmetic."""
 
 
-def forward_passes(proxy: Proxy, *, batch_size: int, batches: int) -> float:
-    """Forward passes over one batch that are worth as much arithmetic as the proxy by itself: F + B is 3.
+def forward_passes(*proxies: Proxy, batch_size: int, batches: int) -> float:
+    """Forward passes over one batch that are worth as much arithmetic as the proxies scored together: F + B is 3.
 
-    Ingredients that one pass gives count once. What proxies scored together share is not taken off: this is the cost of scoring with it
-    alone. Eigenvalues, kernels and sums over weights are not counted. 0 for a proxy that runs no network.
+    Ingredients that one pass gives count once, and what several proxies share counts once. Eigenvalues, kernels and sums over weights are
+    not counted. 0 for a proxy that runs no network.
     """
     dearest: dict[Any, float] = {}
-    for name in RESOLVER.wanted({"": proxy}):
+    for name in RESOLVER.wanted({str(position): proxy for position, proxy in enumerate(proxies)}):
         if name in RESOLVER.maker:
             maker: Maker = RESOLVER.maker[name]
             dearest[maker.function] = max(dearest.get(maker.function, 0), _passes(RESOLVER.cost(name), batch_size, batches))
