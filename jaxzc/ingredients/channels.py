@@ -27,13 +27,17 @@ def channel_minima(network: Network, params: Any, meco_image: Array, norm: Norm,
         return y, correlation(y[0].reshape(-1, y.shape[-1]).T)
 
     matrices = resized.forward(network, params, meco_image, norm, Tap(layer=layer)).layers or ()
+    # A program may show what is in a layer's place, an other operation's output, where the layer does not exist.
+    there = [jnp.asarray(a) for a in network.active()][: len(matrices)]
     made = {}
     if "meco_minima" in wanted:
-        made["meco_minima"] = [smallest(m) for m in matrices]
+        made["meco_minima"] = [jnp.where(a, smallest(m), 0) for a, m in zip(there, matrices, strict=True)]
     if "meco_sampled_minima" in wanted:
         keys = jax.random.split(named(key, "meco_channels"), len(matrices))
         sampled = [jax.random.permutation(k, m.shape[-1])[:SAMPLED] for k, m in zip(keys, matrices, strict=True)]
-        made["meco_sampled_minima"] = [smallest(m[:, i][:, :, i]) for m, i in zip(matrices, sampled, strict=True)]
+        made["meco_sampled_minima"] = [
+            jnp.where(a, smallest(m[:, i][:, :, i]), 0) for a, m, i in zip(there, matrices, sampled, strict=True)
+        ]
     return made
 
 
