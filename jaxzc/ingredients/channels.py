@@ -27,7 +27,7 @@ def channel_minima(network: Network, params: Any, meco_image: Array, norm: Norm,
         return y, correlation(y[0].reshape(-1, y.shape[-1]).T)
 
     matrices = resized.forward(network, params, meco_image, norm, Tap(layer=layer)).layers or ()
-    # A program may show what is in a layer's place, an other operation's output, where the layer does not exist.
+    # Where a layer does not exist, a program may show another operation's output in its place.
     there = [jnp.asarray(a) for a in network.active()][: len(matrices)]
     made = {}
     if "meco_minima" in wanted:
