@@ -175,6 +175,11 @@ def test_options_of_the_space_are_judged(here: Path, value: str) -> None:
     refused(result, "nasbench201", "channels=", "expected a positive integer" if value in ("0", "-1") else "expected a whole number")
 
 
+def test_values_of_set_are_python_s_or_true_or_false() -> None:
+    pairs = ["residual=true", "a=False", "b = 3", "c=(8, 8)", "d=cifar", "e='true'"]
+    assert common.options(pairs) == {"residual": True, "a": False, "b": 3, "c": (8, 8), "d": "cifar", "e": "true"}
+
+
 def test_existing_file_is_refused_before_anything_else(here: Path) -> None:
     Path("x.parquet").write_text("precious")
     refused(score("--out", "x.parquet", "--archs", "missing.txt"), "x.parquet exists", "--overwrite")

@@ -124,5 +124,6 @@ def test_max_pooling_is_that_of_a_window() -> None:
     window = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 3, 3, 1), (1, 1, 1, 1), ((0, 0), (1, 1), (1, 1), (0, 0)))
     np.testing.assert_array_equal(max_pool3x3(x), window)
     np.testing.assert_array_equal(max_pool2x2(x[:, :4]), x[:, :4].reshape(2, 2, 2, 3, 2, 3).max((2, 4)))
-    gradient = jax.grad(lambda x: max_pool3x3(x).sum())(x)
-    assert float(gradient.sum()) == x.size
+    for pool, count in ((max_pool3x3, x.size), (lambda x: max_pool2x2(x[:, :4]), x[:, ::2][:, :2, ::2].size)):
+        assert float(jax.grad(lambda x, pool=pool: pool(x).sum())(x).sum()) == count
+        assert float(jax.grad(lambda x, pool=pool: pool(x).sum())(jnp.zeros_like(x)).sum()) == count, "ties share"

@@ -8,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from by_hand import slopes
+from jaxzc_spaces.layers import Pass
 from jaxzc_spaces.nasbench101 import NasBench101
 from jaxzc_spaces.nasbench101_encoding import CHOICES, CONV1, CONV3, EDGES, POOL
+from jaxzc_spaces.nasbench101_net import max_pool2x2
 
 from jaxzc.ingredients import RESOLVER, drawn
 from jaxzc.proxies import PROXIES
@@ -124,6 +126,18 @@ def agree(space: NasBench101, name: str, everything: bool) -> None:
 @pytest.mark.parametrize("name", ["two", "two, pools"])
 def test_logits_and_gradients_equal_those_of_the_discrete_network(name: str) -> None:
     agree(SPACE, name, everything=False)
+
+
+def test_pools_have_their_derivatives_where_a_compiler_computes_their_input_twice() -> None:
+    """XLA at the lowest level, the suite's, does so here, and does not round both times alike."""
+    arch, key = CELLS["two"], key_of(SPACE, CELLS["two"])
+    with jax.enable_x64(True):
+        module = SPACE.network(arch).module(SPACE.discrete_params(params_of(SPACE, key), arch)).stacks[1][0]
+        x = jnp.asarray(np.random.default_rng(6).standard_normal((4, 4, 4, 8)))
+        gradient = jax.grad(lambda x: jnp.sin(max_pool2x2(module(x, Pass("batch")))).sum())
+        compiled = jax.jit(gradient)(x)
+        with jax.disable_jit():
+            np.testing.assert_allclose(compiled, gradient(x), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """`jaxzc search` as a user meets it: what lies in its directory, interruption, and one sentence for every mistake."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,6 +14,8 @@ import jaxzc
 from jaxzc.benchmark import table_path
 from jaxzc.cli import search as search_command
 from jaxzc.data import load as load_data
+from jaxzc.jobs.lease import Lease
+from jaxzc.jobs.store import store
 from jaxzc.search import Problem, RandomSearch, Search, load, run, save
 from jaxzc.search.folder import begin, kept
 from jaxzc.search.scores import proxy_scores, table_scores
@@ -20,7 +24,7 @@ from jaxzc.tables import read_archs, read_scores, read_truth
 from jaxzc.types import JaxzcError
 
 TABLE = ("--table", "embedded", "--metric", "test_accuracy", "--duplicates", "exact")
-FILES = {"search.json", "state.npz", "evaluated.parquet", "front.parquet", "winner.txt"}
+FILES = {"search.json", "state.npz", "evaluated.parquet", "front.parquet", "winner.txt", "leases"}
 
 
 def search(*arguments: Any) -> Result:
@@ -103,6 +107,21 @@ def test_proxies_interrupted_and_resumed(here, monkeypatch):
     drawn = load_data("digits", batch_size=4, batches=2, seed=0)
     space = jaxzc.space("nasbench201", classes=10, image_shape=(8, 8, 1), channels=4, cells=1)
     assert SpaceScorer(space, drawn.batches, "l2_norm").one(space.parse(log["arch"][4]))["l2_norm"] == log["l2_norm"][4]
+
+
+def test_two_processes_do_not_search_in_one_directory(here):
+    """The second is refused, with --overwrite too, and the first one's files are as they were."""
+    assert search(*TABLE, "--evaluations", 20, "--out", "found").code == 0
+    lease, before = Lease(store("found"), "search"), Path("found/state.npz").read_bytes()
+    lease.take()
+    for more in ((), ("--overwrite",)):
+        refused = search(*TABLE, "--evaluations", 30, "--out", "found", *more)
+        assert refused.code == 2
+        assert f"found holds a search that is being run by process {os.getpid()} on" in refused.err
+    assert Path("found/state.npz").read_bytes() == before
+    lease.release()
+    assert search(*TABLE, "--evaluations", 30, "--out", "found").code == 0
+    assert not any(Path("found/leases").iterdir())
 
 
 def test_more_evaluations_later(here):

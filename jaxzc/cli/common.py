@@ -190,7 +190,10 @@ def keep_compiled(arguments: argparse.Namespace) -> None:
 
 
 def options(pairs: Sequence[str]) -> dict[str, Any]:
-    """Option -> value of `--set OPTION=VALUE` pairs; raises `JaxzcError` for what is none, and for an option given twice."""
+    """Option -> value of `--set OPTION=VALUE` pairs, VALUE as Python writes it, or true, or false.
+
+    Raises `JaxzcError` for what is no pair, and for an option given twice.
+    """
     chosen: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = (part.strip() for part in pair.partition("="))
@@ -199,7 +202,7 @@ def options(pairs: Sequence[str]) -> dict[str, Any]:
         if name in chosen:
             raise JaxzcError(f"--set {name} is given twice: keep one of them")
         try:
-            chosen[name] = ast.literal_eval(value)
+            chosen[name] = ast.literal_eval({"true": "True", "false": "False"}.get(value, value))
         except (ValueError, SyntaxError):
             chosen[name] = value
     return chosen

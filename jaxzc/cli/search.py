@@ -16,6 +16,7 @@ import numpy as np
 from jaxzc import catalogue, tables
 from jaxzc.aggregates import AGGREGATES
 from jaxzc.cli import common
+from jaxzc.jobs.keeper import Stopped
 from jaxzc.search import ALGORITHMS, Problem, Search, State, folder, parse_budget
 from jaxzc.search import run as run_search
 from jaxzc.search.scores import Scores, proxy_scores, table_scores
@@ -118,14 +119,15 @@ def run(arguments: argparse.Namespace) -> None:
         "seed": arguments.seed,
         **(_table_facts(arguments, columns) if arguments.table else _network_facts(arguments, drawn.digest)),
     }
-    state = folder.begin(directory, settings, search.init(arguments.seed, start), overwrite=arguments.overwrite)
-    if state.evaluated:
-        common.note(f"{directory}: going on after {state.evaluated} evaluations")
-    score = table_scores(space, columns) if arguments.table else _scores(arguments, space, drawn)
-    clock = _Clock(score)
-    state = _search(arguments, search, state, clock, directory)
-    winner = folder.write_results(directory, search, state, settings)
-    _draw(directory, search, state)
+    begun = search.init(arguments.seed, start)
+    with folder.opened(directory, settings, begun, overwrite=arguments.overwrite, note=common.note) as state:
+        if state.evaluated:
+            common.note(f"{directory}: going on after {state.evaluated} evaluations")
+        score = table_scores(space, columns) if arguments.table else _scores(arguments, space, drawn)
+        clock = _Clock(score)
+        state = _search(arguments, search, state, clock, directory)
+        winner = folder.write_results(directory, search, state, settings)
+        _draw(directory, search, state)
     print(_summary(arguments, search, state, winner, clock))
 
 
@@ -215,9 +217,9 @@ def _search(arguments: argparse.Namespace, search: Search, state: State, clock: 
                 best = np.nanmax(state.fitness, initial=-np.inf)
                 bar.set_postfix(best=f"{best:.6g}", refresh=False)
                 bar.update(state.evaluated - bar.n)
-    except KeyboardInterrupt:
-        common.note(f"{state.evaluated} evaluations are kept in {directory}: the same command goes on")
-        raise
+    except KeyboardInterrupt as error:
+        kept = f"{state.evaluated} evaluations are kept in {directory}: the same command goes on"
+        raise Stopped(kept, getattr(error, "code", 130)) from error
     clock.total = time.perf_counter() - started
     if state.evaluated < arguments.evaluations:
         common.note(f"{search.problem.space.name} has no other architecture within {search.problem.describe()}: the search ends early")

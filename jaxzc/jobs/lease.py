@@ -31,10 +31,11 @@ SETTLE = 1.0
 
 
 class Lease:
-    """The lease on one stripe; `take` it, `renew` it every `BEAT` seconds, `release` it."""
+    """The lease on one stripe; `take` it, `renew` it every `BEAT` seconds, `release` it. doing: what its holder does, for messages."""
 
-    def __init__(self, store: Store, stripe: str):
+    def __init__(self, store: Store, stripe: str, doing: str | None = None):
         self.store, self.stripe, self.name = store, stripe, f"{FOLDER}/{stripe}.json"
+        self.doing = doing or f"stripe {stripe} of {store.where} is being scored"
         self.token, self.renewals, self.taken = uuid.uuid4().hex, 0, False
 
     def take(self, note: Callable[[str], None] = lambda text: None) -> None:
@@ -50,9 +51,7 @@ class Lease:
             held = self._held(self.name)
             if held is not None:
                 if _lives(self.store, self.name, held, note):
-                    raise JaxzcError(
-                        f"stripe {self.stripe} of {self.store.where} is being scored by process {_who(held)}: wait for it, or stop it"
-                    )
+                    raise JaxzcError(f"{self.doing} by process {_who(held)}: wait for it, or stop it")
                 self._take_over(held)
 
     def renew(self) -> None:

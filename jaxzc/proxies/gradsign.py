@@ -20,7 +20,9 @@ def gradsign(sign_sums: Sequence[Array], active: Sequence[Array], *, reduce: str
     Norm mode: batch, of single examples.
     Weights: convolution and linear kernels.
     Direction: higher is better.
-    Fails: grows with the batch size; mostly a count of weights; one backward pass for each example.
+    Fails: grows with the batch size; mostly a count of weights; one backward pass for each example. Where a cell ends in normalisation and
+        the head is a mean (DARTS, NDS), a batch of one gives the last cell's kernels a gradient of zero, and the signs of its rounding are
+        counted: another compiler or device gives another score.
     """
     if reduce not in ("mean", "sum"):
         raise JaxzcError(f"reduce={reduce!r}: expected 'sum' (the paper) or 'mean' (for the average weight of the network)")

@@ -5,18 +5,23 @@ state.npz        `jaxzc.search.State`
 evaluated.parquet  every architecture evaluated, in order, with its parent's row
 front.parquet    those that no other dominates in fitness and costs
 winner.txt       the best one's string, readable as a file of architectures
+leases/          which process is at work in the directory
 """
 
 import json
 import os
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxzc import tables
+from jaxzc.jobs.keeper import Keeper
+from jaxzc.jobs.lease import Lease
+from jaxzc.jobs.store import store
 from jaxzc.search.state import State, load, save
 from jaxzc.search.stepping import Search
 from jaxzc.types import JaxzcError
@@ -59,6 +64,23 @@ def begin(directory: Path, settings: Mapping[str, Any], start: State, *, overwri
     except OSError as error:
         raise JaxzcError(f"the directory {directory} cannot be made ({error.strerror or error}): choose another place") from error
     return start
+
+
+@contextmanager
+def opened(
+    directory: Path, settings: Mapping[str, Any], start: State, *, overwrite: bool = False, note: Callable[[str], None] = lambda text: None
+) -> Iterator[State]:
+    """`begin`, in a block in which no other process searches in the directory. SIGTERM and SIGINT end it with `Stopped`; note: told where a
+    process of another machine is waited for. Raises `JaxzcError`, as `begin` or where another process is at work there."""
+    lease = Lease(store(directory), "search", f"{directory} holds a search that is being run")
+    with Keeper(lease):
+        there = (directory / SETTINGS).is_file()  # where there is none, a lease would make the directory
+        if there:
+            lease.take(note)
+        state = begin(directory, settings, start, overwrite=overwrite)
+        if not there:
+            lease.take(note)
+        yield state
 
 
 def kept(states: Iterator[State], directory: Path, seconds: float = SECONDS) -> Generator[State]:

@@ -215,6 +215,7 @@ class ProgramNet(nnx.Module):
             p.cell = -1
             if run.first == self.auxiliary_after:
                 self.auxiliary(newer, p)
+                last = jax.tree.map(lambda a: a[None], p.relus[-1]) if p.tap.relu is not None else None
         return self.head(newer, p), made, last
 
 

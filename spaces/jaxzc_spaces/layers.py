@@ -172,11 +172,28 @@ def _convolution(x: Array, w: Array, strides: tuple[int, int], dilation: int, gr
     )
 
 
+@jax.custom_jvp
+def larger(x: Array, y: Array) -> Array:
+    """The larger of two, elementwise, of any derivative; ties share it.
+
+    JAX's own derivatives of maxima ask which operand equals the maximum. Where a compiler computes an operand twice and rounds it otherwise
+    the second time, none does, and the derivative is 0 (`maximum`) or not finite (`reduce_max`). Which one is larger always has an answer.
+    """
+    return jnp.maximum(x, y)
+
+
+@larger.defjvp
+def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    x, y = primals
+    share = jnp.where(x == y, 0.5, x > y).astype(x.dtype)
+    return larger(x, y), share * tangents[0] + (1 - share) * tangents[1]
+
+
 def max_pool(x: Array, size: int, stride: int = 1) -> Array:
     """Maximum over windows of `size` x `size` pixels (odd), padded with -infinity."""
     # Shifted maxima, rows and then columns: reduce_window has no fast second derivative on a CPU.
     for axis in (1, 2):
-        x = _windows(x, size, stride, axis, -np.inf, jnp.maximum)
+        x = _windows(x, size, stride, axis, -np.inf, larger)
     return x
 
 

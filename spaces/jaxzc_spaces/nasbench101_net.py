@@ -13,7 +13,7 @@ from flax import nnx
 
 from jaxzc.types import Array
 from jaxzc_spaces import edge_ops
-from jaxzc_spaces.layers import BatchNorm, Pass, kernel
+from jaxzc_spaces.layers import BatchNorm, Pass, kernel, larger
 from jaxzc_spaces.nasbench101_encoding import CONV1, CONV3, POOL, Cells, widths
 
 
@@ -37,13 +37,16 @@ def max_pool3x3(x: Array) -> Array:
         border[axis] = (1, 1)
         padded, n = jnp.pad(x, border, constant_values=-jnp.inf), x.shape[axis]
         before, after = (jnp.take(padded, jnp.arange(start, start + n), axis, mode="clip") for start in (0, 2))
-        x = jnp.maximum(jnp.maximum(before, after), x)
+        x = larger(larger(before, after), x)
     return x
 
 
 def max_pool2x2(x: Array) -> Array:
+    """2x2 maximum, stride 2, of even heights and widths."""
     b, h, w, c = x.shape
-    return x.reshape(b, h // 2, 2, w // 2, 2, c).max((2, 4))
+    rows = x.reshape(b, h // 2, 2, w // 2, 2, c)
+    columns = larger(rows[:, :, 0], rows[:, :, 1])
+    return larger(columns[:, :, :, 0], columns[:, :, :, 1])
 
 
 class ConvBnRelu(nnx.Module):
