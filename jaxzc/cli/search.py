@@ -27,7 +27,7 @@ from jaxzc.types import JaxzcError, Space
 HELP = "search a space for the best architecture within a budget"
 EPILOG = """Fitness: one proxy; or several, by the sum of the logarithms of their ranks among all networks seen so far; or columns of a
 table (--table, --metric), to study a search without scoring. Proxies whose card says "lower is better" are turned.
-Interrupt it with Ctrl-C when you like: the same command goes on where it was, with the result that it would have had. A finished
+Interrupt it with Ctrl-C or SIGTERM when you like: the same command goes on where it was, with the result that it would have had. A finished
 search goes on when you raise --evaluations.
 
 --algorithm     settings (their defaults)
