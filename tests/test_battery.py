@@ -112,8 +112,9 @@ def test_one_compilation_for_every_architecture(case: Case) -> None:
     """One, or one for each kind of architectures that share one."""
     list(case.scorer.each(case.archs))
     for arch in case.archs:
-        compiled: Any = case.scorer.programs(arch)
-        assert [function._cache_size() for function in compiled] == [1, 1]
+        draw, score = case.scorer.programs(arch)
+        compiled: Any = [score] if case.scorer.pieces else [draw, score]  # in pieces numpy makes the weights of random numbers
+        assert {function._cache_size() for function in compiled} == {1}
     assert len(case.scorer._programs) == len({tuple(key) for key in program_keys(case.space, case.archs).tolist()})
 
 
