@@ -19,6 +19,8 @@ from jaxzc.types import Array, Counts, JaxzcError, Keyed, Norm, Space
 
 KEPT_PROGRAMS = 32
 """Compiled programs that a scorer holds at once; those used longest ago go first, so that memory does not grow with the number scored."""
+KEPT_IN_PIECES = 4
+"""The same of programs in pieces, each of which holds a hundred pieces or more; to put one together again takes a second or two."""
 
 
 def fold_in(key: Array, arch: Array) -> Array:
@@ -146,7 +148,7 @@ class SpaceScorer:
         key = tuple(program_keys(self.space, np.asarray(arch)[None])[0].tolist())
         if key not in kept:
             kept[key] = compile_(key)
-            if len(kept) > KEPT_PROGRAMS:
+            if len(kept) > (KEPT_IN_PIECES if self.pieces else KEPT_PROGRAMS):
                 kept.popitem(last=False)
         kept.move_to_end(key)
         return kept[key]

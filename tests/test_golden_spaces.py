@@ -3,7 +3,7 @@
 Set JAXZC_GOLDEN_SPACES to a directory of the same form (default ../shared/golden_spaces).
 """
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import golden_spaces
@@ -28,7 +28,7 @@ QUICK = {
 RTOL = 1e-6
 
 
-@cache
+@lru_cache(maxsize=1)  # a process that keeps the programs of 20 networks has been seen to end in the compiler
 def _program(space: Any, static: Any) -> Any:
     """Scores and logits of both modes, compiled once for the architectures that share a program; `static`: what shapes it: genes, a key, or
     None."""
