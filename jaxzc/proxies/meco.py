@@ -22,6 +22,7 @@ def meco(meco_minima: Sequence[Array]) -> Array:
     Weights: none; feature maps.
     Direction: higher is better.
     Fails: 0 for maps with fewer positions than channels; negatively correlated where width varies, which is what meco_opt is for.
+    Version: 2
     """
     return jnp.stack([m.sum() for m in meco_minima]).sum()
 
@@ -38,5 +39,6 @@ def meco_opt(meco_sampled_minima: Sequence[Array], channels: Sequence[int]) -> A
     Weights: none; feature maps.
     Direction: higher is better.
     Fails: depends on which channels are drawn.
+    Version: 2
     """
     return jnp.stack([m.sum() * (c / min(c, 8)) for m, c in zip(meco_sampled_minima, channels, strict=True)]).sum()
