@@ -146,6 +146,8 @@ class Space(Protocol):
         discrete network, whose parameters may be others: `discrete_params(params, arch)` then cuts them out of the program's.
     own_counts: Mapping[str, archs int `[n, genes]` -> int array `[n]`]: what the authors' budgets are in where that is not `counts`; these
         names can be used in budgets and costs of a search, too.
+    same_network: a method, archs int `[n, genes]` -> int array `[n, genes]`: for each the representative of those that are the same network
+        with weights drawn anew, for sharing scores, where `canonical` is the benchmark's own and does not say so.
     by_pieces: True where nearly every architecture is a program of its own: these are compiled in pieces (`jaxzc.pieces`).
     """
 

@@ -34,8 +34,9 @@ DISCONNECTED = {"nasbench201": -np.inf, "transnas101_micro": None}
 """Spaces whose architecture of zeros has no path from the images to the logits, and its naswot: None where a ReLU of the stem still tells
 the images apart."""
 
-ROUNDING = {"transnas101_micro": "jacob_cov", "transnas101_macro": "jacob_cov"}
-"""Scores that are rounding errors in a space: where batch normalisation comes last, the sum of the logits does not depend on the images."""
+ROUNDING = {"transnas101_micro": "jacob_cov", "transnas101_macro": "jacob_cov", "darts": "sweet_gradsign"}
+"""Scores that are rounding errors in a space. Where batch normalisation comes last, the sum of the logits does not depend on the images,
+and the last cell's gradients of one image are zero but for rounding: their signs are none."""
 
 SLOW = {
     "transnas101_micro",

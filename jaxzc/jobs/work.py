@@ -40,12 +40,13 @@ def parse_stripe(text: str) -> Stripe:
 
 
 def representatives(space: Space, archs: np.ndarray) -> np.ndarray:
-    """For architectures `[n, genes]` the one that is scored for each, `[n, genes]`: of those with one canonical form and equal counts of
-    parameters, FLOPs and layers the canonical form itself if it has these counts too, else the first in the order of genes.
-
-    A benchmark's official canonical form may merge cells that are not one function (in NAS-Bench-201 a skip connection beside a dead edge),
-    which the counts tell apart.
+    """For architectures `[n, genes]` the one that is scored for each, `[n, genes]`: where a space tells which are the same network
+    (`Space.same_network`), what it says. Elsewhere, of those with one canonical form and equal counts of parameters, FLOPs and layers, the
+    canonical form itself if it has these counts too, else the first in the order of genes.
     """
+    same_network = getattr(space, "same_network", None)
+    if same_network is not None:
+        return same_network(archs)
     canonical = space.canonical(archs)
     counts = [np.stack([np.asarray(c) for c in space.counts(which)], axis=1) for which in (archs, canonical)]
     chosen = np.where((counts[0] == counts[1]).all(1)[:, None], canonical, archs)

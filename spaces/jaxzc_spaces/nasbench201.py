@@ -53,6 +53,7 @@ class NasBench201(vectors.EveryVector):
     parse = staticmethod(encoding.parse)
     to_string = staticmethod(encoding.to_string)
     canonical = staticmethod(encoding.canonical)
+    same_network = staticmethod(encoding.same_network)
     graph = staticmethod(graph)
 
     def counts(self, archs: np.ndarray) -> Counts:

@@ -5,11 +5,14 @@ and the cell. The benchmark's C is 64; strings are printed with it and read with
 et al., TransNAS-Bench-101, CVPR 2021, section 3.
 """
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from jaxzc.types import Counts, JaxzcError
+from jaxzc_spaces import cell_isomorphism
+from jaxzc_spaces.cell_isomorphism import IDENTITY, LAYER, NOTHING
 from jaxzc_spaces.nasbench201_encoding import EDGES
 from jaxzc_spaces.vectors import check_vector, check_vectors, enumerate_vectors
 
@@ -51,6 +54,14 @@ def micro_to_string(arch: Any) -> str:
     """The official string of the genes int `[6]`; the inverse of `parse_micro`."""
     digits = "".join(map(str, check_vector(MICRO_CHOICES, arch).tolist()))
     return f"{WIDTH}-{MICRO}-{digits[0]}_{digits[1:3]}_{digits[3:]}"
+
+
+@functools.cache
+def micro_networks() -> np.ndarray:
+    """int8 `[4096, 6]`: for every cell, in lexicographic order, the first one that is the same network with weights drawn anew."""
+    entering, inner = ([NOTHING, skip, LAYER, LAYER] for skip in (LAYER, IDENTITY))
+    kinds = [entering if source == 0 else inner for source, _ in EDGES]
+    return cell_isomorphism.networks(MICRO_CHOICES, EDGES, kinds)
 
 
 def parse_macro(text: str) -> np.ndarray:

@@ -50,8 +50,13 @@ class TransNasMicro(vectors.EveryVector):
     to_string = staticmethod(encoding.micro_to_string)
 
     def canonical(self, archs: np.ndarray) -> np.ndarray:
-        """`archs` int `[n, 6]` themselves, int8: edges that lead nowhere have parameters, so that no two cells are one network."""
+        """`archs` int `[n, 6]` themselves, int8: the benchmark trained every one."""
         return vectors.check_vectors(self.choices, archs)
+
+    def same_network(self, archs: np.ndarray) -> np.ndarray:
+        """For each of `archs` int `[n, 6]` the smallest genes, in lexicographic order, of those that are the same network with weights
+        drawn anew, int8 `[n, 6]`: 2,132 networks. In a cell that halves the image, skip connections from its input are layers."""
+        return encoding.micro_networks()[np.ravel_multi_index(tuple(vectors.check_vectors(self.choices, archs).T), self.choices)]
 
     def counts(self, archs: np.ndarray) -> Counts:
         return encoding.micro_counts(np.atleast_2d(archs), self.channels, self.classes, self.image_shape)
