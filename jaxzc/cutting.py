@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jax.extend.core import Literal
 
+from jaxzc.depthwise import is_depthwise
 from jaxzc.networks.program import CUSTOM_RULES, Op, Program, closed
 from jaxzc.programs import settings
 
@@ -90,7 +91,7 @@ def _key(ops: Sequence[Op], inputs: Sequence[int], outputs: Sequence[int], progr
     for op in ops:
         read = [str(number[v]) if v in number else _constant(program.constants[v], program.avals[v]) for v in op.inputs]
         number |= {value: len(number) + place for place, value in enumerate(op.outputs)}
-        words.append(f"{op.name}({','.join(read)}){_params(op)}")
+        words.append(f"{op.name}{' by pixels' * is_depthwise(op.eqn)}({','.join(read)}){_params(op)}")
     words += [str([number[value] for value in outputs]), str(settings())]
     text = "\n".join(words)
     # An object that is known by its address only might be another one tomorrow.

@@ -20,9 +20,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxzc import memory, programs
+from jaxzc import depthwise, memory, programs
 from jaxzc.cutting import ALONE, ONCE, Piece, cut
-from jaxzc.networks.program import Op, Program, bind, closed_body, flatten
+from jaxzc.networks.program import Op, Program, closed_body, flatten
 
 KEPT = 2048
 """Compiled pieces that a process holds at once, about half a megabyte each; those used longest ago go first."""
@@ -127,7 +127,7 @@ def _compile(program: Program, folder: Path | None, settings: Sequence[Any], pie
     def run(*values: Any) -> list[Any]:
         env = constants | dict(zip(piece.inputs, values, strict=True))
         for op in piece.ops:
-            env.update(zip(op.outputs, bind(op.eqn, [env[value] for value in op.inputs]), strict=True))
+            env.update(zip(op.outputs, depthwise.bind(op.eqn, [env[value] for value in op.inputs]), strict=True))
         return [env[value] for value in piece.outputs]
 
     shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in (program.avals[value] for value in piece.inputs)]

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxzc.depthwise import rewritten
 from jaxzc.ingredients import RESOLVER
 from jaxzc.networks import as_network
 from jaxzc.resolver import Proxy, needs
@@ -144,6 +145,6 @@ def score(
     check_loss(loss, jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").logits, params, batches[0].images), batches)
     counts = network.counts(params) if {"counts", "param_count"} & RESOLVER.wanted(chosen).keys() else None
     size = {} if counts is None else {"param_count": np.float32(counts.params)}
-    program = jax.jit(lambda p, b, k, given: evaluate_proxies(chosen, network, p, b, loss, norm, k, given))
+    program = jax.jit(rewritten(lambda p, b, k, given: evaluate_proxies(chosen, network, p, b, loss, norm, k, given)))
     made = program(params, batches, jax.random.key(seed), size)
     return to_floats({**made, **counted_scores(chosen, counts)}, chosen)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxzc.depthwise import rewritten
 from jaxzc.devices import CHUNK, mesh, spread
 from jaxzc.ingredients import RESOLVER
 from jaxzc.pieces import Pieced
@@ -172,12 +173,13 @@ class SpaceScorer:
         if self.pieces:  # drawing the weights would be one piece as long as the network; with a key at hand it is numpy's
             return Programs(draw, Pieced(program))
         made_of = (self.space, shared, self.weights, self.init, self.norm, self.loss, self.traced)
-        return Programs(Program(draw, "draw", *made_of[:4]), Program(program, "score", *made_of))
+        return Programs(Program(draw, "draw", *made_of[:4]), Program(rewritten(program), "score", *made_of))
 
     def _compile_wide(self, shared: tuple[int, ...]) -> Programs:
         """The same for `lanes` architectures on each device."""
         draw, program = self._functions(shared)
-        return Programs(spread(draw, (None, 0), self.mesh, self.lanes), spread(program, (0, 0, None, None, 0), self.mesh, self.lanes))
+        score = spread(rewritten(program), (0, 0, None, None, 0), self.mesh, self.lanes)
+        return Programs(spread(draw, (None, 0), self.mesh, self.lanes), score)
 
     @property
     def memory(self) -> int:

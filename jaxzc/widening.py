@@ -15,6 +15,8 @@ from jax.core import ShapedArray, eval_jaxpr
 from jax.extend.core import Primitive
 from jax.interpreters import batching, mlir
 
+from jaxzc.depthwise import rewritten
+
 _float64 = Primitive("float64")
 _float64.multiple_results = True
 
@@ -31,7 +33,8 @@ def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*arguments)
         dtype = jnp.result_type(*(a for a in jax.tree.leaves(arguments) if jnp.issubdtype(jnp.result_type(a), jnp.floating)))
         with jax.enable_x64(True):
-            closed, shapes = jax.make_jaxpr(lambda *a: _cast(function(*_cast(a, jnp.float64)), dtype), return_shape=True)(*arguments)
+            wide = rewritten(lambda *a: _cast(function(*_cast(a, jnp.float64)), dtype))
+            closed, shapes = jax.make_jaxpr(wide, return_shape=True)(*arguments)
         # What the function closes over may be traced, and comes in as an argument.
         results = _bind(_Run(closed.jaxpr, len(closed.consts)), [*closed.consts, *jax.tree.leaves(arguments)])
         return jax.tree.unflatten(jax.tree.structure(shapes), results)

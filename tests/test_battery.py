@@ -51,6 +51,9 @@ SLOW = {
 }
 """Spaces whose genes are static, so that every architecture here is a program of its own, and three whose programs compile for minutes."""
 
+LARGEST = 5_000_000
+"""Parameters. Networks with more, which take minutes, are not drawn."""
+
 EVERYTHING = {"nasbench201"}
 """Spaces on which all proxies are tried; on the others the founding ones, which take half the time to compile."""
 
@@ -81,6 +84,8 @@ def case(request: pytest.FixtureRequest) -> Case:
     batches = [Batch(rng.standard_normal((6, *space.image_shape)).astype(np.float32), rng.integers(0, 3, 6)) for _ in range(2)]
     scorer = SpaceScorer(space, batches, "all" if request.param in EVERYTHING else "founding")
     archs = space.sample(rng, 2 if has_programs(space) else 4)
+    while (heavy := space.counts(archs).params > LARGEST).any():
+        archs[heavy] = space.sample(rng, int(heavy.sum()))
     if request.param in DISCONNECTED:
         archs = np.concatenate([archs, np.zeros((1, len(space.choices)), np.int8)])
     return Case(space, scorer, archs, list(scorer.each(archs)))

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jaxzc.depthwise import rewritten
 from jaxzc.scoring import cross_entropy
 from jaxzc.space_scoring import has_programs
 from jaxzc.training import augment, norms
@@ -78,7 +79,7 @@ class Trainer:
         descent = optax.sgd(rate, settings.momentum, nesterov=True)
         self.optimiser = optax.chain(optax.add_decayed_weights(settings.weight_decay), descent)
         self.train = jax.tree.map(jnp.asarray, images.train)
-        self._step, self._predict = jax.jit(self._one_step, donate_argnums=0), jax.jit(self._logits)
+        self._step, self._predict = jax.jit(rewritten(self._one_step), donate_argnums=0), jax.jit(rewritten(self._logits))
 
     def init(self) -> TrainState:
         """The state before the first epoch."""
