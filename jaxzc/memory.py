@@ -45,6 +45,20 @@ def check(planned: int) -> None:
         )
 
 
+def crowded(share: float) -> bool:
+    """Whether more than this share of the memory mappings that Linux grants a process is taken.
+
+    Compiled code has three for each kernel: some 25 for a piece, 5,000 for a program of many proxies, of 65,530 as a rule. Where none is
+    left, XLA's compiler ends the process.
+    """
+    try:
+        most = int(Path("/proc/sys/vm/max_map_count").read_text())
+        with Path("/proc/self/maps").open("rb") as mappings:
+            return sum(1 for _ in mappings) > share * most
+    except OSError:
+        return False
+
+
 def gigabytes(size: int) -> str:
     """As in `1.34 GB`."""
     return f"{size / 1e9:.2f} GB"

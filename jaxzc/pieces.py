@@ -26,6 +26,8 @@ from jaxzc.networks.program import Op, Program, closed_body, flatten
 
 KEPT = 2048
 """Compiled pieces that a process holds at once, about half a megabyte each; those used longest ago go first."""
+CROWDED = 0.5
+"""Share of a process's memory mappings; where more is taken, pieces go as well. One network's may take as much again."""
 
 
 class Compiled(NamedTuple):
@@ -118,6 +120,9 @@ def compiled(pieces: Sequence[Piece], program: Program) -> list[Compiled]:
         _compiled.move_to_end(key)
     while len(_compiled) > KEPT:
         _compiled.popitem(last=False)
+    while len(_compiled) > len(held) and memory.crowded(CROWDED):
+        for _ in range(1 + (len(_compiled) - len(held)) // 2):
+            _compiled.popitem(last=False)
     return [held[piece.key] for piece in pieces]
 
 

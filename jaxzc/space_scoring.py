@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxzc import memory, pieces
 from jaxzc.depthwise import rewritten
 from jaxzc.devices import CHUNK, mesh, spread
 from jaxzc.ingredients import RESOLVER
-from jaxzc.pieces import Pieced
 from jaxzc.programs import Program
 from jaxzc.scoring import Batches, Loss, checked_batches, counted_scores, cross_entropy, evaluate_proxies, only_counts, to_floats
 from jaxzc.selection import ProxySpec, select
@@ -20,6 +20,8 @@ from jaxzc.types import Array, Counts, JaxzcError, Keyed, Norm, Space
 
 KEPT_PROGRAMS = 32
 """Compiled programs that a scorer holds at once; those used longest ago go first, so that memory does not grow with the number scored."""
+CROWDED = 0.75
+"""Share of a process's memory mappings; where more is taken, the programs used longest ago go."""
 KEPT_IN_PIECES = 4
 """The same of programs in pieces, each of which holds a hundred pieces or more; to put one together again takes a second or two."""
 
@@ -148,9 +150,10 @@ class SpaceScorer:
     def _kept(self, kept: OrderedDict[tuple[int, ...], Programs], arch: np.ndarray, compile_: Callable[..., Programs]) -> Programs:
         key = tuple(program_keys(self.space, np.asarray(arch)[None])[0].tolist())
         if key not in kept:
-            kept[key] = compile_(key)
-            if len(kept) > (KEPT_IN_PIECES if self.pieces else KEPT_PROGRAMS):
+            most, share = (KEPT_IN_PIECES, pieces.CROWDED) if self.pieces else (KEPT_PROGRAMS, CROWDED)
+            while kept and (len(kept) >= most or memory.crowded(share)):
                 kept.popitem(last=False)
+            kept[key] = compile_(key)
         kept.move_to_end(key)
         return kept[key]
 
@@ -171,7 +174,7 @@ class SpaceScorer:
     def _compile(self, shared: tuple[int, ...]) -> Programs:
         draw, program = self._functions(shared)
         if self.pieces:  # drawing the weights would be one piece as long as the network; with a key at hand it is numpy's
-            return Programs(draw, Pieced(program))
+            return Programs(draw, pieces.Pieced(program))
         made_of = (self.space, shared, self.weights, self.init, self.norm, self.loss, self.traced)
         return Programs(Program(draw, "draw", *made_of[:4]), Program(rewritten(program), "score", *made_of))
 

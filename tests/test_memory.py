@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxzc import catalogue, memory
-from jaxzc.space_scoring import SpaceScorer
+from jaxzc.space_scoring import SpaceScorer, program_keys
 
 ARCH = np.array([3, 1, 2, 0, 4, 3])
 GIGABYTE = 10**9
@@ -42,6 +42,27 @@ def test_what_is_available_is_the_least_of_the_machine_and_its_container(tmp_pat
     assert memory.available() == pytest.approx(machine, rel=0.5)
     (tmp_path / "memory.max").write_text("1000\n")
     assert memory.available() == 700
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
+def test_mappings_are_those_of_this_process() -> None:
+    taken = len(Path("/proc/self/maps").read_text().splitlines()) / int(Path("/proc/sys/vm/max_map_count").read_text())
+    assert memory.crowded(taken / 2)
+    assert not memory.crowded(2 * taken)
+
+
+def test_programs_go_where_the_process_runs_out_of_mappings(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = catalogue.space("nasbench101", classes=3, image_shape=(8, 8, 3), channels=5, modules=1)
+    kinds = SpaceScorer(space, (np.ones((4, 8, 8, 3), np.float32), np.arange(4) % 3), "naswot")
+    archs = space.sample(np.random.default_rng(0), 20)
+    keys = program_keys(space, archs).tolist()
+    one, other = archs[0], archs[next(n for n, key in enumerate(keys) if key != keys[0])]
+    rows = [kinds.one(arch) for arch in (one, other)]
+    assert len(kinds._programs) == 2
+    monkeypatch.setattr(memory, "crowded", lambda share: len(kinds._programs) > 0)
+    kinds._programs.popitem()
+    assert kinds.one(other) == rows[1]
+    assert len(kinds._programs) == 1
 
 
 def test_a_program_that_does_not_fit_is_warned_about(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,9 +1,11 @@
 """Functions compiled in pieces: the same numbers as compiled whole, and pieces shared where they compute the same."""
 
+import gc
 import itertools
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 
 import jaxzc
-from jaxzc import pieces
+from jaxzc import memory, pieces
 from jaxzc.cutting import ONCE, cut
 from jaxzc.networks.program import flatten
 from jaxzc.pieces import Pieced
@@ -203,6 +205,36 @@ def test_no_more_pieces_are_held_than_there_is_room_for(monkeypatch: pytest.Monk
     first = call(ws, IMAGES)
     assert len(pieces._compiled) == 3
     close(call(ws, IMAGES), first)
+
+
+def test_pieces_go_where_the_process_runs_out_of_mappings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but those of the function being put together; and of a scorer's functions all but that one."""
+    space = jaxzc.space("nasbench_macro", classes=3, image_shape=(8, 8, 3), channels=2, head=8)
+    scorer = SpaceScorer(space, (np.ones((4, 8, 8, 3), np.float32), np.arange(4) % 3), "naswot")
+    archs = space.sample(np.random.default_rng(0), 3)
+    rows = [scorer.one(arch) for arch in archs]
+    held = len(pieces._compiled)
+    assert len(scorer._programs) == 3
+    monkeypatch.setattr(memory, "crowded", lambda share: True)
+    assert [scorer.one(arch) for arch in archs[2:]] == rows[2:], "what is at hand stays"
+    scorer._programs.popitem()
+    assert scorer.one(archs[2]) == rows[2]
+    assert len(scorer._programs) == 1
+    assert len(pieces._compiled) < held
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
+def test_pieces_that_go_give_their_mappings_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken() -> int:
+        gc.collect()
+        return len(Path("/proc/self/maps").read_text().splitlines())
+
+    before = taken()
+    Pieced(saliencies)(kernels(3, 7, 9, 6), IMAGES)
+    with_pieces = taken()
+    assert with_pieces - before >= 3 * len(pieces._compiled)
+    pieces._compiled.clear()
+    assert taken() - before < (with_pieces - before) / 4
 
 
 def test_a_loop_may_push_out_what_the_function_needs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,9 +128,10 @@ def _blame(
         note(f"an earlier run ended with {crash.error!r} while it scored {len(crash.keys)} architectures: scoring them one by one")
         return crash.keys
     for names, units in lacking.items():
-        for unit in [unit for unit in units if (unit.text, unit.seed) in crash.keys]:
+        guilty = [unit for unit in units if (unit.text, unit.seed) in crash.keys]
+        units[:] = [unit for unit in units if (unit.text, unit.seed) not in crash.keys]
+        for unit in guilty:
             note(f"an earlier run ended with {crash.error!r} while it scored {unit.text}, which is recorded as failed")
-            units.remove(unit)
             error = f"the process ended: {crash.error}"
             _keep(Row(unit.text, unit.seed, dict.fromkeys(names, float("nan")), 0.0, error), recorder, outcome)
     return ()
