@@ -1,0 +1,55 @@
+"""Scores of all 15,625 cells of NAS-Bench-201 from scores of some: a cell that was not scored has those of one that is the same network.
+
+    jaxzc merge whole --out scored.parquet
+    python benchmarks/whole_space.py scored.parquet --out whole.parquet
+
+Prints how many networks have scores, and a digest of the table: SHA-256 of the strings and, column by column, the scores as float64.
+"""
+
+import argparse
+import hashlib
+
+import numpy as np
+
+from jaxzc import catalogue
+from jaxzc.tables import read_scores, write_scores
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scores", nargs="+", help="tables of one seed; where two have a cell, the first one's")
+    parser.add_argument("--out", required=True)
+    arguments = parser.parse_args()
+    space = catalogue.space("nasbench201", classes=10, image_shape=(32, 32, 3))
+    tables = [read_scores(path) for path in arguments.scores]
+    names = [name for name in tables[0].columns if name not in ("arch", "seed", "scored", "error")]
+    strings = np.concatenate([table.columns["arch"] for table in tables])
+    columns = {name: np.concatenate([np.asarray(table.columns[name], np.float64) for table in tables]) for name in names}
+    (seed,) = set(np.concatenate([table.columns["seed"] for table in tables]).tolist())
+
+    done = ~np.isnan(list(columns.values())).all(0)  # rows of a job that is not finished
+    strings, columns = strings[done], {name: column[done] for name, column in columns.items()}
+    own: dict[str, int] = {}
+    of_network: dict[bytes, int] = {}
+    scored = space.same_network(np.stack([space.parse(text) for text in strings]))  # type: ignore[attr-defined]
+    for row, (text, network) in enumerate(zip(strings, scored, strict=True)):
+        own.setdefault(text, row)
+        of_network.setdefault(network.tobytes(), row)
+    archs = space.enumerate()
+    every = [space.to_string(arch) for arch in archs]
+    networks = space.same_network(archs)  # type: ignore[attr-defined]
+    rows = [own.get(text, of_network.get(network.tobytes(), -1)) for text, network in zip(every, networks, strict=True)]
+    there = np.asarray(rows) >= 0
+    chosen = np.asarray(rows)[there]
+    whole = {"arch": np.asarray(every, object)[there], "seed": np.full(there.sum(), seed), "scored": strings[chosen]}
+    whole |= {name: column[chosen] for name, column in columns.items()}
+    write_scores(arguments.out, whole, {**tables[0].metadata, "from": len(strings)}, overwrite=True)
+    digest = hashlib.sha256("\n".join(whole["arch"]).encode())
+    for name in names:
+        digest.update(name.encode() + whole[name].tobytes())
+    print(f"{len(of_network):,} of {len(np.unique(networks, axis=0)):,} networks, {there.sum():,} of {len(archs):,} cells")
+    print(f"{len(names)} columns, digest {digest.hexdigest()}")
+
+
+if __name__ == "__main__":
+    main()
