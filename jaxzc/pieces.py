@@ -22,7 +22,7 @@ from jax import lax
 
 from jaxzc import depthwise, memory, programs
 from jaxzc.cutting import ALONE, ONCE, Piece, cut
-from jaxzc.networks.program import Op, Program, closed_body, flatten
+from jaxzc.networks.program import Op, Program, closed_body, flatten, scan_starts
 
 KEPT = 2048
 """Compiled pieces that a process holds at once, about half a megabyte each; those used longest ago go first."""
@@ -157,13 +157,14 @@ def _loop(piece: Piece, program: Program, repeated: Program) -> Compiled:
     """A `lax.scan` whose body is cut as well, called by Python. (XLA for CPUs runs convolutions in a loop up to 100 times slower.)"""
     (op,) = piece.ops
     constants, params = _constants(piece, program), op.params
-    body, fixed, carried = plan(repeated), params["num_consts"], params["num_carry"]
+    body, (fixed, rows_from) = plan(repeated), scan_starts(params)
+    carried = rows_from - fixed
     order = range(params["length"])[:: -1 if params["reverse"] else 1]
 
     def run(*values: Any) -> list[Any]:
         env = constants | dict(zip(piece.inputs, values, strict=True))
         given = [env[value] for value in op.inputs]
-        carry, rows = given[fixed : fixed + carried], given[fixed + carried :]
+        carry, rows = given[fixed:rows_from], given[rows_from:]
         made: dict[int, list[Any]] = {}
         for number in order:
             results = body.run([*given[:fixed], *carry, *(_row(x, number) for x in rows)])

@@ -4,12 +4,12 @@ A layer is a convolution or matrix product of something that depends on the imag
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from jaxzc.networks.nonlinear import is_normalisation, rectifier, relu_input
-from jaxzc.networks.program import CUSTOM_RULES, SHAPING, Op, Program, closed_body, flatten
+from jaxzc.networks.program import CUSTOM_RULES, SHAPING, Op, Program, closed_body, flatten, scan_starts
 
 
 class Taint(NamedTuple):
@@ -94,7 +94,7 @@ class _Walk:
     def _outputs(self, program: Program, op: Op, ins: list[Taint], inside: str, times: int) -> list[Taint]:
         p = op.params
         if op.name == "scan":
-            start = _scan_starts(p)
+            start = scan_starts(p)
             pairs = zip(ins[start[1] :], op.inputs[start[1] :], strict=True)
             sliced = [self._slice(taint, program.avals[value].shape) for taint, value in pairs]
             within = inside or "lax.scan"
@@ -205,14 +205,6 @@ def _narrowest(program: Program, value: int) -> int:
         value = op.inputs[0]
         size = min(size, math.prod(program.avals[value].shape))
     return size
-
-
-def _scan_starts(params: Mapping[str, Any]) -> tuple[int, int]:
-    """Where the carry and the scanned inputs of a scan begin among its inputs."""
-    if "num_consts" in params:
-        return params["num_consts"], params["num_consts"] + params["num_carry"]
-    consts, carry, _ = (len(part.vals) for part in params["ft_in"].unpack())  # JAX 0.12 on
-    return consts, consts + carry
 
 
 def _join(*taints: Taint) -> Taint:

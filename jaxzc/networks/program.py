@@ -142,6 +142,14 @@ def closed_body(eqn: Any) -> Closed:
     return closed(next(eqn.params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in eqn.params))
 
 
+def scan_starts(params: Mapping[str, Any]) -> tuple[int, int]:
+    """Where the carry and the scanned inputs of a scan begin among its inputs."""
+    if "num_consts" in params:
+        return params["num_consts"], params["num_consts"] + params["num_carry"]
+    consts, carry, _ = (len(part.vals) for part in params["ft_in"].unpack())  # JAX 0.12 on
+    return consts, consts + carry
+
+
 def _needed(ops: Sequence[Op], results: Sequence[int]) -> tuple[Op, ...]:
     """The operations that the results (or an effect) need, each with the values that are read there for the last time."""
     alive = set(results)
