@@ -80,6 +80,7 @@ def _anywhere(eqn: Any) -> bool:
 
 
 def _is_jaxpr(value: Any) -> bool:
+    """What only holds one, as an operation of `jaxzc.widening` does, is none, and was rewritten when it was made."""
     return hasattr(value, "eqns") or (hasattr(value, "jaxpr") and hasattr(value, "consts"))
 
 

@@ -20,10 +20,10 @@ from jaxzc.types import Array, Counts, JaxzcError, Keyed, Norm, Space
 
 KEPT_PROGRAMS = 32
 """Compiled programs that a scorer holds at once; those used longest ago go first, so that memory does not grow with the number scored."""
-CROWDED = 0.75
-"""Share of a process's memory mappings; where more is taken, the programs used longest ago go."""
 KEPT_IN_PIECES = 4
 """The same of programs in pieces, each of which holds a hundred pieces or more; to put one together again takes a second or two."""
+CROWDED = 0.75
+"""Share of a process's memory mappings; where more is taken, the programs used longest ago go as well."""
 
 
 def fold_in(key: Array, arch: Array) -> Array:

@@ -28,7 +28,7 @@ QUICK = {
 RTOL = 1e-6
 
 
-@lru_cache(maxsize=1)  # a process that keeps the programs of 20 networks has been seen to end in the compiler
+@lru_cache(maxsize=1)  # the programs of 20 networks take more memory mappings than a process has
 def _program(space: Any, static: Any) -> Any:
     """Scores and logits of both modes, compiled once for the architectures that share a program; `static`: what shapes it: genes, a key, or
     None."""

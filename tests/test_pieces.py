@@ -224,7 +224,7 @@ def test_pieces_go_where_the_process_runs_out_of_mappings(monkeypatch: pytest.Mo
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
-def test_pieces_that_go_give_their_mappings_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pieces_that_go_give_their_mappings_back() -> None:
     def taken() -> int:
         gc.collect()
         return len(Path("/proc/self/maps").read_text().splitlines())
