@@ -1,5 +1,6 @@
 """Architectures spread over devices: a mesh with one axis `arch`, and functions of one architecture mapped over it."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -40,3 +41,11 @@ def _single(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Calla
         return jax.tree.map(lambda v: jnp.asarray(v)[None], function(*first))
 
     return only
+
+
+def processors() -> int:
+    """Of this process, as XLA counts them for its threads: the environment variable NPROC, or those it may run on."""
+    told = os.environ.get("NPROC", "")
+    if told.isdecimal() and int(told) > 0:
+        return int(told)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

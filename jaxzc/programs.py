@@ -26,6 +26,7 @@ from jax.experimental import serialize_executable
 from jax.experimental.compilation_cache import compilation_cache
 
 from jaxzc import memory
+from jaxzc.devices import processors
 from jaxzc.files import replacing
 from jaxzc.types import JaxzcError
 
@@ -199,5 +200,5 @@ def machine() -> str:
         )
     versions = [f"{name} {version(name)}" for name in ("jax", "jaxlib", "flax", "numpy", "optax")]
     flags = [os.environ.get(name, "") for name in ("XLA_FLAGS", "JAX_DISABLE_MOST_OPTIMIZATIONS", "LIBTPU_INIT_ARGS")]
-    facts = (device.platform, device.device_kind, str(jax.device_count()), platform.machine(), platform.python_version(), os.cpu_count())
+    facts = (device.platform, device.device_kind, str(jax.device_count()), platform.machine(), platform.python_version(), processors())
     return "\n".join(map(str, (*versions, *flags, *facts, digest.hexdigest())))
