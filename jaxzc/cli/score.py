@@ -3,6 +3,7 @@
 import argparse
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import jax
 import numpy as np
 
 from jaxzc import jobs
-from jaxzc.cli import common, hosts
+from jaxzc.cli import common, hosts, processes
 from jaxzc.cli.merge import metadata
 from jaxzc.costs import forward_passes
 from jaxzc.data import Data
@@ -43,6 +44,7 @@ examples:
   jaxzc score nasbench201 --all --proxies sweet_ntk,zico --data npz:cifar10.npz --out scores.parquet
   jaxzc score nasbench201 --archs mine.txt --proxies "zico(std_of='abs'),sweet_ntk(interval=(1e-4,5e-4))" --out scores.parquet
   jaxzc score nasbench201 --archs embedded --seed 0,1,2 --out scores.parquet
+  jaxzc score nasbench201 --all --isomorphs once --processes all --out night
   jaxzc score nasbench201 --all --isomorphs once --devices 8 --stripe 0/4 --out night
 
 mine.txt holds one architecture a line, for example |nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|
@@ -76,6 +78,7 @@ def add(commands: Any) -> None:
         help="score each architecture, or one of those that are the same network, whose scores all of them get (default: %(default)s)",
     )
     common.add_device_arguments(command)
+    processes.add_arguments(command)
     hosts.add_arguments(command)
     command.add_argument(
         "--out", required=True, metavar="OUT", help="FILE.parquet to write: arch, seed, one column per proxy; or DIR, a job"
@@ -96,6 +99,7 @@ def run(arguments: argparse.Namespace) -> None:
     chosen = select(arguments.proxies)
     chosen |= {name: PROXIES[name] for name in ALWAYS if name not in chosen}
     common.check_sizes(chosen, arguments)
+    processes.check(arguments)
     stripe = hosts.begin(arguments, stripe)
     space, draws = common.prepare(arguments, seeds)
     archs = common.architectures(arguments, space, sample=100, seed=seeds[0])
@@ -103,16 +107,22 @@ def run(arguments: argparse.Namespace) -> None:
     store = jobs.store(f"{arguments.out}.job" if one_file else arguments.out)
     _begin(store, work, arguments)
     try:
+        by = processes.score(store, work, arguments)
+        work = replace(work, retry=work.retry and by is None)
         outcome = jobs.run(store, work, note=common.note, watched=lambda rows, total: common.progress(rows, total, arguments.quiet))
         if not one_file:
-            print(_job_summary(arguments, outcome, stripe))
+            print(_job_summary(arguments, outcome, stripe, by))
             return
         merged = jobs.merge(store, [work.request])
         if merged.missing:
             raise JaxzcError(f"{merged.missing} scores have gone from {store.where} since they were written: run the same command again")
-        facts = metadata(merged) | {"command": common.command_line(arguments), "seconds_first": round(outcome.first, 3)}
+        facts = (
+            metadata(merged)
+            | {"command": common.command_line(arguments)}
+            | ({"seconds_first": round(outcome.first, 3)} if outcome.done else {})
+        )
         write_scores(arguments.out, merged.columns, facts, overwrite=arguments.overwrite)
-        print(_summary(arguments, merged, outcome))
+        print(_summary(arguments, merged, outcome, by))
         store.remove_all()
     except KeyboardInterrupt as error:
         if isinstance(error, Stopped) or not parts.names(store):
@@ -210,18 +220,20 @@ def _which(arguments: argparse.Namespace, count: int) -> str:
     return f"{count} random ones of {arguments.archs}" if arguments.sample else f"all {count} of {arguments.archs}"
 
 
-def _times(outcome: Outcome) -> str:
-    """What a row took, of time and memory, and what was there before."""
+def _times(outcome: Outcome, by: str | None) -> str:
+    """What a row took, of time and memory, and what was there before; or what several processes say of it."""
+    if by is not None and not outcome.done:
+        return by
     rate = f", then {(outcome.seconds - outcome.first) / (outcome.done - 1):.2g} s per row" if outcome.done > 1 else ""
     memory = f", in {gigabytes(outcome.memory)} of planned memory" if outcome.memory else ""
     first = f"compilation and first row {outcome.first:.1f} s{rate}{memory}" if outcome.done else "nothing was left to score"
     return f"{first}; {outcome.there} rows were there before" if outcome.there else first
 
 
-def _summary(arguments: argparse.Namespace, merged: Merged, outcome: Outcome) -> str:
+def _summary(arguments: argparse.Namespace, merged: Merged, outcome: Outcome, by: str | None) -> str:
     n, seeds = len(merged.columns["arch"]), len(arguments.seeds)
     times = f" x {seeds} seeds" if seeds > 1 else ""
-    lines = [f"{arguments.out}: {n // seeds} architectures{times}, {len(merged.labels)} scores each ({_times(outcome)})"]
+    lines = [f"{arguments.out}: {n // seeds} architectures{times}, {len(merged.labels)} scores each ({_times(outcome, by)})"]
     for label in merged.labels:
         missing = int(np.count_nonzero(~np.isfinite(merged.columns[label])))
         if missing:
@@ -231,9 +243,9 @@ def _summary(arguments: argparse.Namespace, merged: Merged, outcome: Outcome) ->
     return "\n".join(lines)
 
 
-def _job_summary(arguments: argparse.Namespace, outcome: Outcome, stripe: Stripe) -> str:
+def _job_summary(arguments: argparse.Namespace, outcome: Outcome, stripe: Stripe, by: str | None) -> str:
     which = f" of stripe {stripe.index}/{stripe.count}" if stripe.count > 1 else ""
-    lines = [f"{arguments.out}: all {outcome.total} rows{which} are there ({_times(outcome)})"]
+    lines = [f"{arguments.out}: all {outcome.total} rows{which} are there ({_times(outcome, by)})"]
     if outcome.failed:
         lines.append(_failures(outcome.failed, *outcome.errors[0]))
     return "\n".join([*lines, f"  as a table: jaxzc merge {arguments.out} --out scores.parquet"])

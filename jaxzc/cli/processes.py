@@ -1,0 +1,185 @@
+"""Processes of this machine side by side on one scoring job, each with processors of its own.
+
+A network does not keep several processors busy: most of its operations are short, and XLA runs some of them in one thread. Several networks
+do, one on each.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from tqdm.auto import tqdm
+
+from jaxzc.jobs import Stripe, Work, manifest
+from jaxzc.jobs.keeper import GRACE, Stopped
+from jaxzc.jobs.recorder import HEARTBEATS
+from jaxzc.jobs.store import Store
+from jaxzc.types import JaxzcError
+
+PAUSE = 0.2
+"""Seconds between two looks at the processes."""
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--processes",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="processes side by side, each with its share of this machine's processors and a stripe of the rows, or 'all' for one a "
+        "processor: about twice the rows a second on two (default: %(default)s)",
+    )
+
+
+def _count(text: str) -> int:
+    """0 stands for one process a processor."""
+    if text == "all":
+        return 0
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes, 1 or more, nor 'all'")
+
+
+def shares(count: int) -> list[list[int]]:
+    """The processors of each process, 0 processes meaning one for each. Raises `JaxzcError` for more processes than processors."""
+    there = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    if count > len(there):
+        raise JaxzcError(f"--processes {count}: this process may use {len(there)} processors: ask for 1 to {len(there)}, or 'all'")
+    return [share.tolist() for share in np.array_split(there, count or len(there))]
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Raises `JaxzcError` where several processes cannot share what the command asks for."""
+    if len(shares(arguments.processes)) == 1:
+        return
+    if arguments.distributed:
+        raise JaxzcError(
+            "--processes is for one machine without jax.distributed: leave out --distributed, and give each machine a --stripe"
+        )
+    if jax.default_backend() != "cpu":
+        raise JaxzcError(f"--processes shares out processors, and this is a {jax.default_backend()}: use --devices N")
+
+
+def score(store: Store, work: Work, arguments: argparse.Namespace) -> str | None:
+    """Scores the stripe in several processes, and says how many and how long; what they leave, nothing as a rule, is the caller's. None
+    where there is one process only.
+
+    Raises `JaxzcError` when one of them fails (the others finish first), and `Stopped` when this process is told to stop: then all do.
+    """
+    own = shares(arguments.processes)
+    if len(own) == 1:
+        return None
+    began = time.monotonic()
+    manifest.begin(store, work.facts, work.request)
+    stripes = [Stripe(work.stripe.index + work.stripe.count * index, work.stripe.count * len(own)) for index in range(len(own))]
+    with _terminating():
+        running: list[subprocess.Popen[bytes]] = []
+        try:
+            for stripe, cores in zip(stripes, own, strict=True):
+                running.append(_start(_command(arguments, store, stripe), cores))
+            _watch(running, store, stripes, len(work.units[work.stripe.index :: work.stripe.count]), arguments.quiet)
+        except BaseException as error:
+            _stop(running)
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+            message = f"what was scored is kept in {store.where}: the same command goes on"
+            raise Stopped(message, getattr(error, "code", 130)) from error
+    for stripe, process in zip(stripes, running, strict=True):
+        if process.returncode:
+            how = f"was ended by signal {-process.returncode}" if process.returncode < 0 else f"failed with exit code {process.returncode}"
+            raise JaxzcError(f"the process of stripe {stripe} {how}; what was scored is kept in {store.where}: the same command goes on")
+    failed = sum(beat.get("failed", 0) for beat in (_beat(store, stripe) for stripe in stripes))
+    ending = f", {failed} rows failed (`jaxzc status {store.where} --failures`)" if failed else ""
+    return f"{len(own)} processes, {time.monotonic() - began:.0f} s with compilation{ending}"
+
+
+def _command(arguments: argparse.Namespace, store: Store, stripe: Stripe) -> list[str]:
+    """This command for one stripe: of options that are given twice the last one counts, and --overwrite has been seen to."""
+    given = [text for text in arguments.argv if not (text.startswith("--ov") and "--overwrite".startswith(text))]
+    own = ["--processes", "1", "--stripe", f"{stripe.index}/{stripe.count}", "--out", store.where, "--quiet"]
+    return [sys.executable, "-m", "jaxzc", *given, *own]
+
+
+def _start(command: Sequence[str], cores: Sequence[int]) -> "subprocess.Popen[bytes]":
+    # Large pages for XLA's buffers, a fifth less time; glibc reads it before a program begins.
+    environment = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", **os.environ, "NPROC": str(len(cores))}
+    if not hasattr(os, "sched_setaffinity"):
+        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    before = os.sched_getaffinity(0)
+    try:  # a process that is started inherits them
+        os.sched_setaffinity(0, cores)
+        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _watch(running: Sequence["subprocess.Popen[bytes]"], store: Store, stripes: Sequence[Stripe], total: int, quiet: bool) -> None:
+    """Waits for all of them, with a bar of what their heartbeats tell."""
+    pids, interval, due = [process.pid for process in running], 1 if sys.stderr.isatty() else 30, 0.0
+    with tqdm(total=total, unit="arch", desc=f"{len(running)} processes", smoothing=0, disable=quiet) as bar:
+
+        def look() -> None:
+            if quiet:
+                return
+            beats = [beat for beat in (_beat(store, stripe) for stripe in stripes) if beat.get("pid") in pids]
+            before, done = (sum(beat.get(name, 0) for beat in beats) for name in ("there_before", "done"))
+            if done and not bar.initial:  # the first rows compile, and say nothing of the speed
+                bar.initial, bar.start_t = before + done, time.time()
+            bar.n = before + done
+            bar.refresh()
+
+        while any(process.poll() is None for process in running):
+            time.sleep(PAUSE)
+            if time.monotonic() >= due:
+                look()
+                due = time.monotonic() + interval
+        look()
+
+
+def _beat(store: Store, stripe: Stripe) -> dict[str, Any]:
+    try:
+        beat = json.loads(store.read(f"{HEARTBEATS}/{stripe}.json"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return beat if isinstance(beat, dict) else {}
+
+
+def _stop(running: Sequence["subprocess.Popen[bytes]"]) -> None:
+    """They write what they have first; those that do not end in time are killed."""
+    for process in running:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+    until = time.monotonic() + GRACE + 5
+    for process in running:
+        try:
+            process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def _terminating() -> Iterator[None]:
+    """Meanwhile SIGTERM raises `Stopped`, as the keeper of a job has it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: Any) -> None:
+        raise Stopped("", 128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
