@@ -36,8 +36,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         type=_count,
         default=1,
         metavar="N",
-        help="processes side by side, each with its share of this machine's processors and a stripe of the rows, or 'all' for one a "
-        "processor: about twice the rows a second on two (default: %(default)s)",
+        help="processes side by side, each with processors of its own and a stripe of the rows, or 'all' for one on each processor: on two "
+        "15 proxies take half the time (default: %(default)s)",
     )
 
 
@@ -83,10 +83,10 @@ def score(store: Store, work: Work, arguments: argparse.Namespace) -> str | None
     manifest.begin(store, work.facts, work.request)
     stripes = [Stripe(work.stripe.index + work.stripe.count * index, work.stripe.count * len(own)) for index in range(len(own))]
     with _terminating():
-        running: list[subprocess.Popen[bytes]] = []
+        running: list[subprocess.Popen[Any]] = []
         try:
             for stripe, cores in zip(stripes, own, strict=True):
-                running.append(_start(_command(arguments, store, stripe), cores))
+                running.append(start(_command(arguments, store, stripe), cores, stdout=subprocess.DEVNULL))
             _watch(running, store, stripes, len(work.units[work.stripe.index :: work.stripe.count]), arguments.quiet)
         except BaseException as error:
             _stop(running)
@@ -110,20 +110,21 @@ def _command(arguments: argparse.Namespace, store: Store, stripe: Stripe) -> lis
     return [sys.executable, "-m", "jaxzc", *given, *own]
 
 
-def _start(command: Sequence[str], cores: Sequence[int]) -> "subprocess.Popen[bytes]":
+def start(command: Sequence[str], cores: Sequence[int], **options: Any) -> "subprocess.Popen[Any]":
+    """Starts a program on these processors; options: of `subprocess.Popen`."""
     # Large pages for XLA's buffers, a fifth less time; glibc reads it before a program begins.
     environment = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", **os.environ, "NPROC": str(len(cores))}
     if not hasattr(os, "sched_setaffinity"):
-        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        return subprocess.Popen(command, env=environment, **options)
     before = os.sched_getaffinity(0)
     try:  # a process that is started inherits them
         os.sched_setaffinity(0, cores)
-        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        return subprocess.Popen(command, env=environment, **options)
     finally:
         os.sched_setaffinity(0, before)
 
 
-def _watch(running: Sequence["subprocess.Popen[bytes]"], store: Store, stripes: Sequence[Stripe], total: int, quiet: bool) -> None:
+def _watch(running: Sequence["subprocess.Popen[Any]"], store: Store, stripes: Sequence[Stripe], total: int, quiet: bool) -> None:
     """Waits for all of them, with a bar of what their heartbeats tell."""
     pids, interval, due = [process.pid for process in running], 1 if sys.stderr.isatty() else 30, 0.0
     with tqdm(total=total, unit="arch", desc=f"{len(running)} processes", smoothing=0, disable=quiet) as bar:
@@ -154,7 +155,7 @@ def _beat(store: Store, stripe: Stripe) -> dict[str, Any]:
     return beat if isinstance(beat, dict) else {}
 
 
-def _stop(running: Sequence["subprocess.Popen[bytes]"]) -> None:
+def _stop(running: Sequence["subprocess.Popen[Any]"]) -> None:
     """They write what they have first; those that do not end in time are killed."""
     for process in running:
         with contextlib.suppress(ProcessLookupError):

@@ -1,0 +1,117 @@
+"""Where a score's time goes: seconds and FLOP/s by kind of operation, beside what this machine does at best.
+
+    GLIBC_TUNABLES=glibc.malloc.hugetlb=1 taskset -c 0 python benchmarks/kinds.py [--proxies grasp]
+
+NAS-Bench-201 (C=16, N=5), two batches of 64, the networks of a random sample with the fewest, median and most FLOPs; one processor, because
+operations that run at the same time cannot be told apart. Seconds are XLA's own, of a profile; FLOPs are counted from the shapes of every
+convolution and matrix product that ran. "Convolution": with a kernel of 3x3 or a part of it; "kernel gradient": with one as large as an
+image, or a product over images and pixels.
+"""
+
+import argparse
+import collections
+import gzip
+import json
+import math
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from versus_torch import networks, peaks
+
+from jaxzc import catalogue
+from jaxzc.proxies import FOUNDING
+from jaxzc.space_scoring import SpaceScorer
+from jaxzc.types import Batch
+
+LINE = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = (\w+)\[([\d,]*)\]\S* ([\w\-]+)\((.*)$")
+CONTROL = ("while", "conditional", "call")
+OTHER = "everything else: normalisation, ReLU, sums, copies"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--proxies", default=",".join(FOUNDING))
+    arguments = parser.parse_args()
+    space = catalogue.space("nasbench201", classes=10, image_shape=(32, 32, 3))
+    rng = np.random.default_rng(0)
+    batches = [Batch(rng.standard_normal((64, 32, 32, 3)).astype(np.float32), rng.integers(0, 10, 64)) for _ in range(2)]
+    scorer = SpaceScorer(space, batches, arguments.proxies)
+    archs = networks(space, 3)
+    scorer.one(archs[0])
+    kinds = kinds_of("\n".join(made.as_text() for function in scorer.programs(archs[0]) for made in function.loaded.values()))
+    print(f"at best: {peaks()}\n\n| network | kind | seconds | GFLOP | GFLOP/s |\n|---|---|---|---|---|", flush=True)
+    for arch in archs:
+        scorer.one(arch)
+        seconds, work = measured(scorer, arch, kinds)
+        for kind in sorted(seconds, key=seconds.__getitem__, reverse=True):
+            speed = f"{work[kind] / seconds[kind]:.0f}" if work[kind] else ""
+            print(f"| {space.to_string(arch)} | {kind} | {seconds[kind]:.2f} | {work[kind]:.1f} | {speed} |")
+        rate = sum(work.values()) / sum(seconds.values())
+        print(f"| | all | {sum(seconds.values()):.2f} | {sum(work.values()):.1f} | {rate:.0f} |", flush=True)
+
+
+def measured(scorer: SpaceScorer, arch: np.ndarray, kinds: dict[str, tuple[str, float]]) -> tuple[Any, Any]:
+    """Seconds and GFLOP of one score by kind."""
+    seconds, work = collections.defaultdict[str, float](float), collections.defaultdict[str, float](float)
+    with tempfile.TemporaryDirectory() as folder:
+        with jax.profiler.trace(folder):
+            scorer.one(arch)
+        (file,) = Path(folder).rglob("*.trace.json.gz")
+        events = json.loads(gzip.decompress(file.read_bytes()))["traceEvents"]
+    for event in events:
+        name = str(event.get("args", {}).get("hlo_op", ""))
+        kind, flops = kinds.get(name, (OTHER, 0.0))
+        if event.get("ph") == "X" and name and kind not in CONTROL:
+            seconds[kind] += event["dur"] / 1e6
+            work[kind] += flops / 1e9
+    return seconds, work
+
+
+def kinds_of(program: str) -> dict[str, tuple[str, float]]:
+    """Of every operation that may run: its kind and its FLOPs."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    inside: dict[str, list[tuple[str, str, str]]] = collections.defaultdict(list)
+    found, computation = {}, ""
+    for line in program.splitlines():
+        if line.endswith("{") and not line.startswith(" "):
+            computation = line.removeprefix("ENTRY ").lstrip("%").split(" ")[0]
+        match = LINE.match(line)
+        if match:
+            name, dtype, sizes, operation, rest = match.groups()
+            shapes[name] = tuple(int(size) for size in sizes.split(",") if size)
+            inside[computation].append((name, operation, rest))
+            found[name] = (operation, rest, dtype)
+        elif (tupled := re.match(r"^\s+(?:ROOT )?%?([\w.\-]+) = \(.*\) ([\w\-]+)\(", line)) is not None:
+            found[tupled[1]] = (tupled[2], "", "")
+
+    def kind(name: str) -> tuple[str, float]:
+        operation, rest, _ = found[name]
+        if operation in CONTROL:
+            return operation, 0.0
+        called = re.search(r"calls=%?([\w.\-]+)", rest)
+        if operation == "fusion" and called is not None:
+            return max((arithmetic(*item) for item in inside[called[1]]), key=lambda told: told[1], default=(OTHER, 0.0))
+        return arithmetic(name, operation, rest)
+
+    def arithmetic(name: str, operation: str, rest: str) -> tuple[str, float]:
+        """Two FLOPs for each output and each number that is summed for it."""
+        operands = [shapes.get(text.split(" ")[-1].lstrip("%"), ()) for text in rest.split(")")[0].split(", ")]
+        if operation == "convolution":
+            *pixels, channels, _ = operands[1]
+            gradient = max(pixels) > 4
+            return ("kernel gradient" if gradient else "convolution"), 2.0 * math.prod(shapes[name]) * math.prod(pixels) * channels
+        if operation == "dot":
+            summed = re.search(r"lhs_contracting_dims=\{([\d,]+)\}", rest)
+            length = math.prod(operands[0][int(axis)] for axis in summed[1].split(",")) if summed else 1
+            return ("kernel gradient" if length > 512 else "other product"), 2.0 * math.prod(shapes[name]) * length
+        return OTHER, 0.0
+
+    return {name: kind(name) for name in found}
+
+
+if __name__ == "__main__":
+    main()
