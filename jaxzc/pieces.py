@@ -7,7 +7,6 @@ it occurs. XLA for CPUs merges nothing with a convolution either, so little is l
 """
 
 import math
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from jax import lax
 
 from jaxzc import depthwise, memory, programs
 from jaxzc.cutting import ALONE, ONCE, Piece, cut
+from jaxzc.devices import processors
 from jaxzc.networks.program import Op, Program, closed_body, flatten, scan_starts
 
 KEPT = 2048
@@ -112,7 +112,7 @@ def compiled(pieces: Sequence[Piece], program: Program) -> list[Compiled]:
     bodies = {key: body for key, piece in new.items() if (body := _loop_body(piece.ops[0])) is not None}
     held |= {key: _loop(new[key], program, body) for key, body in bodies.items()}
     rest = [piece for key, piece in new.items() if key not in bodies]
-    with programs.own_cache() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
+    with programs.own_cache() as folder, ThreadPoolExecutor(processors()) as pool:
         made = pool.map(partial(_compile, program, folder, programs.settings()), rest)
         held |= {piece.key: one for piece, one in zip(rest, made, strict=True)}
     for key, one in held.items():

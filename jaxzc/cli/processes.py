@@ -82,7 +82,7 @@ def score(store: Store, work: Work, arguments: argparse.Namespace) -> str | None
     began = time.monotonic()
     manifest.begin(store, work.facts, work.request)
     stripes = [Stripe(work.stripe.index + work.stripe.count * index, work.stripe.count * len(own)) for index in range(len(own))]
-    with _terminating():
+    with _stoppable():
         running: list[subprocess.Popen[Any]] = []
         try:
             for stripe, cores in zip(stripes, own, strict=True):
@@ -170,8 +170,9 @@ def _stop(running: Sequence["subprocess.Popen[Any]"]) -> None:
 
 
 @contextlib.contextmanager
-def _terminating() -> Iterator[None]:
-    """Meanwhile SIGTERM raises `Stopped`, as the keeper of a job has it."""
+def _stoppable() -> Iterator[None]:
+    """Meanwhile SIGTERM and SIGINT raise `Stopped`, as the keeper of a job has it: also where a shell has started this in the background,
+    and had SIGINT ignored."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -179,8 +180,9 @@ def _terminating() -> Iterator[None]:
     def stop(number: int, frame: Any) -> None:
         raise Stopped("", 128 + number)
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
