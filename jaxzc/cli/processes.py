@@ -128,15 +128,17 @@ def _watch(running: Sequence["subprocess.Popen[Any]"], store: Store, stripes: Se
     """Waits for all of them, with a bar of what their heartbeats tell."""
     pids, interval, due = [process.pid for process in running], 1 if sys.stderr.isatty() else 30, 0.0
     with tqdm(total=total, unit="arch", desc=f"{len(running)} processes", smoothing=0, disable=quiet) as bar:
+        compiling = True
 
         def look() -> None:
+            nonlocal compiling
             if quiet:
                 return
             beats = [beat for beat in (_beat(store, stripe) for stripe in stripes) if beat.get("pid") in pids]
             before, done = (sum(beat.get(name, 0) for beat in beats) for name in ("there_before", "done"))
-            if done and not bar.initial:  # the first rows compile, and say nothing of the speed
-                bar.initial, bar.start_t = before + done, time.time()
             bar.n = before + done
+            if compiling:  # what was there before, and the first rows, say nothing of the speed
+                bar.initial, bar.start_t, compiling = bar.n, time.time(), not done
             bar.refresh()
 
         while any(process.poll() is None for process in running):
