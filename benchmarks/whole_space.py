@@ -1,13 +1,15 @@
 """Scores of all 15,625 cells of NAS-Bench-201 from scores of some: a cell that was not scored has those of one that is the same network.
 
     jaxzc merge whole --out scored.parquet
-    python benchmarks/whole_space.py scored.parquet --out whole.parquet
+    python benchmarks/whole_space.py scored.parquet --out whole.parquet --left rest.txt
 
-Prints how many networks have scores, and a digest of the table: SHA-256 of the strings and, column by column, the scores as float64.
+Prints how many networks have scores, and a digest of the table: SHA-256 of the strings and, column by column, the scores as float64. --left
+writes a cell of every network that has none, to be scored with `jaxzc score nasbench201 --archs rest.txt`.
 """
 
 import argparse
 import hashlib
+from pathlib import Path
 
 import numpy as np
 
@@ -19,6 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scores", nargs="+", help="tables of one seed; where two have a cell, the first one's")
     parser.add_argument("--out", required=True)
+    parser.add_argument("--left", help="file of cells to score, one of each network that has no scores")
     arguments = parser.parse_args()
     space = catalogue.space("nasbench201", classes=10, image_shape=(32, 32, 3))
     tables = [read_scores(path) for path in arguments.scores]
@@ -40,6 +43,9 @@ def main() -> None:
     networks = space.same_network(archs)  # type: ignore[attr-defined]
     rows = [own.get(text, of_network.get(network.tobytes(), -1)) for text, network in zip(every, networks, strict=True)]
     there = np.asarray(rows) >= 0
+    if arguments.left:
+        left = {network.tobytes(): text for text, network, row in zip(every, networks, rows, strict=True) if row < 0}
+        Path(arguments.left).write_text("".join(f"{text}\n" for text in left.values()))
     chosen = np.asarray(rows)[there]
     whole = {"arch": np.asarray(every, object)[there], "seed": np.full(there.sum(), seed), "scored": strings[chosen]}
     whole |= {name: column[chosen] for name, column in columns.items()}

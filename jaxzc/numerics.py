@@ -1,6 +1,7 @@
 """Linear algebra that survives float32: matrices of at most batch x batch are decomposed in float64 where the platform has it."""
 
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import jax
@@ -9,6 +10,8 @@ import numpy as np
 
 from jaxzc.types import Array
 from jaxzc.widening import in_float64
+
+SHORT = 16
 
 
 def binary_exponent(x: Array) -> Array:
@@ -59,14 +62,37 @@ def _log_determinant(gram: Array) -> Array:
     return jnp.where(singular, -jnp.inf, jnp.log(jnp.where(singular[..., None], 1, pivots)).sum(-1))
 
 
+def total(values: Array, axis: int) -> Array:
+    """Sum along `axis`, which keeps the size 1."""
+    return _reduced(jnp.add, jnp.sum, values, axis)
+
+
+def largest(values: Array, axis: int) -> Array:
+    """Maximum along `axis`, which keeps the size 1; NaN where one is."""
+    return _reduced(jnp.maximum, jnp.max, values, axis)
+
+
+def smallest(values: Array, axis: int) -> Array:
+    """Minimum along `axis`, which keeps the size 1; NaN where one is."""
+    return _reduced(jnp.minimum, jnp.min, values, axis)
+
+
+def _reduced(of_two: Callable[..., Array], of_many: Callable[..., Array], values: Array, axis: int) -> Array:
+    # A short axis is written out: XLA's CPU compiler gives a reduction over two of them a twentieth of the memory's speed.
+    if values.shape[axis] > SHORT:
+        return of_many(values, axis, keepdims=True)
+    return reduce(of_two, jnp.split(values, values.shape[axis], axis))
+
+
 def deviation(values: Array, axis: int, ddof: int = 0) -> Array:
     """Standard deviation along `axis`, of any magnitude: float32 squares of values below 1e-19 would be 0, above 1e19 infinite."""
-    centred = values - values.mean(axis, keepdims=True)
-    centred = centred - centred.mean(axis, keepdims=True)  # the first mean is rounded, which shows where values are nearly equal
-    largest = jnp.abs(centred).max(axis, keepdims=True)
-    scale = jnp.where(largest == 0, 1, largest)
-    variance = jnp.square(centred / scale).sum(axis) / max(values.shape[axis] - ddof, 1)
-    return jnp.sqrt(variance) * scale.squeeze(axis)
+    size = values.shape[axis]
+    centred = values - total(values, axis) / size
+    centred = centred - total(centred, axis) / size  # the first mean is rounded, which shows where values are nearly equal
+    most = largest(jnp.abs(centred), axis)
+    scale = jnp.where(most == 0, 1, most)
+    variance = total(jnp.square(centred / scale), axis) / max(size - ddof, 1)
+    return (jnp.sqrt(variance) * scale).squeeze(axis)
 
 
 def correlation_eigenvalues(rows: Array) -> Array:

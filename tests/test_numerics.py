@@ -14,7 +14,7 @@ import pytest
 
 from jaxzc import catalogue
 from jaxzc.ingredients.patterns import pattern_kernel, relu_code
-from jaxzc.numerics import correlation_eigenvalues, log_determinant
+from jaxzc.numerics import correlation_eigenvalues, deviation, largest, log_determinant, smallest, total
 from jaxzc.space_scoring import SpaceScorer
 from jaxzc.types import Batch
 
@@ -192,3 +192,24 @@ def test_no_proxy_decomposes_several_matrices_at_once() -> None:
     calls = re.findall(r"@(lapack_\w+)\(.*?\) .*?: \(tensor<([\dx]+)xf\d\d>", lowered)
     assert {name for name, _ in calls} == {"lapack_dsyevd_ffi", "lapack_dgetrf_ffi"}
     assert all(shape.count("x") == 1 for _, shape in calls), calls
+
+
+@pytest.mark.parametrize("size", [1, 2, 16, 17])
+def test_reductions_along_short_and_long_axes(size: int) -> None:
+    values = np.random.default_rng(size).standard_normal((3, size, 5)).astype(np.float32)
+    for axis, array in ((1, values), (0, values.swapaxes(0, 1)), (2, values.swapaxes(1, 2))):
+        np.testing.assert_allclose(total(jnp.asarray(array), axis), array.sum(axis, keepdims=True, dtype=np.float64), atol=1e-5)
+        np.testing.assert_array_equal(largest(jnp.asarray(array), axis), array.max(axis, keepdims=True))
+        np.testing.assert_array_equal(smallest(jnp.asarray(array), axis), array.min(axis, keepdims=True))
+        for ddof in (0, 1):
+            expected = array.std(axis, dtype=np.float64, ddof=min(ddof, size - 1))
+            np.testing.assert_allclose(deviation(jnp.asarray(array), axis, ddof), expected, rtol=1e-5)
+    values[1, size - 1, 2] = np.nan
+    for function in (total, largest, smallest):
+        assert np.argwhere(np.isnan(function(jnp.asarray(values), 1))).tolist() == [[1, 0, 2]]
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_deviation_of_any_magnitude(scale: float) -> None:
+    values = np.asarray([[1, -2], [3, 2], [8, 3]], np.float32)
+    np.testing.assert_allclose(deviation(jnp.asarray(values * np.float32(scale)), 0) / np.float32(scale), values.std(0), rtol=1e-6)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.numerics import deviation
+from jaxzc.numerics import deviation, largest, smallest, total
 from jaxzc.proxies.swap import swap
 from jaxzc.types import Array, JaxzcError
 
@@ -19,9 +19,9 @@ def layer_terms(grads: Array, gate: Array | None = None, std_of: str = "signed")
     size = jnp.abs(grads)
     spread = grads if std_of == "signed" else size
     std = deviation(spread, 0)
-    same = (spread.max(0) <= spread.min(0)) | (std == 0)
+    same = (largest(spread, 0)[0] <= smallest(spread, 0)[0]) | (std == 0)
     keep = ~same if gate is None else ~same & gate
-    ratio = jnp.where(keep, size.mean(0) / jnp.where(same, 1, std), 0).sum(-1)
+    ratio = jnp.where(keep, total(size, 0)[0] / len(size) / jnp.where(same, 1, std), 0).sum(-1)
     return jnp.where(ratio != 0, jnp.log(jnp.where(ratio != 0, ratio, 1)), 0)
 
 
@@ -83,14 +83,14 @@ def l_swag(
     if not 0 <= low < high <= 1:
         raise JaxzcError(f"depth={depth!r}: expected (low, high) with 0 <= low < high <= 1")
     last = max(int(c.max()) for c in cells)
-    total = jnp.zeros(())
+    summed = jnp.zeros(())
     for grads, cell in zip(batch_grads, cells, strict=True):
         size = jnp.abs(grads)
         std = deviation(size, 0)
-        same = (size.max(0) <= size.min(0)) | (std == 0)
+        same = (largest(size, 0)[0] <= smallest(size, 0)[0]) | (std == 0)
         inverse = jnp.where(same, 0, 1 / jnp.where(same, 1, std)).sum(-1)
         # The stem and the head belong to no cell, and count where the whole depth does.
         inside = (low * last <= cell) & (cell <= high * last) if (low, high) != (0, 1) else np.ones(len(cell), bool)
         usable = (inverse > 0) & inside
-        total = total + jnp.where(usable, jnp.log(jnp.where(usable, inverse, 1)), 0).sum()
-    return total * swap(swap_counts)
+        summed = summed + jnp.where(usable, jnp.log(jnp.where(usable, inverse, 1)), 0).sum()
+    return summed * swap(swap_counts)
