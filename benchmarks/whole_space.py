@@ -49,7 +49,7 @@ def main() -> None:
     chosen = np.asarray(rows)[there]
     whole = {"arch": np.asarray(every, object)[there], "seed": np.full(there.sum(), seed), "scored": strings[chosen]}
     whole |= {name: column[chosen] for name, column in columns.items()}
-    write_scores(arguments.out, whole, {**tables[0].metadata, "from": len(strings)}, overwrite=True)
+    write_scores(arguments.out, whole, {**tables[0].metadata, "networks": len(of_network)}, overwrite=True)
     digest = hashlib.sha256("\n".join(whole["arch"]).encode())
     for name in names:
         digest.update(name.encode() + whole[name].tobytes())
