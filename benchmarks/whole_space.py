@@ -27,11 +27,12 @@ def main() -> None:
     tables = [read_scores(path) for path in arguments.scores]
     names = [name for name in tables[0].columns if name not in ("arch", "seed", "scored", "error")]
     strings = np.concatenate([table.columns["arch"] for table in tables])
+    members = np.concatenate([table.columns.get("scored", table.columns["arch"]) for table in tables])
     columns = {name: np.concatenate([np.asarray(table.columns[name], np.float64) for table in tables]) for name in names}
     (seed,) = set(np.concatenate([table.columns["seed"] for table in tables]).tolist())
 
     done = ~np.isnan(list(columns.values())).all(0)  # rows of a job that is not finished
-    strings, columns = strings[done], {name: column[done] for name, column in columns.items()}
+    strings, members, columns = strings[done], members[done], {name: column[done] for name, column in columns.items()}
     own: dict[str, int] = {}
     of_network: dict[bytes, int] = {}
     scored = space.same_network(np.stack([space.parse(text) for text in strings]))  # type: ignore[attr-defined]
@@ -47,7 +48,7 @@ def main() -> None:
         left = {network.tobytes(): text for text, network, row in zip(every, networks, rows, strict=True) if row < 0}
         Path(arguments.left).write_text("".join(f"{text}\n" for text in left.values()))
     chosen = np.asarray(rows)[there]
-    whole = {"arch": np.asarray(every, object)[there], "seed": np.full(there.sum(), seed), "scored": strings[chosen]}
+    whole = {"arch": np.asarray(every, object)[there], "seed": np.full(there.sum(), seed), "scored": members[chosen]}
     whole |= {name: column[chosen] for name, column in columns.items()}
     write_scores(arguments.out, whole, {**tables[0].metadata, "networks": len(of_network)}, overwrite=True)
     digest = hashlib.sha256("\n".join(whole["arch"]).encode())
