@@ -1,4 +1,4 @@
-"""Architectures spread over devices: a mesh with one axis `arch`, and functions of one architecture mapped over it."""
+"""Architectures spread over devices: a mesh with one axis `arch`, functions of one architecture mapped over it; and processors counted."""
 
 import os
 from collections.abc import Callable
@@ -48,4 +48,9 @@ def processors() -> int:
     told = os.environ.get("NPROC", "")
     if told.isdecimal() and int(told) > 0:
         return int(told)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(usable())
+
+
+def usable() -> list[int]:
+    """Numbers of the processors that this process may run on."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))

@@ -20,6 +20,7 @@ import jax
 import numpy as np
 from tqdm.auto import tqdm
 
+from jaxzc.devices import usable
 from jaxzc.jobs import Stripe, Work, manifest
 from jaxzc.jobs.keeper import GRACE, Stopped
 from jaxzc.jobs.recorder import HEARTBEATS
@@ -52,7 +53,7 @@ def _count(text: str) -> int:
 
 def shares(count: int) -> list[list[int]]:
     """The processors of each process, 0 processes meaning one for each. Raises `JaxzcError` for more processes than processors."""
-    there = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    there = usable()
     if count > len(there):
         raise JaxzcError(f"--processes {count}: this process may use {len(there)} processors: ask for 1 to {len(there)}, or 'all'")
     return [share.tolist() for share in np.array_split(there, count or len(there))]
