@@ -45,7 +45,10 @@ def main() -> None:
     rows = [own.get(text, of_network.get(network.tobytes(), -1)) for text, network in zip(every, networks, strict=True)]
     there = np.asarray(rows) >= 0
     if arguments.left:
-        left = {network.tobytes(): text for text, network, row in zip(every, networks, rows, strict=True) if row < 0}
+        left: dict[bytes, str] = {}
+        for text, network, row in zip(every, networks, rows, strict=True):
+            if row < 0:
+                left.setdefault(network.tobytes(), text)  # the first, as --all --isomorphs once has it
         Path(arguments.left).write_text("".join(f"{text}\n" for text in left.values()))
     chosen = np.asarray(rows)[there]
     whole = {"arch": np.asarray(every, object)[there], "seed": np.full(there.sum(), seed), "scored": members[chosen]}

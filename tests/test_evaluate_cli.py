@@ -73,6 +73,9 @@ def test_evaluate_ignores_nothing_silently(scored: Scored, accuracies: Path) -> 
     result = run("evaluate", "extra.parquet", "--table", accuracies, "--metric", "acc")
     assert result.code == 0
     assert result.err.strip().endswith("hold no numbers: words")
+    written = {"arch": ARCHS, "scored": ARCHS, "mine": [1.0, 2, 3, 4], "error": [None, "why", None, None]}  # as a job writes them
+    write_scores("job.parquet", written, {"proxies": ["mine"]})
+    assert run("evaluate", "job.parquet", "--table", accuracies, "--metric", "acc").err == ""
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from jaxzc.selection import split_names
 from jaxzc.tables import ScoreTable, read_scores, read_truth
 from jaxzc.types import JaxzcError
 
+REMARKS = ("scored", "error")
+"""Columns of a score table that say how a row came about."""
 HELP = "judge scores by the accuracies of trained networks"
 EPILOG = """Spearman's rho with its 95 % bootstrap interval over architectures, Kendall's tau-b, Spearman with params or flops held fixed
 (|params, |flops: what is left of it beyond size), the share of the truly best tenth in the proxy's best tenth. NaN and infinite scores are
@@ -121,7 +123,7 @@ def run(arguments: argparse.Namespace) -> None:
         commands = [scores.metadata["command"]] if "command" in scores.metadata else []
         page = report.write(found, arguments.report, commands=[*commands, common.command_line(arguments)], overwrite=arguments.overwrite)
         print(f"\n{page}: the report; open it in a browser")
-    left = [name for name in scores.columns if name not in (*evaluation.KEYS, *found.scores)]
+    left = [name for name in scores.columns if name not in (*evaluation.KEYS, *REMARKS, *found.scores)]
     if left and arguments.proxies is None:
         common.note(f"left out, because the file does not list them as proxies or they hold no numbers: {', '.join(left)}")
 
