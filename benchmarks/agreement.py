@@ -13,8 +13,8 @@ import gzip
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import spearmanr
 
+from jaxzc.evaluation import spearman
 from jaxzc.tables import read_scores
 
 
@@ -46,7 +46,7 @@ def main() -> None:
         ours, _, theirs = pair.partition("=")
         rows = [(scores[ours][own[arch]], float(line[theirs or ours] or "nan"), accuracy) for arch, (accuracy, line) in found.items()]
         table = np.array([row for row in rows if np.isfinite(row).all() and row[1] > -1e8])
-        both, mine, other = (spearmanr(table[:, a], table[:, b]).statistic for a, b in ((0, 1), (0, 2), (1, 2)))
+        both, mine, other = (spearman(table[:, a], table[:, b]) for a, b in ((0, 1), (0, 2), (1, 2)))
         print(f"{pair:24} {len(table):6,} networks: agreement {both:.3f}; with {arguments.metric}: ours {mine:.3f}, theirs {other:.3f}")
 
 
