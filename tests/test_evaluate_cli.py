@@ -111,6 +111,21 @@ def test_evaluate_adds_the_majority_vote(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["evaluate", str(tmp_path / "s.parquet"), "--table", str(tmp_path / "t.csv"), "--metric", "acc", "--vote"]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("vote"))
     assert line.split()[1:5] == ["1.000", "[1.000,", "1.000]", "1.000"]
+    some = [
+        "evaluate",
+        str(tmp_path / "s.parquet"),
+        "--table",
+        str(tmp_path / "t.csv"),
+        "--metric",
+        "acc",
+        "--proxies",
+        "snip,vote",
+        "--vote",
+    ]
+    assert main(some) == main([text.replace(",vote", "") for text in some]) == 0
+    shown = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line]
+    assert shown.count("vote") == shown.count("snip") == 2
+    assert "synflow" not in shown
     columns.pop("snip")
     write_scores(tmp_path / "two.parquet", columns, {})
     assert main(["evaluate", str(tmp_path / "two.parquet"), "--table", str(tmp_path / "t.csv"), "--metric", "acc", "--vote"]) == 2

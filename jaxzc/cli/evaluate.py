@@ -47,7 +47,9 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--metric", required=True, metavar="COLUMN", help="column of the table, higher is better; a wrong name lists the columns"
     )
-    command.add_argument("--proxies", metavar="A,B,...", help="columns of SCORES (default: all that were scored)")
+    command.add_argument(
+        "--proxies", metavar="A,B,...", help="columns of SCORES (default: all that were scored); aggregates that are asked for come on top"
+    )
     command.add_argument(
         "--aggregate",
         metavar="A,B,...",
@@ -95,7 +97,7 @@ def run(arguments: argparse.Namespace) -> None:
     found = evaluation.evaluate(
         scores,
         truth,
-        None if arguments.proxies is None else split_names(arguments.proxies),
+        None if arguments.proxies is None else list(dict.fromkeys([*split_names(arguments.proxies), *aggregates])),
         metric=arguments.metric,
         statistics=None if arguments.csv or arguments.report else [*text.COLUMNS, *long],
         resamples=arguments.resamples,
