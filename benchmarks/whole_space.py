@@ -4,7 +4,8 @@
     python benchmarks/whole_space.py scored.parquet --out whole.parquet --left rest.txt
 
 Prints how many networks have scores, and a digest of the table: SHA-256 of the strings and, column by column, the scores as float64. --left
-writes a cell of every network that has none, to be scored with `jaxzc score nasbench201 --archs rest.txt`.
+writes a cell of every network that has none, to be scored with `jaxzc score nasbench201 --archs rest.txt`. --without leaves out every cell
+that is one of the networks of another score table: what an aggregate was chosen on.
 """
 
 import argparse
@@ -21,6 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scores", nargs="+", help="tables of one seed; where two have a cell, the first one's")
     parser.add_argument("--out", required=True)
+    parser.add_argument("--without", help="table of scores whose networks are left out")
     parser.add_argument("--left", help="file of cells to score, one of each network that has no scores")
     arguments = parser.parse_args()
     space = catalogue.space("nasbench201", classes=10, image_shape=(32, 32, 3))
@@ -44,6 +46,9 @@ def main() -> None:
     networks = space.same_network(archs)  # type: ignore[attr-defined]
     rows = [own.get(text, of_network.get(network.tobytes(), -1)) for text, network in zip(every, networks, strict=True)]
     there = np.asarray(rows) >= 0
+    if arguments.without:
+        others = space.same_network(np.stack([space.parse(text) for text in read_scores(arguments.without).columns["arch"]]))  # type: ignore[attr-defined]
+        there &= ~np.isin([network.tobytes() for network in networks], [network.tobytes() for network in others])
     if arguments.left:
         left: dict[bytes, str] = {}
         for text, network, row in zip(every, networks, rows, strict=True):

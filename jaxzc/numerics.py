@@ -12,6 +12,7 @@ from jaxzc.types import Array
 from jaxzc.widening import in_float64
 
 SHORT = 16
+"""Longest axis whose sum, maximum or minimum is written out."""
 
 
 def binary_exponent(x: Array) -> Array:
