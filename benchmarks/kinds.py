@@ -42,7 +42,9 @@ def main() -> None:
     scorer = SpaceScorer(space, batches, arguments.proxies)
     archs = networks(space, 3)
     scorer.one(archs[0])
-    kinds = kinds_of("\n".join(made.as_text() for function in scorer.programs(archs[0]) for made in function.loaded.values()))
+    programs = [made.as_text() for function in scorer.programs(archs[0]) for made in function.loaded.values()]
+    # Operations of two programs may have one name.
+    kinds = {(module_of(program), name): kind for program in programs for name, kind in kinds_of(program).items()}
     print(f"at best: {peaks()}\n\n| network | kind | seconds | GFLOP | GFLOP/s |\n|---|---|---|---|---|", flush=True)
     for arch in archs:
         scorer.one(arch)
@@ -54,8 +56,8 @@ def main() -> None:
         print(f"| | all | {sum(seconds.values()):.2f} | {sum(work.values()):.1f} | {rate:.0f} |", flush=True)
 
 
-def measured(scorer: SpaceScorer, arch: np.ndarray, kinds: dict[str, tuple[str, float]]) -> tuple[Any, Any]:
-    """Seconds and GFLOP of one score by kind."""
+def measured(scorer: SpaceScorer, arch: np.ndarray, kinds: dict[tuple[str, str], tuple[str, float]]) -> tuple[Any, Any]:
+    """Seconds and GFLOP of one score by kind. kinds: of every program's operations."""
     seconds, work = collections.defaultdict[str, float](float), collections.defaultdict[str, float](float)
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):
@@ -63,12 +65,17 @@ def measured(scorer: SpaceScorer, arch: np.ndarray, kinds: dict[str, tuple[str, 
         (file,) = Path(folder).rglob("*.trace.json.gz")
         events = json.loads(gzip.decompress(file.read_bytes()))["traceEvents"]
     for event in events:
-        name = str(event.get("args", {}).get("hlo_op", ""))
-        kind, flops = kinds.get(name, (OTHER, 0.0))
+        ran = event.get("args", {})
+        name = str(ran.get("hlo_op", ""))
+        kind, flops = kinds.get((str(ran.get("hlo_module", "")), name), (OTHER, 0.0))
         if event.get("ph") == "X" and name and kind not in CONTROL:
             seconds[kind] += event["dur"] / 1e6
             work[kind] += flops / 1e9
     return seconds, work
+
+
+def module_of(program: str) -> str:
+    return program.removeprefix("HloModule ").partition(",")[0]
 
 
 def kinds_of(program: str) -> dict[str, tuple[str, float]]:
