@@ -12,8 +12,8 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
-from jaxzc import catalogue
-from jaxzc.selection import split_names
+from jaxzc.catalogue import cards
+from jaxzc.catalogue.selection import split_names
 from jaxzc.tables import read_scores, read_truth
 
 CANDIDATES = "sweet_ntk,sweetimator,sweet_snip,sweet_gradsign,naswot,synflow,zico,jacob_cov,snr_snip,lnwot,tcet_snip,layers,flops,params"
@@ -33,7 +33,7 @@ def main() -> None:
     archs = columns["arch"].tolist()[: given.rows]
     known = np.array([np.isfinite(truth.get(a, np.nan)) for a in archs])
     accuracy = np.array([truth.get(a, np.nan) for a in archs])[known]
-    higher = catalogue.directions()
+    higher = cards.directions()
     ranks = {}
     for name in split_names(given.candidates):
         score = columns[name][: given.rows][known] * (-1 if higher.get(name.partition("(")[0]) is False else 1)

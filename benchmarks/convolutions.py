@@ -16,7 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxzc_spaces import conv3x3
+from jaxzc_spaces.cells import conv3x3
 
 from jaxzc.cli import processes
 

@@ -11,8 +11,8 @@ import argparse
 import csv
 from pathlib import Path
 
+from jaxzc.catalogue.reference import COLUMNS, read_correlations
 from jaxzc.proxies import PROXIES
-from jaxzc.reference import COLUMNS, read_correlations
 
 
 def main() -> None:

@@ -15,8 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxzc import catalogue, depthwise
-from jaxzc.space_scoring import SpaceScorer
+from jaxzc._compile import depthwise
+from jaxzc.catalogue import spaces
+from jaxzc.scoring.space import SpaceScorer
 
 SHAPES = ((32, 32, 16, 3, 1), (32, 32, 48, 5, 1), (64, 16, 32, 3, 2), (16, 16, 96, 3, 1), (16, 8, 240, 5, 1), (16, 4, 1152, 7, 1))
 """Images, their side, channels, kernel, stride."""
@@ -62,7 +63,7 @@ def best(function: Callable[..., Any], *args: Any) -> float:
 
 def network() -> None:
     """ZiCo of the initial chain of mobilenetv2_zen, 32x32, batch 32, two batches: processor seconds of scoring it again."""
-    space = catalogue.space("mobilenetv2_zen", classes=10, image_shape=(32, 32, 3))
+    space = spaces.space("mobilenetv2_zen", classes=10, image_shape=(32, 32, 3))
     rng = np.random.default_rng(0)
     batches = [(rng.standard_normal((32, 32, 32, 3)).astype(np.float32), rng.integers(0, 10, 32).astype(np.int32)) for _ in range(2)]
     pixels, scorers = depthwise.MOST_PIXELS, []

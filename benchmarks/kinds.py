@@ -22,9 +22,9 @@ import jax
 import numpy as np
 from versus_torch import networks, peaks
 
-from jaxzc import catalogue
+from jaxzc.catalogue import spaces
 from jaxzc.proxies import FOUNDING
-from jaxzc.space_scoring import SpaceScorer
+from jaxzc.scoring.space import SpaceScorer
 from jaxzc.types import Batch
 
 LINE = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = (\w+)\[([\d,]*)\]\S* ([\w\-]+)\((.*)$")
@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--proxies", default=",".join(FOUNDING))
     arguments = parser.parse_args()
-    space = catalogue.space("nasbench201", classes=10, image_shape=(32, 32, 3))
+    space = spaces.space("nasbench201", classes=10, image_shape=(32, 32, 3))
     rng = np.random.default_rng(0)
     batches = [Batch(rng.standard_normal((64, 32, 32, 3)).astype(np.float32), rng.integers(0, 10, 64)) for _ in range(2)]
     scorer = SpaceScorer(space, batches, arguments.proxies)

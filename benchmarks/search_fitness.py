@@ -18,11 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxzc import catalogue, data
+from jaxzc import data
 from jaxzc.aggregates import AGGREGATES
+from jaxzc.catalogue import cards, spaces
+from jaxzc.catalogue.selection import split_names
+from jaxzc.scoring.space import SpaceScorer
 from jaxzc.search import AgingEvolution, Problem, RandomSearch, Search, SteadyState, run
-from jaxzc.selection import split_names
-from jaxzc.space_scoring import SpaceScorer
 from jaxzc.tables import read_scores, read_truth, write_scores
 
 ALGORITHMS = {"random": RandomSearch(), "aging": AgingEvolution(population=64), "steady": SteadyState(population=64)}
@@ -76,7 +77,7 @@ def main() -> None:
     parser.add_argument("--data", help="images to score what the tables lack with, as of `jaxzc score`: two batches of 64, seed 0")
     parser.add_argument("--keep", metavar="FILE", help="table of what was scored here; read first where it is there")
     given = parser.parse_args()
-    space = catalogue.space(given.space, classes=10, image_shape=(32, 32, 3))
+    space = spaces.space(given.space, classes=10, image_shape=(32, 32, 3))
     paths = [*given.scores, *([given.keep] if given.keep and Path(given.keep).exists() else [])]
     tables = [read_scores(path).columns for path in paths]
     columns = [name for name in tables[0] if name not in ("arch", "seed") and all(name in table for table in tables)]
@@ -87,7 +88,7 @@ def main() -> None:
     archs = np.asarray(space.enumerate())
     strings = [space.to_string(arch) for arch in archs]
     truths = {metric: read_truth(given.table, metric) for metric in given.metric}
-    higher = catalogue.directions()
+    higher = cards.directions()
     known = np.count_nonzero(~np.isnan(scores.known(archs, columns[:1])))
     print(f"{known:,} of {len(archs):,} architectures have scores; {given.evaluations} evaluations, {given.runs} runs", flush=True)
     for fitness in given.fitness:

@@ -6,11 +6,11 @@
 >>> jaxzc.score_space(space, archs, [(images, labels), (more_images, more_labels)])   # a whole space, one compiled program
 """
 
-from jaxzc.catalogue import space, spaces
-from jaxzc.intervals import sweet_interval
+from jaxzc.catalogue.spaces import space, spaces
 from jaxzc.proxies import PROXIES
-from jaxzc.scoring import cross_entropy, evaluate_proxies, score
-from jaxzc.space_scoring import SpaceScorer, score_space
+from jaxzc.scoring.network import cross_entropy, evaluate_proxies, score
+from jaxzc.scoring.space import SpaceScorer, score_space
+from jaxzc.scoring.sweet_interval import sweet_interval
 from jaxzc.types import Batch, Counts, JaxzcError, Network, Space
 
 __all__ = [

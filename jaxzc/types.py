@@ -148,7 +148,7 @@ class Space(Protocol):
         names can be used in budgets and costs of a search, too.
     same_network: a method, archs int `[n, genes]` -> int array `[n, genes]`: for each the representative of those that are the same network
         with weights drawn anew, for sharing scores, where `canonical` is the benchmark's own and does not say so.
-    by_pieces: True where nearly every architecture is a program of its own: these are compiled in pieces (`jaxzc.pieces`).
+    by_pieces: True where nearly every architecture is a program of its own: these are compiled in pieces (`jaxzc._compile.pieces`).
     """
 
     name: str

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from absl import logging
 
-from jaxzc.space_scoring import SpaceScorer
+from jaxzc.scoring.space import SpaceScorer
 
 SETTINGS = ("jax_enable_x64", "jax_compilation_cache_dir")
 

@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc import initialisers
 from jaxzc.networks import as_network
+from jaxzc.numerics import initialisers
 from jaxzc.types import Counts, JaxzcError, LayerGroup
 
 WORDS = ("none", "conv1", "conv3", "conv5")

@@ -10,7 +10,22 @@ from typing import NoReturn
 import jax
 from absl import logging
 
-from jaxzc.cli import demo, econas, evaluate, experiment, importing, listing, merge, score, search, status, sweet, train, train_network
+from jaxzc.cli import (
+    demo,
+    econas,
+    evaluate,
+    experiment,
+    import_,
+    merge,
+    proxies,
+    score,
+    search,
+    spaces,
+    status,
+    sweet_interval,
+    train,
+    train_benchmark,
+)
 from jaxzc.types import JaxzcError
 
 DESCRIPTION = """Zero-cost (training-free) proxies for neural architecture search: score untrained networks, see what predicts accuracy.
@@ -20,6 +35,25 @@ A first run (two minutes, on images that are bundled with scikit-learn and netwo
 
 What there is: `jaxzc proxies`, `jaxzc spaces`. Input that cannot be used ends with exit code 2 and one sentence.
 """
+
+
+COMMANDS = (
+    demo,
+    score,
+    merge,
+    status,
+    evaluate,
+    search,
+    train,
+    econas,
+    experiment,
+    sweet_interval,
+    import_,
+    train_benchmark,
+    proxies,
+    spaces,
+)
+"""In the order in which `jaxzc --help` lists them."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     top = Parser(prog="jaxzc", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.add_argument("--version", action="version", version=f"%(prog)s {version('jaxzc')}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands (`jaxzc COMMAND --help` explains one)")
-    for module in (demo, score, merge, status, evaluate, search, train_network, econas, experiment, sweet, importing, train, listing):
+    for module in COMMANDS:
         module.add(commands)
     return top
 

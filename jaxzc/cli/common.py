@@ -13,9 +13,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxzc import catalogue, data, tables
+from jaxzc import data, tables
+from jaxzc.catalogue import spaces
 from jaxzc.ingredients import RESOLVER
-from jaxzc.initialisers import INITIALISERS
+from jaxzc.numerics.initialisers import INITIALISERS
 from jaxzc.resolver import Proxy
 from jaxzc.types import JaxzcError, Space
 
@@ -168,7 +169,7 @@ def prepare(arguments: argparse.Namespace, seeds: Sequence[int]) -> tuple[Space,
     keep_compiled(arguments)
     draws = [data.load(arguments.data, batch_size=arguments.batch_size, batches=arguments.batches, seed=seed) for seed in seeds]
     image_shape = draws[0].batches[0].images.shape[1:]
-    return catalogue.space(arguments.space, classes=draws[0].classes, image_shape=image_shape, **chosen), draws
+    return spaces.space(arguments.space, classes=draws[0].classes, image_shape=image_shape, **chosen), draws
 
 
 def space_options(arguments: argparse.Namespace, **given: Any) -> dict[str, Any]:
@@ -179,7 +180,7 @@ def space_options(arguments: argparse.Namespace, **given: Any) -> dict[str, Any]
         if name in chosen:
             raise JaxzcError(f"--set {name} is given beside --{name}: keep --{name}")
     chosen |= given
-    catalogue.check_options(arguments.space, chosen)
+    spaces.check_options(arguments.space, chosen)
     return chosen
 
 
@@ -212,7 +213,7 @@ def table(name: str) -> str | Path:
     """The file of that name, or the table of the embedded benchmark."""
     if name != EMBEDDED:
         return name
-    from jaxzc.benchmark import table_path
+    from jaxzc.embedded import table_path
 
     path = table_path()
     if not path.is_file():
@@ -249,7 +250,7 @@ def architectures(arguments: argparse.Namespace, space: Space, sample: int, seed
 
 
 def _note_size(space: Space) -> None:
-    from jaxzc.benchmark import SPACE_OPTIONS
+    from jaxzc.embedded import SPACE_OPTIONS
 
     if any(getattr(space, name, value) != value for name, value in SPACE_OPTIONS.items()):
         wanted = " ".join(f"--set {name}={value}" for name, value in SPACE_OPTIONS.items())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxzc import benchmark
+from jaxzc import embedded as benchmark
 from jaxzc.cli import common
 from jaxzc.types import JaxzcError
 
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not out.exists():
         common.check_out(out, False)  # its parent is there and may be written to
         out.mkdir()
-    from jaxzc import report  # with all of scipy.stats, which other commands do without
+    from jaxzc import report
 
     report.check(out, overwrite=arguments.overwrite)
     scores = out / "scores.parquet"
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _run(argv: Sequence[str]) -> None:
-    from jaxzc.cli import parser  # which imports this module
+    from jaxzc.cli import parser
 
     print(f"\n$ {shlex.join(['jaxzc', *argv])}", flush=True)
     try:

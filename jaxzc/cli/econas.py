@@ -11,9 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxzc import catalogue, data, econas, tables
-from jaxzc.benchmark.training import Settings, Task, Trainer
+from jaxzc import data, tables
+from jaxzc.catalogue import spaces
 from jaxzc.cli import common
+from jaxzc.training import econas
+from jaxzc.training.scanned import Settings, Task, Trainer
 from jaxzc.types import Batch, JaxzcError, Space
 
 Run = tuple[np.ndarray, int]
@@ -92,7 +94,7 @@ def run(arguments: argparse.Namespace) -> None:
     drawn = data.load(arguments.data, batch_size=arguments.images + arguments.held_out, batches=1, seed=seeds[0])
     images, labels = drawn.batches[0]
     batch = Batch(econas.reduce_resolution(images, arguments.resolution), labels)
-    space = catalogue.space(arguments.space, classes=drawn.classes, image_shape=batch.images.shape[1:], **options)
+    space = spaces.space(arguments.space, classes=drawn.classes, image_shape=batch.images.shape[1:], **options)
     task = econas.task(batch, arguments.held_out, flip=not arguments.no_flip)
     settings = econas.settings(task, arguments.epochs, batch_size=arguments.batch_size, learning_rate=arguments.learning_rate)
     if table is None:

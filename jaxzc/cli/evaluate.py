@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc import catalogue
 from jaxzc.aggregates import AGGREGATES, RULES, Aggregate, parse_aggregate
+from jaxzc.catalogue import cards
+from jaxzc.catalogue.selection import split_names
 from jaxzc.cli import common
-from jaxzc.selection import split_names
 from jaxzc.tables import ScoreTable, read_scores, read_truth
 from jaxzc.types import JaxzcError
 
@@ -80,7 +80,7 @@ def _count(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from jaxzc import evaluation, report  # with all of scipy.stats, which other commands do without
+    from jaxzc import evaluation, report
     from jaxzc.evaluation import text
 
     if arguments.csv is not None:
@@ -165,7 +165,7 @@ def with_aggregates(scores: ScoreTable, aggregates: Mapping[str, Aggregate]) -> 
     """The table with a column for each aggregate, computed within each seed."""
     columns = dict(scores.columns)
     seeds = columns.get("seed", np.zeros(len(next(iter(columns.values())))))
-    directions = catalogue.directions()
+    directions = cards.directions()
     for label, aggregate in aggregates.items():
         if label in columns:
             raise JaxzcError(f"the table has a column {label!r} already: give the aggregate another name, LABEL=RULE(...)")

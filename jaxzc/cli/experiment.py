@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc import catalogue, tables
+from jaxzc import tables
+from jaxzc.catalogue import spaces
+from jaxzc.catalogue.selection import split_names
 from jaxzc.cli import common
-from jaxzc.selection import split_names
 from jaxzc.types import JaxzcError
 
 HELP = "repeat a published experiment: sample-efficiency"
@@ -52,7 +53,7 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from jaxzc.experiments import sample_efficiency as experiment  # flax and scipy take a second to import
+    from jaxzc.experiments import sample_efficiency as experiment
     from jaxzc.experiments.landscape import landscape
 
     out = Path(arguments.out)
@@ -64,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not names:
         raise JaxzcError("--proxy is empty: name a column of the scores")
     # Only genes matter here: any size of network does.
-    space = catalogue.space(arguments.space, classes=10, image_shape=(32, 32, 3))
+    space = spaces.space(arguments.space, classes=10, image_shape=(32, 32, 3))
     truth = tables.read_truth(common.table(arguments.table), arguments.metric)
     scores = common.table(arguments.scores or arguments.table)
     land = landscape(space, truth, {name: tables.read_truth(scores, name) for name in names})

@@ -20,11 +20,11 @@ import jax
 import numpy as np
 from tqdm.auto import tqdm
 
-from jaxzc.devices import usable
+from jaxzc._compile.devices import usable
+from jaxzc._durable.keeper import GRACE, Stopped
+from jaxzc._durable.store import Store
 from jaxzc.jobs import Stripe, Work, manifest
-from jaxzc.jobs.keeper import GRACE, Stopped
 from jaxzc.jobs.recorder import HEARTBEATS
-from jaxzc.jobs.store import Store
 from jaxzc.types import JaxzcError
 
 PAUSE = 0.2

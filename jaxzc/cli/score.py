@@ -12,18 +12,18 @@ import jax
 import numpy as np
 
 from jaxzc import jobs
+from jaxzc._compile.memory import gigabytes
+from jaxzc._durable.keeper import Stopped
+from jaxzc._durable.store import is_remote
+from jaxzc.catalogue.costs import forward_passes
+from jaxzc.catalogue.selection import select
 from jaxzc.cli import common, hosts, processes
 from jaxzc.cli.merge import metadata
-from jaxzc.costs import forward_passes
 from jaxzc.data import Data
 from jaxzc.jobs import Merged, Outcome, Request, Store, Stripe, Work, manifest, parts
-from jaxzc.jobs.keeper import Stopped
-from jaxzc.jobs.store import is_remote
-from jaxzc.memory import gigabytes
 from jaxzc.proxies import PROXIES
 from jaxzc.resolver import Proxy
-from jaxzc.selection import select
-from jaxzc.space_scoring import SpaceScorer
+from jaxzc.scoring.space import SpaceScorer
 from jaxzc.tables import write_scores
 from jaxzc.types import JaxzcError, Space
 

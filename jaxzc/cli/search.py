@@ -13,15 +13,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxzc import catalogue, tables
+from jaxzc import tables
+from jaxzc._durable.keeper import Stopped
 from jaxzc.aggregates import AGGREGATES
+from jaxzc.catalogue import cards
+from jaxzc.catalogue.selection import select, split_names
 from jaxzc.cli import common
-from jaxzc.jobs.keeper import Stopped
+from jaxzc.scoring.space import SpaceScorer, has_programs
 from jaxzc.search import ALGORITHMS, Problem, Search, State, folder, parse_budget
 from jaxzc.search import run as run_search
 from jaxzc.search.scores import Scores, proxy_scores, table_scores
-from jaxzc.selection import select, split_names
-from jaxzc.space_scoring import SpaceScorer, has_programs
 from jaxzc.types import JaxzcError, Space
 
 HELP = "search a space for the best architecture within a budget"
@@ -151,7 +152,7 @@ def _names(arguments: argparse.Namespace) -> tuple[tuple[str, ...], tuple[bool, 
             raise JaxzcError("--metric names columns of a table: add --table FILE, or leave --metric out")
         chosen = select(fitness(arguments))
         common.check_sizes(chosen, arguments)
-        directions = catalogue.directions()
+        directions = cards.directions()
         return tuple(chosen), tuple(directions.get(label.partition("(")[0], True) for label in chosen), {}
     names = tuple(split_names(arguments.metric or ""))
     if not names:

@@ -1,149 +1,141 @@
-"""`jaxzc train-benchmark`: train the embedded benchmark's networks, and write the table of their accuracies."""
+"""`jaxzc train`: train one architecture, so that a search ends in an accuracy."""
 
 import argparse
 import json
-import time
-from collections.abc import Iterator
-from dataclasses import asdict, replace
+import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxzc import tables
-from jaxzc.benchmark import digits
-from jaxzc.benchmark.training import Accuracies, Trainer, table_columns
+from jaxzc.catalogue import spaces
 from jaxzc.cli import common
+from jaxzc.numerics.initialisers import INITIALISERS
 from jaxzc.types import JaxzcError, Space
 
-Runs = dict[tuple[str, int], Accuracies]
-
-HELP = "train the embedded benchmark anew: NAS-Bench-201 networks on scikit-learn's digits"
-EPILOG = """Every finished network is kept at once in FILE's journal, FILE.partIofP.jsonl. Run the same command again to go on after an
-interruption. The table is written as soon as all networks that it needs are in the journals beside FILE.
-
-The networks are too small for several threads. On a busy machine one thread for each process is more than twice as fast:
-  export NPROC=1 XLA_FLAGS=--xla_cpu_multi_thread_eigen=false
+HELP = "train one architecture and test it"
+EPILOG = """SGD with Nesterov momentum, cosine learning rate, random crops and flips, batch normalisation with running averages.
+A checkpoint is written after every epoch; after an interruption the same command goes on, with the result it would have had.
 
 examples:
-  jaxzc train-benchmark --out benchmark.parquet
-  jaxzc train-benchmark --out benchmark.parquet --part 0/2 & jaxzc train-benchmark --out benchmark.parquet --part 1/2
+  jaxzc train nasbench201 found/winner.txt --set channels=4 --set cells=1 --epochs 10 --crop 1 --no-flip --out trained
+  jaxzc train nasbench201 '|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|' \\
+      --data tfds:cifar10 --epochs 200 --batch-size 256 --out trained
 """
 
 
 def add(commands: Any) -> None:
-    command = commands.add_parser(
-        "train-benchmark", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    command.add_argument("--out", required=True, metavar="FILE", help="Parquet file to write: arch, accuracies in percent, params, flops")
-    group = command.add_mutually_exclusive_group()
-    group.add_argument("--architectures", type=common.positive, default=500, metavar="N", help="how many to draw (default: %(default)s)")
-    group.add_argument("--archs", metavar="FILE", help="train these: text, one string a line, or CSV/Parquet with a column 'arch'")
-    command.add_argument("--seeds", type=common.positive, default=3, metavar="K", help="networks per architecture (default: %(default)s)")
-    command.add_argument("--part", type=_part, default=(0, 1), metavar="I/P", help="train only every P-th network, from the I-th, I < P")
-    command.add_argument(
-        "--steps", type=common.positive, default=digits.SETTINGS.steps, metavar="N", help="of training (default: %(default)s)"
-    )
-    command.add_argument("--overwrite", action="store_true", help="replace FILE if it exists; the journals are used still")
-    command.add_argument("--quiet", action="store_true", help="no progress bar")
+    command = commands.add_parser("train", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    command.add_argument("space", metavar="SPACE", help="search space (`jaxzc spaces` lists them)")
+    command.add_argument("arch", metavar="ARCH", help="architecture string, or a file whose first architecture is meant")
+    command.add_argument("--data", default="digits", metavar="SPEC", help="images, as for `jaxzc score` (default: %(default)s)")
+    command.add_argument("--test", metavar="SPEC", help="images to test on (default: --held-out of those of --data)")
+    command.add_argument("--images", type=common.positive, metavar="N", help="draw N images of --data (default: all)")
+    command.add_argument("--held-out", type=float, default=0.2, metavar="X", help="fraction to test on (default: %(default)s)")
+    command.add_argument("--epochs", type=common.positive, default=20, metavar="N", help="(default: %(default)s)")
+    command.add_argument("--batch-size", type=common.positive, default=64, metavar="N", help="(default: %(default)s)")
+    for name, default in (("learning-rate", 0.1), ("momentum", 0.9), ("weight-decay", 5e-4)):
+        command.add_argument(f"--{name}", type=_number, default=default, metavar="X", help="(default: %(default)s)")
+    command.add_argument("--crop", type=int, default=4, metavar="PIXELS", help="largest random shift; 0: none (default: %(default)s)")
+    command.add_argument("--flip", action=argparse.BooleanOptionalAction, default=True, help="mirror half of the images (default)")
+    command.add_argument("--init", choices=list(INITIALISERS), default="torch", metavar="NAME", help="%(choices)s (default: %(default)s)")
+    command.add_argument("--seed", type=common.seed, default=0, metavar="S", help="of weights, images and order (default: %(default)s)")
+    command.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE", help="option of the space (may be repeated)")
+    command.add_argument("--out", required=True, metavar="DIR", help="directory for checkpoints and result.json: new, or to be resumed")
+    command.add_argument("--no-cache", action="store_true", help="compile anew instead of keeping compiled programs in ~/.cache/jaxzc")
+    command.add_argument("--quiet", action="store_true", help="no progress bar and no line for each epoch")
     command.set_defaults(run=run)
 
 
-def _part(text: str) -> tuple[int, int]:
-    """An argparse type: `I/P` with 0 <= I < P."""
-    part, _, parts = text.partition("/")
-    if not (part.isdecimal() and parts.isdecimal() and int(part) < int(parts)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not I/P with I from 0 to P-1, for example 0/2")
-    return int(part), int(parts)
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
+    return value
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from jaxzc.training import Settings, Trainer, split
+    from jaxzc.training.checkpoints import checkpoints
+
     out = Path(arguments.out)
-    common.check_out(out, arguments.overwrite)
-    space = digits.space()
-    archs = tables.read_archs(arguments.archs, space).archs if arguments.archs else digits.architectures(space, arguments.architectures)
-    settings = replace(digits.SETTINGS, steps=arguments.steps)
-    facts = _facts(space, settings)
-    part, parts = arguments.part
-    journal = out.with_name(f"{out.name}.part{part}of{parts}.jsonl")
-    # Seed by seed, so that an interruption leaves a whole table of fewer seeds.
-    wanted = [(arch, seed) for seed in range(arguments.seeds) for arch in archs]
-    done = _read_journals(out, facts)
-    missing = [(arch, seed) for arch, seed in wanted[part::parts] if (space.to_string(arch), seed) not in done]
-    if missing:
-        trainer = Trainer(space, digits.task(), settings)
-        for line in common.progress(_train(trainer, missing), len(missing), arguments.quiet):
-            _append(journal, facts, line)
-    done = _read_journals(out, facts)
-    left = sum((space.to_string(arch), seed) not in done for arch, seed in wanted)
-    if left:
-        print(f"{journal}: this part is complete; {left} of {len(wanted)} networks of the other parts are still to be trained for {out}")
-        return
-    from jaxzc.evaluation import noise_ceiling  # scipy.stats takes a second to import
-
-    columns = table_columns(space, archs, done, arguments.seeds)
-    metadata = {
-        **facts,
-        "about": "small networks that jaxzc really trained on small images; the cells are those of NAS-Bench-201, the accuracies are not",
-        "architectures": len(archs),
-        "seeds": arguments.seeds,
-        "noise_ceiling": noise_ceiling(columns),
-        "command": _command(arguments),
-        "platform": jax.default_backend(),
-    }
-    tables.write_scores(out, columns, metadata, overwrite=True)  # another part may have written the same a moment ago
-    print(_summary(out, columns, metadata))
-
-
-def _facts(space: Space, settings: Any) -> dict[str, Any]:
-    """All that the accuracies depend on besides genes and seed, as JSON: runs of one table must agree in it."""
-    return {
+    if not out.absolute().parent.is_dir():
+        raise JaxzcError(f"there is no directory {out.absolute().parent} for {out.name}: create it first")
+    if arguments.crop < 0:
+        raise JaxzcError(f"--crop {arguments.crop}: expected pixels, 0 for none")
+    common.keep_compiled(arguments)
+    options = common.options(arguments.set)
+    spaces.check_options(arguments.space, options)
+    images = split(arguments.data, test=arguments.test, images=arguments.images, fraction=arguments.held_out, seed=arguments.seed)
+    shape = images.train.images.shape[1:]
+    if arguments.crop >= min(shape[:2]):
+        raise JaxzcError(f"--crop {arguments.crop} shifts images of {shape[0]}x{shape[1]} out of sight: give fewer pixels")
+    space = spaces.space(arguments.space, classes=images.classes, image_shape=shape, **options)
+    arch = _arch(arguments.arch, space)
+    names = ("epochs", "batch_size", "learning_rate", "momentum", "weight_decay", "crop", "flip", "init", "seed")
+    settings = Settings(**{name: getattr(arguments, name) for name in names})
+    facts = {
         "space": repr(space),
-        "task": digits.facts(),
-        "settings": asdict(settings),
-        "versions": {n: version(n) for n in digits.VERSIONS},
+        "arch": space.to_string(arch),
+        "settings": repr(settings),
+        "data_digests": list(images.digests),
+        "versions": {name: version(name) for name in ("jaxzc", "jax", "flax", "optax")},
     }
-
-
-def _train(trainer: Trainer, missing: list[tuple[np.ndarray, int]]) -> Iterator[dict[str, Any]]:
-    for arch, seed in missing:
-        started = time.perf_counter()
-        accuracies = trainer.one(arch, seed)
-        seconds = round(time.perf_counter() - started, 3)
-        yield {"arch": trainer.space.to_string(arch), "seed": seed, "accuracies": accuracies, "seconds": seconds}
-
-
-def _append(journal: Path, facts: dict[str, Any], line: dict[str, Any]) -> None:
-    lines = ([] if journal.exists() else [facts]) + [line]
-    with open(journal, "a", encoding="utf-8") as file:
-        file.write("".join(json.dumps(item) + "\n" for item in lines))
-
-
-def _read_journals(out: Path, facts: dict[str, Any]) -> Runs:
-    """The runs of all journals of `out`; raises `JaxzcError` where one was made with other settings, or is damaged."""
-    runs: Runs = {}
-    for path in sorted(out.parent.glob(f"{out.name}.part*of*.jsonl")):
-        try:
-            head, *lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-            made = {(line["arch"], line["seed"]): dict(line["accuracies"]) for line in lines}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise JaxzcError(f"the journal {path} is damaged ({error}): delete its last line, or the file") from error
-        if head != facts:
-            raise JaxzcError(f"the journal {path} comes from other settings or versions: delete it, or choose another --out")
-        runs |= made
-    return runs
-
-
-def _command(arguments: argparse.Namespace) -> str:
-    which = f"--archs {arguments.archs}" if arguments.archs else f"--architectures {arguments.architectures}"
-    return f"jaxzc train-benchmark {which} --seeds {arguments.seeds} --steps {arguments.steps} --out FILE"
-
-
-def _summary(out: Path, columns: dict[str, Any], metadata: dict[str, Any]) -> str:
-    test, ceiling = columns["test_accuracy"], metadata["noise_ceiling"]["seed_to_seed"]
-    return (
-        f"{out}: {metadata['architectures']} architectures, {metadata['seeds']} seeds each; test accuracy from {test.min():.1f} % "
-        f"to {test.max():.1f} %, median {np.median(test):.1f} %; Spearman of two seeds {ceiling:.3f}"
+    trainer = Trainer(space, arch, images, settings)
+    _claim(out, facts)
+    state, history = trainer.init(), []
+    with checkpoints(out / "checkpoints") as kept:
+        restored = kept.restore(state)
+        if restored is not None:
+            state, history = restored
+            common.note(f"{out}: going on after epoch {len(history)}")
+        else:
+            trainer.check(state)
+        while len(history) < settings.epochs:
+            state, epoch = trainer.epoch(state, lambda steps: _progress(steps, len(history) + 1, arguments))
+            history.append(epoch)
+            kept.save(state, history)
+            if not arguments.quiet:
+                common.note(f"epoch {len(history)}: loss {epoch.loss:.4f}, train {epoch.train:.2f} %, test {epoch.test:.2f} %")
+    counts = space.counts(arch[None])
+    result = {**facts, "test_accuracy": history[-1].test, "history": [epoch._asdict() for epoch in history]}
+    (out / "result.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+    print(
+        f"{space.to_string(arch)}: test accuracy {history[-1].test:.2f} % ({len(images.test.labels)} images) after "
+        f"{settings.epochs} epochs of {len(images.train.labels)} images; {int(counts.params[0]):,} parameters; {out / 'result.json'}"
     )
+
+
+def _arch(text: str, space: Space) -> np.ndarray:
+    """The architecture of a string, or the first of a file."""
+    return tables.read_archs(text, space).archs[0] if Path(text).is_file() else np.asarray(space.parse(text))
+
+
+def _claim(out: Path, facts: dict[str, Any]) -> None:
+    """Notes in the directory what is trained there; raises `JaxzcError` where something else was."""
+    facts, path = json.loads(json.dumps(facts)), out / "settings.json"
+    if path.is_file():
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise JaxzcError(f"{path} is damaged ({error}): choose another directory") from error
+        for name in facts:
+            if found.get(name) != facts[name]:
+                raise JaxzcError(f"{out} holds a run with {name} {found.get(name)!r}, not {facts[name]!r}: choose another directory")
+        return
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise JaxzcError(f"{out} exists and holds no training: name a new directory")
+    out.mkdir(exist_ok=True)
+    path.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+
+
+def _progress(steps: range, epoch: int, arguments: argparse.Namespace) -> Any:
+    from tqdm.auto import tqdm
+
+    interval = 0.1 if sys.stderr.isatty() else 30
+    return tqdm(steps, desc=f"epoch {epoch}/{arguments.epochs}", unit="step", leave=False, mininterval=interval, disable=arguments.quiet)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from jaxzc import catalogue
+from jaxzc.catalogue import cards
 from jaxzc.proxies import PROXIES
 
 TERM = re.compile(r"(\d*)[FB]\b(?! examples)")
@@ -20,7 +20,7 @@ def cost(label: str, metadata: Mapping[str, Any]) -> dict[str, float]:
     found = {}
     name = label.partition("(")[0]
     if name in PROXIES:
-        passes = _passes(catalogue.card(PROXIES[name]).cost, metadata.get("batch_size"), metadata.get("batches"))
+        passes = _passes(cards.card(PROXIES[name]).cost, metadata.get("batch_size"), metadata.get("batches"))
         if passes is not None:
             found["passes"] = passes
     seconds = metadata.get("proxy_seconds")

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc import catalogue
+from jaxzc.catalogue import cards
 from jaxzc.evaluation.alignment import align
 from jaxzc.evaluation.bootstrap import bootstrap, interval
 from jaxzc.evaluation.correlations import spearman
@@ -51,8 +51,8 @@ def evaluate(
     check_resampling(resamples, seed, level)
     table = align(scores, truth, proxies)
     if directions is None:
-        cards = catalogue.directions()
-        directions = {label: cards[name] for label in table.scores if (name := label.partition("(")[0]) in cards}
+        higher = cards.directions()
+        directions = {label: higher[name] for label in table.scores if (name := label.partition("(")[0]) in higher}
     columns = np.stack([turned(values, directions.get(name)) for name, values in table.scores.items()])
     controls = {name: table.scores[name] for name in CONTROLS.values()}
     by_seed = {name: values_by_seed(name, columns, table.truth, controls) for name in names}

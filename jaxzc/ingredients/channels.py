@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxzc._compile.float64 import in_float64
 from jaxzc.ingredients import resized
 from jaxzc.ingredients.drawn import named
-from jaxzc.numerics import correlation, eigenvalues
+from jaxzc.numerics.linalg import correlation, eigenvalues
 from jaxzc.resolver import makes
 from jaxzc.types import Array, Network, Norm, Tap
-from jaxzc.widening import in_float64
 
 SAMPLED = 8
 """Channels of MeCo_opt's smaller matrix."""

@@ -10,8 +10,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxzc import initialisers
-from jaxzc.ingredients.trees import map_named
+from jaxzc.numerics import initialisers
+from jaxzc.numerics.trees import map_named
 from jaxzc.resolver import Maker, makes
 from jaxzc.types import Array, JaxzcError, Network
 

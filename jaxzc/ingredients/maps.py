@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxzc._compile.float64 import in_float64
 from jaxzc.ingredients.drawn import named
-from jaxzc.numerics import eigenvalues
+from jaxzc.numerics.linalg import eigenvalues
 from jaxzc.resolver import makes
 from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
-from jaxzc.widening import in_float64
 
 
 def map_shapes(network: Network, params: Any, images: Array, norm: Norm, asker: str = "map_entropies or map_gains") -> list[Any]:

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxzc.ingredients.trees import without_biases
+from jaxzc.numerics.trees import without_biases
 from jaxzc.resolver import makes
 from jaxzc.types import Array, Network, Norm
 

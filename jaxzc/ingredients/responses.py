@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jaxzc.ingredients.gradients import labels_of
 from jaxzc.ingredients.maps import map_shapes
-from jaxzc.numerics import correlation
+from jaxzc.numerics.linalg import correlation
 from jaxzc.resolver import makes
 from jaxzc.types import Array, Network, Norm, Tap
 

@@ -6,10 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxzc.numerics import binary_exponent, power_of_two
+from jaxzc._compile.float64 import in_float64
+from jaxzc.numerics.linalg import binary_exponent, power_of_two
 from jaxzc.resolver import makes
 from jaxzc.types import Array, Network, Norm
-from jaxzc.widening import in_float64
 
 
 def _positive(network: Network, params: Any, images: Array, norm: Norm) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """Jobs: scores of many architectures, kept in a directory as they come, so that nothing that ends a process loses more than seconds.
 
 A job's directory, local or of an object store, holds its settings (`jaxzc.jobs.manifest`), parts (`jaxzc.jobs.parts`), leases
-(`jaxzc.jobs.lease`) and heartbeats (`jaxzc.jobs.recorder`). Several processes score stripes of one job and need nothing of each other.
+(`jaxzc._durable.lease`) and heartbeats (`jaxzc.jobs.recorder`). Several processes score stripes of one job and need nothing of each other.
 """
 
-from jaxzc.jobs.lease import leases_of
+from jaxzc._durable.lease import leases_of
+from jaxzc._durable.store import Store, store
 from jaxzc.jobs.manifest import Request, identity
 from jaxzc.jobs.merging import Merged, merge
 from jaxzc.jobs.runner import Outcome, Work, run
-from jaxzc.jobs.store import Store, store
 from jaxzc.jobs.work import Stripe, parse_stripe, representatives, units
 
 __all__ = [

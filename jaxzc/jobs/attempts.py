@@ -13,8 +13,8 @@ import numpy as np
 
 from jaxzc.jobs.parts import Key, Row
 from jaxzc.jobs.work import Unit
-from jaxzc.scoring import Batches
-from jaxzc.space_scoring import SpaceScorer, has_programs, program_keys
+from jaxzc.scoring.network import Batches
+from jaxzc.scoring.space import SpaceScorer, has_programs, program_keys
 from jaxzc.types import JaxzcError
 
 DOUBTS = 10

@@ -14,8 +14,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from jaxzc._durable.store import LocalStore, Store
 from jaxzc.jobs.parts import Key
-from jaxzc.jobs.store import LocalStore, Store
 from jaxzc.jobs.work import Stripe, Unit
 from jaxzc.types import JaxzcError
 

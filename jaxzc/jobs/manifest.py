@@ -17,8 +17,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jaxzc import catalogue
-from jaxzc.jobs.store import Store
+from jaxzc._durable.store import Store
+from jaxzc.catalogue import cards
 from jaxzc.resolver import Proxy, settings
 from jaxzc.types import JaxzcError
 
@@ -37,7 +37,7 @@ def identity(proxy: Proxy) -> str:
     """
     function = getattr(proxy, "func", proxy)
     chosen = ", ".join(f"{name}={value!r}" for name, value in settings(proxy).items())
-    version = catalogue.card(function).fields.get("Version", "1").strip(". ")
+    version = cards.card(function).fields.get("Version", "1").strip(". ")
     if not version.isdecimal():
         raise JaxzcError(f"the card of {function.__name__} has 'Version: {version}': expected a whole number")
     return f"{function.__name__}({chosen})@{version}"

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from jaxzc._durable.store import Store
 from jaxzc.jobs import manifest, parts
 from jaxzc.jobs.manifest import Request
-from jaxzc.jobs.store import Store
 from jaxzc.types import JaxzcError
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jaxzc.jobs.store import Store
+from jaxzc._durable.store import Store
 
 FOLDER = "parts"
 NAME = re.compile(r"(?P<stripe>\d+-of-\d+)-(?P<number>\d{6,})-(?P<checksum>[0-9a-f]{16})\.parquet")

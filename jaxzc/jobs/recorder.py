@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from jaxzc._durable.lease import this_process
+from jaxzc._durable.store import Store
 from jaxzc.jobs import parts
-from jaxzc.jobs.lease import this_process
 from jaxzc.jobs.parts import Row
-from jaxzc.jobs.store import Store
 from jaxzc.jobs.work import Stripe
 
 HEARTBEATS = "heartbeats"

@@ -5,18 +5,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from jaxzc._durable.keeper import Keeper
+from jaxzc._durable.lease import Lease
+from jaxzc._durable.store import Store
 from jaxzc.jobs import crashes, manifest, parts, work
 from jaxzc.jobs.attempts import Attempts
 from jaxzc.jobs.crashes import Crash
-from jaxzc.jobs.keeper import Keeper
-from jaxzc.jobs.lease import Lease
 from jaxzc.jobs.manifest import Request
 from jaxzc.jobs.parts import Key, Row
 from jaxzc.jobs.recorder import EVERY, Recorder
-from jaxzc.jobs.store import Store
 from jaxzc.jobs.work import Stripe, Unit
-from jaxzc.scoring import Batches
-from jaxzc.space_scoring import SpaceScorer
+from jaxzc.scoring.network import Batches
+from jaxzc.scoring.space import SpaceScorer
 from jaxzc.types import JaxzcError
 
 WHOLE = Stripe()

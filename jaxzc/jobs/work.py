@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxzc._durable.store import Store
 from jaxzc.jobs import parts
 from jaxzc.jobs.parts import Key
-from jaxzc.jobs.store import Store
 from jaxzc.types import JaxzcError, Space
 
 

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxzc._compile.jaxpr import Program, flatten, run
 from jaxzc.networks.analysis import Found, Layer, analyse
-from jaxzc.networks.program import Program, flatten, run
 from jaxzc.networks.taps import tap_layer, tap_relus, unreadable
 from jaxzc.types import Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
 

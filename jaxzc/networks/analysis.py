@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from jaxzc._compile.jaxpr import CUSTOM_RULES, SHAPING, Op, Program, closed_body, flatten, scan_starts
 from jaxzc.networks.nonlinear import is_normalisation, rectifier, relu_input
-from jaxzc.networks.program import CUSTOM_RULES, SHAPING, Op, Program, closed_body, flatten, scan_starts
 
 
 class Taint(NamedTuple):

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from jaxzc.networks.program import CUSTOM_RULES, SHAPING, Op, Program, closed_body, flatten
+from jaxzc._compile.jaxpr import CUSTOM_RULES, SHAPING, Op, Program, closed_body, flatten
 
 ROOTS = frozenset({"sqrt", "rsqrt"})
 

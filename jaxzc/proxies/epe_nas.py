@@ -2,9 +2,9 @@
 
 import jax.numpy as jnp
 
-from jaxzc.numerics import correlation
+from jaxzc._compile.float64 import in_float64
+from jaxzc.numerics.linalg import correlation
 from jaxzc.types import Array, JaxzcError
-from jaxzc.widening import in_float64
 
 
 def epe_nas(input_grads: Array, labels: Array, *, many_classes: bool = False, eps: float = 1e-5) -> Array:

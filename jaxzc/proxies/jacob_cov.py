@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from jaxzc.numerics import correlation_eigenvalues
+from jaxzc.numerics.linalg import correlation_eigenvalues
 from jaxzc.types import Array, JaxzcError
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
-from jaxzc.numerics import log_determinant
+from jaxzc.numerics.linalg import log_determinant
 from jaxzc.types import Array
 
 

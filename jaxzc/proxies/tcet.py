@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
-from jaxzc.numerics import deviation, log_determinant
+from jaxzc.numerics.linalg import deviation, log_determinant
 from jaxzc.types import Array, JaxzcError
 
 Groups = Sequence[Array]

@@ -2,9 +2,9 @@
 
 import jax.numpy as jnp
 
-from jaxzc.numerics import eigenvalues
+from jaxzc._compile.float64 import in_float64
+from jaxzc.numerics.linalg import eigenvalues
 from jaxzc.types import Array
-from jaxzc.widening import in_float64
 
 
 def condition_number(matrix: Array) -> Array:

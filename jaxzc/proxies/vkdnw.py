@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
-from jaxzc.numerics import eigenvalues
+from jaxzc._compile.float64 import in_float64
+from jaxzc.numerics.linalg import eigenvalues
 from jaxzc.types import Array
-from jaxzc.widening import in_float64
 
 
 def vkdnw(layer_fisher: Array, active: Sequence[Array]) -> Array:

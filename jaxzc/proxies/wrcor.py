@@ -2,8 +2,8 @@
 
 import jax.numpy as jnp
 
+from jaxzc._compile.float64 import in_float64
 from jaxzc.types import Array, JaxzcError
-from jaxzc.widening import in_float64
 
 
 def wrcor(response_correlations: Array) -> Array:

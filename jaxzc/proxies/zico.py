@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.numerics import deviation, largest, smallest, total
+from jaxzc.numerics.linalg import deviation, largest, smallest, total
 from jaxzc.proxies.swap import swap
 from jaxzc.types import Array, JaxzcError
 

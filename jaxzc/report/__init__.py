@@ -7,8 +7,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from jaxzc._durable.files import replacing
 from jaxzc.evaluation.results import Evaluation
-from jaxzc.files import replacing
 from jaxzc.types import JaxzcError
 
 __all__ = ["PAGE", "check", "write"]
@@ -42,7 +42,7 @@ def write(evaluation: Evaluation, directory: str | os.PathLike[str], *, commands
     commands: what the reader types to repeat it; shown as they are.
     Raises `JaxzcError`: see `check`; a full or failing disk.
     """
-    from jaxzc.report.figures import figures  # matplotlib takes half a second to import
+    from jaxzc.report.figures import figures
     from jaxzc.report.page import page
 
     directory = Path(directory)

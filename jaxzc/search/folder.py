@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from jaxzc import tables
-from jaxzc.jobs.keeper import Keeper
-from jaxzc.jobs.lease import Lease
-from jaxzc.jobs.store import store
+from jaxzc._durable.keeper import Keeper
+from jaxzc._durable.lease import Lease
+from jaxzc._durable.store import store
 from jaxzc.search.state import State, load, save
 from jaxzc.search.stepping import Search
 from jaxzc.types import JaxzcError

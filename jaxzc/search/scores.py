@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from jaxzc.space_scoring import SpaceScorer
+from jaxzc.scoring.space import SpaceScorer
 from jaxzc.types import JaxzcError, Space
 
 Scores = Callable[[np.ndarray], np.ndarray]

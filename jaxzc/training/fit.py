@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxzc.depthwise import rewritten
-from jaxzc.scoring import cross_entropy
-from jaxzc.space_scoring import has_programs
+from jaxzc._compile.depthwise import rewritten
+from jaxzc.scoring.network import cross_entropy
+from jaxzc.scoring.space import has_programs
 from jaxzc.training import augment, norms
 from jaxzc.training.images import Images
 from jaxzc.types import Array, Batch, JaxzcError, Space

@@ -1,0 +1,1 @@
+"""Search spaces of the field, each registered as an entry point of the group `jaxzc.spaces`."""

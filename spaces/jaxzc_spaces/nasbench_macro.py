@@ -11,10 +11,10 @@ import numpy as np
 from flax import nnx
 
 from jaxzc.types import Array, Counts, JaxzcError
-from jaxzc_spaces import vectors
-from jaxzc_spaces.discrete import DiscreteNetwork, OneNetworkEach, blueprint, discrete_genes
-from jaxzc_spaces.layers import BatchNorm, Head, Pass, conv, depthwise, kernel
-from jaxzc_spaces.sizes import check_images, check_positive
+from jaxzc_spaces.core import vectors
+from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, blueprint, discrete_genes
+from jaxzc_spaces.core.layers import BatchNorm, Head, Pass, conv, depthwise, kernel
+from jaxzc_spaces.core.sizes import check_images, check_positive
 
 OPS = ((), (3, 3), (6, 5))
 """(expansion, kernel size) of each digit; 0 is the identity."""

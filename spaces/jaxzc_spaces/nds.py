@@ -13,13 +13,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from jaxzc.types import Counts, JaxzcError
-from jaxzc_spaces import genotype_counts
-from jaxzc_spaces.darts import OPS as DARTS_OPS
-from jaxzc_spaces.darts import cell_number
-from jaxzc_spaces.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint, discrete_genes
-from jaxzc_spaces.genotype_cells import GenotypeNet
-from jaxzc_spaces.genotypes import Encoding, Genotype
-from jaxzc_spaces.sizes import check_images
+from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint, discrete_genes
+from jaxzc_spaces.core.sizes import check_images
+from jaxzc_spaces.darts.space import OPS as DARTS_OPS
+from jaxzc_spaces.darts.space import cell_number
+from jaxzc_spaces.genotypes import counts as genotype_counts
+from jaxzc_spaces.genotypes.encoding import Encoding, Genotype
+from jaxzc_spaces.genotypes.network import GenotypeNet
 
 WIDTHS = (16, 24, 32)
 DEPTHS = (4, 8, 12, 16, 20)

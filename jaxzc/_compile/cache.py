@@ -1,0 +1,204 @@
+"""Compiled programs kept on disk, so that the next process neither traces nor compiles: it reads them back.
+
+JAX's own compilation cache is keyed by the traced program, so that it saves the compilation only; tracing and lowering the full set of
+proxies take longer than reading the executable. Here the key is made of everything that the program is made from: all source files of
+jaxzc and jaxzc_spaces, the versions of JAX, its compiler and Flax, the machine, the settings and the shapes. What cannot be told in
+that way (a user's own proxy, a third party's space) is compiled as usual.
+"""
+
+import contextlib
+import hashlib
+import inspect
+import logging
+import os
+import pickle
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.experimental import serialize_executable
+from jax.experimental.compilation_cache import compilation_cache
+
+from jaxzc._compile import memory
+from jaxzc._compile.devices import processors
+from jaxzc._durable.files import replacing
+from jaxzc.types import JaxzcError
+
+SOURCES = ("jaxzc", "jaxzc_spaces")
+"""Packages whose every source file is part of the key, so that what they define is told by its name."""
+
+FLAGS: dict[str, Callable[[Any], contextlib.AbstractContextManager[Any]]] = {
+    "jax_enable_x64": jax.enable_x64,
+    "jax_default_matmul_precision": jax.default_matmul_precision,
+    "jax_numpy_dtype_promotion": jax.numpy_dtype_promotion,
+    "jax_default_prng_impl": jax.default_prng_impl,
+    "jax_threefry_partitionable": jax.threefry_partitionable,
+}
+"""What changes a program, and what sets it for a while."""
+
+log = logging.getLogger("jaxzc")
+
+
+class Program:
+    """A jitted function and the executables made of it, one for each shape of its arguments, kept on disk while JAX's compilation cache has
+    a directory.
+
+    parts: all that `function` depends on besides its arguments and the sources of `SOURCES`: numbers, text, frozen dataclasses, functions
+    and containers of these. Where one of them cannot be told by its name, nothing is kept on disk.
+    """
+
+    def __init__(self, function: Callable[..., Any], *parts: Any):
+        self.jitted, self.told, self.loaded = jax.jit(function), tell(parts), dict[str, Any]()
+
+    def __call__(self, *args: Any) -> Any:
+        shapes = str(jax.tree.map(lambda a: (jnp.shape(a), str(jnp.result_type(a))), args)) + str(settings())
+        if shapes not in self.loaded:
+            self.loaded[shapes] = made = self._read_or_make(shapes, args)
+            memory.check(planned(made))
+        return self.loaded[shapes](*args)
+
+    def _read_or_make(self, shapes: str, args: Any) -> Any:
+        if self.told is None:
+            return self.jitted.lower(*args).compile()
+        with own_cache() as folder:
+            return read_or_make(folder, f"{self.told}\n{shapes}", self.jitted, args)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the largest executable so far plans."""
+        return max(map(planned, self.loaded.values()), default=0)
+
+    def _cache_size(self) -> int:
+        """How many programs there are, as a jitted function tells it."""
+        return len(self.loaded)
+
+
+def settings() -> tuple[Any, ...]:
+    """Of JAX's configuration, what changes a program."""
+    return tuple(getattr(jax.config, flag) for flag in FLAGS)
+
+
+@contextlib.contextmanager
+def under(values: Sequence[Any]) -> Iterator[None]:
+    """JAX's configuration as `settings` found it, for another thread: what a thread sets for a while is its own."""
+    with contextlib.ExitStack() as stack:
+        for setting, value in zip(FLAGS.values(), values, strict=True):
+            stack.enter_context(setting(value))
+        yield
+
+
+def read_or_make(folder: Path | None, told: str, jitted: Any, args: Sequence[Any]) -> Any:
+    """The executable of a jitted function for arguments like these, kept in `own_cache`'s folder under what tells it from all others."""
+    if folder is None:
+        return jitted.lower(*args).compile()
+    path = folder / hashlib.sha256("\n".join((told, machine())).encode()).hexdigest()[:40]
+    found = _read(path)
+    if found is None:
+        found = jitted.lower(*args).compile()
+        with contextlib.suppress(JaxzcError), replacing(path) as file:  # a full disk is no reason not to score
+            pickle.dump(serialize_executable.serialize(found), file)
+    return found
+
+
+def planned(executable: Any) -> int:
+    """Bytes of an executable's arguments, results and temporaries, as the compiler has laid them out; 0 where it does not say."""
+    plan = executable.memory_analysis()
+    kinds = ("argument_size_in_bytes", "output_size_in_bytes", "temp_size_in_bytes")
+    return sum(int(getattr(plan, kind, 0)) for kind in kinds)
+
+
+@contextlib.contextmanager
+def own_cache() -> Iterator[Path | None]:
+    """The folder in which executables are kept, None without one; meanwhile JAX's own cache rests: an executable that was read from it
+    cannot be written again (XLA loses its functions), and one copy is enough."""
+    folder = _folder()
+    if folder is None:
+        yield None
+        return
+    chosen = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        jax.config.update("jax_compilation_cache_dir", None)
+        compilation_cache.reset_cache()
+        yield folder
+    finally:
+        jax.config.update("jax_compilation_cache_dir", chosen)
+        compilation_cache.reset_cache()
+
+
+def _folder() -> Path | None:
+    """Where programs are kept, in JAX's compilation cache; None without one, or where it cannot be written."""
+    chosen = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+    if not chosen or "://" in str(chosen):
+        return None
+    folder = Path(chosen) / "programs"
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def _read(path: Path) -> Any:
+    """The executable of a file that this machine wrote, or None. (As with JAX's own cache, whoever may write there may run code.)"""
+    if not path.exists():
+        return None
+    _linear_algebra()
+    try:
+        return serialize_executable.deserialize_and_load(*pickle.loads(path.read_bytes()))
+    except Exception as error:  # whatever is wrong with it: it can be made again
+        log.warning("a kept program could not be read and is compiled again (%s: %s)", type(error).__name__, error)
+        path.unlink(missing_ok=True)
+        return None
+
+
+@cache
+def _linear_algebra() -> None:
+    # JAX resolves LAPACK's addresses when it lowers a call, which a program that was read back never did.
+    jax.jit(jnp.linalg.eigvalsh).lower(jax.ShapeDtypeStruct((1, 1), jnp.float32))
+
+
+def tell(value: Any) -> str | None:
+    """`value` in words that are equal only for what acts equally, given the sources; None where there are none."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return repr(value)
+    if isinstance(value, partial):
+        return tell(("partial", value.func, value.args, dict(value.keywords)))
+    if isinstance(value, dict):
+        value = list(value.items())
+    if isinstance(value, tuple | list):
+        inner = [tell(part) for part in value]
+        return None if None in inner else f"[{','.join(map(str, inner))}]"
+    about = value if inspect.isfunction(value) else type(value)
+    if about.__module__.partition(".")[0] not in SOURCES or "<" in about.__qualname__:
+        return None
+    name = f"{about.__module__}.{about.__qualname__}"
+    if inspect.isfunction(value):
+        return name
+    fields = getattr(value, "__dataclass_fields__", None)
+    inner = None if fields is None else tell([getattr(value, field) for field in fields])
+    return inner and f"{name}{inner}"
+
+
+@cache
+def machine() -> str:
+    """What the programs of this process are made by, and for."""
+    digest = hashlib.sha256()
+    for name in SOURCES:
+        with contextlib.suppress(ModuleNotFoundError):
+            root = Path(str(import_module(name).__file__)).parent
+            for path in sorted(root.rglob("*.py")):
+                digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
+    device = jax.devices()[0]
+    with contextlib.suppress(OSError):  # where there is none, the processor's name has to do
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        digest.update(
+            "\n".join(next((x for x in lines if x.startswith(kind)), "") for kind in ("flags", "Features", "model name")).encode()
+        )
+    versions = [f"{name} {version(name)}" for name in ("jax", "jaxlib", "flax", "numpy", "optax")]
+    flags = [os.environ.get(name, "") for name in ("XLA_FLAGS", "JAX_DISABLE_MOST_OPTIMIZATIONS", "LIBTPU_INIT_ARGS")]
+    facts = (device.platform, device.device_kind, str(jax.device_count()), platform.machine(), platform.python_version(), processors())
+    return "\n".join(map(str, (*versions, *flags, *facts, digest.hexdigest())))

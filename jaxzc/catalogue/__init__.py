@@ -1,0 +1,1 @@
+"""What there is: search spaces by name, proxies by name and setting, their cards and their costs."""

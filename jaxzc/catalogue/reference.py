@@ -1,0 +1,133 @@
+"""The reference of all proxies as Markdown: the cards, what was measured, and what others published.
+
+jaxzc proxies --markdown --correlations docs/correlations.csv --published docs/published.csv > docs/proxies.md
+"""
+
+import csv
+import os
+from collections.abc import Mapping, Sequence
+
+from jaxzc.catalogue import cards, costs
+from jaxzc.proxies import FOUNDING, PROXIES
+from jaxzc.resolver import settings
+from jaxzc.types import JaxzcError
+
+COLUMNS = ("proxy", "benchmark", "metric", "spearman", "low", "high", "n", "kendall")
+"""Of the table of correlations: one line for each proxy and benchmark; low and high bound the 95 % interval of Spearman's correlation of
+the score turned so that higher is better."""
+
+PUBLISHED = ("proxy", "benchmark", "spearman", "source", "note")
+"""Of the table of published figures: one line for each figure; note: why ours differs, where it does."""
+
+SHOWN = {"Definition": "Definition", "Source": "Source", "Authors' code": "Variants"}
+INPUTS = ("Labels", "Init", "Norm mode", "Weights")
+
+
+def read_correlations(path: str | os.PathLike[str]) -> list[dict[str, str]]:
+    """The lines of a CSV file with the columns of `COLUMNS`. Raises `JaxzcError`: no such file, other columns, a proxy that does not exist,
+    a value that is no number."""
+    return _read(path, COLUMNS, COLUMNS[3:])
+
+
+def read_published(path: str | os.PathLike[str]) -> list[dict[str, str]]:
+    """The lines of a CSV file with the columns of `PUBLISHED`. Raises `JaxzcError` as `read_correlations` does."""
+    return _read(path, PUBLISHED, ("spearman",))
+
+
+def _read(path: str | os.PathLike[str], columns: Sequence[str], numbers: Sequence[str]) -> list[dict[str, str]]:
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            if tuple(reader.fieldnames or ()) != tuple(columns):
+                raise JaxzcError(f"{path} has the columns {', '.join(reader.fieldnames or ())}: expected {', '.join(columns)}")
+            lines = list(reader)
+    except OSError as error:
+        raise JaxzcError(
+            f"{path} cannot be read ({error.strerror or error}): name a CSV file with the columns {', '.join(columns)}"
+        ) from error
+    for number, line in enumerate(lines, start=2):
+        if line["proxy"] not in PROXIES:
+            raise JaxzcError(f"{path}, line {number}: there is no proxy {line['proxy']!r}: name one that `jaxzc proxies` lists")
+        for column in numbers:
+            try:
+                float(line[column])
+            except (TypeError, ValueError):
+                raise JaxzcError(f"{path}, line {number}: {column}={line[column]!r}: expected a number") from None
+    return lines
+
+
+def markdown(correlations: Sequence[Mapping[str, str]] = (), published: Sequence[Mapping[str, str]] = ()) -> str:
+    """The page: a table of all proxies, then each one's card, correlations and published figures (lines as `read_correlations` and
+    `read_published` give them)."""
+    benchmarks = list(dict.fromkeys((line["benchmark"], line["metric"]) for line in correlations))
+    found = {(line["proxy"], line["benchmark"], line["metric"]): line for line in correlations}
+    head = ["proxy", "what it is", "direction", "labels", "passes", *(f"{b}: Spearman" for b, _ in benchmarks)]
+    compared = list(dict.fromkeys(line["benchmark"] for line in published))
+    head += [f"{b}: published" for b in compared]
+    table = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    for name, proxy in PROXIES.items():
+        card = cards.card(proxy)
+        cells = [f"[{name}](#{name})", card.title, _direction(card), card.fields["Labels"].rstrip("."), _passes(name)]
+        cells += [_estimate(found.get((name, *b))) for b in benchmarks]
+        cells += [", ".join(_figure(line) for line in _of(name, published) if line["benchmark"] == b) for b in compared]
+        table.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
+    sections = [
+        _section(name, *([line for line in lines if line["proxy"] == name] for lines in (correlations, published))) for name in PROXIES
+    ]
+    return "\n".join([_INTRODUCTION, *table, "", *sections])
+
+
+_INTRODUCTION = f"""# Proxies
+
+Written by `jaxzc proxies --markdown --correlations docs/correlations.csv --published docs/published.csv` from the cards in
+`jaxzc/proxies/`; edit those.
+
+`--proxies founding` names the first {len(FOUNDING)}, the default; `--proxies all` every one. Passes: forward passes over a batch of 64 that
+are worth as much arithmetic as the proxy by itself, a backward pass counting as two, of two batches where it takes both; proxies scored
+together share passes. Intervals are 95 % and say how far the correlation depends on which architectures were drawn. A correlation is of the
+score turned by its direction.
+"""
+
+
+def _of(name: str, lines: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    return [line for line in lines if line["proxy"] == name]
+
+
+def _section(name: str, measured: Sequence[Mapping[str, str]], published: Sequence[Mapping[str, str]]) -> str:
+    proxy = PROXIES[name]
+    card = cards.card(proxy)
+    lines = [f"## {name}", "", card.title, ""]
+    lines += [f"- **{shown}**: {card.fields[field]}" for field, shown in SHOWN.items()]
+    lines.append(f"- **Needs**: {', '.join(f'`{need}`' for need in card.needs)}; {'; '.join(_input(card, field) for field in INPUTS)}")
+    lines.append(f"- **Cost**: {card.cost} (F a forward, B a backward pass of one batch): {_passes(name)} forward passes")
+    lines.append(f"- **Direction**: {card.fields['Direction']}")
+    if chosen := settings(proxy):
+        lines.append(f"- **Settings**: {', '.join(f'`{key}={value!r}`' for key, value in chosen.items())}")
+    lines.append(f"- **Fails**: {card.fields['Fails']}")
+    for line in measured:
+        kendall = f"Kendall {float(line['kendall']):.3f}"
+        lines.append(f"- **Measured**: {line['benchmark']}, {line['metric']}: Spearman {_estimate(line)}, {kendall}, n = {line['n']}")
+    for line in published:
+        note = f". {line['note']}" if line["note"] else ""
+        lines.append(f"- **Published**: {line['benchmark']}: Spearman {_figure(line)}, {line['source']}{note}")
+    return "\n".join([*lines, ""])
+
+
+def _input(card: cards.Card, field: str) -> str:
+    return f"{field.lower()}: {card.fields[field].rstrip('.')}"
+
+
+def _direction(card: cards.Card) -> str:
+    return {True: "higher", False: "lower", None: "-"}[card.higher_is_better]
+
+
+def _passes(name: str) -> str:
+    return f"{costs.forward_passes(PROXIES[name], batch_size=64, batches=2):.3g}"
+
+
+def _figure(line: Mapping[str, str]) -> str:
+    return line["spearman"].replace("0.", ".", 1)
+
+
+def _estimate(line: Mapping[str, str] | None) -> str:
+    return "" if line is None else f"{float(line['spearman']):.3f} [{float(line['low']):.3f}, {float(line['high']):.3f}]"

@@ -1,0 +1,138 @@
+"""`jaxzc import`: ground truth from the official files of the benchmarks."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxzc.cli import common
+from jaxzc.tables import write_scores
+from jaxzc.types import JaxzcError
+
+HELP = "turn a benchmark's official files into a small table of ground truth"
+EPILOG = """The table is for `jaxzc evaluate --table`. The benchmarks' own packages (and TensorFlow, PyTorch) are not needed, pickles are
+not trusted, and memory stays small whatever the size of the files.
+
+examples:
+  jaxzc import nats-bench NATS-tss-v1_0-3ffb9-simple.tar --out nasbench201.parquet
+  jaxzc import nasbench101 nasbench_only108.tfrecord --out nasbench101.parquet
+  jaxzc import nds nds_data/DARTS.json --out nds_darts.parquet
+  jaxzc import transnasbench101 transnas-bench_v10141024.pth --out transnas.parquet
+  jaxzc import naslib zc_nasbench201.json --out nasbench201_valid.parquet
+  jaxzc import naslib zc_nasbench201.json --scores cifar10 --out published_scores.parquet
+"""
+
+Progress = Callable[[int], Any]
+
+
+def add(commands: Any) -> None:
+    formatter = argparse.RawDescriptionHelpFormatter
+    command = commands.add_parser("import", help=HELP, description=HELP, epilog=EPILOG, formatter_class=formatter)
+    kinds = command.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True, title="benchmarks")
+
+    nats = _add(kinds, "nats-bench", _nats_bench, "NATS-Bench (NAS-Bench-201, size space): the -simple directory, or its .tar unopened")
+    nats.add_argument("--epochs", type=common.positive, metavar="N", help="which training (default: the longest: 200, size space 90)")
+
+    nasbench101 = _add(kinds, "nasbench101", _nasbench101, "NAS-Bench-101: nasbench_full.tfrecord or nasbench_only108.tfrecord")
+    nasbench101.add_argument(
+        "--epochs", type=common.positive, default=108, metavar="N", help="which training: 4, 12, 36 or 108 (default: %(default)s)"
+    )
+    _add(kinds, "nds", _nds, "NDS: JSON files of nds_data, of one data set")
+    _add(kinds, "transnasbench101", _transnasbench101, "TransNAS-Bench-101: transnas-bench_v10141024.pth")
+
+    naslib = _add(kinds, "naslib", _naslib, "NAS-Bench-Suite-Zero: zc_SPACE.json; accuracies, or with --scores its 13 proxies")
+    naslib.add_argument("--scores", metavar="TASK", help="write the scores of this task's proxies, for `jaxzc evaluate`, and no accuracies")
+    naslib.add_argument("--space", metavar="NAME", help="search space (default: from the name of the file)")
+
+
+def _add(kinds: Any, name: str, read: Callable[[argparse.Namespace, list[Path]], dict[str, Any]], text: str) -> argparse.ArgumentParser:
+    command = kinds.add_parser(name, help=text, description=text)
+    command.add_argument("files", nargs="+", metavar="FILE", help="official files")
+    command.add_argument("--out", required=True, metavar="TABLE", help="Parquet file to write: arch, metrics, params, flops")
+    command.add_argument("--overwrite", action="store_true", help="replace TABLE if it exists")
+    command.add_argument("--quiet", action="store_true", help="no progress bar")
+    command.set_defaults(run=run, read=read)
+    return command
+
+
+def run(arguments: argparse.Namespace) -> None:
+    out = Path(arguments.out)
+    common.check_out(out, arguments.overwrite)
+    paths = [Path(file) for file in arguments.files]
+    if len(set(paths)) < len(paths):
+        raise JaxzcError(f"{' '.join(arguments.files)}: a file is given twice: keep one of them")
+    columns = arguments.read(arguments, paths)
+    metadata = {
+        "benchmark": arguments.benchmark,
+        "files": [path.name for path in paths],
+        **{name: value for name in ("epochs", "scores", "space") if (value := getattr(arguments, name, None)) is not None},
+    }
+    if metadata.get("scores"):
+        metadata["proxies"] = [name for name in columns if name != "arch"]
+    write_scores(out, columns, metadata, overwrite=arguments.overwrite)
+    print(_summary(out, columns))
+
+
+def _nats_bench(arguments: argparse.Namespace, paths: list[Path]) -> dict[str, Any]:
+    from jaxzc.tables.importers import read_nats_bench
+
+    with _bar(arguments, None, "arch") as progress:
+        return read_nats_bench(paths, arguments.epochs, progress)
+
+
+def _nasbench101(arguments: argparse.Namespace, paths: list[Path]) -> dict[str, Any]:
+    from jaxzc.tables.importers import read_nasbench101
+
+    with _bar(arguments, paths) as progress:
+        return read_nasbench101(paths, arguments.epochs, progress)
+
+
+def _nds(arguments: argparse.Namespace, paths: list[Path]) -> dict[str, Any]:
+    from jaxzc.tables.importers import read_nds
+
+    with _bar(arguments, paths) as progress:
+        return read_nds(paths, progress)
+
+
+def _transnasbench101(arguments: argparse.Namespace, paths: list[Path]) -> dict[str, Any]:
+    from jaxzc.tables.importers import read_transnasbench101
+
+    return read_transnasbench101(paths)
+
+
+def _naslib(arguments: argparse.Namespace, paths: list[Path]) -> dict[str, Any]:
+    from jaxzc.tables.importers import read_naslib, read_naslib_scores
+
+    with _bar(arguments, paths) as progress:
+        if arguments.scores is None:
+            return read_naslib(paths, arguments.space, progress)
+        if len(paths) > 1:
+            raise JaxzcError(f"--scores takes the proxies of one file, {len(paths)} were given: import them one by one")
+        return read_naslib_scores(paths[0], arguments.scores, arguments.space, progress)
+
+
+@contextmanager
+def _bar(arguments: argparse.Namespace, paths: list[Path] | None, unit: str = "B") -> Iterator[Progress]:
+    """A progress bar over the bytes of the files (None: of unknown length); gives its update."""
+    from tqdm.auto import tqdm
+
+    total = None if paths is None else sum(path.stat().st_size for path in paths if path.is_file())
+    interval = 0.1 if sys.stderr.isatty() else 30
+    with tqdm(total=total, unit=unit, unit_scale=paths is not None, desc="reading", mininterval=interval, disable=arguments.quiet) as bar:
+        yield bar.update
+
+
+def _summary(out: Path, columns: dict[str, Any]) -> str:
+    lines = [f"{out}: {len(columns['arch']):,} architectures, {out.stat().st_size / 1e6:.2f} MB"]
+    for name, values in columns.items():
+        if name == "arch":
+            continue
+        given = np.asarray(values)[np.isfinite(values)]
+        spread = f"{given.min():.6g} to {given.max():.6g}, median {np.median(given):.6g}" if len(given) else "nothing"
+        missing = len(values) - len(given)
+        lines.append(f"  {name:24} {spread}" + (f"; {missing:,} missing" if missing else ""))
+    return "\n".join(lines)

@@ -1,0 +1,48 @@
+"""`jaxzc sweet-interval`: find the sweet gradient interval of a space without training."""
+
+import argparse
+from typing import Any
+
+from jaxzc.cli import common
+from jaxzc.scoring.sweet_interval import EDGES, sweet_interval
+
+HELP = "find the interval for the sweet-gradient proxies (sweetimator, sweet_snip, ...) without training"
+EPILOG = """The sweet-gradient proxies count only weights whose gradient lies in an interval, which belongs to a space, its network's
+size, the data and the initialiser: find it with the options that you will give to `jaxzc score`.
+
+example:
+  jaxzc sweet-interval nasbench201 --set channels=4 --set cells=1 --sample 20
+"""
+
+
+def add(commands: Any) -> None:
+    command = commands.add_parser(
+        "sweet-interval", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    common.add_network_arguments(command, batches=1)
+    command.add_argument(
+        "--seed", type=common.seed, default=0, metavar="S", help="seed of images, weights and --sample (default: %(default)s)"
+    )
+    common.add_arch_arguments(command, "default: 100, the authors' number")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    space, (drawn,) = common.prepare(arguments, [arguments.seed])
+    archs = common.architectures(arguments, space, sample=100, seed=arguments.seed)
+    found = sweet_interval(
+        space,
+        archs,
+        drawn.batches,
+        seed=arguments.seed,
+        progress=lambda archs: common.progress(archs, len(archs), arguments.quiet),
+        weights=arguments.weights,
+        init=arguments.init,
+        norm=arguments.norm,
+    )
+    print(f"{'interval':>18}  trend over depth, mean of {len(archs)} networks")
+    for low, high, trend in zip(EDGES, EDGES[1:], found.trend, strict=False):
+        mark = "  <- sweet" if (low, high) == found.interval else ""
+        print(f"[{low:7.0e}, {high:7.0e})  {trend:+.4f}{mark}")
+    low, high = found.interval
+    print(f'use it as: --proxies "sweet_ntk(interval=({low:g},{high:g}))"')

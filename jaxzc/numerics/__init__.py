@@ -1,0 +1,1 @@
+"""Linear algebra, weight initialisers and pytrees."""

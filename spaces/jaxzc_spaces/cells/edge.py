@@ -1,0 +1,129 @@
+"""One edge of a cell: what its operation gives, and the cotangents of what went in.
+
+The operation is known (a discrete network), or a `Chosen` convolution, whose number is traced.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxzc_spaces.cells.ops import Convolution, Fixed, Operation
+
+Array = jax.Array
+
+
+class Post(NamedTuple):
+    """What follows a convolution. read: (y, perturbation) -> (y to go on with, what to keep), or None; normalise: (y, parameters of the
+    edge's normalisation) -> the edge's output. In a program whose genes are traced they may not close over traced arrays."""
+
+    read: Callable[[Array, Any], tuple[Array, Any]] | None
+    normalise: Callable[[Array, Any], Array]
+
+    def __call__(self, y: Array, norm: Any, perturb: Any) -> tuple[Array, Any]:
+        y, kept = (y, None) if self.read is None else self.read(y, perturb)
+        return self.normalise(y, norm), kept
+
+    def nothing(self, y: Array, perturb: Any) -> Any:
+        """Zeros of the shapes of what is kept."""
+        if self.read is None:
+            return None
+        kept = jax.eval_shape(self.read, y, perturb)[1]
+        return jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), kept)
+
+
+class Edges(NamedTuple):
+    """Arguments of all edges, leading axis [edges]: kernels, one array per kernel slot; norm: pytree of the normalisation's parameters;
+    perturb: one pytree per kernel slot, or None."""
+
+    kernels: tuple[Array, ...]
+    norm: Any
+    perturb: tuple[Any, ...] | None = None
+
+
+def known(operation: Operation) -> Any:
+    return operation if isinstance(operation, Fixed) else Known(operation)
+
+
+class Known(NamedTuple):
+    """One known convolution, with the methods of `Chosen` that a discrete network needs."""
+
+    choice: Convolution
+
+    def value(self, x: Array, kernels: tuple[Array, ...]) -> Array:
+        return self.choice.value(x, kernels[self.choice.kernel])
+
+    def perturbation(self, perturb: Any) -> Any:
+        return None if perturb is None else perturb[self.choice.kernel]
+
+
+class Chosen(NamedTuple):
+    """One of several convolutions, chosen by a traced integer. They are one branch of an edge's switch, so that what follows a
+    convolution, and its derivatives, are compiled once for all of them."""
+
+    choices: tuple[Convolution, ...]
+    which: Array
+
+    def value(self, x: Array, kernels: tuple[Array, ...]) -> Array:
+        return lax.switch(self.which, [call(lambda c: c.value(x, kernels[c.kernel]), c) for c in self.choices])
+
+    def pulls(self, weights: bool, x: Array, kernels: tuple[Array, ...], ct: Array) -> tuple[Array, tuple[Array, ...]]:
+        """Cotangents of x and of all kernels (zeros unless `weights`). Its own derivative switches again, because JAX's would save what
+        every branch needs."""
+
+        def pulls(choice: Convolution) -> Any:
+            def of(x: Array, kernels: tuple[Array, ...], ct: Array) -> Any:
+                dx, dw = choice.pulls(x, kernels[choice.kernel], ct)
+                zeros = jax.tree.map(jnp.zeros_like, kernels)
+                return dx, _put(zeros, choice.kernel, dw) if weights else zeros
+
+            return of
+
+        @jax.custom_vjp
+        def run(which: Array, *inputs: Any) -> Any:
+            return lax.switch(which, [pulls(choice) for choice in self.choices], *inputs)
+
+        def backward(residuals: Any, cotangents: Any) -> Any:
+            which, *inputs = residuals
+            return None, *lax.switch(which, [call(lambda c: jax.vjp(pulls(c), *inputs)[1](cotangents), c) for c in self.choices])
+
+        run.defvjp(lambda *inputs: (run(*inputs), inputs), backward)
+        return run(self.which, x, kernels, ct)
+
+    def perturbation(self, perturb: Any) -> Any:
+        """The chosen one's; its derivative gives the others zeros."""
+        if perturb is None:
+            return None
+        return jax.tree.map(lambda *a: lax.select_n(self.which, *a), *(perturb[choice.kernel] for choice in self.choices))
+
+
+def edge_value(operation: Any, post: Post, x: Array, edge: Edges) -> tuple[Array, Array, Any]:
+    """(output, y, what was kept) of one edge; y and what was kept are zeros where the operation is no convolution."""
+    if isinstance(operation, Fixed):
+        return operation.value(x), jnp.zeros_like(x), post.nothing(x, None if edge.perturb is None else edge.perturb[0])
+    y = operation.value(jax.nn.relu(x), edge.kernels)
+    out, kept = post(y, edge.norm, operation.perturbation(edge.perturb))
+    return out, y, kept
+
+
+def edge_pull(operation: Any, post: Post, weights: bool, x: Array, edge: Edges, y: Array, ct: Array, ct_y: Any) -> tuple[Array, Edges]:
+    """(dx, d edge) of one edge from the cotangents of its output and of y (None: zero)."""
+    if isinstance(operation, Fixed):
+        return operation.pull(ct), jax.tree.map(jnp.zeros_like, edge)
+
+    def after(y: Array, norm: Any, perturb: Any) -> Array:
+        return post(y, norm, operation.perturbation(perturb))[0]
+
+    dy, norm, perturb = jax.vjp(after, y, edge.norm, edge.perturb)[1](ct)
+    dx, kernels = operation.pulls(weights, jax.nn.relu(x), edge.kernels, dy if ct_y is None else dy + ct_y)
+    return jnp.where(x > 0, dx, 0), Edges(kernels, norm, perturb)
+
+
+def call(function: Any, operation: Operation) -> Any:
+    return lambda: function(operation)
+
+
+def _put(items: Any, slot: int, item: Any) -> tuple[Any, ...]:
+    return (*items[:slot], item, *items[slot + 1 :])

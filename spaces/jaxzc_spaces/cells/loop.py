@@ -1,0 +1,199 @@
+"""Cells whose operations are chosen by integers inside one compiled program: a loop over edges, and the loop's own derivatives.
+
+A graph is a directed acyclic graph of nodes: each begins with a value (the first with the input, the others mostly with zeros), edge e adds
+`operation(node[source])` to node[target]; edges come in an order in which every source is complete before it is read. Left to JAX,
+differentiating a switch saves the residuals of all branches, and a loop that carries the nodes saves all of them for every edge. So the
+derivatives are loops written out here, closed under two differentiations:
+
+    value   the nodes, and the convolutions' outputs y, edge by edge
+    pull    cotangents, edges backwards; its residuals are the nodes and y, so no convolution is computed twice
+    second  the pull's own cotangents (Hessian-vector products), edges forwards
+
+Each loop's body is compiled once for all edges, visits only the edges that are there, and an edge costs what its operation costs.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxzc_spaces.cells.edge import Chosen, Edges, Post, call, edge_pull, edge_value, known
+from jaxzc_spaces.cells.ops import ZERO, Convolution, Fixed, Operation
+from jaxzc_spaces.core.stacked import at, put, zeros
+
+Array = jax.Array
+Wiring = Sequence[tuple[int, int]]
+"""(source, target) of every edge."""
+
+
+def repeated(wiring: Wiring, count: int) -> list[tuple[int, int]]:
+    """`count` graphs in sequence: the last node of one is the first of the next."""
+    last = max(target for _, target in wiring)
+    return [(source + last * k, target + last * k) for k in range(count) for source, target in wiring]
+
+
+def begin(wiring: Wiring, x: Array) -> Array:
+    """What the nodes of a graph begin with whose input is x: `[nodes, B, H, W, C]`."""
+    return jnp.zeros((1 + max(target for _, target in wiring), *x.shape), x.dtype).at[0].set(x)
+
+
+def without_dead_edges(operations: Sequence[Operation], wiring: Wiring, genes: Array) -> Array:
+    """Genes `[edges]` in which every edge that leads nowhere (no path of operations to the last node) is the zero operation."""
+    zero = operations.index(ZERO)
+    last = max(target for _, target in wiring)
+    reaches = {last: jnp.ones((), bool)}
+    live: dict[int, Array] = {}
+    for e, (source, target) in reversed(list(enumerate(wiring))):
+        live[e] = (genes[e] != zero) & reaches.get(target, jnp.zeros((), bool))
+        reaches[source] = reaches.get(source, jnp.zeros((), bool)) | live[e]
+    return jnp.where(jnp.stack([live[e] for e in range(len(wiring))]), genes, zero)
+
+
+def graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callable[..., tuple[Array, Any]]:
+    """The function (genes int `[edges]`, what the nodes begin with `[nodes, B, H, W, C]`, `Edges`) -> (what they end with, same shape; what
+    was kept `[edges, ...]`, zeros where the operation is no convolution). Differentiable twice by the nodes and the edges; what was kept
+    is constant under differentiation."""
+    loop = _Loop(operations, wiring, post)
+    value = jax.custom_vjp(loop.value)
+    pull = {weights: _pull(loop, weights) for weights in (False, True)}
+
+    def forward(genes: Any, start: Any, edges: Any) -> Any:
+        by_weights = any(k.perturbed for k in edges.kernels)
+        genes, start, edges = jax.tree.map(lambda p: p.value, (genes, start, edges), is_leaf=lambda leaf: hasattr(leaf, "perturbed"))
+        nodes, ys, kept = value(genes, start, edges)
+        # None or not: a Python value that the residuals can carry, so that input gradients pay for no weight gradients.
+        return (nodes, ys, kept), (genes, nodes, edges, ys, () if by_weights else None)
+
+    def backward(residuals: Any, cotangents: Any) -> Any:
+        genes, nodes, edges, ys, by_weights = residuals
+        ct_nodes, ct_ys, _ = (None if _is_zero(ct) else ct for ct in cotangents)
+        ct_nodes = jnp.zeros_like(nodes) if ct_nodes is None else ct_nodes
+        return None, *pull[by_weights is not None](genes, nodes, edges, ys, ct_nodes, ct_ys)
+
+    value.defvjp(forward, backward, symbolic_zeros=True)
+
+    def outputs(genes: Array, start: Array, edges: Edges) -> tuple[Array, Any]:
+        nodes, _, kept = value(genes, start, edges)
+        return nodes, lax.stop_gradient(kept)
+
+    return outputs
+
+
+def discrete_graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callable[..., tuple[list[Array], Any]]:
+    """As `graph`, for genes that are Python ints: only the chosen operations are traced, and JAX differentiates them as they stand."""
+
+    def outputs(genes: Sequence[int], start: Array, edges: Edges) -> tuple[list[Array], Any]:
+        nodes, all_kept = list(start), []
+        for e, (source, target) in enumerate(wiring):
+            out, _, kept = edge_value(known(operations[genes[e]]), post, nodes[source], at(edges, e))
+            nodes[target] = nodes[target] + out
+            all_kept.append(kept)
+        return nodes, lax.stop_gradient(jax.tree.map(lambda *a: jnp.stack(a), *all_kept))
+
+    return outputs
+
+
+class _Loop:
+    """The loops over the edges of one graph."""
+
+    def __init__(self, operations: Sequence[Operation], wiring: Wiring, post: Post):
+        self.post = post
+        self.sources, self.targets = np.asarray(wiring, np.int32).T
+        # The zero operation is not in the switch: its edges are never visited.
+        self.zero = operations.index(ZERO)
+        self.fixed = [o for o in operations if isinstance(o, Fixed) and o is not ZERO]
+        self.convolutions = tuple(o for o in operations if isinstance(o, Convolution))
+        self.branch = [self.fixed.index(o) if isinstance(o, Fixed) and o is not ZERO else len(self.fixed) for o in operations]
+        self.which = [self.convolutions.index(o) if isinstance(o, Convolution) else 0 for o in operations]
+
+    def over(self, genes: Array, visit: Callable[[Any, Array, Array, Array, Any], Any], carry: Any, backwards: bool = False) -> Any:
+        """`carry = visit(switch, e, source, target, carry)` for every edge e that is there, in order or backwards; `switch(function)` is
+        the function of the edge's operation."""
+        there = genes != self.zero
+        order = jnp.argsort(~there, stable=True)
+        count = there.sum()
+
+        def step(i: Array, carry: Any) -> Any:
+            e = at(order, count - 1 - i if backwards else i)
+            gene = at(genes, e)
+            chosen = Chosen(self.convolutions, jnp.asarray(self.which, jnp.int32)[gene])
+            operations = [*self.fixed, chosen]
+            branch = jnp.asarray(self.branch, jnp.int32)[gene]
+            return visit(lambda function: lax.switch(branch, [call(function, o) for o in operations]), e, *self.ends(e), carry)
+
+        return lax.fori_loop(0, count, step, carry)
+
+    def ends(self, e: Array) -> tuple[Array, Array]:
+        return at(jnp.asarray(self.sources), e), at(jnp.asarray(self.targets), e)
+
+    def value(self, genes: Array, start: Array, edges: Edges) -> tuple[Array, Array, Any]:
+        def visit(switch: Any, e: Array, source: Array, target: Array, carry: Any) -> Any:
+            nodes, ys, kept = carry
+
+            def on_edge(operation: Operation) -> Any:
+                out, y, kept = edge_value(operation, self.post, at(nodes, source), at(edges, e))
+                return at(nodes, target) + out, y, kept
+
+            node, y, kept_here = switch(on_edge)
+            return put(nodes, target, node), put(ys, e, y), put(kept, e, kept_here)
+
+        shapes = jax.eval_shape(lambda x, edge: edge_value(ZERO, self.post, x, edge), start[0], at(edges, 0))
+        return self.over(genes, visit, (start, *(zeros(s, len(genes)) for s in shapes[1:])))
+
+    def pull(self, weights: bool, genes: Array, nodes: Array, edges: Edges, ys: Array, cts: Array, ct_ys: Any) -> tuple[Array, Edges]:
+        """Cotangents of all nodes, and of the edges."""
+
+        def visit(switch: Any, e: Array, source: Array, target: Array, carry: Any) -> Any:
+            cts, d_edges = carry
+
+            def on_edge(operation: Operation) -> Any:
+                x, ct = at(nodes, source), at(cts, target)
+                dx, d_edge = edge_pull(operation, self.post, weights, x, at(edges, e), at(ys, e), ct, at(ct_ys, e))
+                return at(cts, source) + dx, d_edge
+
+            ct, d_edge = switch(on_edge)
+            return put(cts, source, ct), put(d_edges, e, d_edge)
+
+        return self.over(genes, visit, (cts, jax.tree.map(jnp.zeros_like, edges)), backwards=True)
+
+    def second(self, weights: bool, residuals: Any, us: Array, u_edges: Edges) -> Any:
+        """Cotangents of (nodes, edges, ys, the initial cotangents of the nodes, ct_ys) from those of the pull's outputs."""
+        genes, nodes, edges, ys, cts, ct_ys = residuals
+
+        def visit(switch: Any, e: Array, source: Array, target: Array, carry: Any) -> Any:
+            us, d_nodes, d_edges, d_ys, d_ct_ys = carry
+
+            def on_edge(operation: Operation) -> Any:
+                def pull(*arguments: Any) -> Any:
+                    return edge_pull(operation, self.post, weights, *arguments)
+
+                arguments = at(nodes, source), at(edges, e), at(ys, e), at(cts, target), at(ct_ys, e)
+                dx, d_edge, dy, d_ct, d_ct_y = jax.vjp(pull, *arguments)[1]((at(us, source), at(u_edges, e)))
+                return at(us, target) + d_ct, at(d_nodes, source) + dx, d_edge, dy, d_ct_y
+
+            u, d_node, d_edge, dy, d_ct_y = switch(on_edge)
+            return put(us, target, u), put(d_nodes, source, d_node), *put((d_edges, d_ys, d_ct_ys), e, (d_edge, dy, d_ct_y))
+
+        zeros = jax.tree.map(jnp.zeros_like, (nodes, edges, ys, ct_ys))
+        us, d_nodes, d_edges, d_ys, d_ct_ys = self.over(genes, visit, (us, *zeros))
+        return d_nodes, d_edges, d_ys, us, d_ct_ys
+
+
+def _pull(loop: _Loop, weights: bool) -> Any:
+    """The pull of a whole graph: (genes, nodes, edges, ys, ct_nodes, ct_ys) -> (d start, d edges), with a derivative of its own."""
+
+    def forward(*arguments: Any) -> Any:
+        cts, d_edges = loop.pull(weights, *arguments)
+        *inputs, _, ct_ys = arguments
+        return (cts, d_edges), (*inputs, cts, ct_ys)
+
+    pull = jax.custom_vjp(lambda *arguments: loop.pull(weights, *arguments))
+    pull.defvjp(forward, lambda residuals, cotangents: (None, *loop.second(weights, residuals, *cotangents)))
+    return pull
+
+
+def _is_zero(cotangent: Any) -> bool:
+    return isinstance(cotangent, jax.custom_derivatives.SymbolicZero)

@@ -1,0 +1,71 @@
+"""Networks whose parameters serve every architecture of a space, so that genes may be traced: what they have in common."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from jaxzc.numerics import initialisers
+from jaxzc.types import Array, Forward, LayerGroup, Norm, Tap
+from jaxzc_spaces.core.params import leaf, with_leaves, with_parameters
+from jaxzc_spaces.nasbench201.network import NO_TAP
+
+
+@dataclass(frozen=True)
+class SharedNetwork:
+    """The network of one architecture of a space, as the engine sees it (`jaxzc.types.Network`), but for what depends on the space's own
+    genes: which layers are active, and how many ReLUs there are.
+
+    The space has `groups`, whose names are the paths of the kernels, and `module(params)`, called with (images, arch, norm, tap).
+    """
+
+    space: Any
+    arch: Any
+
+    @property
+    def groups(self) -> tuple[LayerGroup, ...]:
+        return self.space.groups
+
+    def weights(self, params: Any) -> list[Array]:
+        return [leaf(params, g.name).reshape(-1, *g.kernel) for g in self.groups]
+
+    def with_weights(self, params: Any, weights: Sequence[Array]) -> Any:
+        return with_leaves(params, {group.name: w for group, w in zip(self.groups, weights, strict=True)})
+
+    def map_params(self, fn: Callable[[Array], Array], params: Any) -> Any:
+        return jax.tree.map(fn, params)
+
+    def forward(self, params: Any, images: Array, *, norm: Norm, tap: Tap | None = None) -> Forward:
+        return self.space.module(params)(images, self.arch, norm, tap or NO_TAP)
+
+    def draw(self, structure: nnx.State, initialiser: str, key: Array) -> Any:
+        """Parameters: kernels and the classifier's bias (`head_bias`) by the initialiser, normalisations with scale 1 and shift 0."""
+        head = self.groups[-1]
+        kernels, (head_bias,) = initialisers.draw(initialiser, key, self.groups, [(head.channels, head.fan_in)])
+        return self.with_weights(at_start(structure), kernels) | {"head_bias": head_bias}
+
+
+class SharedProgram:
+    """What the architectures of one program share: an NNX module (`make`), called with (images, genes, norm, tap)."""
+
+    def make(self) -> Any:
+        raise NotImplementedError
+
+    @cached_property
+    def structure(self) -> tuple[Any, Any]:
+        """The module taken apart, its parameters as shapes."""
+        return nnx.split(nnx.eval_shape(self.make))
+
+    def module(self, params: Any) -> Any:
+        """The NNX module with these parameters."""
+        return with_parameters(*self.structure, params)
+
+
+def at_start(structure: Any) -> Any:
+    """Parameters of which kernels and biases are still to be drawn: normalisations have scale 1 and shift 0, all else is 0."""
+    shapes = nnx.to_pure_dict(structure)
+    return jax.tree_util.tree_map_with_path(lambda path, a: jnp.full(a.shape, float(path[-1].key == "scale"), a.dtype), shapes)

@@ -1,0 +1,241 @@
+"""The network of DARTS whose genotype is an argument: one program for all.
+
+Cells of one width and kind are a run, in which one compiled body serves all cells (`lax.scan`). What differs between the cells of a run is
+where their inputs come from: those that come from before the run, which are of other widths or sizes, are preprocessed outside the scan.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import lax
+
+from jaxzc.types import Array, Forward, Norm, Tap
+from jaxzc_spaces.core.layers import Head, Pass, conv, kernel
+from jaxzc_spaces.core.stacked import at, zeros
+from jaxzc_spaces.darts.loop import EDGES, NODES, STATES, STEPS, Plan, loop, plan
+from jaxzc_spaces.darts.steps import branches
+from jaxzc_spaces.genotypes.network import Auxiliary, FactorizedReduce, ReLUConvBN, add_stem, through_stem
+from jaxzc_spaces.nasbench201.network import NO_TAP, Norm2d, normalise
+
+
+class Kept(NamedTuple):
+    """What taps kept of the cells' layers: per layer, ReLU and normalisation group of the runs, and per group of maps."""
+
+    layers: list[Any]
+    relus: list[Any]
+    norms: list[Any]
+    maps: list[Any]
+
+
+class Run(nnx.Module):
+    """`count` cells of width c, numbers from `first` on; arrays have leading axes [cells, steps or edges].
+
+    widths: of the outputs of the two cells before the run; after_reduction: the older has twice the size of the newer. pre0, pre1: the
+    first cell's preprocessing; second: the second's, of the older input; inner0, inner1: of inputs that are cells of the run."""
+
+    def __init__(self, count: int, first: int, widths: tuple[int, int], c: int, reduction: bool, after_reduction: bool, affine: bool):
+        self.count, self.first, self.c, self.reduction = count, first, c, reduction
+        self.pre0 = FactorizedReduce(widths[0], c) if after_reduction else ReLUConvBN(widths[0], c)
+        self.pre1 = ReLUConvBN(widths[1], c)
+        if count > 1:
+            self.second = ReLUConvBN(widths[1], c)
+            self.inner1, self.inner1_bn = kernel(count - 1, 1, 1, NODES * c, c), Norm2d(count - 1, c)
+        if count > 2:
+            self.inner0, self.inner0_bn = kernel(count - 2, 1, 1, NODES * c, c), Norm2d(count - 2, c)
+        self.dw3, self.dw5 = kernel(count, STEPS, 3, 3, 1, c), kernel(count, STEPS, 5, 5, 1, c)
+        self.pw = kernel(count, STEPS, 1, 1, c, c)
+        if affine:
+            self.bn = Norm2d(count, STEPS, c)
+        if reduction:
+            self.fr = kernel(count, EDGES, 2, 1, 1, c, c // 2)
+
+    def slots(self) -> dict[str, int]:
+        """Kernels whose layers are groups, and how many layers of a group there are in the run."""
+        sizes = {"inner0": self.count - 2, "inner1": self.count - 1, **dict.fromkeys(("dw3", "dw5", "pw"), self.count * STEPS)}
+        return {name: size for name, size in (sizes | {"fr": self.count * STEPS}).items() if hasattr(self, name)}
+
+    def arguments(self, perturb: dict[str, Any] | None) -> Any:
+        """Of the steps and edges, leading axis [cells]; perturb: by slot, leading axis [layers]."""
+        shifts = None
+        if perturb is not None:
+            own = {name: perturb[name] for name in ("dw3", "dw5", "pw")}
+            shifts = jax.tree.map(lambda a: a.reshape(self.count, STEPS, *a.shape[1:]), own)
+        bn = self.bn.leaves() if hasattr(self, "bn") else None
+        steps = {"dw3": self.dw3[...], "dw5": self.dw5[...], "pw": self.pw[...], "bn": bn, "perturb": shifts}
+        if not self.reduction:
+            return {"steps": steps, "edges": {}}
+        of_edges = None
+        if perturb is not None:
+            of_edges = jax.tree.map(lambda a: a.reshape(self.count, EDGES, 2, *a.shape[1:]), perturb["fr"])
+        return {"steps": steps, "edges": {"fr": self.fr[...], "perturb": of_edges}}
+
+    def inner(self, name: str, perturb: dict[str, Any] | None) -> Any:
+        """(kernel, (scale, bias), perturbation) of `inner0` or `inner1`, leading axis [cells], zeros for those without; None if all are."""
+        if not hasattr(self, name):
+            return None
+        leaves = getattr(self, name)[...], getattr(self, f"{name}_bn").leaves(), None if perturb is None else perturb[name]
+        return jax.tree.map(lambda a: jnp.concatenate([jnp.zeros((self.count - len(a), *a.shape[1:]), a.dtype), a]), leaves)
+
+    def __call__(self, older: Array, newer: Array, steps: Plan, p: Pass, perturb: Any, shifts: Any) -> tuple[Array, Array, Kept]:
+        """The outputs of the last two cells, and what was kept. perturb: by slot; shifts: of the cells' outputs."""
+        norm, tap = cast(Norm, p.norm), p.tap
+        p.cell = self.first
+        given = [self.pre0(older, p), self.pre1(newer, p)]
+        run = loop(branches(norm, tap, self.reduction))
+
+        def cell(s0: Array, s1: Array, arguments: Any, shift: Any) -> Any:
+            full, (b, h, w, c) = None, s0.shape
+            if self.reduction:
+                full, h, w = jnp.stack([s0, s1]), (h + 1) // 2, (w + 1) // 2
+            states = jnp.zeros((STATES, b, h, w, c), s0.dtype)
+            states = states if self.reduction else states.at[0].set(s0).at[1].set(s1)
+            states, kept = run(steps, states, full, arguments)
+            y, kept_map = jnp.concatenate(list(states[2 : 2 + NODES]), -1), None
+            if tap.cell is not None:
+                y, kept_map = tap.cell(y, shift)
+            return y, kept, kept_map
+
+        inputs = self.arguments(perturb), shifts
+        if self.count == 1:
+            y, kept, kept_map = cell(*given, *jax.tree.map(lambda a: a[0], inputs))
+            older, newer = p.rescale(newer, y)
+            return older, newer, self.collected(jax.tree.map(lambda a: a[None], (kept, {}, kept_map)), tap)
+        p.cell = self.first + 1
+        given.append(self.second(newer, p))
+
+        def step(carry: Any, x: Any) -> Any:
+            older, newer, given, exponent = carry
+            number, (arguments, shift), inner0, inner1 = x
+            q = Pass(norm, tap)
+            q.exponent = exponent
+            # The first cell has both inputs from outside, the second the older one.
+            s1, kept1 = entered(norm, tap, number == 0, given[1], newer, inner1)
+            s0, kept0 = jnp.where(number == 0, given[0], given[2]), None
+            if inner0 is not None:
+                s0, kept0 = entered(norm, tap, number < 2, s0, older, inner0)
+            y, kept, kept_map = cell(s0, s1, arguments, shift)
+            older, newer, *given = q.rescale(newer, y, *given)
+            return (older, newer, given, q.exponent), (kept, {"inner0": kept0, "inner1": kept1}, kept_map)
+
+        nothing = jnp.zeros((*given[0].shape[:-1], NODES * self.c), given[0].dtype)
+        xs = jnp.arange(self.count), inputs, self.inner("inner0", perturb), self.inner("inner1", perturb)
+        (older, newer, _, p.exponent), kept = lax.scan(step, (nothing, nothing, given, p.exponent), xs)
+        return older, newer, self.collected(kept, tap)
+
+    def collected(self, everything: Any, tap: Tap) -> Kept:
+        """In the order of the groups. everything: what was kept of the steps and of `inner0` and `inner1`, by name, and of the maps."""
+        kept, inner, kept_map = everything
+        flat = {name: jax.tree.map(lambda a, n=name: a.reshape(-1, *a.shape[3 if n == "fr" else 2 :]), k) for name, k in kept.items()}
+        outer = [jax.tree.map(lambda a, n=n: a[n:], inner[name]) for name, n in (("inner0", 2), ("inner1", 1)) if hasattr(self, name)]
+        layers, relus, norms = [k[0] for k in outer], [k[1] for k in outer], [k[2] for k in outer]
+        if tap.layer is not None:
+            layers += [flat["dw"], flat["dw"], flat["pw"], *([flat["fr"]] if self.reduction else [])]
+        if tap.relu is not None:
+            relus += [flat["relu"], *([flat["full"]] if self.reduction else [])]
+        return Kept(layers, relus, [*norms, flat["norm"]] if tap.norm is not None else norms, [kept_map])
+
+
+def entered(norm: Norm, tap: Tap, outside: Array, given: Array, x: Array, own: Any) -> Any:
+    """An input of a cell, and what was kept of its layer, ReLU and normalisation: `given` where it comes from outside the run, else x
+    preprocessed."""
+
+    def preprocess(given: Array, x: Array, own: Any) -> Any:
+        weights, (scale, bias), perturb = own
+        q = Pass(norm, tap, None if perturb is None else [perturb])
+        y = conv(q.relu(x), weights, q)
+        q.normalising(y)
+        kept = [*(q.layers or [None]), *(q.relus or [None]), *(q.norms or [None])]
+        return normalise(y, scale, bias, norm), lax.stop_gradient(kept)
+
+    nothing = zeros(jax.eval_shape(preprocess, given, x, own)[1])
+    return lax.cond(outside, lambda given, x, own: (given, nothing), preprocess, given, x, own)
+
+
+class ProgramNet(nnx.Module):
+    """The whole network. Call: images `[B, H, W, in_channels]`, genes int `[32]`. The layers outside the runs' groups (stem, the inputs
+    of a run, auxiliary classifier, head) are groups of one layer each, in the order in which they run, and come first."""
+
+    def __init__(self, channels: int, cells: int, classes: int, in_channels: int, stem: str, affine: bool, auxiliary: bool):
+        widths = add_stem(self, stem, in_channels, channels)
+        reductions = (cells // 3, 2 * cells // 3)
+        starts = sorted({0, *(n for r in reductions for n in (r, r + 1) if n < cells)})
+        runs, c, reduced = [], channels, stem != "cifar"
+        self.auxiliary_after = None
+        for first, after in zip(starts, [*starts[1:], cells], strict=True):
+            reduction = first in reductions
+            c, count = 2 * c if reduction else c, after - first
+            runs.append(Run(count, first, widths, c, reduction, reduced, affine))
+            widths, reduced = (widths[1] if count == 1 else NODES * c, NODES * c), reduction
+            if auxiliary and first == reductions[1]:
+                self.auxiliary, self.auxiliary_after = Auxiliary(NODES * c, classes), first
+        self.runs, self.head = nnx.List(runs), Head(widths[1], classes)
+
+    def outside(self) -> int:
+        """How many layers come first, as groups of their own."""
+        layers = 1 if hasattr(self, "stem") else 3
+        for run in self.runs:
+            layers += (2 if isinstance(run.pre0, FactorizedReduce) else 1) + 1 + (run.count > 1)
+        return layers + (3 if hasattr(self, "auxiliary") else 0) + 1
+
+    def __call__(self, x: Array, genes: Array, norm: Norm = "batch", tap: Tap = NO_TAP) -> Forward:
+        perturb, single = tap.perturb, self.outside()
+        p = Pass(norm, tap, None if perturb is None else [jax.tree.map(lambda a: a[0], group) for group in perturb[:single]])
+        logits, kept, last = self.through(x, genes, p, None if perturb is None else perturb[single:])
+        layers, relus, norms = (jax.tree.map(lambda a: a[None], of_singles) for of_singles in (p.layers, p.relus, p.norms))
+        return Forward(
+            logits,
+            [*layers, *kept.layers] if tap.layer else None,
+            [*relus, *kept.relus, last] if tap.relu else None,
+            p.exponent,
+            [*norms, *kept.norms] if tap.norm else None,
+            kept.maps if tap.cell else None,
+        )
+
+    def through(self, x: Array, genes: Array, p: Pass, perturb: Sequence[Any] | None) -> tuple[Array, Kept, Any]:
+        """Logits, what was kept of the runs, and of the network's last ReLU. perturb: of the runs' layer groups."""
+        plans = [plan(jnp.asarray(genes).reshape(2, -1)[int(reduction)], reduction) for reduction in (False, True)]
+        rest, made, last = None if perturb is None else list(perturb), Kept([], [], [], []), None
+        shifts = p.tap.cell_perturb
+        older, newer = through_stem(self, x, p)
+        if p.tap.cell is not None:
+            newer, kept_map = p.tap.cell(newer, None if shifts is None else jax.tree.map(lambda a: a[0], shifts[0]))
+            made.maps.append(jax.tree.map(lambda a: a[None], kept_map))
+        for number, run in enumerate(self.runs):
+            own = None if rest is None else {name: rest.pop(0) for name in run.slots()}
+            shift = None if shifts is None else shifts[1 + number]
+            older, newer, kept = run(older, newer, plans[run.reduction], p, own, shift)
+            for whole, part in zip(made, kept, strict=True):
+                whole.extend(part)
+            if p.tap.relu is not None:
+                inner = kept.relus[-2 - run.reduction] if run.count > 1 else jax.tree.map(lambda a: a[None], p.relus[-1])
+                last = last_relu(plans[run.reduction], inner, kept.relus, run.reduction)
+            p.cell = -1
+            if run.first == self.auxiliary_after:
+                self.auxiliary(newer, p)
+                last = jax.tree.map(lambda a: a[None], p.relus[-1]) if p.tap.relu is not None else None
+        return self.head(newer, p), made, last
+
+
+def last_relu(steps: Plan, inner: Any, kept: Sequence[Any], reduction: bool) -> Any:
+    """What was kept of a run's last ReLU, leading axis [1]: that of its last cell's last convolution, or, in a cell without any, of the
+    preprocessing of its newer input, the last of `inner`; with zeros where another of these is larger. kept: of the run's ReLUs."""
+    of_steps = kept[-1 - reduction :]
+    number = jnp.where(relu_steps(steps), jnp.arange(STEPS), -1).max()
+    which = jnp.where(number < 0, 0, 1 + at(steps.strided, jnp.maximum(number, 0)))
+
+    def pick(*each: Array) -> Array:
+        found = [each[0][-1], *(at(a[-STEPS:], jnp.maximum(number, 0)) for a in each[1:])]
+        shape = [max(sizes) for sizes in zip(*(a.shape for a in found), strict=True)]
+        return lax.select_n(
+            which, *(lax.pad(a, jnp.zeros((), a.dtype), [(0, n - m, 0) for m, n in zip(a.shape, shape, strict=True)]) for a in found)
+        )[None]
+
+    return jax.tree.map(pick, inner, *of_steps)
+
+
+def relu_steps(steps: Plan) -> Array:
+    """Whether each step has a ReLU: convolutions, and identities that halve."""
+    return (steps.there > 0) & ((steps.operation == 3) | (steps.operation == 2) & (steps.strided > 0))

@@ -1,0 +1,182 @@
+"""The program of DARTS as the engine sees it: layer groups, what of them a genotype has, and parameters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from jaxzc.numerics import initialisers
+from jaxzc.types import Array, LayerGroup
+from jaxzc_spaces.core.layers import Pass
+from jaxzc_spaces.core.params import leaf, with_leaves
+from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram, at_start
+from jaxzc_spaces.darts.loop import DIL3, EDGES, SEP3, SEP5, SKIP, plan
+from jaxzc_spaces.darts.program import ProgramNet, relu_steps
+
+
+class _Recorder(Pass):
+    """Notes the layers and ReLUs outside the runs' groups, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernels: list[tuple[nnx.Param, int]] = []
+        self.hooks: list[int] = []
+
+    def layer(self, kernel: nnx.Param, y: Array) -> Array:
+        self.kernels.append((kernel, self.cell))
+        return y
+
+    def relu(self, x: Array, hooks: int = 1) -> Array:
+        self.hooks.append(hooks)
+        return super().relu(x)
+
+
+@dataclass(frozen=True)
+class Program(SharedProgram):
+    """The program of all genotypes at one size; its parameters serve all of them."""
+
+    channels: int
+    cells: int
+    classes: int
+    image_shape: tuple[int, int, int]
+    stem: str
+    affine: bool
+    auxiliary: bool
+
+    def network(self, genes: Any) -> "ProgramNetwork":
+        return ProgramNetwork(self, genes)
+
+    def init(self, key: Array, initialiser: str = "torch") -> Any:
+        return _init(self, initialiser, key)
+
+    def make(self) -> ProgramNet:
+        return ProgramNet(self.channels, self.cells, self.classes, self.image_shape[2], self.stem, self.affine, self.auxiliary)
+
+    @cached_property
+    def runs(self) -> Sequence[Any]:
+        return list(nnx.eval_shape(self.make).runs)
+
+    @cached_property
+    def outside(self) -> tuple[list[tuple[str, int]], list[int]]:
+        """Of what is outside the runs' groups, in order: path and cell of the layers, and how many hooks count each ReLU."""
+        recorder, paths = _Recorder(), {}
+
+        def run(images: Array) -> Any:
+            net = self.make()
+            paths.update({id(node): "/".join(map(str, path)) for path, node in nnx.iter_graph(net) if isinstance(node, nnx.Param)})
+            return net.through(images, jnp.zeros(4 * EDGES, jnp.int32), recorder, None)[0]
+
+        jax.eval_shape(run, jax.ShapeDtypeStruct((2, *self.image_shape), jnp.float32))
+        return [(paths[id(kernel)], cell) for kernel, cell in recorder.kernels], recorder.hooks
+
+    @cached_property
+    def groups(self) -> tuple[LayerGroup, ...]:
+        """Layers outside the runs' groups, one by one; then per run: the preprocessing of inputs from the run itself (`inner0`, `inner1`),
+        the depthwise convolutions as 3x3 and as 5x5 ones, the pointwise ones, and in reductions the halves of identities that halve."""
+        shapes = nnx.to_pure_dict(self.structure[1])
+        named = [(path, (cell,)) for path, cell in self.outside[0]]
+        for number, run in enumerate(self.runs):
+            for slot, size in run.slots().items():
+                first = {"inner0": 2, "inner1": 1}.get(slot, 0)
+                cells = np.arange(run.first + first, run.first + run.count)
+                named.append((f"runs/{number}/{slot}", tuple(np.repeat(cells, size // len(cells)).tolist())))
+
+        def group(path: str, cells: tuple[int, ...]) -> LayerGroup:
+            shape = leaf(shapes, path).shape
+            shape = shape[-2:] if path.endswith("linear/kernel") else shape[-4:]
+            return LayerGroup(path, shape, int(np.prod(shape[:-1])), shape[-1], cells)
+
+        return tuple(group(path, cells) for path, cells in named)
+
+
+program = lru_cache(maxsize=16)(Program)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _init(program: Program, initialiser: str, key: Array) -> Any:
+    start = at_start(program.structure[1])
+    biases = [g.name.removesuffix("kernel") + "bias" for g in program.groups if g.name.endswith("linear/kernel")]
+    sizes = [(leaf(start, path).size, leaf(start, path.removesuffix("bias") + "kernel").shape[0]) for path in biases]
+    kernels, drawn = initialisers.draw(initialiser, key, program.groups, sizes)
+    return with_leaves(start, {g.name: k for g, k in zip(program.groups, kernels, strict=True)} | dict(zip(biases, drawn, strict=True)))
+
+
+class ProgramNetwork(SharedNetwork):
+    """The network of one genotype."""
+
+    @property
+    def _genes(self) -> Array:
+        return jnp.asarray(self.arch).reshape(2, EDGES, 2)
+
+    def active(self) -> list[Array]:
+        made = [jnp.ones(1, bool) for _ in self.space.outside[0]]
+        for run in self.space.runs:
+            genes = self._genes[int(run.reduction)]
+            op, steps = genes[:, 0], plan(genes.reshape(-1), run.reduction)
+            conv, wide = (steps.there > 0) & (steps.operation == 3), steps.reach == 2
+            cell = {"dw3": conv & ~wide, "dw5": conv & wide, "pw": conv, "fr": jnp.repeat((op == SKIP) & (genes[:, 1] < 2), 2)}
+            made += [jnp.tile(cell[slot], run.count) if slot in cell else jnp.ones(size, bool) for slot, size in run.slots().items()]
+        return made
+
+    def relu_counts(self) -> tuple[list[Array], list[Array]]:
+        """The last group is the network's last ReLU once more, which counts nothing."""
+        hooks = [jnp.full(1, n, jnp.float32) for n in self.space.outside[1]]
+        once = [jnp.ones(1) for _ in hooks]
+        for run in self.space.runs:
+            sizes = [size for slot, size in run.slots().items() if slot.startswith("inner")]
+            once += [jnp.ones(size) for size in sizes]
+            hooks += [jnp.full(size, 2.0) for size in sizes]
+            steps = plan(self._genes[int(run.reduction)].reshape(-1), run.reduction)
+            there, halves = relu_steps(steps), steps.strided > 0
+            each = [there & ~halves, *([there & halves] if run.reduction else [])]
+            each = [jnp.tile(on, run.count).astype(jnp.float32) for on in each]
+            once, hooks = once + each, hooks + each
+        return [*once, jnp.zeros(1)], [*hooks, jnp.zeros(1)]
+
+
+def discrete_params(program: Program, params: Any, arch: Any) -> Any:
+    """The parameters of the discrete network of a genotype (genes `[32]`, ints), cut from those of its program."""
+    genes = np.asarray(arch).reshape(2, EDGES, 2).tolist()
+    made = {name: block for name, block in params.items() if name != "runs"}
+    for number, run in enumerate(program.runs):
+        ours = leaf(params, f"runs/{number}")
+        for place in range(run.count):
+            cell: dict[str, Any] = {}
+            for slot, entry, first in (("inner0", "pre0", 2), ("inner1", "pre1", 1)):
+                if place >= first:
+                    cell[entry] = {"conv": ours[slot][place - first], "bn": _at(ours[f"{slot}_bn"], (place - first,))}
+                else:
+                    cell[entry] = ours["second" if place == 1 else entry]
+            for e, (op, source) in enumerate(genes[int(run.reduction)]):
+                made_op = _operation(ours, place, e, op, run.reduction and source < 2)
+                if made_op:
+                    cell.setdefault(f"node{e // 2}", {})[f"op{e % 2}"] = made_op
+            made[f"cell{run.first + place}"] = cell
+    return made
+
+
+def _operation(ours: Any, place: int, edge: int, op: int, strided: bool) -> dict[str, Any]:
+    """The parameters of one operation by the discrete network's names."""
+
+    def bn(step: int) -> Any:
+        return {"bn": _at(ours["bn"], (place, step))} if "bn" in ours else {}
+
+    if op == SKIP and strided:
+        return {"conv1": ours["fr"][place, edge, 0], "conv2": ours["fr"][place, edge, 1], **bn(2 * edge)}
+    if op < SEP3:
+        return {}
+    dw, made = "dw3" if op in (SEP3, DIL3) else "dw5", {}
+    for part in range(2 if op in (SEP3, SEP5) else 1):
+        step, name = 2 * edge + part, "" if op > SEP5 else str(part)
+        block = {"dw": ours[dw][place, step], "pw": ours["pw"][place, step], **bn(step)}
+        made |= {f"{key}{name}": value for key, value in block.items()}
+    return made
+
+
+def _at(tree: Any, index: Any) -> Any:
+    return jax.tree.map(lambda a: a[index], tree)

@@ -1,0 +1,179 @@
+"""What an edge of a DARTS cell does, in steps whose kernel size and dilation are traced.
+
+sep_conv_3x3, sep_conv_5x5, dil_conv_3x3 and dil_conv_5x5 are all made of one step, [ReLU, depthwise, pointwise, normalisation], which a
+separable convolution takes twice and a dilated one once: with a 3x3 kernel in the middle of a 5x5 one, and the dilation as an offset of
+pixels, one compiled body is all four. Shapes: activations `[B, H, W, C]`; kernels `[5, 5, C]`.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxzc.types import Array, Norm, Tap
+from jaxzc_spaces.core.layers import Pass, avg_pool, max_pool, shifted
+from jaxzc_spaces.nasbench201.network import normalise
+
+SIZE, MARGIN = 5, 4
+"""The largest kernel, and how many pixels it reaches to each side with dilation 2."""
+
+
+def depthwise(x: Array, w: Array, reach: Array, dilation: Array) -> Array:
+    """Depthwise convolution, stride 1, zero padding that keeps the size. w `[5, 5, C]`; reach: 1 where only its inner 3x3 is not zero, else
+    2; dilation 1 or 2; both may be traced.
+
+    A CPU runs XLA's grouped convolutions, and all gradients of convolutions in loops, naively, hence the sums; an accelerator does not."""
+    return _taps(x, w, reach, dilation) if jax.default_backend() == "cpu" else grouped(x, w, dilation)
+
+
+def grouped(x: Array, w: Array, dilation: Array) -> Array:
+    """`depthwise` as XLA's grouped convolution."""
+
+    def conv(by: int) -> Callable[[Array, Array], Array]:
+        return lambda x, w: lax.conv_general_dilated(
+            x,
+            w[:, :, None],
+            (1, 1),
+            ((2 * by, 2 * by),) * 2,
+            rhs_dilation=(by, by),
+            feature_group_count=x.shape[-1],
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+
+    return lax.cond(dilation == 1, conv(1), conv(2), x, w)
+
+
+@jax.custom_vjp
+def _taps(x: Array, w: Array, reach: Array, dilation: Array) -> Array:
+    """`depthwise` as a sum of shifted images; dilation may be negative, which turns the kernel round. With `_taps_kernel` it is closed
+    under differentiation, so that no derivative of any order is a scatter or a pad for each of 25 taps."""
+    b, h, width, c = x.shape
+    padded = jnp.pad(x, ((0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)))
+
+    def row(i: Array, total: Array) -> Array:
+        rows, weights = (
+            _slice(padded, (0, MARGIN + (i - 2) * dilation, 0, 0), (b, h, width + 2 * MARGIN, c)),
+            _slice(w, (i, 0, 0), (1, SIZE, c)),
+        )
+        return total + sum(_slice(rows, (0, 0, MARGIN + (j - 2) * dilation, 0), x.shape) * weights[0, j] for j in range(SIZE))
+
+    return lax.fori_loop(2 - reach, 3 + reach, row, jnp.zeros_like(x))
+
+
+@jax.custom_vjp
+def _taps_kernel(x: Array, ct: Array, reach: Array, dilation: Array) -> Array:
+    """The cotangent `[5, 5, C]` of `_taps`'s kernel."""
+    b, h, width, c = x.shape
+    # Columns and channels as one axis: sums over the others are as wide as the vector units, however few the channels.
+    padded = jnp.pad(x, ((0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0))).reshape(b, h + 2 * MARGIN, -1)
+    ct, side = ct.reshape(b, h, -1), 2 * reach + 1
+
+    def tap(n: Array, made: Array) -> Array:
+        i, j = 2 - reach + n // side, 2 - reach + n % side
+        moved = _slice(padded, (0, MARGIN + (i - 2) * dilation, (MARGIN + (j - 2) * dilation) * c), ct.shape)
+        value = (moved * ct).sum((0, 1)).reshape(width, c).sum(0)
+        return lax.dynamic_update_slice(made, value[None, None], _indices(i, j, 0), allow_negative_indices=False)
+
+    return lax.fori_loop(0, side * side, tap, jnp.zeros((SIZE, SIZE, c), x.dtype))
+
+
+def _slice(x: Array, start: Any, sizes: Any) -> Array:
+    return lax.dynamic_slice(x, _indices(*start), sizes, allow_negative_indices=False)
+
+
+def _indices(*indices: Any) -> list[Array]:
+    """Of one type, which those of Python and of a plan are not in float64."""
+    return [jnp.asarray(i, jnp.int32) for i in indices]
+
+
+def _taps_bwd(saved: Any, ct: Array) -> Any:
+    x, w, reach, dilation = saved
+    return _taps(ct, w, reach, -dilation), _taps_kernel(x, ct, reach, dilation), None, None
+
+
+def _taps_kernel_bwd(saved: Any, u: Array) -> Any:
+    x, ct, reach, dilation = saved
+    return _taps(ct, u, reach, -dilation), _taps(x, u, reach, dilation), None, None
+
+
+_taps.defvjp(lambda *args: (_taps(*args), args), _taps_bwd)
+_taps_kernel.defvjp(lambda *args: (_taps_kernel(*args), args), _taps_kernel_bwd)
+
+
+class Inputs(NamedTuple):
+    """What a step may read. x: its source `[B, H, W, C]`; full: in reduction cells, its source of twice the size (else None).
+
+    arguments: `steps`, of this step: `dw3 [3, 3, 1, C]`, `dw5 [5, 5, 1, C]`, `pw [1, 1, C, C]`, `bn`, a scale and a bias `[C]` (or None),
+    and `perturb`, of the layers with these kernels (or None); `edges`, of its edge: `fr [2, 1, 1, C, C / 2]` and its `perturb`."""
+
+    x: Array
+    full: Array | None
+    arguments: Any
+
+
+Branch = Callable[[Inputs, Array, Array], tuple[Array, dict[str, Any]]]
+"""(inputs, reach, dilation) -> output, and what taps kept by the name of the slot."""
+
+
+def branches(norm: Norm, tap: Tap, reduction: bool) -> list[Branch]:
+    """Maximum, mean, identity and convolution step; in reduction cells, then the same with stride 2 on `full`."""
+
+    def halved(x: Array) -> Array:
+        return x[:, ::2, ::2]
+
+    def normalised(p: Pass, x: Array, bn: Any) -> Array:
+        p.normalising(x)
+        scale, bias = (jnp.ones_like(x[0, 0, 0]), jnp.zeros_like(x[0, 0, 0])) if bn is None else bn
+        return normalise(x, scale, bias, norm)
+
+    def kept(p: Pass, relu: str, *layers: str) -> dict[str, Any]:
+        found = ((layers, p.layers), ((relu,), p.relus), (("norm",), p.norms))
+        return lax.stop_gradient({name: value for names, values in found if values for name, value in zip(names, values, strict=True)})
+
+    def convolution(strided: bool) -> Branch:
+        def run(given: Inputs, reach: Array, dilation: Array) -> Any:
+            own, x = given.arguments["steps"], given.full if strided else given.x
+            assert x is not None
+            wide = reach == 2
+            small = jnp.pad(own["dw3"], ((1, 1), (1, 1), (0, 0), (0, 0)))
+            perturb = own["perturb"]
+            if perturb is not None:
+                by_size = jax.tree.map(lambda a, b: jnp.where(wide, b, a), perturb["dw3"], perturb["dw5"])
+                perturb = [by_size, perturb["pw"]]
+            p = Pass(norm, tap, perturb)
+            y = depthwise(p.relu(x), jnp.where(wide, own["dw5"], small)[:, :, 0], reach, dilation)
+            y = p.layer(own["dw3"], halved(y) if strided else y)
+            y = p.layer(own["pw"], y @ own["pw"][0, 0])
+            return normalised(p, y, own["bn"]), kept(p, "full" if strided else "relu", "dw", "pw")
+
+        return run
+
+    def factorised(given: Inputs, *_: Any) -> Any:
+        edge = given.arguments["edges"]
+        perturb = edge["perturb"]
+        p = Pass(norm, tap, None if perturb is None else [jax.tree.map(lambda a, k=k: a[k], perturb) for k in range(2)])
+        assert given.full is not None
+        x = p.relu(given.full)
+        y = jnp.concatenate([p.layer(edge["fr"], halved(a) @ edge["fr"][k, 0, 0]) for k, a in enumerate((x, shifted(x)))], -1)
+        out = normalised(p, y, given.arguments["steps"]["bn"])
+        made = kept(p, "full", "fr0", "fr1")
+        if p.layers:
+            made["fr"] = jax.tree.map(lambda *a: jnp.stack(a), made.pop("fr0"), made.pop("fr1"))
+        return out, made
+
+    made: list[Branch] = [
+        lambda given, *_: (max_pool(given.x, 3), {}),
+        lambda given, *_: (avg_pool(given.x, 3), {}),
+        lambda given, *_: (given.x, {}),
+        convolution(False),
+    ]
+    if reduction:
+        made += [
+            lambda given, *_: (max_pool(given.full, 3, 2), {}),
+            lambda given, *_: (avg_pool(given.full, 3, 2), {}),
+            factorised,
+            convolution(True),
+        ]
+    return made

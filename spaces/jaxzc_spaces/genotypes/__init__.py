@@ -1,0 +1,1 @@
+"""Genotypes of two cell types, as in DARTS and NDS: encoding, network and counts."""

@@ -1,0 +1,129 @@
+"""The search space NAS-Bench-201 (Dong & Yang, ICLR 2020): 15,625 cells of 4 nodes whose 6 edges carry one of 5 operations.
+
+>>> space = NasBench201()
+>>> arch = space.parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|")
+>>> params = space.init(jax.random.key(0))                     # serves every architecture
+>>> space.network(arch).forward(params, images, norm="batch").logits
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from jaxzc.types import Array, Counts, LayerGroup
+from jaxzc_spaces.cells.graph import graph
+from jaxzc_spaces.core import vectors
+from jaxzc_spaces.core.params import with_parameters
+from jaxzc_spaces.core.shared import SharedNetwork
+from jaxzc_spaces.core.sizes import check_images, check_positive
+from jaxzc_spaces.nasbench201 import encoding as encoding
+from jaxzc_spaces.nasbench201.encoding import EDGES, OPS
+from jaxzc_spaces.nasbench201.network import NasBench201Net, is_conv
+
+
+@dataclass(frozen=True)
+class NasBench201(vectors.EveryVector):
+    """NAS-Bench-201 (NATS-Bench topology): 15,625 cells of 4 nodes and 6 edges.
+
+    The fields are the size of its network; the defaults are the benchmark's own.
+
+    channels: width C of the first stage (doubles twice). cells: N per stage. image_shape: (H, W, channels), H and W divisible by 4.
+    """
+
+    channels: int = 16
+    cells: int = 5
+    classes: int = 10
+    image_shape: tuple[int, int, int] = (32, 32, 3)
+
+    name = "nasbench201"
+    choices = (len(OPS),) * len(EDGES)
+
+    def __post_init__(self) -> None:
+        check_positive(self, "channels", "cells", "classes")
+        check_images(self, 4, "two reductions halve them")
+
+    # Architectures.
+
+    parse = staticmethod(encoding.parse)
+    to_string = staticmethod(encoding.to_string)
+    canonical = staticmethod(encoding.canonical)
+    same_network = staticmethod(encoding.same_network)
+    graph = staticmethod(graph)
+
+    def counts(self, archs: np.ndarray) -> Counts:
+        return encoding.macs_params_layers(np.atleast_2d(archs), self.channels, self.cells, self.classes, self.image_shape)
+
+    # Networks.
+
+    def init(self, key: Array, initialiser: str = "torch") -> Any:
+        """Parameters (nested dict of float32 arrays) that serve every architecture of the space."""
+        return _init(self, initialiser, key)
+
+    def module(self, params: Any) -> NasBench201Net:
+        """The NNX module with these parameters; call it with `(images, arch)`."""
+        return with_parameters(*self._structure, params)
+
+    def network(self, arch: Any) -> "CellNetwork":
+        """The network of genes `[6]`: Python ints or a numpy array give the discrete network, a (traced) jax array the shared program."""
+        if not isinstance(arch, jax.Array):
+            arch = tuple(int(g) for g in vectors.check_vectors(self.choices, np.asarray(arch)[None])[0])
+        return CellNetwork(self, arch)
+
+    @cached_property
+    def _structure(self) -> tuple[Any, Any]:
+        return nnx.split(nnx.eval_shape(lambda: NasBench201Net(self.channels, self.cells, self.classes, self.image_shape[2])))
+
+    @cached_property
+    def groups(self) -> tuple[LayerGroup, ...]:
+        """Layer groups in depth order: every stage has one of 1x1 and one of 3x3 kernels, [cells * 6] layers each."""
+        c, n = self.channels, self.cells
+
+        def conv(name: str, k: int, c_in: int, c_out: int, cells: Sequence[int] = (-1,)) -> LayerGroup:
+            return LayerGroup(name, (k, k, c_in, c_out), k * k * c_in, c_out, tuple(cells))
+
+        groups = [conv("stem", 3, self.image_shape[2], c)]
+        for stage in range(3):
+            width, first = c * 2**stage, stage * (n + 1)
+            cells = np.repeat(np.arange(first, first + n), 6).tolist()
+            groups += [conv(f"stages/{stage}/conv1x1", 1, width, width, cells), conv(f"stages/{stage}/conv3x3", 3, width, width, cells)]
+            if stage < 2:
+                block = f"reductions/{stage}/"
+                groups += [
+                    conv(block + "conv_a", 3, width, 2 * width, (first + n,)),
+                    conv(block + "conv_b", 3, 2 * width, 2 * width, (first + n,)),
+                    conv(block + "shortcut", 1, width, 2 * width, (first + n,)),
+                ]
+        return (*groups, LayerGroup("head", (4 * c, self.classes), 4 * c, self.classes))
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _init(space: NasBench201, initialiser: str, key: Array) -> Any:
+    return CellNetwork(space, None).draw(space._structure[1], initialiser, key)
+
+
+class CellNetwork(SharedNetwork):
+    """The network of one architecture."""
+
+    def active(self) -> list[Array]:
+        chosen = {kernel: jnp.stack([jnp.asarray(self.arch[e] == op) for e in range(6)]) for kernel, op in (("conv1x1", 2), ("conv3x3", 3))}
+        exists = []
+        for group in self.groups:
+            on = chosen.get(group.name.split("/")[-1])
+            exists.append(jnp.ones(1, bool) if on is None else jnp.tile(on, self.space.cells))
+        return exists
+
+    def relu_counts(self) -> tuple[list[Array], list[Array]]:
+        """Every convolution of a cell has a ReLU of its own, which the authors' ReLUConvBN block makes two hooked modules."""
+        conv = [jnp.asarray(is_conv(self.arch[e])).astype(jnp.float32) for e in range(6)]
+        per_node = jnp.stack([sum(conv[e] for e, (source, _) in enumerate(EDGES) if source == node) for node in range(3)])
+        once: list[Array] = []
+        for stage in range(3):
+            once.append(jnp.tile(per_node, self.space.cells))
+            once += [jnp.ones(1)] * (2 if stage < 2 else 1)
+        return once, [2 * a for a in once[:-1]] + once[-1:]

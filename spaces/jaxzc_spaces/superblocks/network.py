@@ -1,0 +1,99 @@
+"""Networks of super blocks (`jaxzc_spaces.superblocks.blocks`) as NNX modules.
+
+Source: the code of ZiCo (SLDGroup/ZiCo, Masternet.py and PlainNet), which derives from Zen-NAS. Squeeze-and-excitation is left out, as in
+the authors' scoring.
+"""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from flax import nnx
+
+from jaxzc.types import Array
+from jaxzc_spaces.core.layers import BatchNorm, Head, Pass, conv, depthwise, kernel
+from jaxzc_spaces.superblocks.blocks import Block, Unit, units
+
+EPS = 1e-3
+"""Of every batch normalisation in these networks."""
+
+
+class ConvBNReLU(nnx.Module):
+    def __init__(self, size: int, c_in: int, c_out: int, stride: int):
+        self.stride = stride
+        self.conv, self.bn = kernel(size, size, c_in, c_out), BatchNorm(c_out, EPS)
+
+    def __call__(self, x: Array, p: Pass) -> Array:
+        return p.relu(self.bn(conv(x, self.conv, p, self.stride), p))
+
+
+class UnitModule(nnx.Module):
+    """Convolutions with a ReLU between them, a shortcut unless `residual` is False, and a ReLU."""
+
+    def __init__(self, unit: Unit, residual: bool):
+        self.convolutions = unit.convolutions
+        self.residual, self.stride = residual, unit.stride
+        c = unit.c_in
+        for name, size, c_out, _, grouped in unit.convolutions:
+            setattr(self, name, kernel(size, size, 1 if grouped else c, c_out))
+            setattr(self, _norm(name), BatchNorm(c_out, EPS))
+            c = c_out
+        if residual and unit.projection:
+            self.proj = kernel(1, 1, unit.c_in, unit.c_out)
+            self.proj_bias = nnx.Param(jnp.zeros(unit.c_out, jnp.float32))
+            self.bn_proj = BatchNorm(unit.c_out, EPS)
+
+    def __call__(self, x: Array, p: Pass) -> Array:
+        y = x
+        for number, (name, _, _, stride, grouped) in enumerate(self.convolutions):
+            layer = depthwise if grouped else conv
+            y = layer(p.relu(y) if number else y, getattr(self, name), p, stride)
+            y = getattr(self, _norm(name))(y, p)
+        if self.residual:
+            shortcut = x
+            if hasattr(self, "proj"):
+                shortcut = self.bn_proj(conv(x, self.proj, p, self.stride, self.proj_bias), p)
+            y = y + shortcut
+        return p.relu(y)
+
+
+def _norm(name: str) -> str:
+    return name.replace("conv", "bn") if name.startswith("conv") else f"bn_{name}"
+
+
+class PlainNet(nnx.Module):
+    """A chain of blocks, global mean and classifier; call it with images `[B, H, W, C]` and a `Pass`. -> logits `[B, classes]`
+
+    residual: False takes every shortcut away, as the authors do for scoring.
+    """
+
+    def __init__(self, blocks: Sequence[Block], classes: int, residual: bool):
+        self.paths: tuple[tuple[str, ...], ...] = ()
+        for number, block in enumerate(blocks):
+            made: list[tuple[tuple[str, ...], nnx.Module]] = []
+            if block.form == "conv":
+                for layer in range(block.layers):
+                    c_in, stride = (block.c_in, block.stride) if layer == 0 else (block.c_out, 1)
+                    made.append(((f"sub{layer}",), ConvBNReLU(block.kernel, c_in, block.c_out, stride)))
+            else:
+                made = [(unit.path, UnitModule(unit, residual)) for unit in units(block)]
+            for path, module in made:
+                self._place((f"block{number}", *path), module)
+        self.head = Head(blocks[-1].c_out, classes)
+
+    def _place(self, path: tuple[str, ...], module: nnx.Module) -> None:
+        parent: nnx.Module = self
+        for word in path[:-1]:
+            if not hasattr(parent, word):
+                setattr(parent, word, nnx.Module())
+            parent = getattr(parent, word)
+        setattr(parent, path[-1], module)
+        self.paths = (*self.paths, path)
+
+    def __call__(self, x: Array, p: Pass) -> Array:
+        for path, after in zip(self.paths, (*self.paths[1:], ("",)), strict=True):
+            module = self
+            for word in path:
+                module = getattr(module, word)
+            (x,) = p.rescale(module(x, p))
+            x = p.map(x) if path[0] not in (after[0], self.paths[-1][0]) else x
+        return self.head(x, p)

@@ -1,0 +1,94 @@
+"""The macro-level search space of TransNAS-Bench-101 (Duan et al., CVPR 2021): 3,256 networks of four to six layers of basic blocks.
+
+>>> space = TransNasMacro(classes=75)
+>>> arch = space.parse("64-1234-basic")
+>>> params = space.init(jax.random.key(0), "torch", arch)
+>>> space.network(arch).forward(params, images, norm="batch").logits
+
+All six genes are static: they decide the depth, the widths and the sizes, so one program is compiled for each macro string.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from jaxzc.types import Counts, JaxzcError
+from jaxzc_spaces.core import vectors
+from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, discrete_network
+from jaxzc_spaces.core.sizes import check_images, check_positive
+from jaxzc_spaces.transnas101 import encoding as encoding
+from jaxzc_spaces.transnas101.network import MacroNet
+
+
+def check_sizes(space: Any) -> None:
+    """Raises `JaxzcError` for sizes that a network of TransNAS-Bench-101 cannot have."""
+    if space.channels < 2 or space.channels % 2:
+        raise JaxzcError(f"{space.name}: channels={space.channels}: expected an even number, because the stem begins with half of them")
+    check_positive(space, "classes")
+    check_images(space)
+
+
+@dataclass(frozen=True)
+class TransNasMacro(OneNetworkEach):
+    """TransNAS-Bench-101's macro space: 3,256 architectures.
+
+    channels: width of the first layer, 64 in the benchmark, whose images are 256 x 256. classes: of the task: 75 scenes, 100 objects, 1,000
+    jigsaw permutations (whose head, over nine patches, is not built: here every task classifies one image).
+    """
+
+    channels: int = 64
+    classes: int = 75
+    image_shape: tuple[int, int, int] = (256, 256, 3)
+
+    name = "transnas101_macro"
+    choices = encoding.MACRO_CHOICES
+
+    def __post_init__(self) -> None:
+        check_sizes(self)
+
+    parse = staticmethod(encoding.parse_macro)
+    to_string = staticmethod(encoding.macro_to_string)
+    canonical = staticmethod(encoding.check_macro)
+
+    def enumerate(self) -> np.ndarray:
+        return encoding.all_macros()
+
+    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """`n` distinct architectures, uniformly."""
+        table = self.enumerate()
+        if not 0 <= n <= len(table):
+            raise JaxzcError(f"cannot sample {n:,} distinct architectures from a space of {len(table):,}; expected 0 to {len(table):,}")
+        return table[rng.choice(len(table), n, replace=False)]
+
+    def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray:
+        """A copy of `archs` int `[n, 6]` in which one layer is another one, added at the end or taken from it; in the benchmark."""
+        return np.stack([near[rng.integers(len(near))] for near in map(self.neighbours, np.atleast_2d(archs))])
+
+    def neighbours(self, arch: Any) -> np.ndarray:
+        """Architectures of the benchmark that differ from `arch` int `[6]` in one gene: a digit, or a layer more or less at the end."""
+        near = vectors.neighbours_of(self.choices, arch)
+        return near[encoding.in_benchmark(near)]
+
+    def counts(self, archs: np.ndarray) -> Counts:
+        return encoding.macro_counts(np.atleast_2d(archs), self.channels, self.classes, self.image_shape)
+
+    def layers(self, arch: Any) -> tuple[tuple[int, int], ...]:
+        """(width, stride) of each layer."""
+        genes = encoding.check_macro(np.asarray(arch)[None])
+        width, found = self.channels, []
+        for gene, wide, small in zip(genes[0], encoding.widens(genes)[0], encoding.strides(genes)[0], strict=True):
+            if gene != encoding.ABSENT:
+                width *= 2 if wide else 1
+                found.append((width, 2 if small else 1))
+        return tuple(found)
+
+    def network(self, arch: Any) -> DiscreteNetwork:
+        """The network of genes `[6]`, Python ints or a numpy array."""
+        return _network(self, self.layers(arch))
+
+
+@lru_cache(maxsize=64)
+def _network(space: TransNasMacro, layers: tuple[tuple[int, int], ...]) -> DiscreteNetwork:
+    return discrete_network(lambda: MacroNet(layers, space.channels, space.classes, space.image_shape[2]), space.image_shape)

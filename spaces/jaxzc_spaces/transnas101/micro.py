@@ -1,0 +1,133 @@
+"""The cell-level search space of TransNAS-Bench-101 (Duan et al., CVPR 2021): 4,096 cells in the skeleton 41414, one program for all.
+
+>>> space = TransNasMicro(classes=75)
+>>> arch = space.parse("64-41414-3_10_012")
+>>> params = space.init(jax.random.key(0))                     # serves every architecture
+>>> space.network(arch).forward(params, images, norm="batch").logits
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from jaxzc.types import Array, Counts, LayerGroup
+from jaxzc_spaces.core import vectors
+from jaxzc_spaces.core.params import with_parameters
+from jaxzc_spaces.core.shared import SharedNetwork
+from jaxzc_spaces.nasbench201.encoding import EDGES
+from jaxzc_spaces.nasbench201.network import is_conv
+from jaxzc_spaces.transnas101 import encoding as encoding
+from jaxzc_spaces.transnas101.encoding import CONV1, CONV3, SKIP
+from jaxzc_spaces.transnas101.macro import check_sizes
+from jaxzc_spaces.transnas101.micro_network import ENTERING, INNER, STAGES, MicroNet
+
+
+@dataclass(frozen=True)
+class TransNasMicro(vectors.EveryVector):
+    """TransNAS-Bench-101's cell space: 4^6 = 4,096 architectures.
+
+    channels: width in front of the first cell, 64 in the benchmark, whose images are 256 x 256. classes: of the task: 75 scenes, 100
+    objects, 1,000 jigsaw permutations (whose head, over nine patches, is not built: here every task classifies one image).
+    """
+
+    channels: int = 64
+    classes: int = 75
+    image_shape: tuple[int, int, int] = (256, 256, 3)
+
+    name = "transnas101_micro"
+    choices = encoding.MICRO_CHOICES
+
+    def __post_init__(self) -> None:
+        check_sizes(self)
+
+    parse = staticmethod(encoding.parse_micro)
+    to_string = staticmethod(encoding.micro_to_string)
+
+    def canonical(self, archs: np.ndarray) -> np.ndarray:
+        """`archs` int `[n, 6]` themselves, int8: the benchmark trained every one."""
+        return vectors.check_vectors(self.choices, archs)
+
+    def same_network(self, archs: np.ndarray) -> np.ndarray:
+        """For each of `archs` int `[n, 6]` the smallest genes, in lexicographic order, of those that are the same network with weights
+        drawn anew, int8 `[n, 6]`: 2,132 networks. In a cell that halves the image, skip connections from its input are layers."""
+        return encoding.micro_networks()[np.ravel_multi_index(tuple(vectors.check_vectors(self.choices, archs).T), self.choices)]
+
+    def counts(self, archs: np.ndarray) -> Counts:
+        return encoding.micro_counts(np.atleast_2d(archs), self.channels, self.classes, self.image_shape)
+
+    def init(self, key: Array, initialiser: str = "torch") -> Any:
+        """Parameters (nested dict of float32 arrays) that serve every architecture of the space."""
+        return _init(self, initialiser, key)
+
+    def module(self, params: Any) -> MicroNet:
+        """The NNX module with these parameters; call it with `(images, arch)`."""
+        return with_parameters(*self._structure, params)
+
+    def network(self, arch: Any) -> "MicroNetwork":
+        """The network of genes `[6]`: Python ints or a numpy array give the discrete network, a (traced) jax array the shared program."""
+        if not isinstance(arch, jax.Array):
+            arch = tuple(int(g) for g in vectors.check_vector(self.choices, arch))
+        return MicroNetwork(self, arch)
+
+    @cached_property
+    def _structure(self) -> tuple[Any, Any]:
+        return nnx.split(nnx.eval_shape(lambda: MicroNet(self.channels, self.classes, self.image_shape[2])))
+
+    @cached_property
+    def groups(self) -> tuple[LayerGroup, ...]:
+        """Layer groups in depth order: the edges entering and the edges inside a widening cell, [3] layers each; [cells * 6] in a stage."""
+        c, half = self.channels, self.channels // 2
+
+        def conv(name: str, k: int, c_in: int, c_out: int, cells: Sequence[int] = (-1,)) -> LayerGroup:
+            return LayerGroup(name, (k, k, c_in, c_out), k * k * c_in, c_out, tuple(cells))
+
+        groups, cell = [conv("stem0", 3, self.image_shape[2], half), conv("stem1", 3, half, c)], 0
+        for stage, count in enumerate(STAGES):
+            c_in, c = c, 2 * c
+            here, block = (cell,) * 3, f"widenings/{stage}/"
+            groups += [conv(block + "conv1x1_in", 1, c_in, c, here), conv(block + "conv3x3_in", 3, c_in, c, here)]
+            groups += [conv(block + name, 1, c_in, c // 2, here) for name in ("reduce_a", "reduce_b")]
+            groups += [conv(block + "conv1x1", 1, c, c, here), conv(block + "conv3x3", 3, c, c, here)]
+            cells = np.repeat(np.arange(cell + 1, cell + 1 + count), 6).tolist()
+            groups += [conv(f"stages/{stage}/conv1x1", 1, c, c, cells), conv(f"stages/{stage}/conv3x3", 3, c, c, cells)]
+            cell += 1 + count
+        return (*groups, LayerGroup("head", (c, self.classes), c, self.classes))
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _init(space: TransNasMicro, initialiser: str, key: Array) -> Any:
+    return MicroNetwork(space, None).draw(space._structure[1], initialiser, key)
+
+
+class MicroNetwork(SharedNetwork):
+    """The network of one architecture."""
+
+    def _chosen(self, op: int, edges: Sequence[int]) -> Array:
+        return jnp.stack([jnp.asarray(self.arch[e] == op) for e in edges])
+
+    def active(self) -> list[Array]:
+        entering = [self._chosen(op, ENTERING) for op in (CONV1, CONV3, SKIP, SKIP)]
+        inner = [self._chosen(op, INNER) for op in (CONV1, CONV3)]
+        everywhere = [self._chosen(op, range(len(EDGES))) for op in (CONV1, CONV3)]
+        always = jnp.ones(1, bool)
+        cells = [on for count in STAGES for on in (*entering, *inner, *(jnp.tile(all_edges, count) for all_edges in everywhere))]
+        return [always, always, *cells, always]
+
+    def relu_counts(self) -> tuple[list[Array], list[Array]]:
+        """Every convolution of a cell and every factorised reduction has a ReLU of its own; a convolution's block is named ReLUConvBN,
+        which the authors' hooks count as well."""
+        conv = [jnp.asarray(is_conv(gene)).astype(jnp.float32) for gene in self.arch]
+        skip = [jnp.asarray(gene == SKIP).astype(jnp.float32) for gene in self.arch]
+        per_node = jnp.stack([sum(conv[e] for e, (source, _) in enumerate(EDGES) if source == node) for node in range(3)])
+        once, hooks = [jnp.ones(1)], [2 * jnp.ones(1)]
+        for count in STAGES:
+            reductions = jnp.stack([skip[e] for e in ENTERING]).sum(keepdims=True)
+            once += [per_node[:1] + reductions, per_node[1:], jnp.tile(per_node, count)]
+            hooks += [2 * per_node[:1] + reductions, 2 * per_node[1:], 2 * jnp.tile(per_node, count)]
+        return once, hooks

@@ -1,0 +1,300 @@
+"""Functions compiled in pieces: the same numbers as compiled whole, and pieces shared where they compute the same."""
+
+import gc
+import itertools
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxzc
+from jaxzc._compile import memory, pieces
+from jaxzc._compile.cutting import ONCE, cut
+from jaxzc._compile.float64 import in_float64
+from jaxzc._compile.jaxpr import flatten
+from jaxzc._compile.pieces import Pieced
+from jaxzc.scoring.space import SpaceScorer
+from jaxzc.types import Array
+
+RNG = np.random.default_rng(0)
+IMAGES = jnp.asarray(RNG.standard_normal((2, 4, 4, 3)), jnp.float32)
+
+
+@pytest.fixture(autouse=True)
+def none_at_hand() -> Iterator[None]:
+    pieces._compiled.clear()
+    yield
+    pieces._compiled.clear()
+
+
+def kernels(*widths: int) -> list[Array]:
+    return [jnp.asarray(RNG.standard_normal((3, 3, a, b)), jnp.float32) for a, b in itertools.pairwise(widths)]
+
+
+def layer(x: Array, w: Array) -> Array:
+    y = jax.lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    return jax.nn.relu((y - y.mean((0, 1, 2))) / (1 + y.std((0, 1, 2))))
+
+
+def saliencies(ws: list[Array], x: Array) -> Array:
+    """Gradients of a chain of layers, summed over them: what ties all layers together."""
+
+    def loss(ws: list[Array]) -> Array:
+        y = x
+        for w in ws:
+            y = layer(y, w)
+        return jnp.square(y).mean()
+
+    return sum((jnp.abs(w * g).sum() for w, g in zip(ws, jax.grad(loss)(ws), strict=True)), jnp.zeros(()))
+
+
+def made_by(call: Callable[[], Any]) -> int:
+    """How many pieces it compiles."""
+    before = len(pieces._compiled)
+    call()
+    return len(pieces._compiled) - before
+
+
+def close(found: Any, wanted: Any) -> None:
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-6, atol=1e-6), found, wanted)
+
+
+def test_the_same_numbers_as_compiled_whole() -> None:
+    ws = kernels(3, 8, 8, 5)
+    close(Pieced(saliencies)(ws, IMAGES), jax.jit(saliencies)(ws, IMAGES))
+
+
+def test_layers_of_one_shape_are_compiled_once() -> None:
+    deep, deeper = kernels(3, 8, 8, 8, 5), kernels(3, 8, 8, 8, 8, 8, 5)
+    first = made_by(lambda: Pieced(saliencies)(deep, IMAGES))
+    assert made_by(lambda: Pieced(saliencies)(deeper, IMAGES)) <= 2, "the sum over the layers, and no layer"
+    assert first > 10
+    assert made_by(lambda: Pieced(saliencies)(deep, IMAGES)) == 0
+
+
+def test_a_new_width_changes_the_pieces_of_its_layers_only() -> None:
+    Pieced(saliencies)(kernels(3, 8, 8, 8, 5), IMAGES)
+    wider = made_by(lambda: Pieced(saliencies)(kernels(3, 8, 8, 8, 6), IMAGES))
+    all_new = made_by(lambda: Pieced(saliencies)(kernels(3, 9, 7, 10, 4), IMAGES))
+    assert 0 < wider < all_new / 2
+
+
+def test_scalars_that_come_back_into_the_arithmetic() -> None:
+    def rescaled(x: Array, w: Array) -> tuple[Array, Array]:
+        total = jnp.zeros(())
+        for _ in range(3):
+            x = layer(x, w)
+            size = jnp.abs(x).max()
+            x, total = x / (1 + size), total + jnp.log1p(size)
+        return x, total
+
+    (w,) = kernels(3, 3)
+    close(Pieced(rescaled)(IMAGES, w), jax.jit(rescaled)(IMAGES, w))
+
+
+def test_loops_branches_random_numbers_and_float64() -> None:
+    def mixed(key: Array, x: Array) -> Any:
+        noise = jax.random.normal(key, x.shape)
+        total, _ = jax.lax.scan(lambda carry, row: (carry + row, None), jnp.zeros(x.shape[1:]), x + noise)
+        chosen = jax.lax.cond(total.sum() > 0, jnp.sin, jnp.cos, total)
+        gram = chosen.reshape(-1, 3).T @ chosen.reshape(-1, 3) + jnp.eye(3)
+        return {"det": in_float64(jnp.linalg.det)(gram), "none": None, "same": x, "constant": jnp.arange(3)}
+
+    key = jax.random.key(1)
+    close(Pieced(mixed)(key, IMAGES), jax.jit(mixed)(key, IMAGES))
+    assert not any(name.startswith(ONCE) for name in pieces._compiled)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_loop_over_examples_shares_its_layers(reverse: bool) -> None:
+    """With a carry, with and without rows; of a length of none, one and three."""
+
+    def each(ws: list[Array], xs: Array) -> Any:
+        def one(carry: Array, x: Array) -> tuple[Array, Any]:
+            made = saliencies(ws, x[None])
+            return carry * 2 + made, {"twice": 2 * made, "image": x}
+
+        return jax.lax.scan(one, jnp.ones(()), xs, reverse=reverse)
+
+    deep, deeper = kernels(3, 8, 8, 5), kernels(3, 8, 8, 8, 8, 5)
+    images = jnp.concatenate([IMAGES, IMAGES[:1]])
+    for count in (3, 1, 0):
+        close(Pieced(each)(deep, images[:count]), jax.jit(each)(deep, images[:count]))
+    assert made_by(lambda: Pieced(each)(deeper, images)) <= 5, "what sums up over the layers, and the loop itself"
+
+
+def test_a_counted_loop() -> None:
+    (w,) = kernels(3, 3)
+    thrice = lambda x: jax.lax.fori_loop(0, 3, lambda _, y: layer(y, w), x)  # noqa: E731
+    close(Pieced(thrice)(IMAGES), jax.jit(thrice)(IMAGES))
+
+
+def test_constants_count_by_their_values() -> None:
+    one, two = np.arange(8, dtype=np.float32), np.arange(8, dtype=np.float32) + 1
+    for table in (one, two):
+        close(Pieced(lambda x, table=table: x * table)(jnp.ones(8)), table)
+    assert len(pieces._compiled) == 2
+
+
+@pytest.mark.parametrize("inside", ["a loop", "a branch", "a loop of calls"])
+def test_constants_inside_count_by_their_values(inside: str) -> None:
+    tables = np.zeros((2, 3, 3), np.float32) + np.arange(2, dtype=np.float32)[:, None, None]
+
+    def function(table: np.ndarray) -> Any:
+        if inside == "a branch":
+            return lambda x: jax.lax.cond(x.sum() > 0, lambda y: y @ table, lambda y: y, x)
+        step = lambda y: y @ table + table  # noqa: E731
+        return lambda x: jax.lax.scan(lambda y, _: (jax.jit(step)(y) if "calls" in inside else step(y), None), x, None, length=3)[0]
+
+    for table in tables:
+        x = jnp.ones((3, 3))
+        close(Pieced(function(table))(x), jax.jit(function(table))(x))
+    assert not any(name.startswith(ONCE) for name in pieces._compiled)
+
+
+def test_what_cannot_be_told_is_not_shared() -> None:
+    for factor in (2.0, 3.0):
+        # A callback is known by its address.
+        call = Pieced(lambda x, factor=factor: jax.pure_callback(lambda a: np.asarray(a * factor), jax.typeof(x), x))
+        close(call(jnp.ones(3)), factor * np.ones(3))
+    assert all(name.startswith(ONCE) for name in pieces._compiled)
+
+
+def test_weak_types_and_dtypes_are_told_apart() -> None:
+    double = lambda x: x * 2  # noqa: E731
+    assert Pieced(double)(jnp.ones(3, jnp.int32)).dtype == jnp.int32
+    assert Pieced(double)(jnp.ones(3, jnp.float32)).dtype == jnp.float32
+    assert len(pieces._compiled) == 2
+
+
+def test_what_this_thread_has_set_holds_for_the_compilers_threads() -> None:
+    variance = lambda x: jnp.sum(x / 2048.0, axis=0) - 1.0  # noqa: E731
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
+        made = Pieced(variance)(jnp.full((3, 8), 0.1, jnp.float64))
+    assert made.dtype == jnp.float64
+    np.testing.assert_allclose(made, 0.3 / 2048 - 1, rtol=1e-15)
+
+
+def test_one_plan_for_each_choice_of_shapes() -> None:
+    call = Pieced(lambda x: x.sum())
+    for size in (3, 4, 3):
+        assert call(jnp.ones(size)) == size
+    assert call._cache_size() == 2
+
+
+def test_pieces_run_in_order_and_read_what_was_made() -> None:
+    program = flatten(jax.make_jaxpr(saliencies)(kernels(3, 8, 8, 5), IMAGES))
+    made = set(program.inputs)
+    for piece in cut(program):
+        assert made.issuperset(piece.inputs)
+        made.update(piece.outputs)
+    assert made.issuperset(program.outputs)
+    assert sum(len(piece.ops) for piece in cut(program)) == len(program.ops)
+
+
+def test_no_more_pieces_are_held_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "KEPT", 3)
+    ws = kernels(3, 8, 8, 5)
+    call = Pieced(saliencies)
+    first = call(ws, IMAGES)
+    assert len(pieces._compiled) == 3
+    close(call(ws, IMAGES), first)
+
+
+def test_pieces_go_where_the_process_runs_out_of_mappings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but those of the function being put together; and of a scorer's functions all but that one."""
+    space = jaxzc.space("nasbench_macro", classes=3, image_shape=(8, 8, 3), channels=2, head=8)
+    scorer = SpaceScorer(space, (np.ones((4, 8, 8, 3), np.float32), np.arange(4) % 3), "naswot")
+    archs = space.sample(np.random.default_rng(0), 3)
+    rows = [scorer.one(arch) for arch in archs]
+    held = len(pieces._compiled)
+    assert len(scorer._programs) == 3
+    monkeypatch.setattr(memory, "crowded", lambda share: True)
+    assert [scorer.one(arch) for arch in archs[2:]] == rows[2:], "what is at hand stays"
+    scorer._programs.popitem()
+    assert scorer.one(archs[2]) == rows[2]
+    assert len(scorer._programs) == 1
+    assert len(pieces._compiled) < held
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
+def test_pieces_that_go_give_their_mappings_back() -> None:
+    def taken() -> int:
+        gc.collect()
+        return len(Path("/proc/self/maps").read_text().splitlines())
+
+    before = taken()
+    Pieced(saliencies)(kernels(3, 7, 9, 6), IMAGES)
+    with_pieces = taken()
+    assert with_pieces - before >= 3 * len(pieces._compiled)
+    pieces._compiled.clear()
+    assert taken() - before < (with_pieces - before) / 4
+
+
+def test_a_loop_may_push_out_what_the_function_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own pieces are compiled while those at hand for the rest wait."""
+    monkeypatch.setattr(pieces, "KEPT", 3)
+    ws = kernels(3, 8, 5)
+
+    def both(xs: Array) -> Any:
+        return saliencies(ws, xs), jax.lax.map(lambda x: saliencies(ws, x[None]), xs)
+
+    Pieced(lambda xs: saliencies(ws, xs))(IMAGES)
+    close(Pieced(both)(IMAGES), jax.jit(both)(IMAGES))
+
+
+def test_memory_is_planned() -> None:
+    def wide(x: Array) -> Array:
+        return (jnp.broadcast_to(x, (1000, 1000)) @ jnp.ones((1000, 1000))).sum()
+
+    call = Pieced(wide)
+    assert call.memory == 0
+    call(jnp.ones(1000))
+    assert 8e6 <= call.memory < 40e6
+
+
+def test_a_value_that_several_outputs_are() -> None:
+    close(Pieced(lambda x: (x, x + 1, x))(jnp.ones(2)), (np.ones(2), 2 * np.ones(2), np.ones(2)))
+
+
+@pytest.mark.parametrize(("name", "proxies"), [("nasbench_macro", "snip,zico,jacob_cov"), ("resnet_zen", "synflow,tcet_snip")])
+def test_scores_of_a_space(name: str, proxies: str) -> None:
+    space = jaxzc.space(name, classes=10, image_shape=(8, 8, 3))
+    assert getattr(space, "by_pieces", False)
+    batches = [(RNG.standard_normal((4, 8, 8, 3)).astype(np.float32), RNG.integers(0, 10, 4)) for _ in range(2)]
+    archs = space.sample(np.random.default_rng(0), 1)
+    cut_up, whole = (list(SpaceScorer(space, batches, proxies, pieces=by).each(archs)) for by in (True, False))
+    for row, other in zip(cut_up, whole, strict=True):
+        for proxy, value in row.items():
+            assert value == pytest.approx(other[proxy], rel=3e-3 if proxy == "zico" else 1e-4), proxy
+
+
+SCRIPT = """
+import jax, jaxzc, numpy as np, sys
+from jaxzc import programs
+from jaxzc.space_scoring import SpaceScorer
+jax.config.update("jax_compilation_cache_dir", sys.argv[1])
+made = []
+read = programs._read
+programs._read = lambda path: made.append(read(path)) or made[-1]
+space = jaxzc.space("nasbench_macro", classes=10, image_shape=(8, 8, 3))
+batch = np.ones((2, 8, 8, 3), np.float32) * np.arange(2)[:, None, None, None], np.arange(2)
+print(SpaceScorer(space, batch, "snip").one(space.sample(np.random.default_rng(0), 1)[0]), sum(m is None for m in made), len(made))
+"""
+
+
+def test_the_next_process_finds_them_on_disk(tmp_path: Any) -> None:
+    runs = [
+        subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path)], capture_output=True, text=True, check=True).stdout.rsplit(maxsplit=2)
+        for _ in range(2)
+    ]
+    (scores, compiled, pieces_), (again, compiled_again, pieces_again) = runs
+    assert scores == again
+    assert (int(compiled), int(compiled_again)) == (int(pieces_), 0)
+    assert int(pieces_) == int(pieces_again) > 20

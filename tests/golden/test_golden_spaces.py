@@ -1,0 +1,106 @@
+"""Every stored score of the authors' own code against ours in float64: NATS-Bench sizes, TransNAS-Bench-101, NAS-Bench-101.
+
+Set JAXZC_GOLDEN_SPACES to a directory of the same form (default ../shared/golden_spaces).
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import tests.support.golden_spaces as golden_spaces
+from jaxzc._compile.pieces import Pieced
+from jaxzc.catalogue.selection import select
+from jaxzc.scoring.network import cross_entropy, evaluate_proxies, to_float
+from jaxzc.scoring.space import has_programs
+from jaxzc.types import Keyed
+from tests.support.golden_spaces import PROXIES
+
+SPACES = ("nats_sss", "transnas101_micro", "transnas101_macro", "nasbench101")
+# Every discrete network is a program of its own, 15 seconds to compile: by default two of them, and the cells that share one program.
+QUICK = {
+    *(f"transnas101_micro/dev/{number:02d}" for number in (1, 2, 3, 4, 5, 6, 8)),
+    *("nats_sss/dev/02", "transnas101_macro/dev/04", "nasbench101/dev/02", "nasbench101/dev/05"),
+}
+RTOL = 1e-6
+
+
+@lru_cache(maxsize=1)  # the programs of 20 networks take more memory mappings than a process has
+def _program(space: Any, static: Any) -> Any:
+    """Scores and logits of both modes, compiled once for the architectures that share a program; `static`: what shapes it: genes, a key, or
+    None."""
+    chosen = {
+        **select(list(PROXIES.values())),
+        "logits": lambda logits: logits,
+        "input_grads": lambda input_grads: input_grads,
+        "loss": lambda loss_value: loss_value,
+    }
+
+    def program(params: Any, arch: Any, batches: Any) -> Any:
+        network = space.network(arch if static is None else static._replace(genes=arch) if isinstance(static, Keyed) else static)
+        made = evaluate_proxies(chosen, network, params, batches, cross_entropy)
+        return made, network.forward(params, batches[0].images, norm="init").logits
+
+    return Pieced(program) if has_programs(space) and not isinstance(static, Keyed) else jax.jit(program)
+
+
+def _cases() -> list[Any]:
+    every = golden_spaces.cases(SPACES)
+    return [case if case in QUICK or case.count("/") == 0 else pytest.param(case, marks=pytest.mark.slow) for case in every]
+
+
+@pytest.mark.parametrize("case", _cases())
+def test_scores_and_logits_equal_the_authors_code(case: str) -> None:
+    try:
+        golden = golden_spaces.read(case)
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    with jax.enable_x64(True):
+        static = tuple(golden.arch.tolist()) if has_programs(golden.space) else None
+        _agree(golden, static, golden.params(jnp.float64))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", golden_spaces.cases(("nasbench101",)))
+def test_shared_programs_equal_the_authors_code(case: str) -> None:
+    """As above, through the program that a cell shares with all of its key; it is given the stored weights, and zeros elsewhere."""
+    try:
+        golden = golden_spaces.read(case)
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    space, arch = golden.space, golden.arch
+    key = tuple(space.program_keys(arch[None])[0].tolist())
+    with jax.enable_x64(True):
+        start = jax.tree.map(lambda a: a.astype(jnp.float64), space.program(key).init(jax.random.key(0)))
+        (params,) = jax.vjp(lambda p: space.discrete_params(p, arch), start)[1](golden.params(jnp.float64))
+        _agree(golden, Keyed(None, key), params)
+
+
+def _agree(golden: Any, static: Any, params: Any) -> None:
+    batches = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64 if a.dtype.kind == "f" else None), golden.batches)
+    made, eval_mode = _program(golden.space, static)(params, jnp.asarray(golden.arch, jnp.int32), batches)
+    for mode, ours in (("train", made.pop("logits")), ("eval", eval_mode)):
+        theirs = golden.arrays[f"logits_{mode}"]
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5 * np.abs(theirs).max(), err_msg=mode)
+    ours = {name: to_float(made[label]) for name, label in PROXIES.items()} | {"loss": to_float(made["loss"])}
+    if np.isnan(golden.scores["jacob_cov"]["values_f64"]):
+        # Normalised last by the batch, the logits' sum does not depend on the images: their Jacobian is rounding, its correlation noise.
+        assert np.abs(made["input_grads"]).max() < 1e-10
+        del ours["jacob_cov"]
+    wrong = list(golden_spaces.mismatches(ours, golden, {}, RTOL))
+    assert not wrong, f"{golden.row['config']}\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize("case", golden_spaces.cases(SPACES))
+def test_counts_equal_the_authors_code(case: str) -> None:
+    try:
+        golden = golden_spaces.read(case)
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
+    counts = golden.space.counts(golden.arch)
+    assert counts.params[0] == golden.row["params"]
+    assert counts.flops[0] == golden.row["macs"]
+    assert counts.layers[0] == len(golden.arrays["layers"])

@@ -1,0 +1,269 @@
+"""Networks of models: which operations are layers, activations and normalisation, and what is said of those that cannot be read."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+from flax import nnx
+from jax import lax
+
+from jaxzc.networks import as_network
+from jaxzc.types import JaxzcError, Tap
+from tests.support.models import BATCH, CLASSES, IMAGES, KEY, ZEROS, LinenViT, initial
+from tests.support.network_checks import READ, close, everything
+
+
+class NNXViT(nnx.Module):
+    def __init__(self, rngs: nnx.Rngs):
+        self.patch = nnx.Conv(3, 4, (3, 3), 3, use_bias=False, kernel_init=ZEROS, rngs=rngs)
+        self.position = nnx.Param(jnp.zeros((1, 4, 4)))
+        self.norm = nnx.LayerNorm(4, rngs=rngs)
+        self.attend = nnx.MultiHeadAttention(2, 4, dropout_rate=0.3, decode=False, kernel_init=ZEROS, rngs=rngs)
+        self.dropout = nnx.Dropout(0.5, rngs=rngs)
+        linear = partial(nnx.Linear, kernel_init=ZEROS, rngs=rngs)
+        self.up, self.down, self.head = linear(4, 8), linear(8, 4), linear(4, CLASSES)
+
+    def __call__(self, x: Any) -> Any:
+        x = self.patch(x).reshape(x.shape[0], 4, 4) + self.position
+        x = self.dropout(x + self.attend(self.norm(x)))
+        x = x + self.down(nnx.gelu(self.up(x)))
+        return self.head(x.mean(1))
+
+
+def test_attention_in_linen_and_nnx() -> None:
+    variables = initial(LinenViT())
+    module = NNXViT(nnx.Rngs(0))
+    state = nnx.state(module, nnx.Param)
+    nnx.replace_by_pure_dict(state, variables["params"])
+    pairs = [as_network(LinenViT(), variables, IMAGES), as_network(module, state, IMAGES)]
+    one, other = (everything(*pair, norms=()) for pair in pairs)
+    close(one, other)
+    assert one["relus"] == []
+    assert all(
+        float(jnp.abs(g).max()) > 0 for group, g in zip(pairs[0][0].groups, one["gradients"], strict=True) if "key" not in group.name
+    )
+    for network, params in pairs:
+        names = [group.name.split("/")[-2] for group in network.groups]
+        assert names == ["patch", "query", "key", "value", "out", "up", "down", "head"]
+        assert [group.channels for group in network.groups] == [4, 4, 4, 4, 4, 8, 4, CLASSES]
+        # scores and their product with the values have no weights and are not counted
+        assert network.counts(params).flops == 4 * 27 * 4 + 4 * 4 * 16 + 2 * 4 * 32 + 20
+    assert one["layers"][1].shape == (1, BATCH, 4, 4)
+    patch = lax.conv_general_dilated(
+        IMAGES, variables["params"]["patch"]["kernel"], (3, 3), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    close(one["layers"][0][0], patch)  # the position embedding is no bias
+
+
+class Scanned(nn.Module):
+    @nn.compact
+    def __call__(self, x: Any) -> Any:
+        def block(layer: Any, x: Any, _: Any) -> Any:
+            return nn.relu(layer(x)), None
+
+        x = nn.Dense(4, name="stem")(x.reshape(x.shape[0], -1))
+        scan = nn.scan(block, variable_axes={"params": 0}, split_rngs={"params": True}, length=3)
+        x, _ = scan(nn.Dense(4, name="blocks"), x, None)
+        return nn.Dense(CLASSES, name="head")(x)
+
+
+def test_scanned_layers_are_one_stacked_group() -> None:
+    network, params = as_network(Scanned(), initial(Scanned()), IMAGES, cells=lambda name: 1 if "blocks" in name else -1)
+    stem, blocks, head = network.groups
+    assert (blocks.name, blocks.kernel, blocks.fan_in, blocks.channels, blocks.cells) == ("blocks/kernel", (4, 4), 4, 4, (1, 1, 1))
+    assert stem.cells == head.cells == (-1,)
+    assert network.weights(params)[1].shape == (3, 4, 4)
+    assert network.counts(params)[1:] == (108 * 4 + 3 * 16 + 20, 5)
+
+    def total(weights: Any) -> Any:
+        return network.forward(network.with_weights(params, weights), IMAGES, norm="batch").logits.sum()
+
+    gradients = jax.jit(jax.grad(total))(network.weights(params))
+    own = jax.jit(jax.grad(lambda p: Scanned().apply({"params": p}, IMAGES).sum()))(params)  # type: ignore[union-attr]
+    close(gradients[1], own["blocks"]["kernel"])
+    with pytest.raises(JaxzcError, match=r"blocks/kernel runs inside lax\.scan; .* unroll the loop or leave out"):
+        network.forward(params, IMAGES, norm="batch", tap=Tap(layer=lambda y, p: (y, None)))
+    with pytest.raises(JaxzcError, match=r"a ReLU runs inside lax\.scan"):
+        network.forward(params, IMAGES, norm="batch", tap=Tap(relu=lambda x: x))
+
+
+def test_tied_weights_train_but_cannot_be_tapped() -> None:
+    params = {"w": jnp.eye(3), "h": jnp.ones((3, 2))}
+    network, _ = as_network(lambda p, x: jax.nn.relu(x @ p["w"]) @ p["w"] @ p["h"], params, jnp.ones((2, 3)))
+    assert [group.name for group in network.groups] == ["w", "h"]
+    assert network.counts(params) == (15, 9 + 9 + 6, 2)
+    gradient = jax.grad(lambda w: network.forward(network.with_weights(params, w), jnp.ones((2, 3)), norm="init").logits.sum())
+    close(gradient(network.weights(params))[0], jnp.full((1, 3, 3), 8.0))
+    with pytest.raises(JaxzcError, match="layer w is used 2 times"):
+        network.forward(params, jnp.ones((2, 3)), norm="batch", tap=Tap(layer=lambda y, p: (y, None)))
+
+
+@jax.custom_vjp
+def own_relu(x: Any) -> Any:
+    return jnp.maximum(x, 0)
+
+
+own_relu.defvjp(lambda x: (own_relu(x), x), lambda x, g: (jnp.where(x > 0, g, 0),))
+
+
+@pytest.mark.parametrize(
+    ("act", "expected"),
+    [
+        (jax.nn.relu, 1),
+        (jax.nn.relu6, 1),
+        (lambda x: jnp.maximum(x, 0), 1),
+        (lambda x: jnp.clip(x, 0, 6), 1),
+        (jax.checkpoint(jax.jit(jax.nn.relu)), 1),
+        (lambda x: jax.nn.relu(x.astype(jnp.bfloat16)), 1),
+        (lambda x: jnp.maximum(x.astype(jnp.bfloat16), 0), 1),
+        (lambda x: own_relu(x), 1),
+        (jax.nn.gelu, 0),
+        (jax.nn.silu, 0),
+        (jax.nn.softplus, 0),
+        (jax.nn.hard_swish, 0),
+        (partial(jax.nn.standardize, epsilon=1e-5), 0),
+    ],
+)
+def test_what_is_a_relu(act: Any, expected: int) -> None:
+    params, x = jnp.arange(6.0).reshape(3, 2) - 2, jnp.ones((2, 3))
+    network, _ = as_network(lambda p, x: act(x @ p), params, x)
+    kept = network.forward(params, x, norm="batch", tap=Tap(relu=lambda x: x)).relus
+    assert kept is not None
+    assert len(kept) == len(network.relu_counts()[0]) == expected
+    if expected:
+        close(kept[0][0], x @ params)
+
+
+def test_relu_keeps_its_derivative_at_zero() -> None:
+    params = jnp.zeros((3, 2))
+    network, _ = as_network(lambda p, x: jax.nn.relu(x @ p), params, jnp.ones((2, 3)))
+    gradient = jax.grad(lambda p: network.forward(p, jnp.ones((2, 3)), norm="batch").logits.sum())(params)
+    assert float(jnp.abs(gradient).max()) == 0.0
+
+
+def test_layouts_batch_first_channels_last() -> None:
+    params = {
+        "conv": jnp.ones((4, 3, 3, 3)),
+        "mix": jnp.ones((16, 7)),
+        "left": jnp.ones((6, 4)),
+        "heads": jnp.ones((6, 2, 5)),
+        "b": jnp.ones(10),
+    }
+
+    def model(p: Any, x: Any) -> Any:
+        x = lax.conv(x, p["conv"] - p["conv"].mean((1, 2, 3), keepdims=True), (1, 1), "VALID")  # NCHW, standardised kernels
+        x = jnp.einsum("bct,ts->bcs", x.reshape(x.shape[0], 4, 16), p["mix"])
+        x = jnp.einsum("oc,bct->bot", p["left"], x)
+        x = jnp.einsum("rc,chd->rhd", x.transpose(0, 2, 1).reshape(-1, 6), p["heads"])
+        return (x.reshape(-1, 10) + p["b"]).reshape(-1, 7, 10).mean(1)
+
+    x = jax.random.normal(KEY, (2, 3, 6, 6))
+    network, _ = as_network(model, params, x)
+    out = jax.jit(partial(network.forward, norm="batch", tap=Tap(layer=lambda y, p: (2 * y, y))))(params, x)
+    assert out.layers is not None
+    assert [y.shape for y in out.layers] == [(1, 2, 4, 4, 4), (1, 2, 4, 7), (1, 2, 7, 6), (1, 2, 7, 10)]
+    assert [(group.name, group.fan_in) for group in network.groups] == [("conv", 27), ("mix", 16), ("left", 4), ("heads", 6)]
+    plain = jax.jit(model)({**params, "b": jnp.zeros(10)}, x)
+    close(out.logits, 16 * plain + 1, 1e-4)
+
+
+def test_mistakes_are_explained() -> None:
+    x, w = jnp.ones((2, 3)), jnp.ones((3, 2))
+    with pytest.raises(JaxzcError, match="no layers"):
+        as_network(lambda p, x: x * p, jnp.ones(3), x)
+    with pytest.raises(JaxzcError, match=r"one array of logits.*tuple: wrap"):
+        as_network(lambda p, x: (x @ p, x), w, x)
+    with pytest.raises(JaxzcError, match=r"logits must be \[B, classes\] with B=2, the model returns \(2,\)"):
+        as_network(lambda p, x: (x @ p).sum(1), w, x)
+    with pytest.raises(JaxzcError, match=r"B >= 1, got shape \(0, 3\)"):
+        as_network(lambda p, x: x @ p, w, x[:0])
+    with pytest.raises(JaxzcError, match="got int"):
+        as_network(3, w, x)
+    network, _ = as_network(lambda p, x: x @ p, w, x)
+    with pytest.raises(JaxzcError, match="norm='train'"):
+        network.forward(w, x, norm="train")  # type: ignore[arg-type]
+    with pytest.raises(JaxzcError, match="the network was made with"):
+        network.forward({"w": w}, x, norm="batch")
+    with pytest.raises(JaxzcError, match=r"tap\.perturb has 2 entries for 1"):
+        network.forward(w, x, norm="batch", tap=Tap(layer=lambda y, p: (y, None), perturb=[None, None]))
+    with pytest.raises(JaxzcError, match=r"tap\.layer returned \(2,\)"):
+        network.forward(w, x, norm="batch", tap=Tap(layer=lambda y, p: (y[0], None)))
+    normalising, _ = as_network(lambda p, x: jax.nn.standardize(x @ p), w, x)
+    assert normalising.forward(w, x, norm="batch").logits.shape == (2, 2)
+    with pytest.raises(JaxzcError, match=r"apply_fn normalises \(rsqrt in its program\).*norm='init'"):
+        normalising.forward(w, x, norm="init")
+
+
+def test_flax_mistakes_are_explained() -> None:
+    class Noisy(nn.Module):
+        @nn.compact
+        def __call__(self, x: Any) -> Any:
+            return nn.Dense(2)(x + jax.random.normal(self.make_rng("noise"), x.shape))
+
+    x = jnp.ones((2, 3))
+    with pytest.raises(JaxzcError, match="Noisy asks for random numbers"):
+        as_network(Noisy(), Noisy().init({"params": KEY, "noise": KEY}, x), x)
+    across = nn.Sequential([nn.Dense(2), nn.BatchNorm(use_running_average=True, axis_name="devices")])
+    with pytest.raises(JaxzcError, match="axis_name='devices'"):
+        as_network(across, across.init(KEY, x), x)
+    with pytest.raises(JaxzcError, match="must be the dict"):
+        as_network(across, 3, x)
+    with pytest.raises(JaxzcError, match=r"None or nnx\.state"):
+        as_network(nnx.Linear(3, 2, rngs=nnx.Rngs(0)), {"kernel": x}, x)
+
+
+@jax.custom_vjp
+def product(x: Any, w: Any) -> Any:
+    return x @ w
+
+
+product.defvjp(lambda x, w: (x @ w, (x, w)), lambda rest, g: (2 * g @ rest[1].T, 2 * rest[0].T @ g))
+
+
+@pytest.mark.parametrize(
+    ("model", "message", "macs"),
+    [
+        (lambda p, x: product(x, p["a"]), "a runs inside a function with a custom derivative", 9),
+        (lambda p, x: lax.cond(x.sum() > 0, lambda x: x @ p["a"], lambda x: x, x), r"a runs inside lax\.cond", 9),
+        (lambda p, x: lax.fori_loop(0, 4, lambda i, x: x @ p["a"], x), r"a runs inside lax\.scan", 36),
+        (lambda p, x: x @ jnp.concatenate([p["a"], p["b"]], 1), "a has a kernel made of several parameters", 18),
+        (lambda p, x: jnp.einsum("tbc,cd->btd", jnp.stack([x] * 3), p["a"])[:, 0], "first axis does not hold the 2 images", 27),
+    ],
+)
+def test_layers_that_cannot_be_read_still_train(model: Any, message: str, macs: int) -> None:
+    params, x = {"a": jnp.eye(3), "b": jnp.ones((3, 3))}, jnp.asarray([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    network, _ = as_network(model, params, x)
+    assert network.counts(params).flops == macs
+    own = jax.grad(lambda p: (model(p, x) ** 2).sum())(params)
+    gradients = jax.grad(lambda w: (network.forward(network.with_weights(params, w), x, norm="batch").logits ** 2).sum())
+    close(gradients(network.weights(params))[0][0], own["a"])
+    with pytest.raises(JaxzcError, match=message):
+        network.forward(params, x, norm="batch", tap=Tap(layer=lambda y, p: (y, None)))
+
+
+@pytest.mark.parametrize("lift", [nn.jit, nn.remat], ids=["jit", "remat"])
+def test_lifted_linen_modules_know_the_norm_mode(lift: Any) -> None:
+    class Block(nn.Module):
+        @nn.compact
+        def __call__(self, x: Any) -> Any:
+            return nn.BatchNorm(use_running_average=True, use_bias=False)(nn.Dense(4, name="dense")(x))
+
+    class Model(nn.Module):
+        @nn.compact
+        def __call__(self, x: Any) -> Any:
+            return lift(Block)(name="block")(x)
+
+    x = jnp.asarray(np.random.default_rng(2).normal(size=(4, 3)).astype(np.float32))
+    network, params = as_network(Model(), Model().init(KEY, x), x)
+    inside = jax.jit(lambda: network.forward(params, x, norm="none", tap=READ))()  # first traced inside another trace
+    y = x @ params["block"]["dense"]["kernel"]
+    close(inside.logits, y)
+    close(network.forward(params, x, norm="none").logits, y)
+    close(network.forward(params, x, norm="init").logits, y / np.sqrt(1 + 1e-5))
+    close(network.forward(params, x, norm="batch").logits, (y - y.mean(0)) / jnp.sqrt(y.var(0) + 1e-5), 1e-4)
+    assert inside.layers is not None
+    close(inside.layers[0][0], y)

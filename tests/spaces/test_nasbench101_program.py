@@ -1,0 +1,246 @@
+"""NAS-Bench-101's programs with edges and operations as arguments equal the discrete networks: logits, derivatives, every proxy."""
+
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jaxzc_spaces.core.layers import Pass
+from jaxzc_spaces.nasbench101.encoding import CHOICES, CONV1, CONV3, EDGES, POOL
+from jaxzc_spaces.nasbench101.network import max_pool2x2
+from jaxzc_spaces.nasbench101.space import NasBench101
+
+from jaxzc.ingredients import RESOLVER, drawn
+from jaxzc.proxies import PROXIES
+from jaxzc.scoring.network import cross_entropy, evaluate_proxies, to_float
+from jaxzc.scoring.space import SpaceScorer
+from jaxzc.types import Batch, JaxzcError, Keyed, Tap
+from tests.support.by_hand import slopes
+
+
+def cell(edges: list[tuple[int, int]], ops: list[int]) -> np.ndarray:
+    genes = np.zeros(len(CHOICES), np.int8)
+    genes[[EDGES.index(edge) for edge in edges]] = 1
+    genes[len(EDGES) :][: len(ops)] = ops
+    return genes
+
+
+CELLS = {
+    # Two vertices lead to the output; in the first also the input does.
+    "two": cell([(0, 1), (1, 2), (0, 3), (2, 4), (3, 4), (4, 6), (2, 6), (0, 6)], [CONV3, POOL, CONV1, CONV3]),
+    "two, pools": cell([(0, 2), (2, 5), (0, 5), (2, 6), (5, 6)], [CONV3, POOL, CONV3, CONV3, POOL]),
+    "chain": cell([(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (0, 3), (1, 4)], [CONV3, CONV1, POOL, CONV3, CONV1]),
+    "skip": cell([(0, 1), (1, 6), (0, 6)], [CONV1]),
+    # Vertex 2 leads nowhere, nothing leads to vertex 3.
+    "dead": cell([(0, 1), (0, 2), (3, 5), (1, 5), (5, 6)], [CONV3, CONV3, CONV1, CONV3, POOL]),
+    "none": cell([(0, 6)], []),
+    # 8 = 3 + 3 + 2 channels, vertex 2 as wide as what it feeds; and a vertex that gives a narrower one its first channels.
+    "three": cell([(0, 1), (1, 2), (0, 3), (0, 4), (2, 6), (3, 6), (4, 6)], [CONV3, CONV1, CONV3, POOL]),
+    "three, narrower": cell([(0, 1), (1, 2), (1, 3), (1, 6), (2, 6), (3, 6), (2, 3)], [CONV1, CONV3, CONV3]),
+    "four": cell([(0, 1), (0, 2), (0, 3), (1, 4), (1, 6), (2, 6), (3, 6), (4, 6)], [CONV3, CONV1, CONV3, POOL]),
+}
+SPACE: Any = NasBench101(8, 1, 3, (8, 8, 3))
+DEEPER: Any = NasBench101(6, 2, 3, (8, 8, 3))
+
+
+def key_of(space: NasBench101, arch: np.ndarray) -> tuple[int, ...]:
+    return tuple(space.program_keys(arch[None])[0].tolist())
+
+
+def test_the_benchmark_has_nine_programs() -> None:
+    archs = NasBench101().enumerate()
+    keys, members = np.unique(NasBench101().program_keys(archs), axis=0, return_counts=True)
+    assert len(keys) == 9
+    assert keys[0].tolist() == [1, *[128] * 5, *[256] * 5, *[512] * 5]
+    assert members[:2].tolist() == [120_934, 201_441]
+    assert len(np.unique(NasBench101(96).program_keys(archs[::7]), axis=0)) == 4, "96 channels divide by 2, 3 and 4"
+
+
+def test_keys_are_the_widths() -> None:
+    keys = SPACE.program_keys(np.stack(list(CELLS.values())))
+    assert dict(zip(CELLS, keys[:, 0].tolist(), strict=True))["three"] == 3
+    assert keys[list(CELLS).index("three")].tolist() == [3, 3, 3, 3, 2, 2, 6, 6, 5, 5, 5, 11, 11, 11, 10, 10]
+    assert len({tuple(row) for row, name in zip(keys.tolist(), CELLS, strict=True) if name in ("chain", "skip", "dead", "none")}) == 1
+    with pytest.raises(JaxzcError, match="no path leads from the input to the output of the cell"):
+        SPACE.program_keys(np.zeros((2, 26), int))
+    with pytest.raises(JaxzcError, match="init needs the architecture"):
+        SPACE.init(jax.random.key(0))
+
+
+@cache
+def params_of(space: NasBench101, key: tuple[int, ...]) -> Any:
+    """Float64 parameters of a program, scales and shifts away from 1 and 0, so that every parameter takes part."""
+    rng = np.random.default_rng(0)
+    drawn = jax.device_get(space.program(key).init(jax.random.key(0)))
+    return jax.tree.map(lambda a: a.astype(np.float64) + 0.1 * rng.standard_normal(a.shape), drawn)
+
+
+def batches(space: NasBench101) -> tuple[Batch, Batch]:
+    rng = np.random.default_rng(1)
+    return tuple(Batch(jnp.asarray(rng.standard_normal((4, *space.image_shape))), jnp.asarray([0, 2, 1, 2])) for _ in range(2))  # type: ignore[return-value]
+
+
+def quantities(network: Any, params: Any, batch: Batch, everything: bool) -> dict[str, Any]:
+    """Logits and the gradients of all parameters and images in train mode; with `everything`, logits of all norm modes and a Hessian-vector
+    product."""
+
+    def loss(params: Any, images: Any) -> Any:
+        return cross_entropy(network.forward(params, images, norm="batch").logits, batch.labels)
+
+    def gradient(params: Any) -> Any:
+        return jax.grad(loss, (0, 1))(params, batch.images)
+
+    if not everything:
+        grads, input_grads = gradient(params)
+        return {"logits": network.forward(params, batch.images, norm="batch").logits, "input gradients": input_grads, "gradients": grads}
+    (grads, input_grads), pull = jax.vjp(gradient, params)
+    (curvature,) = pull((grads, jnp.zeros_like(input_grads)))
+    modes = {norm: network.forward(params, batch.images, norm=norm)[::3] for norm in ("batch", "init", "none")}
+    return {"logits": modes, "input gradients": input_grads, "gradients": grads, "curvature": curvature}
+
+
+@cache
+def program_of(space: NasBench101, key: tuple[int, ...], everything: bool) -> Any:
+    return jax.jit(lambda genes, params, batch: quantities(space.network(Keyed(genes, key)), params, batch, everything))
+
+
+def agree(space: NasBench101, name: str, everything: bool) -> None:
+    arch, key = CELLS[name], key_of(space, CELLS[name])
+    with jax.enable_x64(True):
+        params, batch = params_of(space, key), batches(space)[0]
+        program = program_of(space, key, everything)
+        ours = program(jnp.asarray(arch, jnp.int32), params, batch)
+        assert program._cache_size() == 1, "one program for every cell of the key"
+        theirs = quantities(space.network(arch), space.discrete_params(params, arch), batch, everything)
+        for quantity in {"gradients", "curvature"} & theirs.keys():  # of parameters; those that the cell has not get none
+            squares = [sum(float(jnp.square(a).sum()) for a in jax.tree.leaves(made[quantity])) for made in (ours, theirs)]
+            np.testing.assert_allclose(*squares, rtol=1e-9)
+            ours[quantity] = space.discrete_params(ours[quantity], arch)
+    for quantity, value in theirs.items():
+        for a, b in zip(jax.tree.leaves(ours[quantity]), jax.tree.leaves(value), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-12 * max(1, np.abs(b).max()), err_msg=quantity)
+
+
+@pytest.mark.parametrize("name", ["two", "two, pools"])
+def test_logits_and_gradients_equal_those_of_the_discrete_network(name: str) -> None:
+    agree(SPACE, name, everything=False)
+
+
+def test_pools_have_their_derivatives_where_a_compiler_computes_their_input_twice() -> None:
+    """XLA at the lowest level, the suite's, does so here, and does not round both times alike."""
+    arch, key = CELLS["two"], key_of(SPACE, CELLS["two"])
+    with jax.enable_x64(True):
+        module = SPACE.network(arch).module(SPACE.discrete_params(params_of(SPACE, key), arch)).stacks[1][0]
+        x = jnp.asarray(np.random.default_rng(6).standard_normal((4, 4, 4, 8)))
+        gradient = jax.grad(lambda x: jnp.sin(max_pool2x2(module(x, Pass("batch")))).sum())
+        compiled = jax.jit(gradient)(x)
+        with jax.disable_jit():
+            np.testing.assert_allclose(compiled, gradient(x), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("space", "name"), [*((SPACE, name) for name in CELLS), (DEEPER, "chain"), (DEEPER, "three")], ids=lambda v: getattr(v, "modules", v)
+)
+def test_second_derivatives_and_all_norm_modes_do_too(space: NasBench101, name: str) -> None:
+    agree(space, name, everything=True)
+
+
+MAPS = {"map_entropies", "map_gains", "map_identities", "response_correlations"}
+"""Ingredients that this space does not offer."""
+BY_GROUP = {"meco_opt"}
+"""Proxies that draw channels for each group of layers, which the two networks have others of."""
+# Logarithms of determinants and eigenvalues lose digits, as do thresholds; everything else agrees nearly to the last bit.
+RTOL = {"jacob_cov": 1e-6, "ntk_condition": 1e-5, "ntk_condition_init": 1e-5, "vkdnw": 1e-5, "epe_nas": 1e-6}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["two", "three"])
+def test_every_proxy_equals_that_of_the_discrete_network(name: str) -> None:
+    """Kernels that proxies draw anew are drawn for the program and given to the discrete network."""
+    arch, key = CELLS[name], key_of(SPACE, CELLS[name])
+    chosen = {n: f for n, f in PROXIES.items() if not MAPS & RESOLVER.wanted({n: f}).keys() and n not in BY_GROUP}
+    size = np.float64(SPACE.counts(arch).params[0])
+    root = jax.random.key(7)
+
+    def scores(network: Any, params: Any, batches: Any, given: Any) -> Any:
+        return evaluate_proxies(chosen, network, params, batches, key=root, given={"param_count": size, **given})
+
+    with jax.enable_x64(True):
+        params, data = params_of(SPACE, key), batches(SPACE)
+        shared = lambda genes: SPACE.network(Keyed(genes, key))  # noqa: E731
+        fresh: dict[str, Any] = {}
+        for maker in drawn.MAKERS:
+            (made,) = maker.makes
+            if made.endswith("_params") and made != "az_params":
+                given = {"network": shared(jnp.asarray(arch, jnp.int32)), "params": params, "key": root}
+                fresh |= maker.function(*(given[need] for need in maker.needs), wanted=frozenset([made]))
+        ours = jax.jit(lambda g, p, b, f: scores(shared(g), p, b, f))(jnp.asarray(arch, jnp.int32), params, data, fresh)
+        cut = lambda p: SPACE.discrete_params(p, arch)  # noqa: E731
+        given = {n: jax.vmap(cut)(p) if n == "swap_params" else cut(p) for n, p in fresh.items()}
+        theirs = jax.jit(lambda p, b, f: scores(SPACE.network(arch), p, b, f))(cut(params), data, given)
+    assert len(theirs) >= 30
+    wrong = [
+        f"{n}: {to_float(ours[n])!r} != {to_float(theirs[n])!r}"
+        for n in theirs
+        if not np.allclose(to_float(ours[n]), to_float(theirs[n]), rtol=RTOL.get(n, 1e-8), atol=1e-12, equal_nan=True)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_taps_see_the_layers_of_the_discrete_network() -> None:
+    """What exists is as many layers, ReLUs and normalisations as the discrete network has, in the same cells, with the same values; what
+    does not exist keeps zeros."""
+    name = "two"
+    arch, key = CELLS[name], key_of(SPACE, CELLS[name])
+    tap = Tap(layer=lambda y, _: (y, jnp.square(y).sum()), relu=lambda x: jnp.square(x).sum(), norm=lambda x: jnp.square(x).sum())
+    params, images = params_of(SPACE, key), np.asarray(batches(SPACE)[0].images)
+    discrete = SPACE.network(arch)
+    shared = jax.jit(lambda genes, p: (SPACE.network(Keyed(genes, key)).forward(p, images, norm="batch", tap=tap), active(genes)))
+
+    def active(genes: Any) -> Any:
+        network = SPACE.network(Keyed(genes, key))
+        return network.active(), network.relu_counts()
+
+    ours, (there, (once, hooks)) = shared(jnp.asarray(arch, jnp.int32), params)
+    theirs: Any = discrete.forward(SPACE.discrete_params(params, arch), images, norm="batch", tap=tap)
+    on = np.concatenate(there)
+    assert on.sum() == len(np.concatenate(theirs.layers)) == SPACE.counts(arch).layers[0]
+    cells = np.concatenate([np.asarray(group.cells) for group in SPACE.network(Keyed(arch, key)).groups])
+    assert sorted(cells[on]) == sorted(c for group in discrete.groups for c in group.cells)
+    for mine, other in ((ours.layers, theirs.layers), (ours.relus, theirs.relus), (ours.norms, theirs.norms)):
+        values = np.concatenate(mine)
+        values = values[on] if mine is ours.layers else values[values != 0]
+        np.testing.assert_allclose(np.sort(values), np.sort(np.concatenate(other)), rtol=1e-4)
+    np.testing.assert_array_equal(np.concatenate(once), np.concatenate(hooks))
+    assert np.concatenate(once).sum() == np.concatenate(theirs.relus).size
+    np.testing.assert_allclose(ours.relus[-1][-1], theirs.relus[-1][-1], rtol=1e-4)  # the last ReLU is the last
+
+
+def test_perturbations_reach_their_layers() -> None:
+    """The derivative by a shift of every layer's output is that of the discrete network, and zero where there is no layer."""
+    arch, key = CELLS["two"], key_of(SPACE, CELLS["two"])
+    images = np.asarray(batches(SPACE)[0].images, np.float32)
+    params = jax.tree.map(lambda a: np.asarray(a, np.float32), params_of(SPACE, key))
+    ours, there = jax.jit(lambda g, p: (slopes(n := SPACE.network(Keyed(g, key)), p, images), n.active()))(
+        jnp.asarray(arch, jnp.int32), params
+    )
+    theirs = slopes(SPACE.network(arch), SPACE.discrete_params(params, arch), images)
+    ours, on = np.concatenate(ours), np.concatenate(there)
+    assert not ours[~on].any()
+    np.testing.assert_allclose(np.sort(ours[on]), np.sort(np.concatenate(theirs)), rtol=1e-3, atol=1e-5)
+
+
+def test_cells_of_one_key_share_a_compilation() -> None:
+    archs = np.stack([CELLS["two"], CELLS["chain"], CELLS["two, pools"]])
+    scorer = SpaceScorer(SPACE, (np.asarray(batches(SPACE)[0].images, np.float32), np.array([0, 2, 1, 2])), ["naswot", "l2_norm"])
+    rows = scorer.many(archs)
+    assert len(scorer._programs) == 2
+    assert scorer.programs(archs[0]) is scorer.programs(archs[2])
+    for arch in archs:
+        assert [function._cache_size() for function in scorer.programs(arch)] == [1, 1]
+    assert len({row["naswot"] for row in rows}) == len({row["l2_norm"] for row in rows}) == 3
+    assert scorer.one(archs[2]) == rows[2]
+    assert [places.tolist() for places in scorer._calls(archs)] == [[1], [0], [2]]

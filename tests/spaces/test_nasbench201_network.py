@@ -1,0 +1,127 @@
+"""The program with the architecture as an argument equals the discrete network: logits, both gradients, Hessian-vector product."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jaxzc_spaces.nasbench201.encoding import CONV1, CONV3, NONE, OPS, POOL, SKIP
+from jaxzc_spaces.nasbench201.space import NasBench201
+
+from jaxzc.networks import as_network
+from jaxzc.scoring.network import cross_entropy
+from jaxzc.types import JaxzcError, Tap
+
+SPACE = NasBench201(channels=2, cells=2, classes=3, image_shape=(8, 8, 3))
+CORNERS = {
+    "all none": [NONE] * 6,
+    "all skip": [SKIP] * 6,
+    "all conv3x3": [CONV3] * 6,
+    "all pool": [POOL] * 6,
+    "disconnected": [CONV3, NONE, CONV1, NONE, NONE, NONE],
+    "dead source": [NONE, CONV3, CONV3, SKIP, CONV1, NONE],
+    "dead target": [CONV3, CONV1, CONV3, SKIP, POOL, NONE],
+}
+RANDOM = np.random.default_rng(5).integers(0, len(OPS), (5, 6)).tolist()
+
+
+def _quantities(space: NasBench201, arch: Any, params: Any, images: jax.Array, labels: jax.Array) -> dict[str, Any]:
+    network = space.network(arch)
+
+    def loss(weights: Any, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+        logits = network.forward(network.with_weights(params, weights), images, norm="batch").logits
+        return cross_entropy(logits, labels), logits
+
+    def gradient(weights: Any) -> tuple[Any, Any]:
+        (weight_grads, input_grads), logits = jax.grad(loss, (0, 1), has_aux=True)(weights, images)
+        return weight_grads, (input_grads, logits)
+
+    grads, pull, (input_grads, logits) = jax.vjp(gradient, network.weights(params), has_aux=True)
+    return {"logits": logits, "weight gradients": grads, "input gradients": input_grads, "Hessian-vector product": pull(grads)[0]}
+
+
+@pytest.fixture(scope="module")
+def setting() -> tuple[Any, jax.Array, jax.Array, Any]:
+    with jax.enable_x64(True):
+        # Scales and biases away from 1 and 0, so that every parameter takes part.
+        params = SPACE.init(jax.random.key(0))
+        leaves, tree = jax.tree.flatten(params)
+        rng = np.random.default_rng(0)
+        params = jax.tree.unflatten(tree, [jnp.asarray(a, jnp.float64) + 0.1 * rng.standard_normal(a.shape) for a in leaves])
+        images, labels = jnp.asarray(rng.standard_normal((3, 8, 8, 3))), jnp.asarray([0, 2, 1])
+        program = jax.jit(lambda arch, p, x, y: _quantities(SPACE, arch, p, x, y))
+        return params, images, labels, program
+
+
+@pytest.mark.parametrize("arch", [*CORNERS.values(), *RANDOM], ids=[*CORNERS, *map(str, RANDOM)])
+def test_program_equals_discrete_network(setting: Any, arch: list[int]) -> None:
+    params, images, labels, program = setting
+    with jax.enable_x64(True):
+        ours = program(jnp.asarray(arch, jnp.int32), params, images, labels)
+        reference = _discrete(arch, params, images, labels)
+        assert program._cache_size() == 1, "one program for every architecture"
+    for name, value in reference.items():
+        for a, b in zip(jax.tree.leaves(ours[name]), jax.tree.leaves(value), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11, err_msg=name)
+
+
+def _discrete(arch: list[int], params: Any, images: jax.Array, labels: jax.Array) -> dict[str, Any]:
+    """Operation by operation without jit: compiling one network for each architecture is what the program saves."""
+    with jax.disable_jit(False):
+        return _quantities(SPACE, tuple(arch), params, images, labels)
+
+
+def test_the_discrete_network_read_as_a_users_module_agrees() -> None:
+    """The adapter for anybody's NNX module sees the same layers in the discrete network as the space itself."""
+    arch = (CONV3, SKIP, CONV1, POOL, CONV1, CONV3)
+    params = SPACE.init(jax.random.key(1))
+    network = SPACE.network(arch)
+    images = jax.random.normal(jax.random.key(2), (2, 8, 8, 3))
+    other, flat = as_network(lambda p, x: network.forward(p, x, norm="batch").logits, params, images)
+    np.testing.assert_allclose(
+        other.forward(flat, images, norm="batch").logits, network.forward(params, images, norm="batch").logits, rtol=1e-5
+    )
+
+
+def test_norm_modes_and_rescaling() -> None:
+    params = SPACE.init(jax.random.key(3))
+    images = jax.random.normal(jax.random.key(4), (2, 8, 8, 3))
+    big = jax.tree.map(lambda a: a * 1e6, params)
+    out = SPACE.network([CONV3] * 6).forward(big, images, norm="none")
+    assert np.isfinite(out.logits).all()
+    assert int(out.exponent) > 127, "the true logits are beyond float32"
+    with jax.enable_x64(True):
+        wide = jax.tree.map(lambda a: a.astype(jnp.float64), (big, images))
+        exact = SPACE.network([CONV3] * 6).forward(*wide, norm="none")
+    ours = np.ldexp(np.asarray(out.logits, np.float64), int(out.exponent))
+    np.testing.assert_allclose(ours, np.ldexp(np.asarray(exact.logits), int(exact.exponent)), rtol=1e-4)
+    assert not np.allclose(
+        SPACE.network([CONV3] * 6).forward(params, images, norm="init").logits,
+        SPACE.network([CONV3] * 6).forward(params, images, norm="batch").logits,
+    )
+
+
+def test_taps_read_and_change_layers() -> None:
+    arch = (CONV3, NONE, CONV1, SKIP, NONE, POOL)
+    params = SPACE.init(jax.random.key(5))
+    images = jax.random.normal(jax.random.key(6), (2, 8, 8, 3))
+    network = SPACE.network(arch)
+    plain = network.forward(params, images, norm="batch")
+    read = network.forward(params, images, norm="batch", tap=Tap(layer=lambda y, _: (y, y.mean()), relu=lambda x: x.mean()))
+    np.testing.assert_array_equal(plain.logits, read.logits)
+    assert read.layers is not None
+    assert read.relus is not None
+    for group, kept, on in zip(network.groups, read.layers, network.active(), strict=True):
+        assert kept.shape == on.shape == (len(group.cells),)
+    np.testing.assert_allclose(read.layers[-1][0], plain.logits.mean(), rtol=1e-5)
+    silenced = network.forward(params, images, norm="batch", tap=Tap(layer=lambda y, _: (0 * y, None)))
+    np.testing.assert_array_equal(silenced.logits, np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"), [({"channels": 0}, "channels=0"), ({"image_shape": (9, 8, 3)}, r"\(9, 8, 3\).*divisible by 4")]
+)
+def test_sizes_that_cannot_be(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(JaxzcError, match=words):
+        NasBench201(**options)

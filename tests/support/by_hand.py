@@ -1,0 +1,30 @@
+"""Arrays written by hand as what proxies ask for, and derivatives taken by hand."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxzc.scoring.network import to_float
+from jaxzc.types import Tap
+
+
+def group(*layers: Any) -> list[jax.Array]:
+    """One layer group of these layers `[layers, n]`."""
+    return [jnp.array(layers, jnp.float32)]
+
+
+def value(proxy: Any, *ingredients: Any, **settings: Any) -> float:
+    """The score, compiled."""
+    return to_float(jax.jit(partial(proxy, **settings))(*ingredients))
+
+
+def slopes(network: Any, params: Any, images: Any) -> list[Any]:
+    """By how much the sum of squared logits grows with each layer's output, as a tap moves it: `[layers]` per group."""
+    tap = Tap(layer=lambda y, shift: (y if shift is None else y + shift * y, jnp.zeros(())))
+
+    def total(shifts: Any) -> Any:
+        return jnp.square(network.forward(params, images, norm="init", tap=tap._replace(perturb=shifts)).logits).sum()
+
+    return jax.grad(total)([jnp.zeros(len(group.cells)) for group in network.groups])
