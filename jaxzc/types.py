@@ -25,10 +25,11 @@ class JaxzcError(ValueError):
 
 
 class Batch(NamedTuple):
-    """Images `[N, ...]` (float, already normalised) and integer labels `[N]` (None where no proxy needs them)."""
+    """What goes into a network and what its outputs are compared with: images `[N, ...]` (float, already normalised) and integer labels
+    `[N]`, or any pytrees whose leaves have a leading axis N. targets: None where no proxy needs them."""
 
-    images: Any
-    labels: Any = None
+    inputs: Any
+    targets: Any = None
 
 
 @dataclass(frozen=True)

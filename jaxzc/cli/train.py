@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
     options = common.options(arguments.set)
     spaces.check_options(arguments.space, options)
     images = split(arguments.data, test=arguments.test, images=arguments.images, fraction=arguments.held_out, seed=arguments.seed)
-    shape = images.train.images.shape[1:]
+    shape = images.train.inputs.shape[1:]
     if arguments.crop >= min(shape[:2]):
         raise JaxzcError(f"--crop {arguments.crop} shifts images of {shape[0]}x{shape[1]} out of sight: give fewer pixels")
     space = spaces.space(arguments.space, classes=images.classes, image_shape=shape, **options)
@@ -106,8 +106,8 @@ def run(arguments: argparse.Namespace) -> None:
     result = {**facts, "test_accuracy": history[-1].test, "history": [epoch._asdict() for epoch in history]}
     (out / "result.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
     print(
-        f"{space.to_string(arch)}: test accuracy {history[-1].test:.2f} % ({len(images.test.labels)} images) after "
-        f"{settings.epochs} epochs of {len(images.train.labels)} images; {int(counts.params[0]):,} parameters; {out / 'result.json'}"
+        f"{space.to_string(arch)}: test accuracy {history[-1].test:.2f} % ({len(images.test.targets)} images) after "
+        f"{settings.epochs} epochs of {len(images.train.targets)} images; {int(counts.params[0]):,} parameters; {out / 'result.json'}"
     )
 
 

@@ -95,8 +95,8 @@ def task() -> Task:
 
 
 def _distorted(key: Array, clean: Batch, copies: int) -> Batch:
-    images = jnp.tile(clean.images, (copies, 1, 1, 1))
-    return Batch(np.asarray(distort(key, images)), np.tile(clean.labels, copies))
+    images = jnp.tile(clean.inputs, (copies, 1, 1, 1))
+    return Batch(np.asarray(distort(key, images)), np.tile(clean.targets, copies))
 
 
 def space() -> Space:

@@ -25,7 +25,7 @@ def init_mode(network: Network, params: Any, batches: Any, *, wanted: frozenset[
             kept["layer_kernels"] = pattern_kernel(code, y.dtype)
         return y, {name: value for name, value in kept.items() if name in wanted}
 
-    out = network.forward(params, jnp.asarray(batches[0].images), norm="init", tap=Tap(layer=layer))
+    out = network.forward(params, jnp.asarray(batches[0].inputs), norm="init", tap=Tap(layer=layer))
     exists = network.active()
 
     def masked(kept: Array, on: Array) -> Array:

@@ -56,7 +56,7 @@ def smallest(matrices: Array) -> Array:
 def layer_sizes(network: Network, params: Any, batches: Any, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Per group: map_positions, int, height x width of the output; channels, int, its channels."""
     tap = Tap(layer=lambda y, _: (y, y))
-    images = jnp.asarray(batches[0].images)
+    images = jnp.asarray(batches[0].inputs)
     shapes = jax.eval_shape(lambda p, x: network.forward(p, x, norm=norm, tap=tap).layers, params, images)
     return {
         "map_positions": [int(np.prod(s.shape[2:-1], dtype=int)) for s in shapes],

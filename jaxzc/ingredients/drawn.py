@@ -40,7 +40,7 @@ def redrawn(network: Network, params: Any, key: Array, initialiser: str) -> Any:
 
 def _noise(name: str, count: int | None = None) -> Maker:
     def make(batches: Any, key: Array, *, wanted: frozenset[str]) -> dict[str, Any]:
-        images = jnp.asarray(batches[0].images)[:count]
+        images = jnp.asarray(batches[0].inputs)[:count]
         return {name: jax.random.normal(named(key, name), images.shape, images.dtype)}
 
     make.__doc__ = "Standard normal images of the first batch's shape."
@@ -57,7 +57,7 @@ def _parameters(name: str, initialiser: str) -> Maker:
 
 def _first(name: str, count: int) -> Maker:
     def make(batches: Any, *, wanted: frozenset[str]) -> dict[str, Any]:
-        return {name: jnp.asarray(batches[0].images)[:count]}
+        return {name: jnp.asarray(batches[0].inputs)[:count]}
 
     make.__doc__ = f"The first {count} images of the first batch."
     return makes(**{name: ""})(make)
@@ -108,7 +108,7 @@ def meco_image(batches: Any, key: Array, *, wanted: frozenset[str]) -> dict[str,
 
 
 def _pictures(batches: Any) -> Array:
-    images = jnp.asarray(batches[0].images)
+    images = jnp.asarray(batches[0].inputs)
     if images.ndim != 4:
         raise JaxzcError(f"needs images [N, height, width, channels], and the batch has shape {images.shape}: leave this proxy out")
     return images

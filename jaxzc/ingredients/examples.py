@@ -29,7 +29,7 @@ def _single(network: Network, params: Any, loss: Any, norm: Norm) -> Any:
 @makes(example_grads="B examples x (F + B of one)")
 def example_grads(network: Network, params: Any, batches: Any, loss: Any, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Loss gradient of each example of the first batch, `[B, layers, n]` per group. Memory: B times the weights."""
-    images, labels = jnp.asarray(batches[0].images), jnp.asarray(labels_of(batches[0]))
+    images, labels = jnp.asarray(batches[0].inputs), jnp.asarray(labels_of(batches[0]))
     return {"example_grads": jax.lax.map(_single(network, params, loss, norm), (images, labels), batch_size=CHUNK)}
 
 
@@ -40,7 +40,7 @@ EACH = "B examples x (F + B of one)"
 def example_sums(network: Network, params: Any, batches: Any, loss: Any, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Over the examples of the first batch, `[layers, n]` per group, in memory of CHUNK gradients: sign_sums, the sum of the signs of each
     example's gradient; unit_mean, the mean of the gradients divided by their norms (NaN where a gradient is zero)."""
-    images, labels = jnp.asarray(batches[0].images), jnp.asarray(labels_of(batches[0]))
+    images, labels = jnp.asarray(batches[0].inputs), jnp.asarray(labels_of(batches[0]))
     gradient = jax.vmap(_single(network, params, loss, norm))
     names = [name for name in ("sign_sums", "unit_mean") if name in wanted]
 

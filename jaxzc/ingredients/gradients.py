@@ -21,9 +21,9 @@ def flat(groups: Sequence[Array]) -> list[Array]:
 
 
 def labels_of(batch: Batch) -> Array:
-    if batch.labels is None:
+    if batch.targets is None:
         raise JaxzcError("needs labels, and the batch has none: give the batch as (images [N, ...], labels [N])")
-    return batch.labels
+    return batch.targets
 
 
 def layer_shapes(network: Network, params: Any, images: Array, norm: Norm) -> list[Any]:
@@ -53,7 +53,7 @@ def first_batch(network: Network, params: Any, batches: Any, loss: Any, norm: No
     relu_kernels, their Hamming kernels [relus, B, B].
     """
     batch: Batch = batches[0]
-    images = jnp.asarray(batch.images)
+    images = jnp.asarray(batch.inputs)
     tap, perturb = _taps(network, params, images, norm, wanted)
 
     def run(weights: Any, images: Array, perturb: Any) -> Any:
@@ -138,7 +138,7 @@ def batch_grads(
 
         return flat(jax.grad(value)(network.weights(params)))
 
-    further = [(jnp.asarray(b.images), jnp.asarray(labels_of(b))) for b in batches[1:]]
+    further = [(jnp.asarray(b.inputs), jnp.asarray(labels_of(b))) for b in batches[1:]]
     if len(further) == 1:
         rest = jax.tree.map(lambda a: a[None], gradient(further[0]))
     else:

@@ -16,7 +16,7 @@ from jaxzc.types import Array, Network, Norm, Tap
 def response_correlations(network: Network, params: Any, batches: Any, loss: Any, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """|corr| of the images' feature maps plus |corr| of the loss gradients by these maps, `[maps, B, B]`, for the stem and every cell in
     depth order; NaN where an image's map or gradient is constant."""
-    images, labels = jnp.asarray(batches[0].images), labels_of(batches[0])
+    images, labels = jnp.asarray(batches[0].inputs), labels_of(batches[0])
     shifts = [jnp.zeros(s.shape, s.dtype) for s in map_shapes(network, params, images, norm, "response_correlations")]
 
     def value(shifts: Any) -> tuple[Array, Any]:

@@ -31,7 +31,7 @@ def _positive(network: Network, params: Any, images: Array, norm: Norm) -> dict[
 
 def _maker(norm: Norm, prefix: str) -> Callable[..., dict[str, Any]]:
     def make(network: Network, params: Any, batches: Any, *, wanted: frozenset[str]) -> dict[str, Any]:
-        made = _positive(network, params, jnp.asarray(batches[0].images), norm)
+        made = _positive(network, params, jnp.asarray(batches[0].inputs), norm)
         return {f"{prefix}_{name}": value for name, value in made.items()}
 
     return make

@@ -41,7 +41,7 @@ def checked_batches(batch: Batches, classes: int | None = None, image_shape: tup
     from jaxzc.data import check_batch
 
     batches = [check_batch(b, classes=classes, image_shape=image_shape) for b in as_batches(batch)]
-    shapes = [np.shape(b.images) for b in batches]
+    shapes = [np.shape(b.inputs) for b in batches]
     if len(set(shapes)) > 1:
         raise JaxzcError(f"the batches have images of different shapes {', '.join(map(str, shapes))}: give batches of one shape")
     return tuple(Batch(*(None if part is None else jnp.asarray(part) for part in b)) for b in batches)
@@ -54,7 +54,7 @@ def check_loss(loss: Loss, logits: Any, batches: Sequence[Batch]) -> None:
     for b in batches:
         if loss is cross_entropy:
             check_batch(b, classes=logits.shape[-1])
-        shape = () if b.labels is None else np.shape(jax.eval_shape(loss, logits, b.labels))
+        shape = () if b.targets is None else np.shape(jax.eval_shape(loss, logits, b.targets))
         if shape != ():
             raise JaxzcError(f"loss(logits, labels) returned an array of shape {shape}: expected one number, such as the mean")
 
@@ -141,8 +141,8 @@ def score(
     chosen = select(proxies)
     RESOLVER.wanted(chosen)
     batches = checked_batches(batch)
-    network, params = as_network(model, params, batches[0].images, **options)
-    check_loss(loss, jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").logits, params, batches[0].images), batches)
+    network, params = as_network(model, params, batches[0].inputs, **options)
+    check_loss(loss, jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").logits, params, batches[0].inputs), batches)
     counts = network.counts(params) if {"counts", "param_count"} & RESOLVER.wanted(chosen).keys() else None
     size = {} if counts is None else {"param_count": np.float32(counts.params)}
     program = jax.jit(rewritten(lambda p, b, k, given: evaluate_proxies(chosen, network, p, b, loss, norm, k, given)))

@@ -37,10 +37,10 @@ def task(batch: Batch, held_out: int, *, flip: bool = True) -> Task:
     Every step shifts its images by up to an eighth of their side (NAS-Bench-201's crop: 4 of 32 pixels), zeros moving in, and mirrors half
     of them (`flip`). Held-out images are left as they are. Raises `JaxzcError` where no image is left to train on.
     """
-    if not 1 <= held_out < len(batch.labels):
-        raise JaxzcError(f"held_out is {held_out} of {len(batch.labels)} images: keep one at least to train on, and one to test on")
+    if not 1 <= held_out < len(batch.targets):
+        raise JaxzcError(f"held_out is {held_out} of {len(batch.targets)} images: keep one at least to train on, and one to test on")
     train, last = (Batch(*(part[cut] for part in batch)) for cut in (slice(-held_out), slice(-held_out, None)))
-    margin = max(1, batch.images.shape[1] // 8)
+    margin = max(1, batch.inputs.shape[1] // 8)
 
     def distort(key: Array, images: Array) -> Array:
         corner_key, flip_key = jax.random.split(key)
@@ -57,7 +57,7 @@ def task(batch: Batch, held_out: int, *, flip: bool = True) -> Task:
 
 def settings(task: Task, epochs: int, *, batch_size: int = 64, learning_rate: float = 0.1) -> Settings:
     """Settings for as many whole batches as `epochs` hold, rounded up; momentum and weight decay are NAS-Bench-201's."""
-    steps = -(-epochs * len(task.train.labels) // batch_size)
+    steps = -(-epochs * len(task.train.targets) // batch_size)
     return Settings(steps, batch_size, learning_rate, momentum=0.9, weight_decay=5e-4)
 
 

@@ -63,12 +63,12 @@ class Trainer:
     """
 
     def __init__(self, space: Space, arch: np.ndarray, images: Images, settings: Settings):
-        n = len(images.train.labels)
+        n = len(images.train.targets)
         if settings.batch_size > n:
             raise JaxzcError(f"a batch of {settings.batch_size} is larger than the {n} training images: make it smaller")
-        if images.train.images.shape[1:] != tuple(space.image_shape) or images.classes != space.classes:
+        if images.train.inputs.shape[1:] != tuple(space.image_shape) or images.classes != space.classes:
             raise JaxzcError(
-                f"images {images.train.images.shape[1:]} of {images.classes} classes do not fit {space.name} for {space.image_shape} "
+                f"images {images.train.inputs.shape[1:]} of {images.classes} classes do not fit {space.name} for {space.image_shape} "
                 f"and {space.classes}: make the space for these images"
             )
         self.space, self.images, self.settings = space, images, settings
@@ -94,7 +94,7 @@ class Trainer:
         """The state after one more epoch, and how it went. progress: wraps the numbers of the steps."""
         key = jax.random.fold_in(jax.random.key(self.settings.seed), int(state.epoch) + 1)
         order_key, step_key = jax.random.split(key)
-        order = np.asarray(jax.random.permutation(order_key, len(self.train.labels)))
+        order = np.asarray(jax.random.permutation(order_key, len(self.train.targets)))
         state = jax.tree.map(jnp.copy, state)  # the steps reuse its memory, and the caller keeps his
         seen = []
         for number in progress(range(self.steps)):
@@ -137,7 +137,7 @@ class Trainer:
 
     def _one_step(self, state: TrainState, train: Batch, chosen: Array, key: Array) -> tuple[TrainState, Array, Array]:
         crop_key, flip_key = jax.random.split(key)
-        images, labels = train.images[chosen], train.labels[chosen]
+        images, labels = train.inputs[chosen], train.targets[chosen]
         if self.settings.crop:
             images = augment.crop(crop_key, images, self.settings.crop)
         if self.settings.flip:

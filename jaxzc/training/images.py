@@ -27,11 +27,11 @@ def split(spec: str, *, test: str | None = None, images: int | None = None, frac
     drawn = load(spec, batch_size=images or size(spec), batches=1, seed=seed)
     (everything,) = drawn.batches
     if test is not None:
-        held = load(test, batch_size=size(test), batches=1, shape=everything.images.shape[1:], classes=drawn.classes)
+        held = load(test, batch_size=size(test), batches=1, shape=everything.inputs.shape[1:], classes=drawn.classes)
         return Images(everything, held.batches[0], drawn.classes, (drawn.digest, held.digest))
-    count = len(everything.labels)
+    count = len(everything.targets)
     held_out = round(fraction * count)
     if not 0 < held_out < count:
         raise JaxzcError(f"{fraction} of {count} images leaves nothing to train or to test on: draw more images")
-    train, tested = (Batch(everything.images[part], everything.labels[part]) for part in (slice(held_out, None), slice(held_out)))
+    train, tested = (Batch(everything.inputs[part], everything.targets[part]) for part in (slice(held_out, None), slice(held_out)))
     return Images(train, tested, drawn.classes, (drawn.digest, drawn.digest))

@@ -57,12 +57,12 @@ class Trainer:
     def __init__(self, space: Space, task: Task, settings: Settings):
         for batch in (task.train, *task.splits.values()):
             check_batch(batch, classes=space.classes, image_shape=space.image_shape, needs_labels=True)
-        if settings.batch_size > len(task.train.labels):
+        if settings.batch_size > len(task.train.targets):
             raise JaxzcError(
-                f"a batch of {settings.batch_size} images is larger than the {len(task.train.labels)} training images: make it smaller"
+                f"a batch of {settings.batch_size} images is larger than the {len(task.train.targets)} training images: make it smaller"
             )
         self.space = space
-        self._totals = {name: len(batch.labels) for name, batch in task.splits.items()}
+        self._totals = {name: len(batch.targets) for name, batch in task.splits.items()}
         # Arguments of the program, because XLA would fold constants.
         images = jax.tree.map(jnp.asarray, (task.train, dict(task.splits)))
         program = jax.jit(lambda arch, seed, images: _train(space, task.distort, settings, arch, jax.random.key(seed), *images))
@@ -84,17 +84,17 @@ def _train(
     optimiser = _optimiser(settings)
 
     def loss(params: Any, batch: Batch) -> Array:
-        return cross_entropy(network.forward(params, batch.images, norm="batch").logits, batch.labels)
+        return cross_entropy(network.forward(params, batch.inputs, norm="batch").logits, batch.targets)
 
     def step(carry: Any, inputs: Any) -> Any:
         params, state = carry
         number, chosen = inputs
-        images = distort(jax.random.fold_in(step_key, number), train.images[chosen])
-        updates, state = optimiser.update(jax.grad(loss)(params, Batch(images, train.labels[chosen])), state, params)
+        images = distort(jax.random.fold_in(step_key, number), train.inputs[chosen])
+        updates, state = optimiser.update(jax.grad(loss)(params, Batch(images, train.targets[chosen])), state, params)
         return (optax.apply_updates(params, updates), state), None
 
     params = space.init(weights_key)
-    order = _order(order_key, len(train.labels), settings)
+    order = _order(order_key, len(train.targets), settings)
     (params, _), _ = jax.lax.scan(step, (params, optimiser.init(params)), (jnp.arange(settings.steps), order))
     return {name: _correct(network, params, split) for name, split in splits.items()}
 
@@ -115,8 +115,8 @@ def _order(key: Array, images: int, settings: Settings) -> Array:
 def _correct(network: Network, params: Any, batch: Batch) -> Array:
     """Images classified correctly. Normalisation uses the statistics of the whole split (transductive), because a network of the engine
     keeps no running averages."""
-    predicted = network.forward(params, batch.images, norm="batch").logits.argmax(1)
-    return (predicted == batch.labels).sum()
+    predicted = network.forward(params, batch.inputs, norm="batch").logits.argmax(1)
+    return (predicted == batch.targets).sum()
 
 
 def table_columns(space: Space, archs: np.ndarray, runs: Mapping[tuple[str, int], Accuracies], seeds: int) -> dict[str, Any]:

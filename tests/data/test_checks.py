@@ -15,8 +15,8 @@ def test_good_batches_pass_unchanged(convert):
     images, labels = convert(GOOD), np.array([0, 1, 2])
     batch = check_batch((images, labels), classes=3, image_shape=(4, 4, 3), needs_labels=True)
     assert isinstance(batch, Batch)
-    assert (batch.images is images, batch.labels is labels) == (True, True)
-    assert check_batch(Batch(images)).labels is None
+    assert (batch.inputs is images, batch.targets is labels) == (True, True)
+    assert check_batch(Batch(images)).targets is None
     check_batch(Batch(images.reshape(3, 48), labels))
 
 

@@ -15,7 +15,7 @@ SHARED = Path(os.environ.get("JAXZC_SHARED", Path(__file__).parents[2] / "../sha
 
 
 def stacked(data) -> tuple[np.ndarray, np.ndarray]:
-    return np.concatenate([batch.images for batch in data.batches]), np.concatenate([batch.labels for batch in data.batches])
+    return np.concatenate([batch.inputs for batch in data.batches]), np.concatenate([batch.targets for batch in data.batches])
 
 
 def test_digits_are_all_there_once_and_normalised():
@@ -32,10 +32,10 @@ def test_digits_are_all_there_once_and_normalised():
 
 def test_digits_are_repeated_to_a_shape():
     small, large = load("digits", batch_size=4), load("digits", batch_size=4, shape=(16, 32, 3))
-    images = large.batches[1].images
+    images = large.batches[1].inputs
     assert images.shape == (4, 16, 32, 3)
-    np.testing.assert_array_equal(images[:, 1::2, 3::4, 2], small.batches[1].images[..., 0])
-    np.testing.assert_array_equal(images[:, ::2, ::4, :1], small.batches[1].images)
+    np.testing.assert_array_equal(images[:, 1::2, 3::4, 2], small.batches[1].inputs[..., 0])
+    np.testing.assert_array_equal(images[:, ::2, ::4, :1], small.batches[1].inputs)
     assert large.notes.endswith("8x8x1 repeated to 16x32x3")
 
 
@@ -45,14 +45,14 @@ def test_normal_images():
     assert (images.shape, images.dtype, labels.dtype, data.classes) == ((128, 4, 4, 2), np.float32, np.int32, 3)
     assert (abs(images.mean()) < 0.05, abs(images.std() - 1) < 0.05, sorted(set(labels.tolist()))) == (True, True, [0, 1, 2])
     default = load("normal", batch_size=2)
-    assert (default.batches[0].images.shape, default.classes, default.name) == ((2, 32, 32, 3), 10, "normal")
+    assert (default.batches[0].inputs.shape, default.classes, default.name) == ((2, 32, 32, 3), 10, "normal")
 
 
 @pytest.mark.parametrize("spec", ["digits", "normal"])
 def test_a_batch_depends_on_the_seed_and_not_on_how_many_follow(spec):
     few, many = load(spec, batch_size=8, batches=1, seed=3), load(spec, batch_size=8, batches=3, seed=3)
-    np.testing.assert_array_equal(few.batches[0].images, many.batches[0].images)
-    np.testing.assert_array_equal(few.batches[0].labels, many.batches[0].labels)
+    np.testing.assert_array_equal(few.batches[0].inputs, many.batches[0].inputs)
+    np.testing.assert_array_equal(few.batches[0].targets, many.batches[0].targets)
     assert load(spec, batch_size=8, batches=3, seed=3).digest == many.digest
     assert len({few.digest, many.digest, load(spec, batch_size=8, batches=1, seed=4).digest}) == 3
 
@@ -97,15 +97,15 @@ def test_npz_statistics_of_the_file_win(tmp_path):
     spec = save(tmp_path / "a.npz", images=UINT8[..., :1], labels=LABELS, mean=[0.5], std=0.25, classes=4)
     data = load(spec, batch_size=6, batches=1, shape=(4, 4, 1), classes=4)
     expected = (UINT8[np.random.default_rng(0).permutation(6), :, :, :1] / 255 - 0.5) / 0.25
-    np.testing.assert_allclose(data.batches[0].images, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(data.batches[0].inputs, expected, rtol=1e-5, atol=1e-6)
     assert (data.classes, data.notes) == (4, "mean and std of the file")
 
 
 def test_npz_floats_are_taken_as_they_are(tmp_path):
     images = RNG.normal(size=(6, 4, 4, 3))
     data = load(save(tmp_path / "a.npz", images=images, labels=LABELS, classes=["x", "y", "z"]), batch_size=6, batches=1)
-    np.testing.assert_array_equal(data.batches[0].images, images[np.random.default_rng(0).permutation(6)].astype(np.float32))
-    assert (data.batches[0].images.dtype, data.classes) == (np.float32, 3)
+    np.testing.assert_array_equal(data.batches[0].inputs, images[np.random.default_rng(0).permutation(6)].astype(np.float32))
+    assert (data.batches[0].inputs.dtype, data.classes) == (np.float32, 3)
     assert load(save(tmp_path / "b.npz", images=images, labels=LABELS), batch_size=1, classes=7).classes == 7
 
 

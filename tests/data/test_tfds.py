@@ -13,7 +13,7 @@ RNG = np.random.default_rng(0)
 
 
 def stacked(data) -> tuple[np.ndarray, np.ndarray]:
-    return np.concatenate([batch.images for batch in data.batches]), np.concatenate([batch.labels for batch in data.batches])
+    return np.concatenate([batch.inputs for batch in data.batches]), np.concatenate([batch.targets for batch in data.batches])
 
 
 def prepare(

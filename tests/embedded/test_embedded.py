@@ -79,17 +79,17 @@ def test_space_fits_the_data_that_the_command_line_draws() -> None:
 
 def test_splits_share_no_image_and_are_stratified() -> None:
     parts = digits.split()
-    assert tuple(len(part.labels) for part in parts) == digits.SIZES
-    assert len({image.tobytes() for part in parts for image in part.images}) == sum(digits.SIZES)
-    whole = np.bincount(np.concatenate([part.labels for part in parts])) / sum(digits.SIZES)
+    assert tuple(len(part.targets) for part in parts) == digits.SIZES
+    assert len({image.tobytes() for part in parts for image in part.inputs}) == sum(digits.SIZES)
+    whole = np.bincount(np.concatenate([part.targets for part in parts])) / sum(digits.SIZES)
     for part in parts:
-        np.testing.assert_allclose(np.bincount(part.labels), whole * len(part.labels), atol=2)
-    assert abs(parts[0].images.mean()) < 1e-5
-    assert parts[0].images.std() == pytest.approx(1, abs=1e-5)
+        np.testing.assert_allclose(np.bincount(part.targets), whole * len(part.targets), atol=2)
+    assert abs(parts[0].inputs.mean()) < 1e-5
+    assert parts[0].inputs.std() == pytest.approx(1, abs=1e-5)
 
 
 def test_distortion_shifts_lets_another_digit_through_and_adds_noise(monkeypatch: pytest.MonkeyPatch) -> None:
-    clean, key = digits.split()[0].images, jax.random.key(3)
+    clean, key = digits.split()[0].inputs, jax.random.key(3)
     np.testing.assert_array_equal(digits.distort(key, clean), digits.distort(key, clean))
     distorted, noise, contrast = np.asarray(digits.distort(key, clean)), digits.NOISE, digits.CLUTTER
     monkeypatch.setattr(digits, "NOISE", 0.0)
@@ -112,10 +112,10 @@ def is_shifted(image: np.ndarray, result: np.ndarray, black: float) -> bool:
 def test_measured_images_are_mixed_with_others_and_not_with_their_own_copies() -> None:
     for name, clean, copies in zip(digits.SPLITS, digits.split(), digits.COPIES, strict=True):
         made = digits.task().splits[name]
-        assert made.images.shape == (copies * len(clean.labels), 8, 8, 1)
-        np.testing.assert_array_equal(made.labels, np.tile(clean.labels, copies))
+        assert made.inputs.shape == (copies * len(clean.targets), 8, 8, 1)
+        np.testing.assert_array_equal(made.targets, np.tile(clean.targets, copies))
         # An image on itself would stay as contrasted as it was, 1 + CLUTTER times; two different ones are not.
-        own = np.mean([np.corrcoef(image.ravel(), clean.images[k].ravel())[0, 1] for k, image in enumerate(made.images[:100])])
+        own = np.mean([np.corrcoef(image.ravel(), clean.inputs[k].ravel())[0, 1] for k, image in enumerate(made.inputs[:100])])
         assert 0.4 < own < 0.8
 
 
@@ -151,9 +151,9 @@ def test_trainer_refuses_what_does_not_fit() -> None:
     with pytest.raises(JaxzcError, match="larger than the 900 training images"):
         Trainer(SPACE, task, replace(digits.SETTINGS, batch_size=901))
     with pytest.raises(JaxzcError, match="expected HxWxC = 8x8x1"):
-        Trainer(SPACE, replace(task, splits={"half": Batch(task.train.images[:, :4], task.train.labels)}), digits.SETTINGS)
+        Trainer(SPACE, replace(task, splits={"half": Batch(task.train.inputs[:, :4], task.train.targets)}), digits.SETTINGS)
     with pytest.raises(JaxzcError, match="no labels"):
-        Trainer(SPACE, replace(task, train=Batch(task.train.images)), digits.SETTINGS)
+        Trainer(SPACE, replace(task, train=Batch(task.train.inputs)), digits.SETTINGS)
 
 
 def test_columns_and_noise_ceiling() -> None:

@@ -103,7 +103,7 @@ def made(space: str, index: int) -> Made:
     with jax.enable_x64(True):
 
         def program(params: Any, b: Any) -> Any:
-            return evaluate_proxies(chosen, network, params, b), network.forward(params, b[0].images, norm="init").logits
+            return evaluate_proxies(chosen, network, params, b), network.forward(params, b[0].inputs, norm="init").logits
 
         out, eval_mode = jax.device_get(Pieced(program)(stored.params(network, jnp.float64), batches(inputs, jnp.float64)))
     return Made(

@@ -42,7 +42,7 @@ def _program(space: Any, static: Any) -> Any:
     def program(params: Any, arch: Any, batches: Any) -> Any:
         network = space.network(arch if static is None else static._replace(genes=arch) if isinstance(static, Keyed) else static)
         made = evaluate_proxies(chosen, network, params, batches, cross_entropy)
-        return made, network.forward(params, batches[0].images, norm="init").logits
+        return made, network.forward(params, batches[0].inputs, norm="init").logits
 
     return Pieced(program) if has_programs(space) and not isinstance(static, Keyed) else jax.jit(program)
 

@@ -33,7 +33,7 @@ def make(names: str, model: Any, params: Any, batches: Any, loss: Any = cross_en
     """Ingredients by name, in one compiled program."""
     wanted = names.split()
     arrays = jax.tree.map(lambda a: jnp.asarray(a, jnp.result_type(float) if a.dtype == float else jnp.int32), (params, tuple(batches)))
-    network, _ = as_network(model, arrays[0], arrays[1][0].images)
+    network, _ = as_network(model, arrays[0], arrays[1][0].inputs)
 
     def everything(*values: Any) -> Any:
         return list(values)
@@ -177,7 +177,7 @@ def test_convolutional_network(tolerance: float) -> None:
     gradient = jax.grad(kernels_loss)(kernels(), given)
     hessian = jax.jit(jax.hessian(kernels_loss))(kernels(), given)
     product = {a: sum(jnp.tensordot(hessian[a][b], gradient[b], gradient[b].ndim) for b in gradient) for a in gradient}
-    y, z, logits = body(kernels() | {name: jnp.asarray(CONV[name]) for name in ("scale", "bias")}, jnp.asarray(given.images))
+    y, z, logits = body(kernels() | {name: jnp.asarray(CONV[name]) for name in ("scale", "bias")}, jnp.asarray(given.inputs))
     shifted = jax.grad(lambda shift: conv_loss(CONV, given, shift=shift))(jnp.zeros(y.shape))
     gated = jax.grad(lambda gate: conv_loss(CONV, given, gate=gate))(jnp.ones((4, 3)))
     expected = {
@@ -185,7 +185,7 @@ def test_convolutional_network(tolerance: float) -> None:
         "loss_value": conv_loss(CONV, given),
         "loss_grads": by_kernel(gradient),
         "hvp": by_kernel(product),
-        "input_grads": jax.grad(lambda x: conv_model(CONV, x).sum())(jnp.asarray(given.images)).reshape(4, -1),
+        "input_grads": jax.grad(lambda x: conv_model(CONV, x).sum())(jnp.asarray(given.inputs)).reshape(4, -1),
         "relu_codes": [(z > 0).reshape(1, 4, -1)],
         "relu_counts": [np.ones(1)],
         "relu_hooks": [np.ones(1)],
@@ -214,10 +214,10 @@ def test_channel_saliency_by_finite_differences() -> None:
 def test_norm_modes(norm: str) -> None:
     given = batch(4, IMAGES)
     made = make("logits activations layer_kernels init_codes synflow_exponent", conv_model, CONV, [given], norm=norm)
-    y, _, logits = body(CONV, jnp.asarray(given.images), norm=norm)
+    y, _, logits = body(CONV, jnp.asarray(given.inputs), norm=norm)
     close(made[0], logits, 2e-5)
     # whatever the mode of the other passes, patterns are those of an untrained network in evaluation
-    close([a[0] for a in made[1]], [y, body(CONV, jnp.asarray(given.images), norm="init")[2]], 2e-5)
+    close([a[0] for a in made[1]], [y, body(CONV, jnp.asarray(given.inputs), norm="init")[2]], 2e-5)
     for kernel, code in zip(made[2], made[3], strict=True):
         bits = np.asarray(code[0])
         close(kernel[0], (bits[:, None] == bits[None]).sum(-1), 0)
@@ -238,7 +238,7 @@ def test_examples_are_batches_of_one(size: int) -> None:
     """Batch normalisation included; sizes below, at and above the chunk, with a remainder."""
     given = batch(size, IMAGES)
     gradient = jax.jit(jax.grad(kernels_loss))
-    rows = [by_kernel(gradient(kernels(), Batch(given.images[n : n + 1], given.labels[n : n + 1]))) for n in range(size)]
+    rows = [by_kernel(gradient(kernels(), Batch(given.inputs[n : n + 1], given.targets[n : n + 1]))) for n in range(size)]
     expected = [np.stack(layer) for layer in zip(*rows, strict=True)]
     examples, signs = make("example_grads sign_sums", conv_model, CONV, [given])
     close(examples, expected, 2e-5)
@@ -248,7 +248,7 @@ def test_examples_are_batches_of_one(size: int) -> None:
 
 
 def test_labels_only_where_needed() -> None:
-    images = Batch(batch().images)
+    images = Batch(batch().inputs)
     logits, _ = make("logits input_grads", linear, LINEAR, [images])
     assert logits.shape == (4, CLASSES)
     for name in ("loss_value", "loss_grads", "hvp", "channel_saliency", "activation_grads", "example_grads", "sign_sums"):

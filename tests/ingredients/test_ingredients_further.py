@@ -30,7 +30,7 @@ def model(params: Any, x: Any) -> Any:
 
 def make(names: str, given: Any = None, key: Any = None) -> dict[str, Any]:
     """Ingredients of the small network by name."""
-    network, params = as_network(model, PARAMS, BATCH.images)
+    network, params = as_network(model, PARAMS, BATCH.inputs)
     proxies: dict[str, Any] = {}
     for name in names.split():
 
@@ -43,7 +43,7 @@ def make(names: str, given: Any = None, key: Any = None) -> dict[str, Any]:
 
 
 def test_ntk_is_the_gram_matrix_of_the_jacobian_without_biases() -> None:
-    jacobian = jax.jacrev(lambda p: model(p, BATCH.images).sum(1))(PARAMS)
+    jacobian = jax.jacrev(lambda p: model(p, BATCH.inputs).sum(1))(PARAMS)
     rows = np.concatenate([np.reshape(jacobian[layer]["kernel"], (7, -1)) for layer in "ab"], axis=1)
     made = make("ntk ntk_init")
     np.testing.assert_allclose(made["ntk"], rows @ rows.T, rtol=1e-4)
@@ -53,7 +53,7 @@ def test_ntk_is_the_gram_matrix_of_the_jacobian_without_biases() -> None:
 def test_unit_mean() -> None:
     def loss(kernels: Any, n: int) -> Any:
         params = {layer: {**PARAMS[layer], "kernel": kernels[layer]} for layer in "ab"}
-        return cross_entropy(model(params, BATCH.images[n : n + 1]), BATCH.labels[n : n + 1])
+        return cross_entropy(model(params, BATCH.inputs[n : n + 1]), BATCH.targets[n : n + 1])
 
     rows = [jax.grad(loss)({layer: PARAMS[layer]["kernel"] for layer in "ab"}, n) for n in range(7)]
     rows = np.stack([np.concatenate([np.ravel(r["a"]), np.ravel(r["b"])]) for r in rows])
@@ -64,12 +64,12 @@ def test_unit_mean() -> None:
 
 def test_swap_and_region_counts() -> None:
     params = jax.tree.map(lambda a: np.stack([a, -a]), PARAMS)
-    given = {"swap_params": params, "region_params": PARAMS, "region_images": np.stack([BATCH.images, BATCH.images[::-1]])}
+    given = {"swap_params": params, "region_params": PARAMS, "region_images": np.stack([BATCH.inputs, BATCH.inputs[::-1]])}
     made = make("swap_counts region_count", given)
     for p, count in zip((PARAMS, jax.tree.map(np.negative, PARAMS)), made["swap_counts"], strict=True):
-        code = BATCH.images @ p["a"]["kernel"] + p["a"]["bias"] > 0
+        code = BATCH.inputs @ p["a"]["kernel"] + p["a"]["bias"] > 0
         assert count == len(np.unique(code.T, axis=0))
-    code = BATCH.images @ PARAMS["a"]["kernel"] + PARAMS["a"]["bias"] > 0
+    code = BATCH.inputs @ PARAMS["a"]["kernel"] + PARAMS["a"]["bias"] > 0
     assert made["region_count"] == len(np.unique(code, axis=0))
     with pytest.raises(JaxzcError, match=r"swap_counts: swap_images holds 17 images: give at most 16"):
         make("swap_counts", {"swap_images": np.zeros((17, 5), np.float32)})

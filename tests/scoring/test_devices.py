@@ -66,7 +66,7 @@ def test_one_lane_of_a_mesh_is_the_same_to_the_last_bit() -> None:
 
 
 def test_other_images_share_the_program() -> None:
-    other = scorer().with_batches((np.asarray(scorer().batches[0].images) + 1, np.asarray(scorer().batches[0].labels)))
+    other = scorer().with_batches((np.asarray(scorer().batches[0].inputs) + 1, np.asarray(scorer().batches[0].targets)))
     assert other._programs is scorer()._programs
     assert other.one(ARCHS[0])["naswot"] != scorer().one(ARCHS[0])["naswot"]
     with pytest.raises(JaxzcError, match="labels"):

@@ -58,10 +58,10 @@ def quantities(network: Any, params: Any, batch: Batch, second: bool) -> dict[st
 
     def loss(params: Any, images: Any) -> Any:
         logits = network.forward(params, images, norm="batch").logits
-        return cross_entropy(logits, batch.labels), logits
+        return cross_entropy(logits, batch.targets), logits
 
     def gradient(params: Any) -> Any:
-        (grads, input_grads), logits = jax.grad(loss, (0, 1), has_aux=True)(params, jnp.asarray(batch.images))
+        (grads, input_grads), logits = jax.grad(loss, (0, 1), has_aux=True)(params, jnp.asarray(batch.inputs))
         return grads, {"input gradients": input_grads, "logits": logits}
 
     if not second:
@@ -117,7 +117,7 @@ SIZES = {
 def test_norm_modes_and_taps_equal_those_of_the_discrete_network(size: str) -> None:
     """What exists is as many layers, ReLUs, normalisations and maps as the discrete network has, with the same values, in the same cells;
     what does not exist keeps zeros."""
-    space, images = SIZES[size], batches(SIZES[size])[0].images
+    space, images = SIZES[size], batches(SIZES[size])[0].inputs
     size_of = lambda x: jnp.square(x).sum()  # noqa: E731
     tap = Tap(layer=lambda y, _: (y, size_of(y)), cell=lambda y, _: (y, size_of(y)), relu=size_of, norm=size_of)
 
@@ -193,7 +193,7 @@ def test_every_proxy_equals_that_of_the_discrete_network(name: str) -> None:
         discrete, rng = space.network(genes), np.random.default_rng(2)
         for each, to in ((network, fresh), (discrete, given)):
             rng = np.random.default_rng(2)
-            shapes = map_shapes(each, fresh["az_params"] if each is network else given["az_params"], data[0].images, "batch")
+            shapes = map_shapes(each, fresh["az_params"] if each is network else given["az_params"], data[0].inputs, "batch")
             to["az_probes"] = [jnp.asarray(np.stack([rng.choice([-1.0, 1.0], s.shape[1:]) for _ in range(len(s))])) for s in shapes]
         ours = jax.jit(lambda g, p, b, f: scores(space.network(g), p, b, f))(traced, params, data, fresh)
         theirs = jax.jit(lambda p, b, f: scores(discrete, p, b, f))(cut(params), data, given)
@@ -208,7 +208,7 @@ def test_every_proxy_equals_that_of_the_discrete_network(name: str) -> None:
 
 def test_perturbations_reach_their_layers() -> None:
     """The derivative by a shift of every layer's output is that of the discrete network, and zero where there is no layer."""
-    genes, images = GENOTYPES["none and repeats"], batches(SMALL)[0].images
+    genes, images = GENOTYPES["none and repeats"], batches(SMALL)[0].inputs
     with jax.enable_x64(True):
         params, traced = params_of(SMALL), jnp.asarray(genes, jnp.int32)
         ours, there = jax.jit(lambda g, p: (slopes(n := SMALL.network(g), p, images), n.active()))(traced, params)
@@ -249,7 +249,7 @@ def test_depthwise_convolutions_and_their_gradients(reach: int, dilation: int) -
 
 def test_one_compilation_scores_every_genotype() -> None:
     archs = np.array(list(GENOTYPES.values()), np.int8)
-    scorer = SpaceScorer(SMALL, (np.float32(batches(SMALL)[0].images), np.array([0, 2, 1, 1])), ["naswot", "l2_norm"])
+    scorer = SpaceScorer(SMALL, (np.float32(batches(SMALL)[0].inputs), np.array([0, 2, 1, 1])), ["naswot", "l2_norm"])
     rows = scorer.many(archs)
     assert SMALL.program_keys(archs).shape == (3, 0)
     assert len(scorer._programs) == 1

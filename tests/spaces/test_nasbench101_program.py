@@ -87,17 +87,17 @@ def quantities(network: Any, params: Any, batch: Batch, everything: bool) -> dic
     product."""
 
     def loss(params: Any, images: Any) -> Any:
-        return cross_entropy(network.forward(params, images, norm="batch").logits, batch.labels)
+        return cross_entropy(network.forward(params, images, norm="batch").logits, batch.targets)
 
     def gradient(params: Any) -> Any:
-        return jax.grad(loss, (0, 1))(params, batch.images)
+        return jax.grad(loss, (0, 1))(params, batch.inputs)
 
     if not everything:
         grads, input_grads = gradient(params)
-        return {"logits": network.forward(params, batch.images, norm="batch").logits, "input gradients": input_grads, "gradients": grads}
+        return {"logits": network.forward(params, batch.inputs, norm="batch").logits, "input gradients": input_grads, "gradients": grads}
     (grads, input_grads), pull = jax.vjp(gradient, params)
     (curvature,) = pull((grads, jnp.zeros_like(input_grads)))
-    modes = {norm: network.forward(params, batch.images, norm=norm)[::3] for norm in ("batch", "init", "none")}
+    modes = {norm: network.forward(params, batch.inputs, norm=norm)[::3] for norm in ("batch", "init", "none")}
     return {"logits": modes, "input gradients": input_grads, "gradients": grads, "curvature": curvature}
 
 
@@ -196,7 +196,7 @@ def test_taps_see_the_layers_of_the_discrete_network() -> None:
     name = "two"
     arch, key = CELLS[name], key_of(SPACE, CELLS[name])
     tap = Tap(layer=lambda y, _: (y, jnp.square(y).sum()), relu=lambda x: jnp.square(x).sum(), norm=lambda x: jnp.square(x).sum())
-    params, images = params_of(SPACE, key), np.asarray(batches(SPACE)[0].images)
+    params, images = params_of(SPACE, key), np.asarray(batches(SPACE)[0].inputs)
     discrete = SPACE.network(arch)
     shared = jax.jit(lambda genes, p: (SPACE.network(Keyed(genes, key)).forward(p, images, norm="batch", tap=tap), active(genes)))
 
@@ -222,7 +222,7 @@ def test_taps_see_the_layers_of_the_discrete_network() -> None:
 def test_perturbations_reach_their_layers() -> None:
     """The derivative by a shift of every layer's output is that of the discrete network, and zero where there is no layer."""
     arch, key = CELLS["two"], key_of(SPACE, CELLS["two"])
-    images = np.asarray(batches(SPACE)[0].images, np.float32)
+    images = np.asarray(batches(SPACE)[0].inputs, np.float32)
     params = jax.tree.map(lambda a: np.asarray(a, np.float32), params_of(SPACE, key))
     ours, there = jax.jit(lambda g, p: (slopes(n := SPACE.network(Keyed(g, key)), p, images), n.active()))(
         jnp.asarray(arch, jnp.int32), params
@@ -235,7 +235,7 @@ def test_perturbations_reach_their_layers() -> None:
 
 def test_cells_of_one_key_share_a_compilation() -> None:
     archs = np.stack([CELLS["two"], CELLS["chain"], CELLS["two, pools"]])
-    scorer = SpaceScorer(SPACE, (np.asarray(batches(SPACE)[0].images, np.float32), np.array([0, 2, 1, 2])), ["naswot", "l2_norm"])
+    scorer = SpaceScorer(SPACE, (np.asarray(batches(SPACE)[0].inputs, np.float32), np.array([0, 2, 1, 2])), ["naswot", "l2_norm"])
     rows = scorer.many(archs)
     assert len(scorer._programs) == 2
     assert scorer.programs(archs[0]) is scorer.programs(archs[2])

@@ -93,9 +93,9 @@ def test_task_trains_on_shifted_and_mirrored_images_and_tests_on_the_others() ->
     images = np.arange(6 * 16, dtype=np.float32).reshape(6, 4, 4, 1) + 1
     batch = Batch(images, np.arange(6))
     task = econas.task(batch, 2)
-    np.testing.assert_array_equal(task.train.images, images[:4])
-    np.testing.assert_array_equal(task.splits[econas.HELD_OUT].images, images[4:])
-    np.testing.assert_array_equal(task.splits[econas.HELD_OUT].labels, [4, 5])
+    np.testing.assert_array_equal(task.train.inputs, images[:4])
+    np.testing.assert_array_equal(task.splits[econas.HELD_OUT].inputs, images[4:])
+    np.testing.assert_array_equal(task.splits[econas.HELD_OUT].targets, [4, 5])
 
     def found(flip: bool) -> set[bool]:
         """Whether images come back mirrored; every one must be a crop of the image with a margin of zeros."""

@@ -84,7 +84,7 @@ def test_an_epoch_leaves_its_state_alone(trainer):
 
 def test_one_step_is_the_formula(images):
     """Without momentum, augmentation and decay: params - rate * gradient of the network in train mode."""
-    small = Images(Batch(images.train.images[:16], images.train.labels[:16]), images.test, 10, images.digests)
+    small = Images(Batch(images.train.inputs[:16], images.train.targets[:16]), images.test, 10, images.digests)
     settings = Settings(epochs=1, batch_size=16, momentum=0, weight_decay=0, crop=0, flip=False, learning_rate=0.05, decay=0.25)
     trainer = Trainer(SPACE, ARCH, small, settings)
     start = trainer.init()
@@ -92,8 +92,8 @@ def test_one_step_is_the_formula(images):
     network = SPACE.network(ARCH)
 
     def loss(params):
-        logits = network.forward(params, jnp.asarray(small.train.images), norm="batch").logits
-        return optax.softmax_cross_entropy_with_integer_labels(logits, jnp.asarray(small.train.labels)).mean()
+        logits = network.forward(params, jnp.asarray(small.train.inputs), norm="batch").logits
+        return optax.softmax_cross_entropy_with_integer_labels(logits, jnp.asarray(small.train.targets)).mean()
 
     value, slope = jax.jit(jax.value_and_grad(loss))(start.params)
     assert epoch.loss == pytest.approx(float(value), rel=1e-4)
@@ -101,7 +101,7 @@ def test_one_step_is_the_formula(images):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), end.params, expected)
     # The first normalisation follows the stem.
     stem = jax.lax.conv_general_dilated(
-        jnp.asarray(small.train.images), start.params["stem"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        jnp.asarray(small.train.inputs), start.params["stem"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
     np.testing.assert_allclose(end.statistics[0][0], 0.75 * stem.mean((0, 1, 2)), rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(end.statistics[0][1], 0.25 + 0.75 * stem.var((0, 1, 2)), rtol=1e-3)
@@ -110,17 +110,17 @@ def test_one_step_is_the_formula(images):
 def test_a_test_image_does_not_depend_on_the_batch(trainer, trained, images):
     state, history = trained
     trainer.check(state)
-    whole = trainer.logits(state, images.test.images[:32])
-    mixed = trainer.logits(state, np.concatenate([images.test.images[:4], 9 * images.test.images[4:32]]))
+    whole = trainer.logits(state, images.test.inputs[:32])
+    mixed = trainer.logits(state, np.concatenate([images.test.inputs[:4], 9 * images.test.inputs[4:32]]))
     np.testing.assert_allclose(whole[:4], mixed[:4], rtol=1e-4, atol=1e-4)
     # 140 images are four batches and a part.
-    one_by_one = [trainer.accuracy(state, Batch(images.test.images[k : k + 1], images.test.labels[k : k + 1])) for k in range(140)]
+    one_by_one = [trainer.accuracy(state, Batch(images.test.inputs[k : k + 1], images.test.targets[k : k + 1])) for k in range(140)]
     assert np.mean(one_by_one) == pytest.approx(history[-1].test)
 
 
 def test_with_the_batchs_own_statistics_running_is_batch(images):
     network, params = SPACE.network(ARCH), SPACE.init(jax.random.key(0))
-    x = jnp.asarray(images.train.images[:8])
+    x = jnp.asarray(images.train.inputs[:8])
     by_batch = norms.ByBatch()
     logits = network.forward(params, x, norm=by_batch).logits  # type: ignore[arg-type]
     np.testing.assert_allclose(logits, network.forward(params, x, norm="batch").logits, rtol=1e-4, atol=1e-5)
@@ -159,14 +159,14 @@ def test_crop_and_flip():
 
 def test_split(tmp_path):
     made = split("digits", images=100, fraction=0.3, seed=4)
-    assert (len(made.train.labels), len(made.test.labels), made.classes) == (70, 30, 10)
-    together = np.concatenate([made.test.images, made.train.images])
-    np.testing.assert_array_equal(together, load("digits", batch_size=100, batches=1, seed=4).batches[0].images)
+    assert (len(made.train.targets), len(made.test.targets), made.classes) == (70, 30, 10)
+    together = np.concatenate([made.test.inputs, made.train.inputs])
+    np.testing.assert_array_equal(together, load("digits", batch_size=100, batches=1, seed=4).batches[0].inputs)
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "a.npz", images=rng.random((12, 8, 8, 1), np.float32), labels=np.arange(12) % 10, classes=10)
     assert size(f"npz:{tmp_path / 'a.npz'}") == 12
     made = split("digits", test=f"npz:{tmp_path / 'a.npz'}")
-    assert (len(made.train.labels), len(made.test.labels)) == (1797, 12)
+    assert (len(made.train.targets), len(made.test.targets)) == (1797, 12)
     for call, word in (
         (lambda: split("normal"), "does not say how many images"),
         (lambda: split("digits", fraction=1.0), "between 0 and 1"),

@@ -11,8 +11,8 @@ from flax import nnx
 
 from jaxzc.numerics import initialisers
 from jaxzc.types import Array, Forward, LayerGroup, Norm, Tap
+from jaxzc_spaces.core.grouped import NO_TAP
 from jaxzc_spaces.core.params import leaf, with_leaves, with_parameters
-from jaxzc_spaces.nasbench201.network import NO_TAP
 
 
 @dataclass(frozen=True)

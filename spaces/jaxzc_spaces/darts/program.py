@@ -13,12 +13,12 @@ from flax import nnx
 from jax import lax
 
 from jaxzc.types import Array, Forward, Norm, Tap
+from jaxzc_spaces.core.grouped import NO_TAP, Norm2d, normalise
 from jaxzc_spaces.core.layers import Head, Pass, conv, kernel
 from jaxzc_spaces.core.stacked import at, zeros
 from jaxzc_spaces.darts.loop import EDGES, NODES, STATES, STEPS, Plan, loop, plan
 from jaxzc_spaces.darts.steps import branches
 from jaxzc_spaces.genotypes.network import Auxiliary, FactorizedReduce, ReLUConvBN, add_stem, through_stem
-from jaxzc_spaces.nasbench201.network import NO_TAP, Norm2d, normalise
 
 
 class Kept(NamedTuple):

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxzc.types import Array, Norm, Tap
+from jaxzc_spaces.core.grouped import normalise
 from jaxzc_spaces.core.layers import Pass, avg_pool, max_pool, shifted
-from jaxzc_spaces.nasbench201.network import normalise
 
 SIZE, MARGIN = 5, 4
 """The largest kernel, and how many pixels it reaches to each side with dilation 2."""

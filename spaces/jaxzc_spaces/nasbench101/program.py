@@ -18,11 +18,11 @@ from jaxzc.numerics.linalg import power_of_two
 from jaxzc.types import Array, Forward, Norm, Tap
 from jaxzc_spaces.cells import ops as edge_ops
 from jaxzc_spaces.cells.edge import Chosen
+from jaxzc_spaces.core.grouped import NO_TAP, Norm2d, Reader, kernel, normalise, rescale
 from jaxzc_spaces.core.stacked import zeros
 from jaxzc_spaces.nasbench101.encoding import CONV3, POOL, VERTICES
 from jaxzc_spaces.nasbench101.layout import INTERIOR, OUTPUT, Cell, Layout, cell
 from jaxzc_spaces.nasbench101.network import max_pool2x2, max_pool3x3
-from jaxzc_spaces.nasbench201.network import NO_TAP, Norm2d, Reader, kernel, normalise, rescale
 
 
 class Setting(NamedTuple):

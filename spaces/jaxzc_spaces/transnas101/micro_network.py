@@ -18,20 +18,9 @@ from jaxzc.types import Array, Forward, Norm, Tap
 from jaxzc_spaces.cells import ops as edge_ops
 from jaxzc_spaces.cells.edge import Edges, Post
 from jaxzc_spaces.cells.loop import discrete_graph, graph, without_dead_edges
+from jaxzc_spaces.core.grouped import NO_TAP, Norm2d, Reader, kernel, normalise, read_where, rescale, stack
 from jaxzc_spaces.nasbench201.encoding import EDGES
-from jaxzc_spaces.nasbench201.network import (
-    NO_TAP,
-    OPERATIONS,
-    Cells,
-    Norm2d,
-    Reader,
-    is_conv,
-    kernel,
-    normalise,
-    read_where,
-    rescale,
-    stack,
-)
+from jaxzc_spaces.nasbench201.network import OPERATIONS, Cells, is_conv
 from jaxzc_spaces.transnas101.encoding import CONV3, SKIP, ZERO
 from jaxzc_spaces.transnas101.network import conv1x1_stride2
 
