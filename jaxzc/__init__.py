@@ -8,9 +8,10 @@
 
 from jaxzc.catalogue.spaces import space, spaces
 from jaxzc.proxies import PROXIES
-from jaxzc.scoring.network import cross_entropy, evaluate_proxies, score
+from jaxzc.scoring.network import evaluate_proxies, score
 from jaxzc.scoring.space import SpaceScorer, score_space
 from jaxzc.scoring.sweet_interval import sweet_interval
+from jaxzc.tasks import cross_entropy
 from jaxzc.types import Batch, Counts, JaxzcError, Network, Space
 
 __all__ = [

@@ -74,13 +74,13 @@ class Tap(NamedTuple):
 
 
 class Forward(NamedTuple):
-    """What one pass gives: logits `[B, classes]`; what the tap kept, per layer group and per ReLU group, each with a leading axis
-    [layers of the group] (None without a tap); and `exponent`, an int32 scalar: the true logits are `logits * 2**exponent`
-    (0 except with `norm="none"` where the network rescales itself so that deep networks do not overflow). norms and cells: what those taps
-    kept, per group with a leading axis (zeros where a normalisation layer does not exist in the architecture); None where the network does
-    not offer them."""
+    """What one pass gives: the network's outputs (logits `[B, classes]` of a classifier); what the tap kept, per layer group and per ReLU
+    group, each with a leading axis [layers of the group] (None without a tap); and `exponent`, an int32 scalar: the true outputs are
+    `outputs * 2**exponent` (0 except with `norm="none"` where the network rescales itself so that deep networks do not overflow). norms
+    and cells: what those taps kept, per group with a leading axis (zeros where a normalisation layer does not exist in the architecture);
+    None where the network does not offer them."""
 
-    logits: Array
+    outputs: Any
     layers: Sequence[Any] | None
     relus: Sequence[Any] | None
     exponent: Any = 0
@@ -124,7 +124,7 @@ class Network(Protocol):
         (NASWOT's code hooks every module whose type name contains "ReLU", composite blocks included)."""
         ...
 
-    def forward(self, params: Any, images: Array, *, norm: Norm, tap: Tap | None = None) -> Forward: ...
+    def forward(self, params: Any, inputs: Any, *, norm: Norm, tap: Tap | None = None) -> Forward: ...
 
 
 class Keyed(NamedTuple):

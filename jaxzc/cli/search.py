@@ -270,6 +270,6 @@ def _summary(arguments: argparse.Namespace, search: Search, state: State, winner
             f"  space = {made}",
             f"  arch = space.parse({string!r})",
             f"  network, params = space.network(arch), space.init({drawn})",
-            '  logits = network.forward(params, images, norm="batch").logits',
+            '  logits = network.forward(params, images, norm="batch").outputs',
         ]
     )

@@ -28,7 +28,7 @@ ROOTS = {
     "network": "",
     "params": "",
     "batches": "",
-    "loss": "",
+    "task": "",
     "norm": "",
     "counts": "",
     "key": "",

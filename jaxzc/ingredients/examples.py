@@ -8,18 +8,19 @@ import jax.numpy as jnp
 
 from jaxzc.ingredients.gradients import flat, labels_of
 from jaxzc.resolver import makes
+from jaxzc.tasks import Task
 from jaxzc.types import Array, Network, Norm
 
 CHUNK = 8
 """Examples differentiated at once by vmap; bounds the memory at CHUNK gradients and changes no result."""
 
 
-def _single(network: Network, params: Any, loss: Any, norm: Norm) -> Any:
+def _single(network: Network, params: Any, task: Task, norm: Norm) -> Any:
     def gradient(example: tuple[Array, Array]) -> list[Array]:
         image, label = example
 
         def value(weights: Any) -> Array:
-            return loss(network.forward(network.with_weights(params, weights), image[None], norm=norm).logits, label[None])
+            return task.loss(network.forward(network.with_weights(params, weights), image[None], norm=norm).outputs, label[None])
 
         return flat(jax.grad(value)(network.weights(params)))
 
@@ -27,21 +28,21 @@ def _single(network: Network, params: Any, loss: Any, norm: Norm) -> Any:
 
 
 @makes(example_grads="B examples x (F + B of one)")
-def example_grads(network: Network, params: Any, batches: Any, loss: Any, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
+def example_grads(network: Network, params: Any, batches: Any, task: Task, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Loss gradient of each example of the first batch, `[B, layers, n]` per group. Memory: B times the weights."""
     images, labels = jnp.asarray(batches[0].inputs), jnp.asarray(labels_of(batches[0]))
-    return {"example_grads": jax.lax.map(_single(network, params, loss, norm), (images, labels), batch_size=CHUNK)}
+    return {"example_grads": jax.lax.map(_single(network, params, task, norm), (images, labels), batch_size=CHUNK)}
 
 
 EACH = "B examples x (F + B of one)"
 
 
 @makes(sign_sums=EACH, unit_mean=EACH)
-def example_sums(network: Network, params: Any, batches: Any, loss: Any, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
+def example_sums(network: Network, params: Any, batches: Any, task: Task, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Over the examples of the first batch, `[layers, n]` per group, in memory of CHUNK gradients: sign_sums, the sum of the signs of each
     example's gradient; unit_mean, the mean of the gradients divided by their norms (NaN where a gradient is zero)."""
     images, labels = jnp.asarray(batches[0].inputs), jnp.asarray(labels_of(batches[0]))
-    gradient = jax.vmap(_single(network, params, loss, norm))
+    gradient = jax.vmap(_single(network, params, task, norm))
     names = [name for name in ("sign_sums", "unit_mean") if name in wanted]
 
     def sums(chunk: tuple[Array, Array]) -> dict[str, list[Array]]:

@@ -23,7 +23,7 @@ def layer_fisher(network: Network, vkdnw_params: Any, vkdnw_images: Array, *, wa
     def logits(shift: Array, image: Array) -> Array:
         flat = [w.reshape(len(w), -1) for w in kernels]
         moved = [f.at[:, 0].add(shift[end - n : end]).reshape(w.shape) for f, w, n, end in zip(flat, kernels, sizes, ends, strict=True)]
-        return network.forward(network.with_weights(vkdnw_params, moved), image[None], norm="init").logits[0]
+        return network.forward(network.with_weights(vkdnw_params, moved), image[None], norm="init").outputs[0]
 
     def one(image: Array) -> Array:
         out, pull = jax.vjp(lambda shift: logits(shift, image), jnp.zeros(ends[-1], kernels[0].dtype))

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from jaxzc.ingredients.patterns import pattern_kernel, relu_code
 from jaxzc.resolver import makes
+from jaxzc.tasks import Task
 from jaxzc.types import Array, Batch, JaxzcError, Network, Norm, Tap
 
 
@@ -44,7 +45,7 @@ def layer_shapes(network: Network, params: Any, images: Array, norm: Norm) -> li
     relu_kernels="F",
     relu_codes="F",
 )
-def first_batch(network: Network, params: Any, batches: Any, loss: Any, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
+def first_batch(network: Network, params: Any, batches: Any, task: Task, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Everything that one pass over the first batch gives, in norm mode `norm` (train mode: batch statistics):
 
     logits [B, classes]; loss_value []; loss_grads dL/dw and hvp H g, [layers, n] per group; input_grads, d(sum of logits)/dx [B, D];
@@ -58,20 +59,21 @@ def first_batch(network: Network, params: Any, batches: Any, loss: Any, norm: No
 
     def run(weights: Any, images: Array, perturb: Any) -> Any:
         out = network.forward(network.with_weights(params, weights), images, norm=norm, tap=tap._replace(perturb=perturb))
-        return out.logits, (out.layers, out.relus)
+        return out.outputs, (out.layers, out.relus)
 
     def first_order(weights: Any) -> Any:
-        logits, pull, (layers, relus) = jax.vjp(run, weights, images, perturb, has_aux=True)
-        made: dict[str, Any] = {"logits": logits}
+        outputs, pull, (layers, relus) = jax.vjp(run, weights, images, perturb, has_aux=True)
+        made: dict[str, Any] = {"logits": task.readout(outputs)}
         grads = None
         if wanted & {"loss_value", "loss_grads", "hvp", "channel_saliency", "activation_grads"}:
-            made["loss_value"], ct = jax.value_and_grad(loss)(logits, labels_of(batch))
+            made["loss_value"], ct = jax.value_and_grad(task.loss)(outputs, labels_of(batch))
             grads, _, saliency = pull(ct)
             if perturb is not None:
                 made["channel_saliency"] = [s["gate"] for s in saliency] if "channel_saliency" in wanted else None
                 made["activation_grads"] = [s["shift"] for s in saliency] if "activation_grads" in wanted else None
         if "input_grads" in wanted:
-            made["input_grads"] = pull(jnp.ones_like(logits))[1].reshape(len(images), -1)
+            (ones,) = jax.vjp(task.readout, outputs)[1](jnp.ones_like(made["logits"]))
+            made["input_grads"] = pull(ones)[1].reshape(len(images), -1)
         if layers is not None:
             made["train_activations"] = layers
         if relus is not None:
@@ -126,7 +128,7 @@ def _taps(network: Network, params: Any, images: Array, norm: Norm, wanted: froz
 
 @makes(batch_grads="F + B per further batch")
 def batch_grads(
-    network: Network, params: Any, batches: Any, loss: Any, norm: Norm, loss_grads: Any, *, wanted: frozenset[str]
+    network: Network, params: Any, batches: Any, task: Task, norm: Norm, loss_grads: Any, *, wanted: frozenset[str]
 ) -> dict[str, Any]:
     """Loss gradients of every batch given, `[batches, layers, n]` per group; needs two batches or more."""
     if len(batches) < 2:
@@ -134,7 +136,7 @@ def batch_grads(
 
     def gradient(batch: tuple[Array, Array]) -> list[Array]:
         def value(weights: Any) -> Array:
-            return loss(network.forward(network.with_weights(params, weights), batch[0], norm=norm).logits, batch[1])
+            return task.loss(network.forward(network.with_weights(params, weights), batch[0], norm=norm).outputs, batch[1])
 
         return flat(jax.grad(value)(network.weights(params)))
 

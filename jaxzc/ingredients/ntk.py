@@ -23,7 +23,7 @@ def ntk(network: Network, params: Any, ntk_images: Array, norm: Norm, *, wanted:
     """Theta `[n, n]` of `ntk_images [n, ...]`: inner products of d(sum of logits of image i) / d(every parameter but biases), the images
     passing as one batch (with batch normalisation each logit depends on every image). Memory: n times the parameters."""
     leaves, put = without_biases(params)
-    logits, pull = jax.vjp(lambda leaves: network.forward(put(leaves), ntk_images, norm=norm).logits, leaves)
+    logits, pull = jax.vjp(lambda leaves: network.forward(put(leaves), ntk_images, norm=norm).outputs, leaves)
     each = jnp.eye(len(logits), dtype=logits.dtype)[:, :, None] * jnp.ones_like(logits[0])
     return {"ntk": _gram(jax.lax.map(lambda ct: pull(ct)[0], each, batch_size=CHUNK))}
 
@@ -34,7 +34,7 @@ def ntk_init(network: Network, params: Any, ntk_images: Array, *, wanted: frozen
     leaves, put = without_biases(params)
 
     def gradient(image: Array) -> list[Array]:
-        return jax.grad(lambda leaves: network.forward(put(leaves), image[None], norm="init").logits.sum())(leaves)
+        return jax.grad(lambda leaves: network.forward(put(leaves), image[None], norm="init").outputs.sum())(leaves)
 
     return {"ntk_init": _gram(jax.lax.map(gradient, ntk_images, batch_size=CHUNK))}
 

@@ -9,11 +9,12 @@ from jaxzc.ingredients.gradients import labels_of
 from jaxzc.ingredients.maps import map_shapes
 from jaxzc.numerics.linalg import correlation
 from jaxzc.resolver import makes
+from jaxzc.tasks import Task
 from jaxzc.types import Array, Network, Norm, Tap
 
 
 @makes(response_correlations="F + B")
-def response_correlations(network: Network, params: Any, batches: Any, loss: Any, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
+def response_correlations(network: Network, params: Any, batches: Any, task: Task, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """|corr| of the images' feature maps plus |corr| of the loss gradients by these maps, `[maps, B, B]`, for the stem and every cell in
     depth order; NaN where an image's map or gradient is constant."""
     images, labels = jnp.asarray(batches[0].inputs), labels_of(batches[0])
@@ -22,7 +23,7 @@ def response_correlations(network: Network, params: Any, batches: Any, loss: Any
     def value(shifts: Any) -> tuple[Array, Any]:
         tap = Tap(cell=lambda y, shift: (y + shift, _likeness(y)), cell_perturb=shifts)
         out = network.forward(params, images, norm=norm, tap=tap)
-        return loss(out.logits, labels), out.cells
+        return task.loss(out.outputs, labels), out.cells
 
     pulled, answers = jax.grad(value, has_aux=True)(shifts)
     return {"response_correlations": jnp.concatenate([a + jax.vmap(_likeness)(g) for a, g in zip(answers, pulled, strict=True)])}

@@ -18,7 +18,7 @@ def _positive(network: Network, params: Any, images: Array, norm: Norm) -> dict[
 
         def total(weights: Any) -> tuple[Array, Array]:
             out = network.forward(network.with_weights(positive, weights), ones, norm=norm)
-            return out.logits.sum(), jnp.asarray(out.exponent, jnp.int32)
+            return out.outputs.sum(), jnp.asarray(out.exponent, jnp.int32)
 
         grads, exponent = jax.grad(total, has_aux=True)(network.weights(positive))
         # A power of two taken out of the gradients brings them into float32's range whatever the depth, and changes no digit.

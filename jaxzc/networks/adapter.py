@@ -81,21 +81,21 @@ class ProgramNetwork:
         size = sum(int(np.size(leaf)) for leaf in self._flat(params) if _is_float(leaf))
         return Counts(np.int64(size), np.int64(macs), np.int64(sum(len(group.cells) for group in self.groups)))
 
-    def forward(self, params: Any, images: Array, *, norm: Norm, tap: Tap | None = None) -> Forward:
-        """Logits `[B, classes]` of images `[B, ...]`, and what the tap kept: per group and per ReLU, each with a leading axis of 1.
+    def forward(self, params: Any, inputs: Array, *, norm: Norm, tap: Tap | None = None) -> Forward:
+        """Logits `[B, classes]` of inputs `[B, ...]`, and what the tap kept: per group and per ReLU, each with a leading axis of 1.
 
         Raises `JaxzcError` where a tap asks for a layer or ReLU that cannot be read (loops, tied weights), naming it.
         """
         flat = self._flat(params)
         if norm not in ("batch", "init", "none"):
             raise JaxzcError(f"norm={norm!r} is not one of 'batch', 'init', 'none'")
-        traced = self._trace(flat, images, norm)
+        traced = self._trace(flat, inputs, norm)
         tap = tap or Tap()
-        layers, after = self._tap_layers(traced.found, tap, images.shape[0])
-        relus, before = tap_relus(traced.found, tap, images.shape[0])
-        (logits,) = run(traced.program, [*flat, images], before, after)
+        layers, after = self._tap_layers(traced.found, tap, inputs.shape[0])
+        relus, before = tap_relus(traced.found, tap, inputs.shape[0])
+        (outputs,) = run(traced.program, [*flat, inputs], before, after)
         kept = None if layers is None else [layers[group] for group in range(len(self.groups))]
-        return Forward(logits, kept, relus, jnp.zeros((), jnp.int32))
+        return Forward(outputs, kept, relus, jnp.zeros((), jnp.int32))
 
     def _tap_layers(self, found: Found, tap: Tap, batch: int) -> tuple[dict[int, Any] | None, dict[int, Callable[[Any], Any]]]:
         """Where layer taps keep things (by group), and what to do after which operation."""

@@ -1,6 +1,6 @@
 """Scoring: the proxies of one network, and what a score needs whoever asks for it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 import jax
@@ -12,17 +12,11 @@ from jaxzc.catalogue.selection import ProxySpec, select, unknown
 from jaxzc.ingredients import RESOLVER
 from jaxzc.networks import as_network
 from jaxzc.resolver import Proxy, needs
+from jaxzc.tasks import Task, classification, cross_entropy
+from jaxzc.tasks.task import Loss
 from jaxzc.types import Array, Batch, Counts, JaxzcError, Network, Norm, Scaled
 
-Loss = Callable[[Array, Array], Array]
 Batches = Batch | tuple[Any, Any] | Sequence[Batch | tuple[Any, Any]]
-
-
-def cross_entropy(logits: Array, labels: Array) -> Array:
-    """Mean cross-entropy of integer labels."""
-    import optax  # half a second of import, which a program read back from disk does without
-
-    return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 
 
 def as_batches(batch: Batches) -> tuple[Batch, ...]:
@@ -64,7 +58,7 @@ def evaluate_proxies(
     network: Network,
     params: Any,
     batches: Any,
-    loss: Loss = cross_entropy,
+    task: Task = classification,
     norm: Norm = "batch",
     key: Array | None = None,
     given: Mapping[str, Any] | None = None,
@@ -79,7 +73,7 @@ def evaluate_proxies(
         if name not in RESOLVER.known:
             raise unknown("ingredient", name, RESOLVER.known)
     key = jax.random.key(0) if key is None else key
-    roots = {"network": network, "params": params, "batches": batches, "loss": loss, "norm": norm, "key": key, **(given or {})}
+    roots = {"network": network, "params": params, "batches": batches, "task": task, "norm": norm, "key": key, **(given or {})}
     return RESOLVER.run({k: f for k, f in proxies.items() if not only_counts(f)}, roots)
 
 
@@ -142,9 +136,9 @@ def score(
     RESOLVER.wanted(chosen)
     batches = checked_batches(batch)
     network, params = as_network(model, params, batches[0].inputs, **options)
-    check_loss(loss, jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").logits, params, batches[0].inputs), batches)
+    check_loss(loss, jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").outputs, params, batches[0].inputs), batches)
     counts = network.counts(params) if {"counts", "param_count"} & RESOLVER.wanted(chosen).keys() else None
     size = {} if counts is None else {"param_count": np.float32(counts.params)}
-    program = jax.jit(rewritten(lambda p, b, k, given: evaluate_proxies(chosen, network, p, b, loss, norm, k, given)))
+    program = jax.jit(rewritten(lambda p, b, k, given: evaluate_proxies(chosen, network, p, b, Task(loss), norm, k, given)))
     made = program(params, batches, jax.random.key(seed), size)
     return to_floats({**made, **counted_scores(chosen, counts)}, chosen)

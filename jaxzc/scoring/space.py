@@ -15,7 +15,8 @@ from jaxzc._compile.depthwise import rewritten
 from jaxzc._compile.devices import CHUNK, mesh, spread
 from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.ingredients import RESOLVER
-from jaxzc.scoring.network import Batches, Loss, checked_batches, counted_scores, cross_entropy, evaluate_proxies, only_counts, to_floats
+from jaxzc.scoring.network import Batches, checked_batches, counted_scores, evaluate_proxies, only_counts, to_floats
+from jaxzc.tasks import Task, classification
 from jaxzc.types import Array, Counts, JaxzcError, Keyed, Norm, Space
 
 KEPT_PROGRAMS = 32
@@ -100,7 +101,7 @@ class SpaceScorer:
         *,
         weights: str = "redrawn",
         init: str = "torch",
-        loss: Loss = cross_entropy,
+        task: Task = classification,
         norm: Norm = "batch",
         devices: int = 1,
         chunk: int | None = None,
@@ -112,7 +113,7 @@ class SpaceScorer:
         RESOLVER.wanted(self.proxies)
         self.batches = checked_batches(batches, space.classes, space.image_shape)
         self.traced = {k: f for k, f in self.proxies.items() if not only_counts(f)}
-        self.weights, self.init, self.loss = weights, init, loss
+        self.weights, self.init, self.task = weights, init, task
         self.norm: Norm = norm
         self.mesh = mesh(devices)
         on_cpu = self.mesh.devices.flat[0].platform == "cpu"
@@ -167,7 +168,7 @@ class SpaceScorer:
         def program(params: Any, arch: Array, batches: Any, key: Array, param_count: Any) -> Any:
             key = jax.random.fold_in(fold_in(key, arch) if self.weights == "redrawn" else key, NOISE)
             network = space.network(with_key(space, arch, shared))
-            return evaluate_proxies(self.traced, network, params, batches, self.loss, self.norm, key, {"param_count": param_count})
+            return evaluate_proxies(self.traced, network, params, batches, self.task, self.norm, key, {"param_count": param_count})
 
         return Programs(draw, program)
 
@@ -175,7 +176,7 @@ class SpaceScorer:
         draw, program = self._functions(shared)
         if self.pieces:  # drawing the weights would be one piece as long as the network; with a key at hand it is numpy's
             return Programs(draw, pieces.Pieced(program))
-        made_of = (self.space, shared, self.weights, self.init, self.norm, self.loss, self.traced)
+        made_of = (self.space, shared, self.weights, self.init, self.norm, self.task, self.traced)
         return Programs(Program(draw, "draw", *made_of[:4]), Program(rewritten(program), "score", *made_of))
 
     def _compile_wide(self, shared: tuple[int, ...]) -> Programs:

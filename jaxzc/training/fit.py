@@ -14,8 +14,8 @@ import numpy as np
 import optax
 
 from jaxzc._compile.depthwise import rewritten
-from jaxzc.scoring.network import cross_entropy
 from jaxzc.scoring.space import has_programs
+from jaxzc.tasks import cross_entropy
 from jaxzc.training import augment, norms
 from jaxzc.training.images import Images
 from jaxzc.types import Array, Batch, JaxzcError, Space
@@ -133,7 +133,7 @@ class Trainer:
 
     def _forward(self, params: Any, images: Array) -> tuple[Array, norms.Statistics]:
         norm = norms.ByBatch()
-        return self.network.forward(params, images, norm=norm).logits, norm.seen  # type: ignore[arg-type]
+        return self.network.forward(params, images, norm=norm).outputs, norm.seen  # type: ignore[arg-type]
 
     def _one_step(self, state: TrainState, train: Batch, chosen: Array, key: Array) -> tuple[TrainState, Array, Array]:
         crop_key, flip_key = jax.random.split(key)
@@ -153,4 +153,4 @@ class Trainer:
         return TrainState(state.epoch, optax.apply_updates(state.params, updates), memory, statistics), value, correct
 
     def _logits(self, params: Any, statistics: norms.Statistics, images: Array) -> Array:
-        return self.network.forward(params, images, norm=norms.ByRunning(statistics)).logits  # type: ignore[arg-type]
+        return self.network.forward(params, images, norm=norms.ByRunning(statistics)).outputs  # type: ignore[arg-type]

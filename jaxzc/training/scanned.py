@@ -16,7 +16,7 @@ import numpy as np
 import optax
 
 from jaxzc.data import check_batch
-from jaxzc.scoring.network import cross_entropy
+from jaxzc.tasks import cross_entropy
 from jaxzc.types import Array, Batch, JaxzcError, Network, Space
 
 Accuracies = dict[str, float]
@@ -84,7 +84,7 @@ def _train(
     optimiser = _optimiser(settings)
 
     def loss(params: Any, batch: Batch) -> Array:
-        return cross_entropy(network.forward(params, batch.inputs, norm="batch").logits, batch.targets)
+        return cross_entropy(network.forward(params, batch.inputs, norm="batch").outputs, batch.targets)
 
     def step(carry: Any, inputs: Any) -> Any:
         params, state = carry
@@ -115,7 +115,7 @@ def _order(key: Array, images: int, settings: Settings) -> Array:
 def _correct(network: Network, params: Any, batch: Batch) -> Array:
     """Images classified correctly. Normalisation uses the statistics of the whole split (transductive), because a network of the engine
     keeps no running averages."""
-    predicted = network.forward(params, batch.inputs, norm="batch").logits.argmax(1)
+    predicted = network.forward(params, batch.inputs, norm="batch").outputs.argmax(1)
     return (predicted == batch.targets).sum()
 
 

@@ -178,7 +178,7 @@ def _score(dtype: Any) -> Scores:
 
             def program(p: Any, arch: Any, b: tuple[Batch, ...], space: Any = space) -> Any:
                 network = space.network(arch)
-                eval_mode = network.forward(p, b[0].inputs, norm="init").logits
+                eval_mode = network.forward(p, b[0].inputs, norm="init").outputs
                 return evaluate_proxies(chosen, network, p, b), eval_mode
 
             programs[space] = jax.jit(program)

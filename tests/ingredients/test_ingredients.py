@@ -12,7 +12,8 @@ import pytest
 from jax import lax
 
 from jaxzc.networks import as_network
-from jaxzc.scoring.network import cross_entropy, evaluate_proxies
+from jaxzc.scoring.network import evaluate_proxies
+from jaxzc.tasks import Task, cross_entropy
 from jaxzc.types import Batch, JaxzcError
 
 RNG = np.random.default_rng(0)
@@ -40,7 +41,7 @@ def make(names: str, model: Any, params: Any, batches: Any, loss: Any = cross_en
 
     parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in wanted]
     everything.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return jax.jit(lambda p, b: evaluate_proxies({"all": everything}, network, p, b, loss, norm)["all"])(*arrays)
+    return jax.jit(lambda p, b: evaluate_proxies({"all": everything}, network, p, b, Task(loss), norm)["all"])(*arrays)
 
 
 def batch(size: int = 4, shape: tuple[int, ...] = (5,)) -> Batch:

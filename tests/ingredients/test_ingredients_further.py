@@ -12,7 +12,8 @@ from jaxzc_spaces.nasbench201.space import NasBench201
 import jaxzc
 from jaxzc.ingredients.distinct import distinct, hashed
 from jaxzc.networks import as_network
-from jaxzc.scoring.network import cross_entropy, evaluate_proxies
+from jaxzc.scoring.network import evaluate_proxies
+from jaxzc.tasks import cross_entropy
 from jaxzc.types import Batch, JaxzcError, Tap
 
 RNG = np.random.default_rng(0)

@@ -111,15 +111,15 @@ def test_jit_vmap_other_batch_sizes_and_x64() -> None:
     def taps(images: Any) -> Any:
         out = groups.forward(weights, images, norm="batch", tap=READ)
         assert out.layers is not None
-        return out.logits, out.layers[1][0]
+        return out.outputs, out.layers[1][0]
 
     full = jax.jit(taps)(IMAGES)
     close(jax.jit(taps)(IMAGES[:1]), jax.tree.map(lambda leaf: leaf[:1], full))
     close(jax.jit(jax.vmap(lambda image: jax.tree.map(lambda leaf: leaf[0], taps(image[None]))))(IMAGES), full)
-    close(forward(network)(params, norm="batch"), network.forward(params, IMAGES, norm="batch").logits)
+    close(forward(network)(params, norm="batch"), network.forward(params, IMAGES, norm="batch").outputs)
     with jax.enable_x64(True):
         double = jax.tree.map(lambda leaf: leaf.astype(np.float64), params)
-        assert network.forward(double, IMAGES.astype(np.float64), norm="batch").logits.dtype == np.float64
+        assert network.forward(double, IMAGES.astype(np.float64), norm="batch").outputs.dtype == np.float64
 
 
 def test_hessian_vector_product_reverse_over_reverse() -> None:
@@ -127,7 +127,7 @@ def test_hessian_vector_product_reverse_over_reverse() -> None:
     weights = network.weights(params)
 
     def loss(weights: Any) -> Any:
-        return jnp.sum(network.forward(network.with_weights(params, weights), IMAGES, norm="batch").logits ** 2)
+        return jnp.sum(network.forward(network.with_weights(params, weights), IMAGES, norm="batch").outputs ** 2)
 
     vector = [jnp.cos(jnp.arange(w.size).reshape(w.shape)) for w in weights]
 

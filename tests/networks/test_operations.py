@@ -80,7 +80,7 @@ def test_scanned_layers_are_one_stacked_group() -> None:
     assert network.counts(params)[1:] == (108 * 4 + 3 * 16 + 20, 5)
 
     def total(weights: Any) -> Any:
-        return network.forward(network.with_weights(params, weights), IMAGES, norm="batch").logits.sum()
+        return network.forward(network.with_weights(params, weights), IMAGES, norm="batch").outputs.sum()
 
     gradients = jax.jit(jax.grad(total))(network.weights(params))
     own = jax.jit(jax.grad(lambda p: Scanned().apply({"params": p}, IMAGES).sum()))(params)  # type: ignore[union-attr]
@@ -96,7 +96,7 @@ def test_tied_weights_train_but_cannot_be_tapped() -> None:
     network, _ = as_network(lambda p, x: jax.nn.relu(x @ p["w"]) @ p["w"] @ p["h"], params, jnp.ones((2, 3)))
     assert [group.name for group in network.groups] == ["w", "h"]
     assert network.counts(params) == (15, 9 + 9 + 6, 2)
-    gradient = jax.grad(lambda w: network.forward(network.with_weights(params, w), jnp.ones((2, 3)), norm="init").logits.sum())
+    gradient = jax.grad(lambda w: network.forward(network.with_weights(params, w), jnp.ones((2, 3)), norm="init").outputs.sum())
     close(gradient(network.weights(params))[0], jnp.full((1, 3, 3), 8.0))
     with pytest.raises(JaxzcError, match="layer w is used 2 times"):
         network.forward(params, jnp.ones((2, 3)), norm="batch", tap=Tap(layer=lambda y, p: (y, None)))
@@ -141,7 +141,7 @@ def test_what_is_a_relu(act: Any, expected: int) -> None:
 def test_relu_keeps_its_derivative_at_zero() -> None:
     params = jnp.zeros((3, 2))
     network, _ = as_network(lambda p, x: jax.nn.relu(x @ p), params, jnp.ones((2, 3)))
-    gradient = jax.grad(lambda p: network.forward(p, jnp.ones((2, 3)), norm="batch").logits.sum())(params)
+    gradient = jax.grad(lambda p: network.forward(p, jnp.ones((2, 3)), norm="batch").outputs.sum())(params)
     assert float(jnp.abs(gradient).max()) == 0.0
 
 
@@ -168,7 +168,7 @@ def test_layouts_batch_first_channels_last() -> None:
     assert [y.shape for y in out.layers] == [(1, 2, 4, 4, 4), (1, 2, 4, 7), (1, 2, 7, 6), (1, 2, 7, 10)]
     assert [(group.name, group.fan_in) for group in network.groups] == [("conv", 27), ("mix", 16), ("left", 4), ("heads", 6)]
     plain = jax.jit(model)({**params, "b": jnp.zeros(10)}, x)
-    close(out.logits, 16 * plain + 1, 1e-4)
+    close(out.outputs, 16 * plain + 1, 1e-4)
 
 
 def test_mistakes_are_explained() -> None:
@@ -193,7 +193,7 @@ def test_mistakes_are_explained() -> None:
     with pytest.raises(JaxzcError, match=r"tap\.layer returned \(2,\)"):
         network.forward(w, x, norm="batch", tap=Tap(layer=lambda y, p: (y[0], None)))
     normalising, _ = as_network(lambda p, x: jax.nn.standardize(x @ p), w, x)
-    assert normalising.forward(w, x, norm="batch").logits.shape == (2, 2)
+    assert normalising.forward(w, x, norm="batch").outputs.shape == (2, 2)
     with pytest.raises(JaxzcError, match=r"apply_fn normalises \(rsqrt in its program\).*norm='init'"):
         normalising.forward(w, x, norm="init")
 
@@ -239,7 +239,7 @@ def test_layers_that_cannot_be_read_still_train(model: Any, message: str, macs: 
     network, _ = as_network(model, params, x)
     assert network.counts(params).flops == macs
     own = jax.grad(lambda p: (model(p, x) ** 2).sum())(params)
-    gradients = jax.grad(lambda w: (network.forward(network.with_weights(params, w), x, norm="batch").logits ** 2).sum())
+    gradients = jax.grad(lambda w: (network.forward(network.with_weights(params, w), x, norm="batch").outputs ** 2).sum())
     close(gradients(network.weights(params))[0][0], own["a"])
     with pytest.raises(JaxzcError, match=message):
         network.forward(params, x, norm="batch", tap=Tap(layer=lambda y, p: (y, None)))
@@ -261,9 +261,9 @@ def test_lifted_linen_modules_know_the_norm_mode(lift: Any) -> None:
     network, params = as_network(Model(), Model().init(KEY, x), x)
     inside = jax.jit(lambda: network.forward(params, x, norm="none", tap=READ))()  # first traced inside another trace
     y = x @ params["block"]["dense"]["kernel"]
-    close(inside.logits, y)
-    close(network.forward(params, x, norm="none").logits, y)
-    close(network.forward(params, x, norm="init").logits, y / np.sqrt(1 + 1e-5))
-    close(network.forward(params, x, norm="batch").logits, (y - y.mean(0)) / jnp.sqrt(y.var(0) + 1e-5), 1e-4)
+    close(inside.outputs, y)
+    close(network.forward(params, x, norm="none").outputs, y)
+    close(network.forward(params, x, norm="init").outputs, y / np.sqrt(1 + 1e-5))
+    close(network.forward(params, x, norm="batch").outputs, (y - y.mean(0)) / jnp.sqrt(y.var(0) + 1e-5), 1e-4)
     assert inside.layers is not None
     close(inside.layers[0][0], y)

@@ -14,7 +14,8 @@ from jaxzc_spaces.nasbench201.space import NasBench201
 from jaxzc_spaces.transnas101.micro import TransNasMicro
 
 from jaxzc.proxies import PROXIES
-from jaxzc.scoring.network import cross_entropy, evaluate_proxies, to_floats
+from jaxzc.scoring.network import evaluate_proxies, to_floats
+from jaxzc.tasks import classification
 from jaxzc.types import Batch
 
 SPACE = NasBench201(channels=4, cells=1, image_shape=(8, 8, 3))
@@ -116,7 +117,7 @@ def _evaluate(params: Any, arch: Any) -> Any:
         for _ in range(2)
     ]
     chosen = {proxy: PROXIES[proxy] for proxy in COMPARED}
-    return evaluate_proxies(chosen, SPACE.network(arch), params, batches, cross_entropy, "batch", jax.random.key(2), {})
+    return evaluate_proxies(chosen, SPACE.network(arch), params, batches, classification, "batch", jax.random.key(2), {})
 
 
 def test_classes_of_transnas101_micro() -> None:

@@ -16,8 +16,9 @@ from jaxzc.ingredients import drawn
 from jaxzc.ingredients.examples import example_grads
 from jaxzc.ingredients.maps import map_shapes
 from jaxzc.proxies import PROXIES
-from jaxzc.scoring.network import cross_entropy, evaluate_proxies, to_float
+from jaxzc.scoring.network import evaluate_proxies, to_float
 from jaxzc.scoring.space import SpaceScorer
+from jaxzc.tasks import cross_entropy
 from jaxzc.types import Batch, JaxzcError, Tap
 from tests.support.by_hand import slopes
 
@@ -57,7 +58,7 @@ def quantities(network: Any, params: Any, batch: Batch, second: bool) -> dict[st
     """Logits and gradients of all parameters and images in train mode; with `second`, a Hessian-vector product."""
 
     def loss(params: Any, images: Any) -> Any:
-        logits = network.forward(params, images, norm="batch").logits
+        logits = network.forward(params, images, norm="batch").outputs
         return cross_entropy(logits, batch.targets), logits
 
     def gradient(params: Any) -> Any:
@@ -137,7 +138,7 @@ def test_norm_modes_and_taps_equal_those_of_the_discrete_network(size: str) -> N
             cells = np.concatenate([group.cells for group in space.network(jnp.asarray(genes)).groups])
             assert on.sum() == space.counts(np.array(genes)).layers[0]
             assert sorted(cells[on]) == sorted(c for group in network.groups for c in group.cells)
-            np.testing.assert_allclose(ours.logits, theirs.logits, rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(ours.outputs, theirs.outputs, rtol=1e-9, atol=1e-12)
             np.testing.assert_allclose(modes["init"][0], their_modes["init"][0], rtol=1e-9, atol=1e-12)
             np.testing.assert_allclose(*(np.ldexp(m["none"][0], m["none"][1]) for m in (modes, their_modes)), rtol=1e-9)
             for mine, other in ((ours.relus[:-1], theirs.relus), (ours.norms, theirs.norms)):
@@ -266,7 +267,7 @@ def test_the_memory_of_a_pass_does_not_grow_with_the_cells_of_a_run() -> None:
         space = Darts(cells=cells, **SIZE)
         genes = jax.ShapeDtypeStruct((32,), jnp.int32)
         params = jax.eval_shape(space.program.init, jax.random.key(0))
-        run = jax.jit(lambda g, p, x: space.network(g).forward(p, x, norm="batch").logits)
+        run = jax.jit(lambda g, p, x: space.network(g).forward(p, x, norm="batch").outputs)
         images = jax.ShapeDtypeStruct((64, 8, 8, 3), jnp.float32)
         plan: Any = run.lower(genes, params, images).compile().memory_analysis()
         return plan.temp_size_in_bytes

@@ -78,7 +78,7 @@ def test_taps_reach_every_layer_at_its_place(toy: Any) -> None:
     shifts = [jnp.zeros((2, 2, 4, 4, 2)), jnp.zeros((1, 2, 4, 4, 2)), jnp.zeros((1, 2, 3))]
     tap = Tap(layer=lambda y, p: (y + p, y), relu=lambda x: x.min(), perturb=shifts)
     read = network.forward(params, IMAGES, norm="batch", tap=tap)
-    np.testing.assert_array_equal(read.logits, plain.logits)
+    np.testing.assert_array_equal(read.outputs, plain.outputs)
     assert read.layers is not None
     assert [a.shape for a in read.layers] == [s.shape for s in shifts]
     np.testing.assert_allclose(read.layers[0][0], IMAGES @ params["first"][0, 0], rtol=1e-6)
@@ -86,9 +86,9 @@ def test_taps_reach_every_layer_at_its_place(toy: Any) -> None:
     assert [a.shape for a in read.relus] == [(2,)]
     # A shift of the last convolution's output moves the logits by the shift times the head; of the first, normalisation removes it.
     moved = network.forward(params, IMAGES, norm="batch", tap=tap._replace(perturb=[shifts[0].at[1].set(1), *shifts[1:]]))
-    np.testing.assert_allclose(moved.logits - plain.logits, jnp.broadcast_to(params["head"].sum(0), (2, 3)), atol=1e-5)
+    np.testing.assert_allclose(moved.outputs - plain.outputs, jnp.broadcast_to(params["head"].sum(0), (2, 3)), atol=1e-5)
     still = network.forward(params, IMAGES, norm="batch", tap=tap._replace(perturb=[shifts[0].at[0].set(1), *shifts[1:]]))
-    np.testing.assert_allclose(still.logits, plain.logits, atol=1e-5)
+    np.testing.assert_allclose(still.outputs, plain.outputs, atol=1e-5)
 
 
 def test_norm_modes(toy: Any) -> None:
@@ -99,20 +99,20 @@ def test_norm_modes(toy: Any) -> None:
         y = edge_ops.conv3x3(jax.nn.relu(y), params["wide"]) * second
         return (jax.nn.relu(y) @ params["last"][0, 0]).mean((1, 2)) @ params["head"] + params["head_bias"]
 
-    init = network.forward(params, IMAGES, norm="init").logits
+    init = network.forward(params, IMAGES, norm="init").outputs
     np.testing.assert_allclose(init, expected(params, (1 + 1e-5) ** -0.5, 2**-0.5), rtol=1e-5)  # the second eps is 1
     free = network.forward(params, IMAGES, norm="none")
-    np.testing.assert_allclose(np.ldexp(free.logits, int(free.exponent)), expected(params, 1, 1), rtol=1e-5)
+    np.testing.assert_allclose(np.ldexp(free.outputs, int(free.exponent)), expected(params, 1, 1), rtol=1e-5)
     big = network.forward(jax.tree.map(lambda a: a * 1e12, params), IMAGES, norm="none")
-    assert np.isfinite(big.logits).all()
+    assert np.isfinite(big.outputs).all()
     assert int(big.exponent) > int(free.exponent) + 100
 
 
 def test_the_adapter_for_anybodys_function_sees_the_same_layers(toy: Any) -> None:
     network, params = toy
-    other, flat = as_network(lambda p, x: network.forward(p, x, norm="batch").logits, params, IMAGES)
+    other, flat = as_network(lambda p, x: network.forward(p, x, norm="batch").outputs, params, IMAGES)
     assert sorted(g.kernel for g in other.groups) == sorted(g.kernel for g in network.groups for _ in g.cells)
-    np.testing.assert_allclose(other.forward(flat, IMAGES, norm="batch").logits, network.forward(params, IMAGES, norm="batch").logits)
+    np.testing.assert_allclose(other.forward(flat, IMAGES, norm="batch").outputs, network.forward(params, IMAGES, norm="batch").outputs)
 
 
 def test_a_shortcut_exists_where_width_or_size_changes() -> None:

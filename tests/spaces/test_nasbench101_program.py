@@ -14,8 +14,9 @@ from jaxzc_spaces.nasbench101.space import NasBench101
 
 from jaxzc.ingredients import RESOLVER, drawn
 from jaxzc.proxies import PROXIES
-from jaxzc.scoring.network import cross_entropy, evaluate_proxies, to_float
+from jaxzc.scoring.network import evaluate_proxies, to_float
 from jaxzc.scoring.space import SpaceScorer
+from jaxzc.tasks import cross_entropy
 from jaxzc.types import Batch, JaxzcError, Keyed, Tap
 from tests.support.by_hand import slopes
 
@@ -87,14 +88,14 @@ def quantities(network: Any, params: Any, batch: Batch, everything: bool) -> dic
     product."""
 
     def loss(params: Any, images: Any) -> Any:
-        return cross_entropy(network.forward(params, images, norm="batch").logits, batch.targets)
+        return cross_entropy(network.forward(params, images, norm="batch").outputs, batch.targets)
 
     def gradient(params: Any) -> Any:
         return jax.grad(loss, (0, 1))(params, batch.inputs)
 
     if not everything:
         grads, input_grads = gradient(params)
-        return {"logits": network.forward(params, batch.inputs, norm="batch").logits, "input gradients": input_grads, "gradients": grads}
+        return {"logits": network.forward(params, batch.inputs, norm="batch").outputs, "input gradients": input_grads, "gradients": grads}
     (grads, input_grads), pull = jax.vjp(gradient, params)
     (curvature,) = pull((grads, jnp.zeros_like(input_grads)))
     modes = {norm: network.forward(params, batch.inputs, norm=norm)[::3] for norm in ("batch", "init", "none")}

@@ -10,7 +10,7 @@ from jaxzc_spaces.nasbench201.encoding import CONV1, CONV3, NONE, OPS, POOL, SKI
 from jaxzc_spaces.nasbench201.space import NasBench201
 
 from jaxzc.networks import as_network
-from jaxzc.scoring.network import cross_entropy
+from jaxzc.tasks import cross_entropy
 from jaxzc.types import JaxzcError, Tap
 
 SPACE = NasBench201(channels=2, cells=2, classes=3, image_shape=(8, 8, 3))
@@ -30,7 +30,7 @@ def _quantities(space: NasBench201, arch: Any, params: Any, images: jax.Array, l
     network = space.network(arch)
 
     def loss(weights: Any, images: jax.Array) -> tuple[jax.Array, jax.Array]:
-        logits = network.forward(network.with_weights(params, weights), images, norm="batch").logits
+        logits = network.forward(network.with_weights(params, weights), images, norm="batch").outputs
         return cross_entropy(logits, labels), logits
 
     def gradient(weights: Any) -> tuple[Any, Any]:
@@ -78,9 +78,9 @@ def test_the_discrete_network_read_as_a_users_module_agrees() -> None:
     params = SPACE.init(jax.random.key(1))
     network = SPACE.network(arch)
     images = jax.random.normal(jax.random.key(2), (2, 8, 8, 3))
-    other, flat = as_network(lambda p, x: network.forward(p, x, norm="batch").logits, params, images)
+    other, flat = as_network(lambda p, x: network.forward(p, x, norm="batch").outputs, params, images)
     np.testing.assert_allclose(
-        other.forward(flat, images, norm="batch").logits, network.forward(params, images, norm="batch").logits, rtol=1e-5
+        other.forward(flat, images, norm="batch").outputs, network.forward(params, images, norm="batch").outputs, rtol=1e-5
     )
 
 
@@ -89,16 +89,16 @@ def test_norm_modes_and_rescaling() -> None:
     images = jax.random.normal(jax.random.key(4), (2, 8, 8, 3))
     big = jax.tree.map(lambda a: a * 1e6, params)
     out = SPACE.network([CONV3] * 6).forward(big, images, norm="none")
-    assert np.isfinite(out.logits).all()
+    assert np.isfinite(out.outputs).all()
     assert int(out.exponent) > 127, "the true logits are beyond float32"
     with jax.enable_x64(True):
         wide = jax.tree.map(lambda a: a.astype(jnp.float64), (big, images))
         exact = SPACE.network([CONV3] * 6).forward(*wide, norm="none")
-    ours = np.ldexp(np.asarray(out.logits, np.float64), int(out.exponent))
-    np.testing.assert_allclose(ours, np.ldexp(np.asarray(exact.logits), int(exact.exponent)), rtol=1e-4)
+    ours = np.ldexp(np.asarray(out.outputs, np.float64), int(out.exponent))
+    np.testing.assert_allclose(ours, np.ldexp(np.asarray(exact.outputs), int(exact.exponent)), rtol=1e-4)
     assert not np.allclose(
-        SPACE.network([CONV3] * 6).forward(params, images, norm="init").logits,
-        SPACE.network([CONV3] * 6).forward(params, images, norm="batch").logits,
+        SPACE.network([CONV3] * 6).forward(params, images, norm="init").outputs,
+        SPACE.network([CONV3] * 6).forward(params, images, norm="batch").outputs,
     )
 
 
@@ -109,14 +109,14 @@ def test_taps_read_and_change_layers() -> None:
     network = SPACE.network(arch)
     plain = network.forward(params, images, norm="batch")
     read = network.forward(params, images, norm="batch", tap=Tap(layer=lambda y, _: (y, y.mean()), relu=lambda x: x.mean()))
-    np.testing.assert_array_equal(plain.logits, read.logits)
+    np.testing.assert_array_equal(plain.outputs, read.outputs)
     assert read.layers is not None
     assert read.relus is not None
     for group, kept, on in zip(network.groups, read.layers, network.active(), strict=True):
         assert kept.shape == on.shape == (len(group.cells),)
-    np.testing.assert_allclose(read.layers[-1][0], plain.logits.mean(), rtol=1e-5)
+    np.testing.assert_allclose(read.layers[-1][0], plain.outputs.mean(), rtol=1e-5)
     silenced = network.forward(params, images, norm="batch", tap=Tap(layer=lambda y, _: (0 * y, None)))
-    np.testing.assert_array_equal(silenced.logits, np.zeros((2, 3)))
+    np.testing.assert_array_equal(silenced.outputs, np.zeros((2, 3)))
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,6 @@ def slopes(network: Any, params: Any, images: Any) -> list[Any]:
     tap = Tap(layer=lambda y, shift: (y if shift is None else y + shift * y, jnp.zeros(())))
 
     def total(shifts: Any) -> Any:
-        return jnp.square(network.forward(params, images, norm="init", tap=tap._replace(perturb=shifts)).logits).sum()
+        return jnp.square(network.forward(params, images, norm="init", tap=tap._replace(perturb=shifts)).outputs).sum()
 
     return jax.grad(total)([jnp.zeros(len(group.cells)) for group in network.groups])

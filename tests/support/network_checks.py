@@ -31,14 +31,14 @@ def everything(network: Any, params: Any, norms: tuple[Any, ...] = ("init", "non
     def loss(weights: Any, perturb: Any) -> Any:
         tap = Tap(layer=change, relu=lambda x: x, perturb=perturb)
         read = network.forward(network.with_weights(params, weights), IMAGES, norm="batch", tap=tap)
-        return -jnp.take_along_axis(jax.nn.log_softmax(read.logits), labels[:, None], 1).mean(), read
+        return -jnp.take_along_axis(jax.nn.log_softmax(read.outputs), labels[:, None], 1).mean(), read
 
     def run(params: Any) -> dict[str, Any]:
-        out = {f"logits {norm}": network.forward(params, IMAGES, norm=norm).logits for norm in norms}
+        out = {f"logits {norm}": network.forward(params, IMAGES, norm=norm).outputs for norm in norms}
         layers = jax.eval_shape(lambda: network.forward(params, IMAGES, norm="batch", tap=READ).layers)
         perturb = [(jnp.zeros((1, BATCH, y.shape[-1])), jnp.zeros(y.shape)) for y in layers]
         (gradients, slopes), read = jax.grad(loss, (0, 1), has_aux=True)(network.weights(params), perturb)
-        out |= {"logits batch": read.logits, "layers": read.layers, "relus": read.relus, "gradients": gradients}
+        out |= {"logits batch": read.outputs, "layers": read.layers, "relus": read.relus, "gradients": gradients}
         return out | {"scales": [scale for scale, _ in slopes], "shifts": [shift for _, shift in slopes]}
 
     return jax.jit(run)(params)
@@ -46,7 +46,7 @@ def everything(network: Any, params: Any, norms: tuple[Any, ...] = ("init", "non
 
 def forward(network: Any) -> Any:
     """Compiled logits of the test images."""
-    return jax.jit(lambda params, norm: network.forward(params, IMAGES, norm=norm).logits, static_argnames="norm")
+    return jax.jit(lambda params, norm: network.forward(params, IMAGES, norm=norm).outputs, static_argnames="norm")
 
 
 def close(a: Any, b: Any, tolerance: float = 2e-5) -> None:

@@ -92,7 +92,7 @@ def test_one_step_is_the_formula(images):
     network = SPACE.network(ARCH)
 
     def loss(params):
-        logits = network.forward(params, jnp.asarray(small.train.inputs), norm="batch").logits
+        logits = network.forward(params, jnp.asarray(small.train.inputs), norm="batch").outputs
         return optax.softmax_cross_entropy_with_integer_labels(logits, jnp.asarray(small.train.targets)).mean()
 
     value, slope = jax.jit(jax.value_and_grad(loss))(start.params)
@@ -122,10 +122,10 @@ def test_with_the_batchs_own_statistics_running_is_batch(images):
     network, params = SPACE.network(ARCH), SPACE.init(jax.random.key(0))
     x = jnp.asarray(images.train.inputs[:8])
     by_batch = norms.ByBatch()
-    logits = network.forward(params, x, norm=by_batch).logits  # type: ignore[arg-type]
-    np.testing.assert_allclose(logits, network.forward(params, x, norm="batch").logits, rtol=1e-4, atol=1e-5)
+    logits = network.forward(params, x, norm=by_batch).outputs  # type: ignore[arg-type]
+    np.testing.assert_allclose(logits, network.forward(params, x, norm="batch").outputs, rtol=1e-4, atol=1e-5)
     running = norms.ByRunning(by_batch.seen)
-    np.testing.assert_allclose(network.forward(params, x, norm=running).logits, logits, rtol=1e-5, atol=1e-6)  # type: ignore[arg-type]
+    np.testing.assert_allclose(network.forward(params, x, norm=running).outputs, logits, rtol=1e-5, atol=1e-6)  # type: ignore[arg-type]
     # Stem, two convolutions in each of three cells, two in each of two reductions, head.
     assert running.calls == len(by_batch.seen) == 1 + 3 * 2 + 2 * 2 + 1
 

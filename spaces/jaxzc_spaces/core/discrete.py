@@ -183,13 +183,13 @@ class DiscreteNetwork:
         """The NNX module with these parameters; call it with images and a `Pass`."""
         return with_parameters(self.blueprint.graph, self.blueprint.state, params)
 
-    def forward(self, params: Any, images: Array, *, norm: Norm | Normalise, tap: Tap | None = None) -> Forward:
+    def forward(self, params: Any, inputs: Array, *, norm: Norm | Normalise, tap: Tap | None = None) -> Forward:
         tap = tap or Tap()
         numbers = [[number for number, _ in members] for members in self.blueprint.members]
         maps = self.blueprint.maps
         perturb = _spread("perturb", "layer", tap.perturb, numbers)
         p = Pass(norm, tap, perturb, _spread("cell_perturb", "map", tap.cell_perturb, maps) if maps else None)
-        logits = self.module(params)(jnp.asarray(images), p)
+        logits = self.module(params)(jnp.asarray(inputs), p)
         return Forward(
             logits,
             _gathered(p.layers, numbers) if tap.layer else None,

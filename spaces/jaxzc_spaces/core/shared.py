@@ -39,8 +39,8 @@ class SharedNetwork:
     def map_params(self, fn: Callable[[Array], Array], params: Any) -> Any:
         return jax.tree.map(fn, params)
 
-    def forward(self, params: Any, images: Array, *, norm: Norm, tap: Tap | None = None) -> Forward:
-        return self.space.module(params)(images, self.arch, norm, tap or NO_TAP)
+    def forward(self, params: Any, inputs: Array, *, norm: Norm, tap: Tap | None = None) -> Forward:
+        return self.space.module(params)(inputs, self.arch, norm, tap or NO_TAP)
 
     def draw(self, structure: nnx.State, initialiser: str, key: Array) -> Any:
         """Parameters: kernels and the classifier's bias (`head_bias`) by the initialiser, normalisations with scale 1 and shift 0."""

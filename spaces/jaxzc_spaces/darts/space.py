@@ -3,7 +3,7 @@
 >>> space = Darts(channels=36, cells=20, image_shape=(32, 32, 3), classes=10)
 >>> arch = space.parse("Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=[2, 3, 4, 5], reduce=..., reduce_concat=...)")
 >>> params = space.init(jax.random.key(0), "torch")       # of the program: serve every genotype
->>> space.network(jnp.asarray(arch)).forward(params, images, norm="batch").logits
+>>> space.network(jnp.asarray(arch)).forward(params, images, norm="batch").outputs
 
 All genotypes of one size are one program, in which operations and inputs are data (`darts_program`). Genes that are Python ints give the
 discrete network, whose parameters have the authors' names: `space.init(key, "torch", arch)`.

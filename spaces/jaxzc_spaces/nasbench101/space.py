@@ -3,7 +3,7 @@
 >>> space = NasBench101()
 >>> arch = space.parse("0110001000010000:input,conv3x3-bn-relu,maxpool3x3,output")
 >>> params = space.init(jax.random.key(0), "torch", arch)           # of the discrete network
->>> space.network(arch).forward(params, images, norm="batch").logits
+>>> space.network(arch).forward(params, images, norm="batch").outputs
 
 The output's channels are divided among the vertices that lead to it, so edges change the shapes of kernels. But only through the widths of
 the vertices, and the 423,624 cells have nine patterns of these at the benchmark's 128 channels: each pattern is one program, in which

@@ -3,7 +3,7 @@
 >>> space = NasBench201()
 >>> arch = space.parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|")
 >>> params = space.init(jax.random.key(0))                     # serves every architecture
->>> space.network(arch).forward(params, images, norm="batch").logits
+>>> space.network(arch).forward(params, images, norm="batch").outputs
 """
 
 from collections.abc import Sequence

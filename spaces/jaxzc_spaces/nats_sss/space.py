@@ -3,7 +3,7 @@
 >>> space = NatsSizeSpace()
 >>> arch = space.parse("8:16:32:64:64")
 >>> params = space.init(jax.random.key(0), "torch", arch)
->>> space.network(arch).forward(params, images, norm="batch").logits
+>>> space.network(arch).forward(params, images, norm="batch").outputs
 
 All five genes are static: one program is compiled for each width vector. Widths as data, masks over the widest network, would be one
 program for all, but proxies that look at whole layers (the deviation of a layer's saliencies in T-CET, the number of equal signs in LNWOT

@@ -3,7 +3,7 @@
 >>> space = TransNasMacro(classes=75)
 >>> arch = space.parse("64-1234-basic")
 >>> params = space.init(jax.random.key(0), "torch", arch)
->>> space.network(arch).forward(params, images, norm="batch").logits
+>>> space.network(arch).forward(params, images, norm="batch").outputs
 
 All six genes are static: they decide the depth, the widths and the sizes, so one program is compiled for each macro string.
 """

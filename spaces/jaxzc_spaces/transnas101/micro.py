@@ -3,7 +3,7 @@
 >>> space = TransNasMicro(classes=75)
 >>> arch = space.parse("64-41414-3_10_012")
 >>> params = space.init(jax.random.key(0))                     # serves every architecture
->>> space.network(arch).forward(params, images, norm="batch").logits
+>>> space.network(arch).forward(params, images, norm="batch").outputs
 """
 
 from collections.abc import Sequence
