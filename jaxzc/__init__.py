@@ -7,6 +7,7 @@
 """
 
 from jaxzc.catalogue.spaces import space, spaces
+from jaxzc.facts import Passes, ingredient, proxy
 from jaxzc.proxies import PROXIES
 from jaxzc.scoring.network import evaluate_proxies, score
 from jaxzc.scoring.space import SpaceScorer, score_space
@@ -20,10 +21,13 @@ __all__ = [
     "Counts",
     "JaxzcError",
     "Network",
+    "Passes",
     "Space",
     "SpaceScorer",
     "cross_entropy",
     "evaluate_proxies",
+    "ingredient",
+    "proxy",
     "score",
     "score_space",
     "space",

@@ -3,12 +3,16 @@
 import ast
 import difflib
 import functools
+import importlib
 import numbers
+import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from jaxzc.facts import Proxy
+from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import FOUNDING, PROXIES
-from jaxzc.resolver import Proxy, settings
 from jaxzc.types import JaxzcError
 
 ProxySpec = str | Iterable[str | Callable] | Mapping[str, str | Callable]
@@ -45,31 +49,50 @@ def _alike(value: Any, default: Any) -> bool:
 
 
 def parse_proxy(text: str) -> Proxy:
-    """`zico` or `zico(std_of="abs")`: the proxy, with settings applied. Raises `JaxzcError`: unknown name or setting, a value of another
-    type than the setting's default, text of another form."""
+    """The proxy that is written as `zico`, `zico(std_of="abs")` or, in a module that can be imported, `my_module:mine`; settings of its
+    ingredients are settings of the proxy. Raises `JaxzcError`: unknown name or setting, a value of another type than the setting's default,
+    text of another form."""
     text = text.strip()
     name = text.partition("(")[0].strip()
-    if name not in PROXIES:
+    proxy = _imported(name) if ":" in name else PROXIES.get(name)
+    if proxy is None:
         raise unknown("proxy", name, PROXIES)
     if "(" not in text:
-        return PROXIES[name]
+        return proxy
+    known = RESOLVER.settings(proxy)
     try:
-        call = ast.parse(text, mode="eval").body
+        call = ast.parse(name.rpartition(":")[2] + text[text.index("(") :], mode="eval").body
         # A call of a call, or one followed by something else, would lose settings silently.
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args or any(k.arg is None for k in call.keywords):
             raise ValueError("settings are keywords")
         chosen = {str(k.arg): _literal(k.value) for k in call.keywords}
     except (SyntaxError, ValueError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else error
-        example = next((f"{key}={value!r}" for key, value in settings(PROXIES[name]).items()), None)
+        example = next((f"{key}={value!r}" for key, value in known.items()), None)
         hint = f"expected name(setting=value), for example {name}({example})" if example else f"{name} has no settings, so write {name}"
         raise JaxzcError(f"proxy {text!r} cannot be read ({reason}): {hint}") from error
-    known = settings(PROXIES[name])
     for setting, value in chosen.items():
         if setting not in known:
             raise unknown(f"setting of {name}", setting, known)
         check_setting(f"proxy {name}", setting, value, known[setting])
-    return functools.partial(PROXIES[name], **chosen)
+    return functools.partial(proxy, **chosen)
+
+
+def _imported(name: str) -> Proxy:
+    """The function `module:function`; the current directory is among those that are searched, as with `python -m`."""
+    module, _, function = name.partition(":")
+    if os.getcwd() not in sys.path and "" not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        proxy = getattr(importlib.import_module(module), function)
+    except Exception as error:  # whatever the module does when it is imported
+        raise JaxzcError(
+            f"proxy {name!r} cannot be imported ({type(error).__name__}: {error}): expected module:function, a module that can be imported "
+            "from here and a function in it"
+        ) from error
+    if not callable(proxy):
+        raise JaxzcError(f"proxy {name!r} is a {type(proxy).__name__}: expected a function whose arguments are ingredients")
+    return proxy
 
 
 def _literal(node: ast.expr) -> Any:

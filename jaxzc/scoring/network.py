@@ -1,6 +1,6 @@
 """Scoring: the proxies of one network, and what a score needs whoever asks for it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 import jax
@@ -9,9 +9,10 @@ import numpy as np
 
 from jaxzc._compile.depthwise import rewritten
 from jaxzc.catalogue.selection import ProxySpec, select, unknown
+from jaxzc.facts import Proxy
 from jaxzc.ingredients import RESOLVER
 from jaxzc.networks import as_network
-from jaxzc.resolver import Proxy, needs
+from jaxzc.resolver import needs
 from jaxzc.tasks import Task, classification, cross_entropy
 from jaxzc.tasks.task import Loss
 from jaxzc.types import Array, Batch, Counts, JaxzcError, Network, Norm, Scaled
@@ -62,19 +63,21 @@ def evaluate_proxies(
     norm: Norm = "batch",
     key: Array | None = None,
     given: Mapping[str, Any] | None = None,
+    ingredients: Iterable[Callable[..., Any]] = (),
 ) -> dict[str, Any]:
     """The proxies that need the network, as a pure function of traced arrays: may be used inside anybody's jit, vmap or scan.
 
     key: of noise, probes and weights drawn anew (`jax.random.key(0)` without one). given: ingredients by name that are not to be made
-    (`{"az_images": images}`)."""
+    (`{"az_images": images}`). ingredients: functions of the caller's own that make some (`jaxzc.ingredient`)."""
     if norm not in get_args(Norm):
         raise JaxzcError(f"norm={norm!r}: expected one of {', '.join(map(repr, get_args(Norm)))}")
+    resolver = RESOLVER.extended(ingredients).with_those_of(proxies.values())
     for name in given or ():
-        if name not in RESOLVER.known:
-            raise unknown("ingredient", name, RESOLVER.known)
+        if name not in resolver.known:
+            raise unknown("ingredient", name, resolver.known)
     key = jax.random.key(0) if key is None else key
     roots = {"network": network, "params": params, "batches": batches, "task": task, "norm": norm, "key": key, **(given or {})}
-    return RESOLVER.run({k: f for k, f in proxies.items() if not only_counts(f)}, roots)
+    return resolver.run({k: f for k, f in proxies.items() if not only_counts(f)}, roots)
 
 
 def only_counts(proxy: Proxy) -> bool:
@@ -119,6 +122,7 @@ def score(
     loss: Loss = cross_entropy,
     norm: Norm = "batch",
     seed: int = 0,
+    ingredients: Iterable[Callable[..., Any]] = (),
     **options: Any,
 ) -> dict[str, float]:
     """Scores one network, unchanged: a Flax Linen module, a Flax NNX module (`params=None`), or `apply_fn(params, images)`.
@@ -126,19 +130,20 @@ def score(
     batch: (images [N, ...] float, labels [N] int), or a list of such pairs of one shape (ZiCo needs two). proxies: "founding" (the 24
     of the four founding papers), "all", names, or functions whose argument names are ingredients. loss(logits, labels) -> scalar. norm: how
     batch normalisation acts in the passes that the authors run in train mode. seed: of noise and of weights drawn anew, for the proxies
-    that have such. options: see `jaxzc.networks.as_network`.
+    that have such. ingredients: functions of your own that make what your proxies ask for (`jaxzc.ingredient`). options: see
+    `jaxzc.networks.as_network`.
 
     Returns proxy -> score; NaN and infinities are kept. Raises `JaxzcError` for input that cannot be used.
 
     >>> jaxzc.score(model, variables, (images, labels), proxies=["snip", "naswot"])
     """
     chosen = select(proxies)
-    RESOLVER.wanted(chosen)
+    wanted = RESOLVER.extended(ingredients).wanted(chosen)
     batches = checked_batches(batch)
     network, params = as_network(model, params, batches[0].inputs, **options)
     check_loss(loss, jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").outputs, params, batches[0].inputs), batches)
-    counts = network.counts(params) if {"counts", "param_count"} & RESOLVER.wanted(chosen).keys() else None
+    counts = network.counts(params) if {"counts", "param_count"} & wanted.keys() else None
     size = {} if counts is None else {"param_count": np.float32(counts.params)}
-    program = jax.jit(rewritten(lambda p, b, k, given: evaluate_proxies(chosen, network, p, b, Task(loss), norm, k, given)))
+    program = jax.jit(rewritten(lambda p, b, k, given: evaluate_proxies(chosen, network, p, b, Task(loss), norm, k, given, ingredients)))
     made = program(params, batches, jax.random.key(seed), size)
     return to_floats({**made, **counted_scores(chosen, counts)}, chosen)

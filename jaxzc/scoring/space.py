@@ -2,7 +2,7 @@
 
 import copy
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -90,6 +90,8 @@ class SpaceScorer:
     devices: how many of this process's devices share the architectures of `many`. chunk: how many of them one device takes at a time
     (default: 1 on a CPU, 16 elsewhere). Neither changes a score on a CPU, to the last bit; elsewhere rounding may.
 
+    ingredients: functions of the caller's own that make what the proxies ask for (`jaxzc.ingredient`).
+
     Raises `JaxzcError` for options that do not exist, and for more devices than there are.
     """
 
@@ -106,11 +108,13 @@ class SpaceScorer:
         devices: int = 1,
         chunk: int | None = None,
         pieces: bool | None = None,
+        ingredients: Iterable[Callable[..., Any]] = (),
     ):
         if weights not in ("redrawn", "shared"):
             raise JaxzcError(f"weights={weights!r}: expected 'redrawn' (per architecture) or 'shared'")
         self.space, self.proxies = space, select(proxies)
-        RESOLVER.wanted(self.proxies)
+        self.ingredients = tuple(ingredients)
+        RESOLVER.extended(self.ingredients).wanted(self.proxies)
         self.batches = checked_batches(batches, space.classes, space.image_shape)
         self.traced = {k: f for k, f in self.proxies.items() if not only_counts(f)}
         self.weights, self.init, self.task = weights, init, task
@@ -168,7 +172,8 @@ class SpaceScorer:
         def program(params: Any, arch: Array, batches: Any, key: Array, param_count: Any) -> Any:
             key = jax.random.fold_in(fold_in(key, arch) if self.weights == "redrawn" else key, NOISE)
             network = space.network(with_key(space, arch, shared))
-            return evaluate_proxies(self.traced, network, params, batches, self.task, self.norm, key, {"param_count": param_count})
+            size = {"param_count": param_count}
+            return evaluate_proxies(self.traced, network, params, batches, self.task, self.norm, key, size, self.ingredients)
 
         return Programs(draw, program)
 
@@ -176,7 +181,7 @@ class SpaceScorer:
         draw, program = self._functions(shared)
         if self.pieces:  # drawing the weights would be one piece as long as the network; with a key at hand it is numpy's
             return Programs(draw, pieces.Pieced(program))
-        made_of = (self.space, shared, self.weights, self.init, self.norm, self.task, self.traced)
+        made_of = (self.space, shared, self.weights, self.init, self.norm, self.task, self.traced, self.ingredients)
         return Programs(Program(draw, "draw", *made_of[:4]), Program(rewritten(program), "score", *made_of))
 
     def _compile_wide(self, shared: tuple[int, ...]) -> Programs:
