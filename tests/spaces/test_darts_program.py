@@ -19,7 +19,7 @@ from jaxzc.proxies import PROXIES
 from jaxzc.resolver import needs
 from jaxzc.scoring.network import evaluate_proxies, to_float
 from jaxzc.scoring.space import SpaceScorer
-from jaxzc.tasks import classification
+from jaxzc.tasks import classification, cross_entropy
 from jaxzc.types import Batch, JaxzcError, Tap
 from tests.support.by_hand import slopes
 
