@@ -58,7 +58,7 @@ class Passes:
 
     def forward_passes(self, sizes: Sizes) -> float:
         """Forward passes over one batch that are worth as much arithmetic; a backward pass is worth two."""
-        backward = self.backward + self.backward_per_output * sizes.outputs
+        backward = self.backward + (self.backward_per_output * sizes.outputs if self.backward_per_output else 0)
         share = 1.0 if self.examples is None else self.examples / sizes.batch_size
         scale = 1.0 if self.pixels is None else self.pixels / sizes.pixels
         times = {"once": 1, "example": sizes.batch_size, "further batch": sizes.batches - 1}[self.each]

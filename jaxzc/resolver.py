@@ -9,9 +9,12 @@ Two proxies that set an ingredient differently each get an ingredient of their o
 """
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
+
+import jax
 
 from jaxzc.facts import Passes, Proxy, ingredient_facts, proxy_facts
 from jaxzc.types import JaxzcError
@@ -145,61 +148,99 @@ class Resolver:
                 calls.setdefault((resolver.functions[need.name], need.settings), []).append(need)
         return list(calls.values())
 
-    def run(self, proxies: Mapping[str, Proxy], roots: Mapping[str, Any]) -> dict[str, Any]:
+    def run(self, proxies: Mapping[str, Proxy], roots: Mapping[str, Any], reasons: dict[str, str] | None = None) -> dict[str, Any]:
         """The value of every proxy; each ingredient is computed once for each of its settings. `roots` holds the values that no function
-        makes; an ingredient among them is taken as it is."""
+        makes; an ingredient among them is taken as it is.
+
+        reasons: None: a proxy that cannot be computed is a `JaxzcError`, which names all that fail with it. A dict: its value is NaN, the
+        others are computed, and the dict is told the reason by the proxy's label.
+        """
         resolver = self.with_those_of(proxies.values())
         users = resolver.users(proxies)
         values: dict[Need, Any] = {}
+        failed: dict[Need, JaxzcError] = {}
 
         def value(need: Need) -> Any:
             if need.name in roots:
                 return roots[need.name]
-            if need not in values:
-                function = resolver.functions[need.name]
-                arguments = [value(further) for further in resolver._made_from(need)]
-                wanted = [n for n in users if n.settings == need.settings and resolver.functions.get(n.name) is function]
-                try:
-                    values.update(_called(function, arguments, need.settings, [n.name for n in wanted]))
-                except JaxzcError as error:
-                    failing = [label for n in wanted for label in users[n] if _fails(function, arguments, n)] or users[need]
-                    raise JaxzcError(f"{', '.join(label for label in proxies if label in failing)}: {error}") from error
-            return values[need]
+            if need in failed:
+                raise failed[need]
+            if need in values:
+                return values[need]
+            function = resolver.functions[need.name]
+            arguments = [value(further) for further in resolver._made_from(need)]
+            together = [n for n in users if n.settings == need.settings and resolver.functions.get(n.name) is function]
+            wanted = [n for n in together if n not in failed]
+            try:
+                values.update(_called(function, arguments, wanted))
+            except Exception as error:
+                if reasons is None and not isinstance(error, JaxzcError):
+                    raise
+                failing = _failing(function, arguments, wanted, error)
+                if reasons is None:
+                    asked = {label for n in failing for label in users[n]}
+                    raise JaxzcError(f"{', '.join(label for label in proxies if label in asked)}: {error}") from error
+                failed.update(failing)
+            return value(need)
 
-        scores = {}
-        for label, proxy in proxies.items():
-            missing = [name for name in self.roots if name not in roots and label in users.get(Need(name), [])]
-            if missing:
+        def score(label: str, proxy: Proxy) -> Any:
+            absent = [name for name in self.roots if name not in roots and label in users.get(Need(name), [])]
+            if absent:
                 raise JaxzcError(
-                    f"{label}: the ingredient {missing[0]!r} is not known where the network runs: a proxy may ask only for it alone"
+                    f"{label}: the ingredient {absent[0]!r} is not known where the network runs: a proxy may ask only for it alone"
                 )
             arguments = [value(need) for need in resolver.direct(proxy, label)]
             function = partial(proxy.func, *proxy.args, **settings(proxy)) if isinstance(proxy, partial) else proxy
             try:
-                scores[label] = function(*arguments)
+                return function(*arguments)
             except JaxzcError as error:
                 raise JaxzcError(f"{label}: {error}") from error
+
+        scores = {}
+        for label, proxy in proxies.items():
+            try:
+                scores[label] = score(label, proxy)
+            except JaxzcError as error:
+                if reasons is None:
+                    raise
+                scores[label], reasons[label] = math.nan, str(error).removeprefix(f"{label}: ")
         return scores
 
 
-def _called(function: Callable[..., Any], arguments: list[Any], chosen: Iterable[tuple[str, Any]], wanted: list[str]) -> dict[Need, Any]:
-    """What the function makes, by need; `wanted` are names of ingredients."""
-    own = settings(function)
-    keywords: dict[str, Any] = {name: value for name, value in chosen if name in own}
+def _called(function: Callable[..., Any], arguments: list[Any], wanted: list[Need]) -> dict[Need, Any]:
+    """What one call gives of the ingredients that are wanted, all of one function and of equal settings."""
+    chosen = dict(wanted[0].settings)
+    keywords: dict[str, Any] = {name: chosen[name] for name in settings(function)}
     if WANTED in inspect.signature(function).parameters:
-        keywords[WANTED] = frozenset(wanted)
+        keywords[WANTED] = frozenset(need.name for need in wanted)
     result = function(*arguments, **keywords)
-    made = {wanted[0]: result} if ingredient_facts(function).single else result
-    return {Need(name, tuple(chosen)): value for name, value in made.items()}
+    if ingredient_facts(function).single:
+        return {wanted[0]: result}
+    if missing := [need.name for need in wanted if need.name not in result]:
+        raise JaxzcError(f"{_name(function)} returned no {missing[0]!r}, which its decorator names: return a dict that has it")
+    return {need: result[need.name] for need in wanted}
 
 
-def _fails(function: Callable[..., Any], arguments: list[Any], need: Need) -> bool:
-    """Whether the function cannot make this ingredient: an error names those who asked for it, and not all who share the pass."""
-    try:
-        _called(function, arguments, need.settings, [need.name])
-    except JaxzcError:
-        return True
-    return False
+def _failing(function: Callable[..., Any], arguments: list[Any], wanted: list[Need], error: Exception) -> dict[Need, JaxzcError]:
+    """Which of the wanted ingredients the function cannot make, and why: an error names those who asked for them, and not all who share the
+    pass. All of them with `error` where each can be made alone."""
+    failing: dict[Need, JaxzcError] = {}
+    for need in wanted if len(wanted) > 1 else ():
+
+        def alone(need: Need = need) -> int:
+            _called(function, arguments, [need])
+            return 0
+
+        try:
+            jax.eval_shape(alone)  # of an attempt, nothing enters the program
+        except Exception as own:
+            failing[need] = _as_reason(own)
+    return failing or dict.fromkeys(wanted, _as_reason(error))
+
+
+def _as_reason(error: Exception) -> JaxzcError:
+    """Of an error of JAX or of the model, its kind and first line."""
+    return error if isinstance(error, JaxzcError) else JaxzcError(f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")
 
 
 def _joined(parts: Iterable[Iterable[tuple[str, Any]]], asker: str) -> dict[str, Any]:

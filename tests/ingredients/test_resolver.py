@@ -5,6 +5,7 @@ from collections import Counter
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 
 from jaxzc.facts import IngredientFacts, Passes, ingredient, ingredient_facts, proxy, proxy_facts
@@ -122,6 +123,21 @@ def test_an_error_names_the_proxies_that_asked() -> None:
 def test_an_error_does_not_name_those_who_only_share_the_pass() -> None:
     with pytest.raises(JaxzcError, match=r"^mine: never works$"):
         TOY.run({"one": only_a, "mine": lambda b, never: b, "three": deep}, {"root": 5})
+
+
+def test_reasons_stand_in_for_errors() -> None:
+    @ingredient()
+    def wrong(a: int) -> int:
+        raise TypeError("not an integer\nat all")
+
+    proxies = {"mine": lambda b, never: b, "three": deep, "two": lambda broken: broken, "own": lambda wrong: wrong, "one": only_a}
+    reasons: dict[str, str] = {}
+    scores = TOY.extended([wrong]).run(proxies, {"root": 5}, reasons)
+    assert (scores["three"], scores["one"]) == (58, 6)
+    assert np.isnan([scores["mine"], scores["two"], scores["own"]]).all()
+    assert reasons == {"mine": "never works", "two": "needs something else", "own": "TypeError: not an integer"}
+    with pytest.raises(TypeError, match="not an integer"):
+        TOY.extended([wrong]).run(proxies | {"mine": only_a, "two": only_a}, {"root": 5})
 
 
 def test_the_error_of_a_proxy_names_it() -> None:
