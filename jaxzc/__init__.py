@@ -7,7 +7,7 @@
 """
 
 from jaxzc.catalogue.spaces import space, spaces
-from jaxzc.facts import Passes, ingredient, proxy
+from jaxzc.facts import Passes, ingredient, proxy, with_settings
 from jaxzc.proxies import PROXIES
 from jaxzc.scoring.network import evaluate_proxies, score
 from jaxzc.scoring.space import SpaceScorer, score_space
@@ -33,4 +33,5 @@ __all__ = [
     "space",
     "spaces",
     "sweet_interval",
+    "with_settings",
 ]

@@ -2,9 +2,9 @@
 
 A decorated function stays an ordinary function; its facts are its attribute `facts`, and outlive `python -OO`, which takes docstrings away.
 
->>> @jaxzc.ingredient(jaxzc.Passes(forward=1, backward=1))
-... def largest(loss_grads):
-...     return [jnp.abs(g).max(1) for g in loss_grads]
+>>> @jaxzc.ingredient()  # no pass of its own; jaxzc.ingredient(jaxzc.Passes(forward=1)) is one that runs the network
+... def largest(loss_grads, *, power=1.0):
+...     return [jnp.abs(g).max(1) ** power for g in loss_grads]
 >>> @jaxzc.proxy(direction="higher", labels=True, ingredients=[largest])
 ... def max_gradient(largest):
 ...     return sum(g.sum() for g in largest)
@@ -154,6 +154,12 @@ def ingredient(cost: Cost = Passes(), /, **costs: Cost) -> Callable[[Function], 
         return function
 
     return with_facts
+
+
+def with_settings(proxy: Proxy, **settings: Any) -> Proxy:
+    """The proxy with these settings, its own or those of its ingredients, as `swap(repeats=32)` names it. (`functools.partial` does the
+    same, but type checkers know a function's own keywords only.)"""
+    return partial(proxy, **settings)
 
 
 def proxy_facts(function: Proxy) -> ProxyFacts:

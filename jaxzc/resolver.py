@@ -93,11 +93,11 @@ class Resolver:
         asker = f"proxy {label or _name(proxy)!r}"
         chosen = settings(proxy)
         further = {} if not isinstance(proxy, partial) else {k: v for k, v in proxy.keywords.items() if k not in chosen}
-        found = [self._need(name, chosen | further, asker, ()) for name in needs(proxy)]
-        known = _joined([need.settings for need in found], asker)
+        asked = [self._need(name, chosen | further, asker, ()) for name in needs(proxy)]
+        known = _joined([need.settings for need in asked], asker)
         if unknown := [name for name in further if name not in known]:
             raise JaxzcError(f"{asker} has no setting {unknown[0]!r}: known are {', '.join([*chosen, *known]) or 'none'}")
-        return found
+        return asked
 
     def _need(self, name: str, chosen: Mapping[str, Any], asker: str, path: tuple[str, ...]) -> Need:
         if name in self.roots:

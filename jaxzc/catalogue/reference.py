@@ -81,8 +81,11 @@ _INTRODUCTION = f"""# Proxies
 Written by `jaxzc proxies --markdown --correlations docs/correlations.csv --published docs/published.csv` from the decorators and docstrings
 in `jaxzc/proxies/`; edit those.
 
-`--proxies founding` names the first {len(FOUNDING)}, the default; `--proxies all` every one. Passes: {costs.PASSES},
-for a proxy by itself, two batches of 64 images of 32 x 32 and 10 classes; proxies scored together share passes.
+`--proxies founding` names the first {len(FOUNDING)}, the default; `--proxies all` every one.
+
+Passes are {costs.PASSES};
+here of a proxy by itself, with two batches of 64 images of 32 x 32 and 10 classes. Proxies scored together share passes.
+
 Intervals are 95 % and say how far the correlation depends on which architectures were drawn. A correlation is of the score turned by its
 direction.
 """
@@ -98,7 +101,7 @@ def _section(name: str, measured: Sequence[Mapping[str, str]], published: Sequen
     lines = [f"## {name}", "", card.title, ""]
     lines += [f"- **{shown}**: {card.prose[field]}" for field, shown in SHOWN.items()]
     lines.append(f"- **Needs**: {', '.join(f'`{need}`' for need in card.needs)}; weights: {card.prose['Weights'].rstrip('.')}")
-    lines += [f"- **{field}**: {words}" for field, words in card.stated.items()]
+    lines.append(f"- **Facts**: {'; '.join(f'{field.lower()}: {words}' for field, words in card.stated.items())}")
     lines.append(f"- **Cost**: {card.cost} (F a forward, B a backward pass of one batch): {_passes(name)} passes")
     if chosen := RESOLVER.settings(proxy):
         lines.append(f"- **Settings**: {', '.join(f'`{key}={value!r}`' for key, value in chosen.items())}")

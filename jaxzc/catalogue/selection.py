@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from jaxzc.facts import Proxy
+from jaxzc.facts import Proxy, with_settings
 from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import FOUNDING, PROXIES
 from jaxzc.types import JaxzcError
@@ -75,7 +75,7 @@ def parse_proxy(text: str) -> Proxy:
         if setting not in known:
             raise unknown(f"setting of {name}", setting, known)
         check_setting(f"proxy {name}", setting, value, known[setting])
-    return functools.partial(proxy, **chosen)
+    return with_settings(proxy, **chosen)
 
 
 def _imported(name: str) -> Proxy:

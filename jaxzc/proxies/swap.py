@@ -13,7 +13,7 @@ def swap(swap_counts: Array) -> Array:
     Definition: number of different rows of the matrix [units, 16 images] of the signs of all ReLU inputs, averaged over 8 draws of
         standard normal weights.
     Source: Peng et al., SWAP-NAS: Sample-Wise Activation Patterns for Ultra-Fast NAS, ICLR 2024, definition 3.3.
-    Authors' code: as here, averaged over 32 draws.
+    Authors' code: as here, averaged over 32 draws: `repeats=32`.
     Weights: none; signs of ReLU inputs.
     Fails: no more than 65,536, which networks of millions of units come near; grows with the number of units.
     """

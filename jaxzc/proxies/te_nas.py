@@ -29,8 +29,8 @@ def ntk_condition(ntk: Array) -> Array:
     Definition: lambda_max / lambda_min of Theta_ij = <d(sum of logits of image i)/dw, d(sum of logits of image j)/dw>, w every parameter
         but biases, over 16 images that pass as one batch.
     Source: Chen, Gong & Wang, TE-NAS, ICLR 2021, section 3.1.1.
-    Authors' code: as here; the batch has 72 images on NAS-Bench-201, 14 to 24 elsewhere, the weights are Kaiming (fan-out), and it averages
-        3 draws. NaN (a zero kernel) becomes 100000 there and stays NaN here. ZenNAS and AZ-NAS report the negative.
+    Authors' code: as here; the batch has 72 images on NAS-Bench-201 (`images=72`), 14 to 24 elsewhere, the weights are Kaiming (fan-out),
+        and it averages 3 draws. NaN (a zero kernel) becomes 100000 there and stays NaN here. ZenNAS and AZ-NAS report the negative.
     Weights: all parameters but biases, normalisation scales included.
     Fails: NaN where the network is disconnected; one backward pass for each image, over all images; noisy from draw to draw.
     """

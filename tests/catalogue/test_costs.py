@@ -2,8 +2,9 @@
 
 import pytest
 
-from jaxzc.catalogue import costs
+from jaxzc.catalogue import costs, reference
 from jaxzc.catalogue.selection import parse_proxy
+from jaxzc.evaluation.cost import cost
 from jaxzc.facts import Passes, Sizes, ingredient, proxy
 from jaxzc.proxies import PROXIES
 
@@ -77,3 +78,15 @@ def test_every_proxy_has_passes() -> None:
 
 def test_training_is_three_forward_passes_an_image() -> None:
     assert costs.training_flops(7, 10) == 210
+
+
+def test_passes_are_one_number_wherever_they_are_said() -> None:
+    """The table of the reference, the command that lists proxies, a leaderboard and what a job records."""
+    page = reference.markdown()
+    for name, function in PROXIES.items():
+        passes = costs.forward_passes(function, sizes=costs.ANY)
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| [{name}](")]
+        assert f"{passes:.3g}" in [cell.strip() for cell in row.split("|")]
+        assert f": {passes:.3g} passes\n" in page
+        known = cost(name, {"batch_size": 64, "batches": 2}).get("passes")
+        assert known == (None if name in ("vkdnw", "vkdnw_single", "meco", "meco_opt", "linear_regions") else passes), name

@@ -1,7 +1,6 @@
 """A proxy and an ingredient of one's own are used exactly as the library's: in Python, in a space, on the command line."""
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ def matrix(params: Any, x: Any) -> Any:
 
 
 def test_a_network_is_scored_by_a_proxy_and_an_ingredient_of_ones_own() -> None:
-    proxies = {"two": moment, "three": partial(moment, power=3), "l2": "l2_norm"}
+    proxies = {"two": moment, "three": jaxzc.with_settings(moment, power=3), "l2": "l2_norm"}
     scores = jaxzc.score(matrix, WEIGHTS, BATCH, proxies=proxies, ingredients=[powers])
     weights = np.asarray(WEIGHTS["w"], np.float64)
     assert scores["two"] == pytest.approx((weights**2).sum())
