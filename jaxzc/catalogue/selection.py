@@ -3,13 +3,11 @@
 import ast
 import difflib
 import functools
-import importlib
 import numbers
-import os
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from jaxzc.catalogue.functions import named_function
 from jaxzc.facts import Proxy, with_settings
 from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import FOUNDING, PROXIES
@@ -54,7 +52,7 @@ def parse_proxy(text: str) -> Proxy:
     text of another form."""
     text = text.strip()
     name = text.partition("(")[0].strip()
-    proxy = _imported(name) if ":" in name else PROXIES.get(name)
+    proxy = named_function("proxy", name) if ":" in name else PROXIES.get(name)
     if proxy is None:
         raise unknown("proxy", name, PROXIES)
     if "(" not in text:
@@ -76,23 +74,6 @@ def parse_proxy(text: str) -> Proxy:
             raise unknown(f"setting of {name}", setting, known)
         check_setting(f"proxy {name}", setting, value, known[setting])
     return with_settings(proxy, **chosen)
-
-
-def _imported(name: str) -> Proxy:
-    """The function `module:function`; the current directory is among those that are searched, as with `python -m`."""
-    module, _, function = name.partition(":")
-    if os.getcwd() not in sys.path and "" not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        proxy = getattr(importlib.import_module(module), function)
-    except Exception as error:  # whatever the module does when it is imported
-        raise JaxzcError(
-            f"proxy {name!r} cannot be imported ({type(error).__name__}: {error}): expected module:function, a module that can be imported "
-            "from here and a function in it"
-        ) from error
-    if not callable(proxy):
-        raise JaxzcError(f"proxy {name!r} is a {type(proxy).__name__}: expected a function whose arguments are ingredients")
-    return proxy
 
 
 def _literal(node: ast.expr) -> Any:

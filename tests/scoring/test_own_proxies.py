@@ -1,6 +1,5 @@
 """A proxy and an ingredient of one's own are used exactly as the library's: in Python, in a space, on the command line."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +90,8 @@ nothing = 3
 
 
 @pytest.fixture
-def module(here: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def module(here: Path) -> str:
     """The name of a module in the current directory, another one for each test, as imports are kept."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
     name = f"module_of_{here.name.replace('-', '_')}"
     (here / f"{name}.py").write_text(MODULE)
     (here / "mine.txt").write_text("\n".join(ARCHS[:2]))
