@@ -11,7 +11,7 @@ A decorated function stays an ordinary function; its facts are its attribute `fa
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, TypeVar, get_args
 
@@ -162,9 +162,17 @@ def with_settings(proxy: Proxy, **settings: Any) -> Proxy:
     return partial(proxy, **settings)
 
 
+def with_ingredients(proxy: Proxy, ingredients: Iterable[Callable[..., Any]]) -> Proxy:
+    """The proxy, which brings these ingredients along besides its own."""
+    facts = proxy_facts(proxy)
+    proxy = partial(proxy)
+    setattr(proxy, FACTS, replace(facts, ingredients=tuple(dict.fromkeys([*facts.ingredients, *ingredients]))))
+    return proxy
+
+
 def proxy_facts(function: Proxy) -> ProxyFacts:
     """The facts of a proxy, settings applied or not; those of one without the decorator are not known."""
-    facts = getattr(function.func if isinstance(function, partial) else function, FACTS, None)
+    facts = getattr(function, FACTS, getattr(function.func, FACTS, None) if isinstance(function, partial) else None)
     return facts if isinstance(facts, ProxyFacts) else ProxyFacts()
 
 

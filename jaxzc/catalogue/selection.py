@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jaxzc.catalogue.functions import named_function
-from jaxzc.facts import Proxy, with_settings
+from jaxzc.facts import Proxy, with_ingredients, with_settings
 from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import FOUNDING, PROXIES
 from jaxzc.types import JaxzcError
@@ -95,11 +95,12 @@ def split_names(text: str) -> list[str]:
     return [n.strip() for n in names if n.strip()]
 
 
-def select(proxies: ProxySpec) -> dict[str, Proxy]:
+def select(proxies: ProxySpec, ingredients: Iterable[Callable[..., Any]] = ()) -> dict[str, Proxy]:
     """Label -> function for "founding", "all", a comma-separated string, a list of names and functions, or a mapping label -> name or
     function.
 
     The label of a name is the name as written; of a function, its `__name__`; the name of a set (`SETS`) stands for each of its names.
+    ingredients: functions of the user's own that make what these proxies ask for; the proxies bring them along from here on.
     Raises `JaxzcError` for unknown names or settings, repeated labels, and nothing at all.
     """
     if isinstance(proxies, Mapping):
@@ -120,7 +121,8 @@ def select(proxies: ProxySpec) -> dict[str, Proxy]:
         if not isinstance(proxy, str) and not callable(proxy):
             raise JaxzcError(f"proxy {label!r} is a {type(proxy).__name__}: expected a name or a function whose arguments are ingredients")
         chosen[label] = parse_proxy(proxy) if isinstance(proxy, str) else proxy
-    return chosen
+    further = tuple(ingredients)
+    return {label: with_ingredients(proxy, further) for label, proxy in chosen.items()} if further else chosen
 
 
 def _members(name: Any) -> tuple[str, ...]:

@@ -63,21 +63,20 @@ def evaluate_proxies(
     norm: Norm = "batch",
     key: Array | None = None,
     given: Mapping[str, Any] | None = None,
-    ingredients: Iterable[Callable[..., Any]] = (),
 ) -> dict[str, Any]:
     """The proxies that need the network, as a pure function of traced arrays: may be used inside anybody's jit, vmap or scan.
 
     key: of noise, probes and weights drawn anew (`jax.random.key(0)` without one). given: ingredients by name that are not to be made
-    (`{"az_images": images}`). ingredients: functions of the caller's own that make some (`jaxzc.ingredient`)."""
+    (`{"az_images": images}`)."""
     if norm not in get_args(Norm):
         raise JaxzcError(f"norm={norm!r}: expected one of {', '.join(map(repr, get_args(Norm)))}")
-    resolver = RESOLVER.extended(ingredients).with_those_of(proxies.values())
+    known = RESOLVER.with_those_of(proxies.values()).known
     for name in given or ():
-        if name not in resolver.known:
-            raise unknown("ingredient", name, resolver.known)
+        if name not in known:
+            raise unknown("ingredient", name, known)
     key = jax.random.key(0) if key is None else key
     roots = {"network": network, "params": params, "batches": batches, "task": task, "norm": norm, "key": key, **(given or {})}
-    return resolver.run({k: f for k, f in proxies.items() if not only_counts(f)}, roots)
+    return RESOLVER.run({k: f for k, f in proxies.items() if not only_counts(f)}, roots)
 
 
 def only_counts(proxy: Proxy) -> bool:
@@ -137,13 +136,13 @@ def score(
 
     >>> jaxzc.score(model, variables, (images, labels), proxies=["snip", "naswot"])
     """
-    chosen = select(proxies)
-    wanted = RESOLVER.extended(ingredients).wanted(chosen)
+    chosen = select(proxies, ingredients)
+    RESOLVER.wanted(chosen)
     batches = checked_batches(batch)
     network, params = as_network(model, params, batches[0].inputs, **options)
     check_loss(loss, jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").outputs, params, batches[0].inputs), batches)
-    counts = network.counts(params) if {"counts", "param_count"} & wanted.keys() else None
+    counts = network.counts(params) if {"counts", "param_count"} & RESOLVER.wanted(chosen).keys() else None
     size = {} if counts is None else {"param_count": np.float32(counts.params)}
-    program = jax.jit(rewritten(lambda p, b, k, given: evaluate_proxies(chosen, network, p, b, Task(loss), norm, k, given, ingredients)))
+    program = jax.jit(rewritten(lambda p, b, k, given: evaluate_proxies(chosen, network, p, b, Task(loss), norm, k, given)))
     made = program(params, batches, jax.random.key(seed), size)
     return to_floats({**made, **counted_scores(chosen, counts)}, chosen)

@@ -112,9 +112,8 @@ class SpaceScorer:
     ):
         if weights not in ("redrawn", "shared"):
             raise JaxzcError(f"weights={weights!r}: expected 'redrawn' (per architecture) or 'shared'")
-        self.space, self.proxies = space, select(proxies)
-        self.ingredients = tuple(ingredients)
-        RESOLVER.extended(self.ingredients).wanted(self.proxies)
+        self.space, self.proxies = space, select(proxies, ingredients)
+        RESOLVER.wanted(self.proxies)
         self.batches = checked_batches(batches, space.classes, space.image_shape)
         self.traced = {k: f for k, f in self.proxies.items() if not only_counts(f)}
         self.weights, self.init, self.task = weights, init, task
@@ -172,8 +171,7 @@ class SpaceScorer:
         def program(params: Any, arch: Array, batches: Any, key: Array, param_count: Any) -> Any:
             key = jax.random.fold_in(fold_in(key, arch) if self.weights == "redrawn" else key, NOISE)
             network = space.network(with_key(space, arch, shared))
-            size = {"param_count": param_count}
-            return evaluate_proxies(self.traced, network, params, batches, self.task, self.norm, key, size, self.ingredients)
+            return evaluate_proxies(self.traced, network, params, batches, self.task, self.norm, key, {"param_count": param_count})
 
         return Programs(draw, program)
 
@@ -181,7 +179,7 @@ class SpaceScorer:
         draw, program = self._functions(shared)
         if self.pieces:  # drawing the weights would be one piece as long as the network; with a key at hand it is numpy's
             return Programs(draw, pieces.Pieced(program))
-        made_of = (self.space, shared, self.weights, self.init, self.norm, self.task, self.traced, self.ingredients)
+        made_of = (self.space, shared, self.weights, self.init, self.norm, self.task, self.traced)
         return Programs(Program(draw, "draw", *made_of[:4]), Program(rewritten(program), "score", *made_of))
 
     def _compile_wide(self, shared: tuple[int, ...]) -> Programs:
