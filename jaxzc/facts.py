@@ -162,18 +162,29 @@ def with_settings(proxy: Proxy, **settings: Any) -> Proxy:
     return partial(proxy, **settings)
 
 
-def with_ingredients(proxy: Proxy, ingredients: Iterable[Callable[..., Any]]) -> Proxy:
-    """The proxy, which brings these ingredients along besides its own."""
-    facts = proxy_facts(proxy)
-    proxy = partial(proxy)
-    setattr(proxy, FACTS, replace(facts, ingredients=tuple(dict.fromkeys([*facts.ingredients, *ingredients]))))
-    return proxy
+@dataclass(frozen=True)
+class WithIngredients:
+    """A proxy, settings applied or not, with ingredients that it brings along besides those of its facts."""
+
+    proxy: Proxy
+    ingredients: tuple[Callable[..., Any], ...]
+
+    def __call__(self, *values: Any, **settings: Any) -> Any:
+        return self.proxy(*values, **settings)
 
 
-def proxy_facts(function: Proxy) -> ProxyFacts:
+def parts(proxy: Proxy) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+    """The function that a proxy was written as, and the arguments and settings applied to it since."""
+    proxy = proxy.proxy if isinstance(proxy, WithIngredients) else proxy
+    return (proxy.func, proxy.args, dict(proxy.keywords)) if isinstance(proxy, partial) else (proxy, (), {})
+
+
+def proxy_facts(proxy: Proxy) -> ProxyFacts:
     """The facts of a proxy, settings applied or not; those of one without the decorator are not known."""
-    facts = getattr(function, FACTS, getattr(function.func, FACTS, None) if isinstance(function, partial) else None)
-    return facts if isinstance(facts, ProxyFacts) else ProxyFacts()
+    facts = getattr(parts(proxy)[0], FACTS, None)
+    facts = facts if isinstance(facts, ProxyFacts) else ProxyFacts()
+    handed = proxy.ingredients if isinstance(proxy, WithIngredients) else ()
+    return replace(facts, ingredients=(*facts.ingredients, *handed)) if handed else facts
 
 
 def ingredient_facts(function: Callable[..., Any]) -> IngredientFacts:

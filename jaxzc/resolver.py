@@ -11,12 +11,11 @@ Two proxies that set an ingredient differently each get an ingredient of their o
 import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 
-from jaxzc.facts import Passes, Proxy, ingredient_facts, proxy_facts
+from jaxzc.facts import Passes, Proxy, ingredient_facts, parts, proxy_facts
 from jaxzc.types import JaxzcError
 
 WANTED = "wanted"
@@ -33,13 +32,13 @@ class Need(NamedTuple):
 def needs(function: Callable[..., Any]) -> tuple[str, ...]:
     """Names of the positional arguments of a proxy or of an ingredient's function: the ingredients it asks for."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    function, bound = (function.func, len(function.args)) if isinstance(function, partial) else (function, 0)
-    return tuple(name for name, p in inspect.signature(function).parameters.items() if p.kind in kinds)[bound:]
+    function, bound, _ = parts(function)
+    return tuple(name for name, p in inspect.signature(function).parameters.items() if p.kind in kinds)[len(bound) :]
 
 
 def settings(function: Callable[..., Any]) -> dict[str, Any]:
     """Keyword-only arguments of a function and their values: the settings that are its own (`Resolver.settings` has all of a proxy)."""
-    function, chosen = (function.func, function.keywords) if isinstance(function, partial) else (function, {})
+    function, _, chosen = parts(function)
     own = {n: p.default for n, p in inspect.signature(function).parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
     return {name: chosen.get(name, default) for name, default in own.items() if name != WANTED}
 
@@ -92,7 +91,7 @@ class Resolver:
         for a setting that neither the proxy nor one of its ingredients has."""
         asker = f"proxy {label or _name(proxy)!r}"
         chosen = settings(proxy)
-        further = {} if not isinstance(proxy, partial) else {k: v for k, v in proxy.keywords.items() if k not in chosen}
+        further = {name: value for name, value in parts(proxy)[2].items() if name not in chosen}
         asked = [self._need(name, chosen | further, asker, ()) for name in needs(proxy)]
         known = _joined([need.settings for need in asked], asker)
         if unknown := [name for name in further if name not in known]:
@@ -109,6 +108,8 @@ class Resolver:
             raise JaxzcError(f"ingredient {name!r} is made from itself ({' from '.join([*path, name])}): take it out of its arguments")
         function = self.functions[name]
         own = {setting: _hashable(setting, chosen.get(setting, default)) for setting, default in settings(function).items()}
+        if unset := [setting for setting, value in own.items() if value is inspect.Parameter.empty]:
+            raise JaxzcError(f"ingredient {name!r} has a setting {unset[0]!r} without a default, which {asker} does not set: give it one")
         asked = [self._need(need, chosen, f"ingredient {name!r}", (*path, name)) for need in needs(function)]
         return Need(name, tuple(sorted(_joined([own.items(), *(need.settings for need in asked)], f"ingredient {name!r}").items())))
 
@@ -190,9 +191,10 @@ class Resolver:
                     f"{label}: the ingredient {absent[0]!r} is not known where the network runs: a proxy may ask only for it alone"
                 )
             arguments = [value(need) for need in resolver.direct(proxy, label)]
-            function = partial(proxy.func, *proxy.args, **settings(proxy)) if isinstance(proxy, partial) else proxy
+            function, bound, chosen = parts(proxy)
+            own = settings(function)
             try:
-                return function(*arguments)
+                return function(*bound, *arguments, **{name: value for name, value in chosen.items() if name in own})
             except JaxzcError as error:
                 raise JaxzcError(f"{label}: {error}") from error
 
@@ -266,4 +268,4 @@ def _hashable(setting: str, value: Any) -> Any:
 
 
 def _name(proxy: Proxy) -> str:
-    return getattr(proxy.func if isinstance(proxy, partial) else proxy, "__name__", repr(proxy))
+    return getattr(parts(proxy)[0], "__name__", repr(proxy))

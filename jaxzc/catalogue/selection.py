@@ -2,13 +2,12 @@
 
 import ast
 import difflib
-import functools
 import numbers
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jaxzc.catalogue.functions import named_function
-from jaxzc.facts import Proxy, with_ingredients, with_settings
+from jaxzc.facts import Proxy, WithIngredients, parts, with_settings
 from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import FOUNDING, PROXIES
 from jaxzc.types import JaxzcError
@@ -122,7 +121,8 @@ def select(proxies: ProxySpec, ingredients: Iterable[Callable[..., Any]] = ()) -
             raise JaxzcError(f"proxy {label!r} is a {type(proxy).__name__}: expected a name or a function whose arguments are ingredients")
         chosen[label] = parse_proxy(proxy) if isinstance(proxy, str) else proxy
     further = tuple(ingredients)
-    return {label: with_ingredients(proxy, further) for label, proxy in chosen.items()} if further else chosen
+    ours = set(PROXIES.values())
+    return {label: WithIngredients(p, further) if further and parts(p)[0] not in ours else p for label, p in chosen.items()}
 
 
 def _members(name: Any) -> tuple[str, ...]:
@@ -132,4 +132,4 @@ def _members(name: Any) -> tuple[str, ...]:
 def _label(proxy: Any) -> str:
     if isinstance(proxy, str):
         return proxy.strip()
-    return getattr(proxy.func if isinstance(proxy, functools.partial) else proxy, "__name__", repr(proxy))
+    return getattr(parts(proxy)[0], "__name__", repr(proxy))

@@ -12,14 +12,13 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jaxzc._durable.store import Store
-from jaxzc.facts import Proxy, proxy_facts
+from jaxzc.facts import Proxy, parts, proxy_facts
 from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import PROXIES
 from jaxzc.types import JaxzcError
@@ -38,7 +37,7 @@ def identity(proxy: Proxy) -> str:
     The version (`@proxy(version=...)`) is raised when the same settings come to give another value; scores of the old version then stay
     where they are and are asked for anew.
     """
-    function = proxy.func if isinstance(proxy, partial) else proxy
+    function, _, _ = parts(proxy)
     name = function.__name__ if PROXIES.get(function.__name__) is function else f"{function.__module__}:{function.__qualname__}"
     chosen = ", ".join(f"{setting}={value!r}" for setting, value in RESOLVER.settings(proxy).items())
     return f"{name}({chosen})@{proxy_facts(proxy).version}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaxzc.facts import IngredientFacts, Passes, ingredient, ingredient_facts, proxy, proxy_facts, with_settings
+from jaxzc.facts import IngredientFacts, Passes, WithIngredients, ingredient, ingredient_facts, proxy, proxy_facts, with_settings
 from jaxzc.ingredients import RESOLVER, ROOTS
 from jaxzc.proxies import PROXIES
 from jaxzc.resolver import Need, Resolver, needs, settings
@@ -235,6 +235,9 @@ def test_a_proxy_brings_its_ingredients_along() -> None:
     assert "mine" not in TOY.known
     assert proxy_facts(partial(lowest)) is proxy_facts(lowest)
     assert TOY.extended([mine, mine]).run({"any": lambda mine: mine}, {"root": 5}) == {"any": -6}
+    handed = WithIngredients(with_settings(lambda mine, *, times: mine * times, times=2), (mine,))
+    assert TOY.run({"handed": handed, "both": WithIngredients(lowest, (mine,))}, {"root": 5}) == {"handed": -12, "both": -6}
+    assert (needs(handed), settings(handed), proxy_facts(handed).ingredients) == (("mine",), {"times": 2}, (mine,))
 
 
 def test_refusals_of_ingredients() -> None:
@@ -246,6 +249,15 @@ def test_refusals_of_ingredients() -> None:
         TOY.extended([a])
     with pytest.raises(JaxzcError, match=r"^only_a is not known as an ingredient: write @jaxzc.ingredient"):
         TOY.extended([only_a])
+
+    @ingredient()
+    def unset(a: int, *, power: int) -> int:
+        return a**power
+
+    resolver = TOY.extended([unset])
+    with pytest.raises(JaxzcError, match="ingredient 'unset' has a setting 'power' without a default, which proxy 'mine' does not set"):
+        resolver.run({"mine": lambda unset: unset}, {"root": 5})
+    assert resolver.run({"mine": with_settings(lambda unset: unset, power=2)}, {"root": 5}) == {"mine": 36}
 
     @ingredient()
     def again(again: int) -> int:
