@@ -115,7 +115,7 @@ class Scorer:
         return scores[:count]
 
     def memory_of(self, params: Any, batches: Batches) -> int:
-        """Bytes that the program of one network plans, which is compiled where it was not, and not run."""
+        """Bytes that the program of one network plans: parameters, batches, results, temporaries. It is compiled, and not run."""
         bound, checked = examined(self.recipe, params, batches)
         return self._program(bound, checked, jax.random.key(0)).bytes
 

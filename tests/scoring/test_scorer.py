@@ -239,11 +239,18 @@ def test_programs_used_longest_ago_go_first() -> None:
 
 
 def test_memory_that_is_not_there_is_a_sentence() -> None:
-    def huge(params: Any, x: Any) -> Any:  # 40 TB of temporaries
-        return jnp.sin(x @ params["w"] + jnp.arange(1e13).reshape(-1, 1, 1)).max(0)
+    def huge(params: Any, x: Any) -> Any:  # sorts more bytes than a process can address
+        many = (x @ params["w"])[:, None, :1] + jnp.arange(10**7, dtype=jnp.float32)
+        return x @ params["w"] + jnp.sort(jnp.broadcast_to(many, (4, 10**9, 10**7)), axis=1).max()
 
-    with pytest.raises(JaxzcError, match=r"not fit into memory.*give a batch of fewer than 4 examples, or fewer proxies$"):
-        jaxzc.score(huge, SETS[0], BATCH, "nwot_outputs")
+    scorer = jaxzc.Scorer(huge, {"sum": lambda logits: logits.sum()})
+    assert scorer.memory_of(SETS[0], BATCH) > 10**17
+    advice = "give a batch of fewer than 4 examples, or fewer proxies"
+    sentence = rf"^the program plans \d+.00 GB, which do not fit into memory \(.*\): {advice}$"
+        r"^the program plans \d+.00 GB, which do not fit into memory \(.*\): give a batch of fewer than 4 examples, or fewer proxies$"
+    )
+    with pytest.raises(JaxzcError, match=sentence):
+        scorer.score(SETS[0], BATCH)
 
 
 def test_shapes_alone_give_counts() -> None:

@@ -1,4 +1,4 @@
-"""A proxy that cannot be computed is NaN with its reason, and does not take the others down; and scores inside the user's transformations."""
+"""A proxy that cannot be computed is NaN with its reason and leaves the others alone; scores inside the user's transformations."""
 
 import math
 import pickle
@@ -29,9 +29,16 @@ def rectified(params: Any, x: Any) -> Any:
     return jax.nn.relu(x @ params["w"])
 
 
+def deep(params: Any, x: Any) -> Any:
+    return jax.nn.relu(x @ params["v"]) @ params["w"].T
+
+
+DEEP = {"v": jnp.asarray(rng.normal(size=(6, 3)).astype(np.float32)), "w": PARAMS["w"]}
+
+
 def test_one_batch_and_the_default_proxies() -> None:
     with pytest.warns(UnavailableWarning, match=r"^could not be computed and is NaN: zico, sweet_zico; see `reasons` of the scores$"):
-        scores = jaxzc.score(rectified, PARAMS, (X, Y))
+        scores = jaxzc.score(deep, DEEP, (X, Y))
     assert list(scores) == list(FOUNDING)
     assert [name for name, value in scores.items() if math.isnan(value)] == list(scores.reasons) == ["zico", "sweet_zico"]
     assert scores.reasons["zico"].startswith("needs the gradients of at least 2 batches and got 1")
