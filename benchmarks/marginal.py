@@ -57,7 +57,7 @@ def main() -> None:
     base = seconds_in_turn([founding], archs, arguments.repeats)[0]
 
     def passes(names: Sequence[str]) -> float:
-        return costs.forward_passes(*(PROXIES[name] for name in names), batch_size=64, batches=2)
+        return costs.forward_passes(*(PROXIES[name] for name in names), sizes=costs.ANY)
 
     print("| proxy | processor seconds | forward passes | forward passes alone | first score, seconds |\n|---|---|---|---|---|", flush=True)
     print(f"| (the founding {len(FOUNDING)}) | {base:.2f} | {passes(FOUNDING):.2f} | | {compiled:.0f} |", flush=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jaxzc import aggregates, data, evaluation, experiments, ingredients, networks, proxies, report, search, tables, tasks, training
     from jaxzc.catalogue.spaces import space, spaces
+    from jaxzc.facts import Passes, ingredient, proxy, with_settings
     from jaxzc.networks import as_network
     from jaxzc.proxies import PROXIES
     from jaxzc.scoring.compute import compute_scores
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "jaxzc.catalogue.spaces": ("space", "spaces"),
+    "jaxzc.facts": ("Passes", "ingredient", "proxy", "with_settings"),
     "jaxzc.networks": ("as_network",),
     "jaxzc.proxies": ("PROXIES",),
     "jaxzc.scoring.compute": ("compute_scores",),
@@ -50,6 +52,7 @@ __all__ = [
     "Counts",
     "JaxzcError",
     "Network",
+    "Passes",
     "Scorer",
     "Scores",
     "Space",
@@ -63,9 +66,11 @@ __all__ = [
     "data",
     "evaluation",
     "experiments",
+    "ingredient",
     "ingredients",
     "networks",
     "proxies",
+    "proxy",
     "report",
     "score",
     "score_space",
@@ -76,6 +81,7 @@ __all__ = [
     "tables",
     "tasks",
     "training",
+    "with_settings",
 ]
 
 

@@ -1,134 +1,207 @@
 """From proxies to one traced function: each proxy's argument names say what it needs, and each need is computed once.
 
-A proxy is a pure function; its positional argument names are *ingredients*, its keyword-only arguments are settings. An ingredient is made
-by a *maker*, a function of the same shape that may make several ingredients in one pass over the network (one backward pass gives the loss
-gradients, and with them the activation gradients): it is told by its keyword `wanted` which of them somebody asked for.
+A proxy is a pure function; its positional argument names are *ingredients*, its keyword-only arguments are settings. An ingredient comes
+from a function of the same form, which may give several in one pass over the network (one backward pass gives the loss gradients, and with
+them the activation gradients). What each is called and costs stands on the function (`jaxzc.facts`).
+
+Settings: a proxy has its own, and those of all ingredients that it is made from. What is set goes to whoever has a setting of that name.
+Two proxies that set an ingredient differently each get an ingredient of their own; equal settings share one.
 """
 
 import inspect
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 
+from jaxzc.facts import Passes, Proxy, ingredient_facts, parts, proxy_facts
 from jaxzc.types import JaxzcError
 
-Proxy = Callable[..., Any]
+WANTED = "wanted"
+"""The keyword by which a function of several ingredients is told which of them are asked for."""
 
 
-class Maker(NamedTuple):
-    """A function that makes ingredients; `makes` maps each one's name to its cost in passes (see `Passes`)."""
+class Need(NamedTuple):
+    """An ingredient, and the settings that shape it, sorted by name: its own and those of the ingredients that it is made from."""
 
-    function: Callable[..., dict[str, Any]]
-    needs: tuple[str, ...]
-    makes: Mapping[str, str]
+    name: str
+    settings: tuple[tuple[str, Any], ...] = ()
 
 
 def needs(function: Callable[..., Any]) -> tuple[str, ...]:
-    """Names of the positional arguments of a proxy or maker: the ingredients it asks for."""
+    """Names of the positional arguments of a proxy or of an ingredient's function: the ingredients it asks for."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return tuple(name for name, p in inspect.signature(function).parameters.items() if p.kind in kinds)
+    function, bound, _ = parts(function)
+    return tuple(name for name, p in inspect.signature(function).parameters.items() if p.kind in kinds)[len(bound) :]
 
 
 def settings(function: Callable[..., Any]) -> dict[str, Any]:
-    """Keyword-only arguments of a proxy and their defaults: the settings that change its value."""
-    return {n: p.default for n, p in inspect.signature(function).parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
-
-
-def makes(**ingredients: str) -> Callable[[Callable[..., dict[str, Any]]], Maker]:
-    """Decorator: this function returns a dict with (at least the wanted ones of) these ingredients. The value is the cost in passes over
-    the network: F a forward, B a backward pass of one batch; "" costs none."""
-
-    def wrap(function: Callable[..., dict[str, Any]]) -> Maker:
-        return Maker(function, needs(function), ingredients)
-
-    return wrap
+    """Keyword-only arguments of a function and their values: the settings that are its own (`Resolver.settings` has all of a proxy)."""
+    function, _, chosen = parts(function)
+    own = {n: p.default for n, p in inspect.signature(function).parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    return {name: chosen.get(name, default) for name, default in own.items() if name != WANTED}
 
 
 class Resolver:
-    """Knows every ingredient and its maker; plans and runs what a set of proxies needs."""
+    """Knows every ingredient by name; plans and runs what a set of proxies needs.
 
-    def __init__(self, makers: Iterable[Maker], roots: Mapping[str, str]):
-        self.roots = dict(roots)
-        self.maker = {name: maker for maker in makers for name in maker.makes}
+    functions: those that make ingredients (`jaxzc.ingredient`). roots: names of what is handed in. Raises `JaxzcError` where two
+    ingredients have one name.
+    """
+
+    def __init__(self, functions: Iterable[Callable[..., Any]], roots: Iterable[str]):
+        self.roots = tuple(roots)
+        self.functions: dict[str, Callable[..., Any]] = {}
+        for function in functions:
+            for name in ingredient_facts(function).costs:
+                if name in self.roots or self.functions.setdefault(name, function) is not function:
+                    raise JaxzcError(f"there is an ingredient {name!r} already: give yours another name")
 
     @property
     def known(self) -> list[str]:
-        return [*self.roots, *self.maker]
+        return [*self.roots, *self.functions]
 
-    def cost(self, name: str) -> str:
-        return self.roots[name] if name in self.roots else self.maker[name].makes[name]
+    def extended(self, functions: Iterable[Callable[..., Any]]) -> "Resolver":
+        """A resolver that knows these ingredients as well."""
+        further = [f for f in functions if f not in self.functions.values()]
+        return Resolver([*dict.fromkeys(self.functions.values()), *further], self.roots) if further else self
 
-    def wanted(self, proxies: Mapping[str, Proxy]) -> dict[str, list[str]]:
-        """Ingredient -> names of the proxies that need it, directly or through another ingredient; raises `JaxzcError` for a name that is
-        no ingredient."""
-        users: dict[str, list[str]] = {}
+    def with_those_of(self, proxies: Iterable[Proxy]) -> "Resolver":
+        """A resolver that also knows the ingredients which these proxies bring along."""
+        return self.extended(dict.fromkeys(function for proxy in proxies for function in proxy_facts(proxy).ingredients))
 
-        def ask(name: str, proxy: str, asker: str) -> None:
-            if name not in self.roots and name not in self.maker:
-                raise JaxzcError(
-                    f"{asker} asks for an ingredient {name!r}, which does not exist; known ingredients: {', '.join(sorted(self.known))}"
-                )
-            if proxy in users.setdefault(name, []):
-                return
-            users[name].append(proxy)
-            for need in self.maker[name].needs if name in self.maker else ():
-                ask(need, proxy, f"ingredient {name!r}")
+    def cost(self, need: Need) -> Passes:
+        """What the ingredient costs by itself, without those that it is made from."""
+        if need.name not in self.functions:
+            return Passes()
+        cost = ingredient_facts(self.functions[need.name]).costs[need.name]
+        if isinstance(cost, Passes):
+            return cost
+        chosen = dict(need.settings)
+        return cost(**{name: chosen[name] for name in inspect.signature(cost).parameters})
 
-        for label, function in proxies.items():
-            for name in needs(function):
-                ask(name, label, f"proxy {label!r}")
+    def settings(self, proxy: Proxy) -> dict[str, Any]:
+        """All settings of a proxy with their values: its own, then those of the ingredients that it is made from."""
+        direct = self.with_those_of([proxy]).direct(proxy)
+        return settings(proxy) | {name: value for need in direct for name, value in need.settings}
+
+    def direct(self, proxy: Proxy, label: str | None = None) -> list[Need]:
+        """The ingredients that a proxy asks for, in the order of its arguments. Raises `JaxzcError` for a name that is no ingredient, and
+        for a setting that neither the proxy nor one of its ingredients has."""
+        asker = f"proxy {label or _name(proxy)!r}"
+        chosen = settings(proxy)
+        further = {name: value for name, value in parts(proxy)[2].items() if name not in chosen}
+        asked = [self._need(name, chosen | further, asker, ()) for name in needs(proxy)]
+        known = _joined([need.settings for need in asked], asker)
+        if unknown := [name for name in further if name not in known]:
+            raise JaxzcError(f"{asker} has no setting {unknown[0]!r}: known are {', '.join([*chosen, *known]) or 'none'}")
+        return asked
+
+    def _need(self, name: str, chosen: Mapping[str, Any], asker: str, path: tuple[str, ...]) -> Need:
+        if name in self.roots:
+            return Need(name)
+        if name not in self.functions:
+            known = ", ".join(sorted(self.known))
+            raise JaxzcError(f"{asker} asks for an ingredient {name!r}, which does not exist; known ingredients: {known}")
+        if name in path:
+            raise JaxzcError(f"ingredient {name!r} is made from itself ({' from '.join([*path, name])}): take it out of its arguments")
+        function = self.functions[name]
+        own = {setting: _hashable(setting, chosen.get(setting, default)) for setting, default in settings(function).items()}
+        if unset := [setting for setting, value in own.items() if value is inspect.Parameter.empty]:
+            raise JaxzcError(f"ingredient {name!r} has a setting {unset[0]!r} without a default, which {asker} does not set: give it one")
+        asked = [self._need(need, chosen, f"ingredient {name!r}", (*path, name)) for need in needs(function)]
+        return Need(name, tuple(sorted(_joined([own.items(), *(need.settings for need in asked)], f"ingredient {name!r}").items())))
+
+    def users(self, proxies: Mapping[str, Proxy]) -> dict[Need, list[str]]:
+        """Need -> labels of the proxies that have it, directly or through another ingredient."""
+        users: dict[Need, list[str]] = {}
+
+        def add(need: Need, label: str) -> None:
+            if label not in users.setdefault(need, []):
+                users[need].append(label)
+                for further in self._made_from(need):
+                    add(further, label)
+
+        for label, proxy in proxies.items():
+            for need in self.direct(proxy, label):
+                add(need, label)
         return users
 
+    def _made_from(self, need: Need) -> list[Need]:
+        if need.name not in self.functions:
+            return []
+        return [self._need(name, dict(need.settings), f"ingredient {need.name!r}", ()) for name in needs(self.functions[need.name])]
+
+    def wanted(self, proxies: Mapping[str, Proxy]) -> dict[str, list[str]]:
+        """Ingredient -> labels of the proxies that need it, directly or through another; raises `JaxzcError` as `direct` does."""
+        wanted: dict[str, list[str]] = {}
+        for need, labels in self.with_those_of(proxies.values()).users(proxies).items():
+            wanted[need.name] = list(dict.fromkeys([*wanted.get(need.name, ()), *labels]))
+        return wanted
+
+    def calls(self, proxies: Mapping[str, Proxy]) -> list[list[Need]]:
+        """What is computed for these proxies: for each call of an ingredient's function, what is wanted of it."""
+        resolver = self.with_those_of(proxies.values())
+        calls: dict[Any, list[Need]] = {}
+        for need in resolver.users(proxies):
+            if need.name in resolver.functions:
+                calls.setdefault((resolver.functions[need.name], need.settings), []).append(need)
+        return list(calls.values())
+
     def run(self, proxies: Mapping[str, Proxy], roots: Mapping[str, Any], reasons: dict[str, str] | None = None) -> dict[str, Any]:
-        """The value of every proxy; each ingredient is made once. `roots` holds the values that no maker makes; an ingredient found among
-        them is taken as it is.
+        """The value of every proxy; each ingredient is computed once for each of its settings. `roots` holds the values that no function
+        makes; an ingredient among them is taken as it is.
 
         reasons: None: a proxy that cannot be computed is a `JaxzcError`, which names all that fail with it. A dict: its value is NaN, the
         others are computed, and the dict is told the reason by the proxy's label.
         """
-        users = self.wanted(proxies)
-        wanted = set(users)
-        values = dict(roots)
-        failed: dict[str, JaxzcError] = {}
+        resolver = self.with_those_of(proxies.values())
+        users = resolver.users(proxies)
+        values: dict[Need, Any] = {}
+        failed: dict[Need, JaxzcError] = {}
 
-        def get(name: str) -> Any:
-            if name in failed:
-                raise failed[name]
-            if name not in values:
-                maker = self.maker[name]
-                arguments = [get(need) for need in maker.needs]
-                try:
-                    values.update({k: v for k, v in maker.function(*arguments, wanted=frozenset(wanted)).items() if k not in roots})
-                except Exception as error:
-                    if isinstance(error, Warning) or (reasons is None and not isinstance(error, JaxzcError)):
-                        raise
-                    failing = _failing(maker, arguments, wanted, error)
-                    if reasons is None:
-                        asked = {label for ingredient in failing for label in users[ingredient]}
-                        raise JaxzcError(f"{', '.join(label for label in proxies if label in asked)}: {error}") from error
-                    failed.update(failing)
-                    wanted.difference_update(failing)
-                    return get(name)
-            return values[name]
+        def value(need: Need) -> Any:
+            if need.name in roots:
+                return roots[need.name]
+            if need in failed:
+                raise failed[need]
+            if need in values:
+                return values[need]
+            function = resolver.functions[need.name]
+            arguments = [value(further) for further in resolver._made_from(need)]
+            together = [n for n in users if n.settings == need.settings and resolver.functions.get(n.name) is function]
+            wanted = [n for n in together if n not in failed]
+            try:
+                values.update(_called(function, arguments, wanted))
+            except Exception as error:
+                if isinstance(error, Warning) or (reasons is None and not isinstance(error, JaxzcError)):
+                    raise
+                failing = _failing(function, arguments, wanted, error)
+                if reasons is None:
+                    asked = {label for n in failing for label in users[n]}
+                    raise JaxzcError(f"{', '.join(label for label in proxies if label in asked)}: {error}") from error
+                failed.update(failing)
+            return value(need)
 
-        def value(label: str, function: Proxy) -> Any:
-            absent = [root for root in self.roots if root not in roots and label in users.get(root, [])]
+        def score(label: str, proxy: Proxy) -> Any:
+            absent = [name for name in self.roots if name not in roots and label in users.get(Need(name), [])]
             if absent:
                 raise JaxzcError(
                     f"{label}: the ingredient {absent[0]!r} is not known where the network runs: a proxy may ask only for it alone"
                 )
-            arguments = [get(name) for name in needs(function)]
+            arguments = [value(need) for need in resolver.direct(proxy, label)]
+            function, bound, chosen = parts(proxy)
+            own = settings(function)
             try:
-                return function(*arguments)
+                return function(*bound, *arguments, **{name: value for name, value in chosen.items() if name in own})
             except JaxzcError as error:
                 raise JaxzcError(f"{label}: {error}") from error
 
         scores = {}
-        for label, function in proxies.items():
+        for label, proxy in proxies.items():
             try:
-                scores[label] = value(label, function)
+                scores[label] = score(label, proxy)
             except JaxzcError as error:
                 if reasons is None:
                     raise
@@ -136,24 +209,63 @@ class Resolver:
         return scores
 
 
-def _failing(maker: Maker, arguments: list[Any], wanted: Collection[str], error: Exception) -> dict[str, JaxzcError]:
-    """Which of the wanted ingredients the maker cannot make, and why: an error names those who asked for them, and not all who share the
-    pass. All of them with `error` where each can be made alone."""
-    failing = {}
-    asked = [name for name in maker.makes if name in wanted]
-    for name in asked:
+def _called(function: Callable[..., Any], arguments: list[Any], wanted: list[Need]) -> dict[Need, Any]:
+    """What one call gives of the ingredients that are wanted, all of one function and of equal settings."""
+    chosen = dict(wanted[0].settings)
+    keywords: dict[str, Any] = {name: chosen[name] for name in settings(function)}
+    if WANTED in inspect.signature(function).parameters:
+        keywords[WANTED] = frozenset(need.name for need in wanted)
+    result = function(*arguments, **keywords)
+    if ingredient_facts(function).single:
+        return {wanted[0]: result}
+    if missing := [need.name for need in wanted if need.name not in result]:
+        raise JaxzcError(f"{_name(function)} returned no {missing[0]!r}, which its decorator names: return a dict that has it")
+    return {need: result[need.name] for need in wanted}
 
-        def alone(name: str = name) -> int:
-            maker.function(*arguments, wanted=frozenset([name]))
+
+def _failing(function: Callable[..., Any], arguments: list[Any], wanted: list[Need], error: Exception) -> dict[Need, JaxzcError]:
+    """Which of the wanted ingredients the function cannot make, and why: an error names those who asked for them, and not all who share the
+    pass. All of them with `error` where each can be made alone."""
+    failing: dict[Need, JaxzcError] = {}
+    for need in wanted if len(wanted) > 1 else ():
+
+        def alone(need: Need = need) -> int:
+            _called(function, arguments, [need])
             return 0
 
         try:
             jax.eval_shape(alone)  # of an attempt, nothing enters the program
         except Exception as own:
-            failing[name] = _as_reason(own)
-    return failing or dict.fromkeys(asked, _as_reason(error))
+            failing[need] = _as_reason(own)
+    return failing or dict.fromkeys(wanted, _as_reason(error))
 
 
 def _as_reason(error: Exception) -> JaxzcError:
     """Of an error of JAX or of the model, its kind and first line."""
     return error if isinstance(error, JaxzcError) else JaxzcError(f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")
+
+
+def _joined(parts: Iterable[Iterable[tuple[str, Any]]], asker: str) -> dict[str, Any]:
+    """Settings of several ingredients; raises `JaxzcError` where two have different defaults of one that nobody sets."""
+    joined: dict[str, Any] = {}
+    for name, value in (pair for part in parts for pair in part):
+        if joined.setdefault(name, value) != value:
+            raise JaxzcError(
+                f"{asker} needs ingredients with different defaults of the setting {name!r} ({joined[name]!r} and {value!r}): "
+                f"give the proxy a keyword-only argument {name}, which is then handed to both"
+            )
+    return joined
+
+
+def _hashable(setting: str, value: Any) -> Any:
+    """A setting of an ingredient, by which it is told from the same with other settings."""
+    value = tuple(value) if isinstance(value, list) else value
+    try:
+        hash(value)
+    except TypeError:
+        raise JaxzcError(f"{setting}={value!r}: a setting of an ingredient is a number, text or a tuple of these") from None
+    return value
+
+
+def _name(proxy: Proxy) -> str:
+    return getattr(parts(proxy)[0], "__name__", repr(proxy))

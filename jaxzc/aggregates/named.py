@@ -9,6 +9,7 @@ import numpy as np
 from jaxzc.aggregates.ranks import RULES, log_rank, max_normalised_sum, rank_sum
 from jaxzc.aggregates.vote import PROXIES as VOTERS
 from jaxzc.aggregates.vote import vote_ranking
+from jaxzc.catalogue.cards import direction_of
 from jaxzc.catalogue.selection import split_names, unknown
 from jaxzc.types import JaxzcError
 
@@ -27,7 +28,7 @@ class Aggregate(NamedTuple):
         absent = [name for name in self.proxies if name not in table]
         if absent:
             raise JaxzcError(f"the table lacks {', '.join(absent)} (it has {', '.join(table) or 'nothing'}): score them first")
-        signs = [-1.0 if (higher_is_better or {}).get(name.partition("(")[0]) is False else 1.0 for name in self.proxies]
+        signs = [-1.0 if direction_of(name, higher_is_better or {}) is False else 1.0 for name in self.proxies]
         return self.combine(np.stack([np.asarray(table[name], np.float64) for name in self.proxies], axis=1) * signs)
 
     @property

@@ -1,52 +1,41 @@
-"""What a proxy costs in arithmetic, from the passes that its card states, so that it can stand beside a proxy that trains.
+"""What proxies cost in arithmetic, so that they can stand beside each other, and beside what trains.
 
-The unit is the forward pass: a backward pass counts as two of them (one product for the gradient of the inputs, one for that of the
-weights), so that a step of training is three. FLOPs are multiply-accumulates of convolution and linear layers, as in `Counts.flops`.
+The unit is the forward pass over one batch: `passes`, wherever jaxzc prints or stores them, are the forward passes that are worth as much
+arithmetic. A backward pass counts as two (see `jaxzc.facts`), so that a step of training is three. FLOPs are multiply-accumulates of
+convolution and linear layers, as in `Counts.flops`.
 """
 
-import re
 from typing import Any
 
+from jaxzc.facts import BACKWARD, FORWARD, Proxy, Sizes
 from jaxzc.ingredients import RESOLVER
-from jaxzc.resolver import Maker, Proxy
+from jaxzc.resolver import Resolver
 
-FORWARD, BACKWARD = 1, 2
-"""Forward passes' worth of arithmetic."""
+PASSES = "forward passes over one batch that are worth as much arithmetic, a backward pass counting as two"
+"""What `passes` are, in words for reports and tables."""
 
 
-def forward_passes(*proxies: Proxy, batch_size: int, batches: int) -> float:
-    """Forward passes over one batch that are worth as much arithmetic as the proxies scored together: F + B is 3.
+def forward_passes(*proxies: Proxy, sizes: Sizes, resolver: Resolver = RESOLVER) -> float:
+    """The passes of proxies that are scored together.
 
     Ingredients that one pass gives count once, and what several proxies share counts once. Eigenvalues, kernels and sums over weights are
     not counted. 0 for a proxy that runs no network.
     """
-    dearest: dict[Any, float] = {}
-    for name in RESOLVER.wanted({str(position): proxy for position, proxy in enumerate(proxies)}):
-        if name in RESOLVER.maker:
-            maker: Maker = RESOLVER.maker[name]
-            dearest[maker.function] = max(dearest.get(maker.function, 0), _passes(RESOLVER.cost(name), batch_size, batches))
-    return sum(dearest.values())
+    resolver = resolver.with_those_of(proxies)
+    calls = resolver.calls({str(position): proxy for position, proxy in enumerate(proxies)})
+    return sum(max(resolver.cost(need).forward_passes(sizes) for need in call) for call in calls)
 
 
-def _passes(cost: str, batch_size: int, batches: int) -> float:
-    """The number that a cost in the words of `jaxzc.resolver.makes` stands for."""
-    each_alone = re.fullmatch(r"B examples x \((.*) of one\)", cost)
-    if each_alone:
-        return _passes(each_alone[1], batch_size, batches)  # as many passes over one image as the batch has images
-    if cost.endswith(" of one"):
-        return _passes(cost.removesuffix(" of one"), batch_size, batches) / batch_size
-    of_images = re.fullmatch(r"(.*) of (\d+) images", cost)
-    if of_images:
-        return _passes(of_images[1], batch_size, batches) * int(of_images[2]) / batch_size
-    if cost.endswith(" per further batch"):
-        return _passes(cost.removesuffix(" per further batch"), batch_size, batches) * (batches - 1)
-    total = 0
-    for term in cost.split(" + ") if cost else ():
-        matched = re.fullmatch(r"(\d*)([FB])", term)
-        if not matched:
-            raise ValueError(f"{cost!r} is no cost in passes: write it as in '2F + 4B'")
-        total += int(matched[1] or 1) * (FORWARD if matched[2] == "F" else BACKWARD)
-    return total
+def in_words(proxy: Proxy, resolver: Resolver = RESOLVER) -> str:
+    """The passes of all that one proxy is made from, in the order in which it asks: `F + B; F`; `none` where it runs no network."""
+    resolver = resolver.with_those_of([proxy])
+    calls = [[resolver.cost(need) for need in call] for call in resolver.calls({"": proxy})]
+    dearest = [max(call, key=lambda cost: cost.forward_passes(ANY)) for call in calls]
+    return "; ".join(filter(None, map(str, dearest))) or "none"
+
+
+ANY = Sizes(batch_size=64, batches=2)
+"""Sizes by which ingredients of one pass are compared, and which the documentation assumes."""
 
 
 def training_flops(forward_flops: Any, images: int) -> Any:

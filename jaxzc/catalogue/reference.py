@@ -8,8 +8,8 @@ import os
 from collections.abc import Mapping, Sequence
 
 from jaxzc.catalogue import cards, costs
+from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import FOUNDING, PROXIES
-from jaxzc.resolver import settings
 from jaxzc.types import JaxzcError
 
 COLUMNS = ("proxy", "benchmark", "metric", "spearman", "low", "high", "n", "kendall")
@@ -20,7 +20,6 @@ PUBLISHED = ("proxy", "benchmark", "spearman", "source", "note")
 """Of the table of published figures: one line for each figure; note: why ours differs, where it does."""
 
 SHOWN = {"Definition": "Definition", "Source": "Source", "Authors' code": "Variants"}
-INPUTS = ("Labels", "Init", "Norm mode", "Weights")
 
 
 def read_correlations(path: str | os.PathLike[str]) -> list[dict[str, str]]:
@@ -60,15 +59,15 @@ def markdown(correlations: Sequence[Mapping[str, str]] = (), published: Sequence
     """The page: a table of all proxies, then each one's card, correlations and published figures (lines as `read_correlations` and
     `read_published` give them)."""
     benchmarks = list(dict.fromkeys((line["benchmark"], line["metric"]) for line in correlations))
-    found = {(line["proxy"], line["benchmark"], line["metric"]): line for line in correlations}
+    measured = {(line["proxy"], line["benchmark"], line["metric"]): line for line in correlations}
     head = ["proxy", "what it is", "direction", "labels", "passes", *(f"{b}: Spearman" for b, _ in benchmarks)]
     compared = list(dict.fromkeys(line["benchmark"] for line in published))
     head += [f"{b}: published" for b in compared]
     table = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     for name, proxy in PROXIES.items():
         card = cards.card(proxy)
-        cells = [f"[{name}](#{name})", card.title, _direction(card), card.fields["Labels"].rstrip("."), _passes(name)]
-        cells += [_estimate(found.get((name, *b))) for b in benchmarks]
+        cells = [f"[{name}](#{name})", card.title, card.facts.direction or "-", card.labels, _passes(name)]
+        cells += [_estimate(measured.get((name, *b))) for b in benchmarks]
         cells += [", ".join(_figure(line) for line in _of(name, published) if line["benchmark"] == b) for b in compared]
         table.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
     sections = [
@@ -79,13 +78,16 @@ def markdown(correlations: Sequence[Mapping[str, str]] = (), published: Sequence
 
 _INTRODUCTION = f"""# Proxies
 
-Written by `jaxzc proxies --markdown --correlations docs/correlations.csv --published docs/published.csv` from the cards in
-`jaxzc/proxies/`; edit those.
+Written by `jaxzc proxies --markdown --correlations docs/correlations.csv --published docs/published.csv` from the decorators and docstrings
+in `jaxzc/proxies/`; edit those.
 
-`--proxies founding` names the first {len(FOUNDING)}, the default; `--proxies all` every one. Passes: forward passes over a batch of 64 that
-are worth as much arithmetic as the proxy by itself, a backward pass counting as two, of two batches where it takes both; proxies scored
-together share passes. Intervals are 95 % and say how far the correlation depends on which architectures were drawn. A correlation is of the
-score turned by its direction.
+`--proxies founding` names the first {len(FOUNDING)}, the default; `--proxies all` every one.
+
+Passes are {costs.PASSES};
+here of a proxy by itself, with two batches of 64 images of 32 x 32 and 10 classes. Proxies scored together share passes.
+
+Intervals are 95 % and say how far the correlation depends on which architectures were drawn. A correlation is of the score turned by its
+direction.
 """
 
 
@@ -97,13 +99,13 @@ def _section(name: str, measured: Sequence[Mapping[str, str]], published: Sequen
     proxy = PROXIES[name]
     card = cards.card(proxy)
     lines = [f"## {name}", "", card.title, ""]
-    lines += [f"- **{shown}**: {card.fields[field]}" for field, shown in SHOWN.items()]
-    lines.append(f"- **Needs**: {', '.join(f'`{need}`' for need in card.needs)}; {'; '.join(_input(card, field) for field in INPUTS)}")
-    lines.append(f"- **Cost**: {card.cost} (F a forward, B a backward pass of one batch): {_passes(name)} forward passes")
-    lines.append(f"- **Direction**: {card.fields['Direction']}")
-    if chosen := settings(proxy):
+    lines += [f"- **{shown}**: {card.prose[field]}" for field, shown in SHOWN.items()]
+    lines.append(f"- **Needs**: {', '.join(f'`{need}`' for need in card.needs)}; weights: {card.prose['Weights'].rstrip('.')}")
+    lines.append(f"- **Facts**: {'; '.join(f'{field.lower()}: {words}' for field, words in card.stated.items())}")
+    lines.append(f"- **Cost**: {card.cost} (F a forward, B a backward pass of one batch): {_passes(name)} passes")
+    if chosen := RESOLVER.settings(proxy):
         lines.append(f"- **Settings**: {', '.join(f'`{key}={value!r}`' for key, value in chosen.items())}")
-    lines.append(f"- **Fails**: {card.fields['Fails']}")
+    lines.append(f"- **Fails**: {card.prose['Fails']}")
     for line in measured:
         kendall = f"Kendall {float(line['kendall']):.3f}"
         lines.append(f"- **Measured**: {line['benchmark']}, {line['metric']}: Spearman {_estimate(line)}, {kendall}, n = {line['n']}")
@@ -113,16 +115,8 @@ def _section(name: str, measured: Sequence[Mapping[str, str]], published: Sequen
     return "\n".join([*lines, ""])
 
 
-def _input(card: cards.Card, field: str) -> str:
-    return f"{field.lower()}: {card.fields[field].rstrip('.')}"
-
-
-def _direction(card: cards.Card) -> str:
-    return {True: "higher", False: "lower", None: "-"}[card.higher_is_better]
-
-
 def _passes(name: str) -> str:
-    return f"{costs.forward_passes(PROXIES[name], batch_size=64, batches=2):.3g}"
+    return f"{costs.forward_passes(PROXIES[name], sizes=costs.ANY):.3g}"
 
 
 def _figure(line: Mapping[str, str]) -> str:

@@ -2,13 +2,14 @@
 
 import ast
 import difflib
-import functools
 import numbers
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from jaxzc.catalogue.functions import named_function
+from jaxzc.facts import Proxy, WithIngredients, parts, with_settings
+from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import FOUNDING, PROXIES
-from jaxzc.resolver import Proxy, settings
 from jaxzc.types import JaxzcError
 
 ProxySpec = str | Iterable[str | Callable] | Mapping[str, str | Callable]
@@ -45,31 +46,33 @@ def _alike(value: Any, default: Any) -> bool:
 
 
 def parse_proxy(text: str) -> Proxy:
-    """`zico` or `zico(std_of="abs")`: the proxy, with settings applied. Raises `JaxzcError`: unknown name or setting, a value of another
-    type than the setting's default, text of another form."""
+    """The proxy that is written as `zico`, `zico(std_of="abs")` or, in a module that can be imported, `my_module:mine`; settings of its
+    ingredients are settings of the proxy. Raises `JaxzcError`: unknown name or setting, a value of another type than the setting's default,
+    text of another form."""
     text = text.strip()
     name = text.partition("(")[0].strip()
-    if name not in PROXIES:
+    proxy = named_function("proxy", name) if ":" in name else PROXIES.get(name)
+    if proxy is None:
         raise unknown("proxy", name, PROXIES)
     if "(" not in text:
-        return PROXIES[name]
+        return proxy
+    known = RESOLVER.settings(proxy)
     try:
-        call = ast.parse(text, mode="eval").body
+        call = ast.parse(name.rpartition(":")[2] + text[text.index("(") :], mode="eval").body
         # A call of a call, or one followed by something else, would lose settings silently.
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args or any(k.arg is None for k in call.keywords):
             raise ValueError("settings are keywords")
         chosen = {str(k.arg): _literal(k.value) for k in call.keywords}
     except (SyntaxError, ValueError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else error
-        example = next((f"{key}={value!r}" for key, value in settings(PROXIES[name]).items()), None)
+        example = next((f"{key}={value!r}" for key, value in known.items()), None)
         hint = f"expected name(setting=value), for example {name}({example})" if example else f"{name} has no settings, so write {name}"
         raise JaxzcError(f"proxy {text!r} cannot be read ({reason}): {hint}") from error
-    known = settings(PROXIES[name])
     for setting, value in chosen.items():
         if setting not in known:
             raise unknown(f"setting of {name}", setting, known)
         check_setting(f"proxy {name}", setting, value, known[setting])
-    return functools.partial(PROXIES[name], **chosen)
+    return with_settings(proxy, **chosen)
 
 
 def _literal(node: ast.expr) -> Any:
@@ -91,11 +94,12 @@ def split_names(text: str) -> list[str]:
     return [n.strip() for n in names if n.strip()]
 
 
-def select(proxies: ProxySpec) -> dict[str, Proxy]:
+def select(proxies: ProxySpec, ingredients: Iterable[Callable[..., Any]] = ()) -> dict[str, Proxy]:
     """Label -> function for "founding", "all", a comma-separated string, a list of names and functions, or a mapping label -> name or
     function.
 
     The label of a name is the name as written; of a function, its `__name__`; the name of a set (`SETS`) stands for each of its names.
+    ingredients: functions of the user's own that make what these proxies ask for; the proxies bring them along from here on.
     Raises `JaxzcError` for unknown names or settings, repeated labels, and nothing at all.
     """
     if isinstance(proxies, Mapping):
@@ -116,7 +120,9 @@ def select(proxies: ProxySpec) -> dict[str, Proxy]:
         if not isinstance(proxy, str) and not callable(proxy):
             raise JaxzcError(f"proxy {label!r} is a {type(proxy).__name__}: expected a name or a function whose arguments are ingredients")
         chosen[label] = parse_proxy(proxy) if isinstance(proxy, str) else proxy
-    return chosen
+    further = tuple(ingredients)
+    ours = set(PROXIES.values())
+    return {label: WithIngredients(p, further) if further and parts(p)[0] not in ours else p for label, p in chosen.items()}
 
 
 def _members(name: Any) -> tuple[str, ...]:
@@ -126,4 +132,4 @@ def _members(name: Any) -> tuple[str, ...]:
 def _label(proxy: Any) -> str:
     if isinstance(proxy, str):
         return proxy.strip()
-    return getattr(proxy.func if isinstance(proxy, functools.partial) else proxy, "__name__", repr(proxy))
+    return getattr(parts(proxy)[0], "__name__", repr(proxy))

@@ -15,9 +15,9 @@ import numpy as np
 
 from jaxzc import data, tables
 from jaxzc.catalogue import spaces
+from jaxzc.facts import Proxy
 from jaxzc.ingredients import RESOLVER
 from jaxzc.numerics.initialisers import INITIALISERS
-from jaxzc.resolver import Proxy
 from jaxzc.types import JaxzcError, Space
 
 EMBEDDED = "embedded"

@@ -165,7 +165,7 @@ def with_aggregates(scores: ScoreTable, aggregates: Mapping[str, Aggregate]) -> 
     """The table with a column for each aggregate, computed within each seed."""
     columns = dict(scores.columns)
     seeds = columns.get("seed", np.zeros(len(next(iter(columns.values())))))
-    directions = cards.directions()
+    directions = cards.directions(scores.metadata)
     for label, aggregate in aggregates.items():
         if label in columns:
             raise JaxzcError(f"the table has a column {label!r} already: give the aggregate another name, LABEL=RULE(...)")

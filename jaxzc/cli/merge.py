@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxzc import jobs
+from jaxzc.catalogue import cards
 from jaxzc.cli import common
 from jaxzc.jobs import Merged
 from jaxzc.tables import write_scores
@@ -59,6 +60,7 @@ def metadata(merged: Merged) -> dict[str, Any]:
         "command": commands[-1],
         **({"commands": commands} if len(commands) > 1 else {}),
         "proxies": merged.labels,
+        cards.RECORDED: merged.directions,
         "archs": last.get("archs"),
         "seeds": list(digests),
         "data": last.get("data"),

@@ -5,10 +5,10 @@ import shutil
 import textwrap
 from typing import Any
 
-from jaxzc.catalogue import cards, reference
+from jaxzc.catalogue import cards, costs, reference
 from jaxzc.catalogue.selection import unknown
+from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import PROXIES
-from jaxzc.resolver import settings
 from jaxzc.types import JaxzcError
 
 HELP = "list the proxies, what they need and what they cost; or show one's card"
@@ -40,11 +40,11 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.name is not None:
         print(_card(arguments.name))
         return
-    print("passes: cost over one batch (F forward, B backward). Proxies share passes: what two of them need is computed once.\n")
+    print(f"passes: {costs.PASSES} ({_sizes()}); proxies share passes: what two of them need is computed once.\n")
     for name, proxy in PROXIES.items():
         card = cards.card(proxy)
         print(_wrapped(f"{name:15} ", card.title, 16))
-        print(_wrapped(16 * " ", f"needs {', '.join(card.needs)}; passes: {card.cost}; labels: {card.fields['Labels'].rstrip('.')}", 16))
+        print(_wrapped(16 * " ", f"needs {', '.join(card.needs)}; passes: {_passes(name)}; labels: {card.labels}", 16))
     print("\n`jaxzc proxies NAME` shows definition, source and settings of one.")
 
 
@@ -52,16 +52,27 @@ def _card(name: str) -> str:
     if name not in PROXIES:
         raise unknown("proxy", name, PROXIES)
     card = cards.card(PROXIES[name])
-    chosen = settings(PROXIES[name])
+    chosen = RESOLVER.settings(PROXIES[name])
     fields = {
-        **card.fields,
-        "Needs": f"{', '.join(card.needs)} (passes: {card.cost})",
+        **card.prose,
+        **card.stated,
+        "Needs": ", ".join(card.needs),
+        "Cost": f"{card.cost} (F a forward, B a backward pass of one batch)",
+        "Passes": f"{_passes(name)} ({costs.PASSES}; {_sizes()})",
         "Settings": ", ".join(f"{key}={value!r}" for key, value in chosen.items()) or "none",
     }
     if chosen:
         key, value = next(iter(chosen.items()))
         fields["Written as"] = f'--proxies "{name}({key}={value!r})"'
     return "\n".join([f"{name}: {card.title}", *(_wrapped(f"  {field:14} ", text, 17) for field, text in fields.items())])
+
+
+def _passes(name: str) -> str:
+    return f"{costs.forward_passes(PROXIES[name], sizes=costs.ANY):.3g}"
+
+
+def _sizes() -> str:
+    return f"{costs.ANY.batches} batches of {costs.ANY.batch_size}"
 
 
 def _wrapped(head: str, text: str, indent: int) -> str:

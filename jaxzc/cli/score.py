@@ -1,6 +1,7 @@
 """`jaxzc score`: architectures x seeds x proxies -> a Parquet table, by way of a job that survives interruptions."""
 
 import argparse
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,9 +21,9 @@ from jaxzc.catalogue.selection import select
 from jaxzc.cli import common, hosts, processes
 from jaxzc.cli.merge import metadata
 from jaxzc.data import Data
+from jaxzc.facts import Proxy, Sizes, proxy_facts
 from jaxzc.jobs import Merged, Outcome, Request, Store, Stripe, Work, manifest, parts
 from jaxzc.proxies import PROXIES
-from jaxzc.resolver import Proxy
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.tables import write_scores
 from jaxzc.types import JaxzcError, Space
@@ -68,8 +69,8 @@ def add(commands: Any) -> None:
         "--proxies",
         default="founding",
         metavar="A,B,...",
-        help="names, with settings in brackets; params and flops are always added; founding: those of the four founding papers, "
-        "the default; all: every one",
+        help="names, with settings in brackets, or my_module:function for one of your own; params and flops are always added; "
+        "founding: those of the four founding papers, the default; all: every one",
     )
     command.add_argument(
         "--isomorphs",
@@ -183,12 +184,15 @@ def _work(
         "versions": {name: version(name) for name in ("jaxzc", "jax", "flax")},
         "platform": jax.default_backend(),
     }
-    sizes = {name: getattr(arguments, name) for name in ("batch_size", "batches")}
+    inputs = draws[0].batches[0].inputs
+    sizes = Sizes(arguments.batch_size, arguments.batches, outputs=draws[0].classes, pixels=math.prod(inputs.shape[1:-1]))
+    directions = {label: proxy_facts(proxy).direction for label, proxy in chosen.items()}
     about = {
         "archs": _which(arguments, len(archs)),
         "data": draws[0].name,
         "data_notes": [drawn.notes for drawn in draws],
-        "passes": {label: forward_passes(f, **sizes) for label, f in chosen.items()},
+        "passes": {label: forward_passes(f, sizes=sizes) for label, f in chosen.items()},
+        "directions": {label: direction for label, direction in directions.items() if direction is not None},
         "command": common.command_line(arguments),
     }
     scored = jobs.representatives(space, archs) if arguments.isomorphs == "once" else archs

@@ -16,9 +16,9 @@ import numpy as np
 from jaxzc import tables
 from jaxzc._durable.keeper import Stopped
 from jaxzc.aggregates import AGGREGATES
-from jaxzc.catalogue import cards
 from jaxzc.catalogue.selection import select, split_names
 from jaxzc.cli import common
+from jaxzc.facts import proxy_facts
 from jaxzc.scoring.space import SpaceScorer, has_programs
 from jaxzc.search import ALGORITHMS, Problem, Search, State, folder, parse_budget
 from jaxzc.search import run as run_search
@@ -152,8 +152,14 @@ def _names(arguments: argparse.Namespace) -> tuple[tuple[str, ...], tuple[bool, 
             raise JaxzcError("--metric names columns of a table: add --table FILE, or leave --metric out")
         chosen = select(fitness(arguments))
         common.check_sizes(chosen, arguments)
-        directions = cards.directions()
-        return tuple(chosen), tuple(directions.get(label.partition("(")[0], True) for label in chosen), {}
+        directions = {label: proxy_facts(proxy).higher_is_better for label, proxy in chosen.items()}
+        for label, higher in directions.items():
+            if higher is None:
+                raise JaxzcError(
+                    f"--fitness {label}: whether a higher or a lower score is better is not stated: write "
+                    "@jaxzc.proxy(direction='higher'), or 'lower', above the function"
+                )
+        return tuple(chosen), tuple(map(bool, directions.values())), {}
     names = tuple(split_names(arguments.metric or ""))
     if not names:
         raise JaxzcError(f"--table {arguments.table} has many columns: name those that are the fitness with --metric")

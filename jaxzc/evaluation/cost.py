@@ -1,50 +1,39 @@
-"""What one score costs, in passes over a batch, from the words of a proxy's card."""
+"""What one score costs: as the table's metadata record it, or else from the facts of the library's proxies."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from jaxzc.catalogue import cards
-from jaxzc.proxies import PROXIES
+import numpy as np
 
-TERM = re.compile(r"(\d*)[FB]\b(?! examples)")
-"""`2F`: two forward passes; `B`: a backward pass, unless it is the number of examples."""
+from jaxzc.catalogue.costs import forward_passes
+from jaxzc.catalogue.selection import parse_proxy
+from jaxzc.facts import Sizes
+from jaxzc.proxies import PROXIES
+from jaxzc.types import JaxzcError
+
+KINDS = ("passes", "seconds", "flops")
 
 
 def cost(label: str, metadata: Mapping[str, Any]) -> dict[str, float]:
     """Cost of a proxy `label` (a name, perhaps with settings) in a score table with these metadata, as far as it is known.
 
-    passes: forward and backward passes over one batch, each counted as one; a pass of a single image (synflow) is 1/batch_size. seconds: of
-    one network, where the metadata hold `proxy_seconds`.
+    passes: see `jaxzc.catalogue.costs`. seconds: of one network. flops: of one network. They are read from `costs` (label -> kind ->
+    number) and `proxy_seconds`; passes that are not recorded there are worked out from `batch_size` and `batches`.
     """
-    found = {}
-    name = label.partition("(")[0]
-    if name in PROXIES:
-        passes = _passes(cards.card(PROXIES[name]).cost, metadata.get("batch_size"), metadata.get("batches"))
-        if passes is not None:
-            found["passes"] = passes
+    recorded = (metadata.get("costs") or {}).get(label) or {}
+    costs = {"passes": _passes(label, metadata), **{kind: float(recorded[kind]) for kind in KINDS if recorded.get(kind) is not None}}
     seconds = metadata.get("proxy_seconds")
     if isinstance(seconds, Mapping) and label in seconds:
-        found["seconds"] = float(seconds[label])
-    return found
+        costs["seconds"] = float(seconds[label])
+    return {kind: number for kind, number in costs.items() if not np.isnan(number)}
 
 
-def _passes(words: str, batch_size: Any, batches: Any) -> float | None:
-    total = 0.0
-    for part in words.split(", ") if words != "none" else []:
-        passes = sum(int(number or 1) for number in TERM.findall(part))
-        if part.endswith(" per further batch"):
-            if not batches:
-                return None
-            passes *= batches  # the first batch is one of them, shared with other proxies or not
-        elif part.endswith(" of one"):
-            if not batch_size:
-                return None
-            passes /= batch_size
-        elif of_images := re.search(r" of (\d+) images$", part):
-            if not batch_size:
-                return None
-            passes *= int(of_images[1]) / batch_size
-        # "B examples x (F + B of one)" is one pass over the batch, example by example.
-        total += passes
-    return total
+def _passes(label: str, metadata: Mapping[str, Any]) -> float:
+    """NaN where the metadata do not say what the passes depend on, and for a proxy that is not the library's."""
+    if label.partition("(")[0] not in PROXIES:
+        return np.nan
+    sizes = [number if isinstance(number := metadata.get(name), int) else np.nan for name in ("batch_size", "batches")]
+    try:
+        return forward_passes(parse_proxy(label), sizes=Sizes(*sizes, outputs=np.nan, pixels=np.nan))
+    except JaxzcError:  # a label of the user's own: the passes of a proxy with settings that do not exist are not known
+        return np.nan

@@ -36,8 +36,8 @@ def evaluate(
     truth: architecture string -> the metric, higher is better; architectures without a finite one are counted as unmatched.
     proxies: columns to evaluate; None: those that the metadata list under `proxies`, or else every numeric column but `seed`. `params` and
         `flops` are always added, with nothing covered where the table lacks them.
-    directions: proxy -> higher is better; None: from the proxies' cards. A score of which lower is better is turned first, one of unknown
-        direction is taken as it is.
+    directions: proxy -> higher is better; None: as the proxies, or the table's metadata, state it. A score of which lower is better is
+        turned first, one of unknown direction is taken as it is.
     metric: the name of the truth. statistics: names of `STATISTICS`, None for all; Spearman's rho is always there, the rows' order.
     resamples: bootstrap resamples of the architectures, 0 for no intervals; seed: of the resamples; level: of the intervals.
     ceiling: passed through (see `read_ceiling`). settings: further entries of the result's settings, such as files and digests.
@@ -51,8 +51,9 @@ def evaluate(
     check_resampling(resamples, seed, level)
     table = align(scores, truth, proxies)
     if directions is None:
-        higher = cards.directions()
-        directions = {label: higher[name] for label in table.scores if (name := label.partition("(")[0]) in higher}
+        stated = cards.directions(scores.metadata)
+        known = {label: cards.direction_of(label, stated) for label in table.scores}
+        directions = {label: higher for label, higher in known.items() if higher is not None}
     columns = np.stack([turned(values, directions.get(name)) for name, values in table.scores.items()])
     controls = {name: table.scores[name] for name in CONTROLS.values()}
     by_seed = {name: values_by_seed(name, columns, table.truth, controls) for name in names}

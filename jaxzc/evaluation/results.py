@@ -21,11 +21,11 @@ class Row:
 
     statistics: name -> estimate, mean over seeds, of the score turned so that higher is better (see `higher_is_better`).
     over_seeds: name -> standard deviation of the statistic over seeds (NaN with one seed).
-    higher_is_better: direction from the proxy's card, or None where unknown (then taken as it is).
+    higher_is_better: direction that the proxy states, or None where unknown (then taken as it is).
     finite, total: rows with a finite score, of the rows whose architecture has an accuracy.
     seeds: number of seeds whose statistics are defined, which are those averaged.
     unmatched: rows left out because the ground truth has no accuracy for their architecture.
-    cost: what one score costs, where known: `passes` (card), `seconds`, `flops`.
+    cost: what one score costs, where known: `passes` (see `jaxzc.catalogue.costs`), `seconds`, `flops`.
     """
 
     proxy: str

@@ -4,40 +4,36 @@ Everything that belongs to layers comes as a list with one array per layer group
 [layers]: kernels and their gradients flattened to `[layers, n]`, so that `axis=1` is "within a layer". A layer that does not exist in the
 architecture has weights and gradients of exactly zero.
 
-To add one: write a function whose argument names are ingredients, decorate it with `makes(name="cost")`, and list it in MAKERS.
+To add one: write a function whose argument names are ingredients and decorate it with its cost, `@ingredient(Passes(...))`; name
+a new file in FILES.
 """
 
-from jaxzc.ingredients import (
-    activations,
-    channels,
-    distinct,
-    drawn,
-    examples,
-    fisher_information,
-    gradients,
-    maps,
-    ntk,
-    responses,
-    statics,
-    synflow,
-    zen,
-)
+from importlib import import_module
+
+from jaxzc.facts import FACTS, IngredientFacts
 from jaxzc.resolver import Resolver
 
-ROOTS = {
-    "network": "",
-    "params": "",
-    "batches": "",
-    "task": "",
-    "norm": "",
-    "counts": "",
-    "key": "",
-    "param_count": "",
-}
+ROOTS = ("network", "params", "batches", "task", "norm", "counts", "key", "param_count")
+"""What whoever scores hands in."""
 
-_FILES = (statics, drawn, gradients, examples, activations, synflow, ntk, distinct, maps, zen, channels, fisher_information, responses)
-MAKERS = [maker for file in _FILES for maker in file.MAKERS]
+FILES = (
+    "statics",
+    "drawn",
+    "gradients",
+    "examples",
+    "activations",
+    "synflow",
+    "ntk",
+    "distinct",
+    "maps",
+    "zen",
+    "channels",
+    "fisher_information",
+    "responses",
+)
+"""Every decorated function of these files makes ingredients."""
 
-RESOLVER = Resolver(MAKERS, ROOTS)
+_CONTENTS = [value for file in FILES for value in vars(import_module(f"{__name__}.{file}")).values()]
+RESOLVER = Resolver(dict.fromkeys(f for f in _CONTENTS if callable(f) and isinstance(getattr(f, FACTS, None), IngredientFacts)), ROOTS)
 
-__all__ = ["MAKERS", "RESOLVER", "ROOTS"]
+__all__ = ["FILES", "RESOLVER", "ROOTS"]

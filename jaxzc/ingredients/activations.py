@@ -5,12 +5,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxzc.facts import Passes, ingredient
 from jaxzc.ingredients.patterns import pattern_kernel, relu_code
-from jaxzc.resolver import makes
 from jaxzc.types import Array, JaxzcError, Network, Tap
 
 
-@makes(activations="F", init_codes="F", layer_kernels="F")
+@ingredient(activations=Passes(forward=1), init_codes=Passes(forward=1), layer_kernels=Passes(forward=1))
 def init_mode(network: Network, params: Any, batches: Any, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Conv/linear outputs of the first batch with fresh running statistics (mean 0, variance 1: eval mode of an untrained network).
 
@@ -35,14 +35,11 @@ def init_mode(network: Network, params: Any, batches: Any, *, wanted: frozenset[
     return {name: [k[name] for k in kept] for name in ("activations", "init_codes", "layer_kernels") if name in wanted}
 
 
-@makes(relu_counts="", relu_hooks="")
-def relu_numbers(network: Network, *, wanted: frozenset[str]) -> dict[str, Any]:
+@ingredient(relu_counts=Passes(), relu_hooks=Passes())
+def relu_numbers(network: Network) -> dict[str, Any]:
     """Per ReLU group, float [relus]: relu_counts, how many ReLU modules act on the value; relu_hooks, how many modules the authors' hooks
     count there (every module whose type name contains "ReLU")."""
     counts, hooks = network.relu_counts()
     if not counts:
         raise JaxzcError("needs the patterns of ReLU inputs, and this network has no ReLU (GELU, SiLU and others have no binary code)")
     return {"relu_counts": counts, "relu_hooks": hooks}
-
-
-MAKERS = [init_mode, relu_numbers]

@@ -7,17 +7,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxzc._compile.float64 import in_float64
+from jaxzc.facts import Passes, ingredient
 from jaxzc.ingredients import resized
 from jaxzc.ingredients.drawn import named
 from jaxzc.numerics.linalg import correlation, eigenvalues
-from jaxzc.resolver import makes
 from jaxzc.types import Array, Network, Norm, Tap
 
 SAMPLED = 8
 """Channels of MeCo_opt's smaller matrix."""
 
 
-@makes(meco_minima="F of 4 images", meco_sampled_minima="F of 4 images")
+def image_pass(size: int) -> Passes:
+    """One image of `size` x `size` pixels."""
+    return Passes(forward=1, examples=1, pixels=size * size)
+
+
+@ingredient(meco_minima=image_pass, meco_sampled_minima=image_pass)
 def channel_minima(network: Network, params: Any, meco_image: Array, norm: Norm, key: Array, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Smallest eigenvalue of the Pearson correlation between the channels of every convolution's output (of the first image), per group
     `[layers]`; meco_sampled_minima: of SAMPLED channels drawn at random. 0 where a channel is constant and where the layer does not
@@ -52,8 +57,8 @@ def smallest(matrices: Array) -> Array:
     return in_float64(run)(matrices)
 
 
-@makes(map_positions="", channels="")
-def layer_sizes(network: Network, params: Any, batches: Any, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
+@ingredient(map_positions=Passes(), channels=Passes())
+def layer_sizes(network: Network, params: Any, batches: Any, norm: Norm) -> dict[str, Any]:
     """Per group: map_positions, int, height x width of the output; channels, int, its channels."""
     tap = Tap(layer=lambda y, _: (y, y))
     images = jnp.asarray(batches[0].inputs)
@@ -62,6 +67,3 @@ def layer_sizes(network: Network, params: Any, batches: Any, norm: Norm, *, want
         "map_positions": [int(np.prod(s.shape[2:-1], dtype=int)) for s in shapes],
         "channels": [g.channels for g in network.groups],
     }
-
-
-MAKERS = [channel_minima, layer_sizes]

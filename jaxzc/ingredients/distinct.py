@@ -6,17 +6,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxzc.facts import Passes, ingredient
 from jaxzc.ingredients import resized
 from jaxzc.ingredients.patterns import relu_code
-from jaxzc.resolver import makes
 from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
 
 LIMIT = 16
 """Images over which a unit's pattern is one of at most 2**16."""
 
 
-@makes(swap_counts="8F of 16 images")
-def swap_counts(network: Network, swap_params: Any, swap_images: Array, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
+@ingredient(lambda repeats, images: Passes(forward=repeats, examples=images))
+def swap_counts(network: Network, swap_params: Any, swap_images: Array, norm: Norm) -> Array:
     """For each of `swap_params`, how many different rows the matrix [units, images] of the signs of all ReLU inputs has, int32
     `[repeats]`."""
     if len(swap_images) > LIMIT:
@@ -33,13 +33,13 @@ def swap_counts(network: Network, swap_params: Any, swap_images: Array, norm: No
             raise JaxzcError("needs the patterns of ReLU inputs, and this network has no ReLU")
         return jnp.stack([table.any(0) for table in relus]).any(0).sum(dtype=jnp.int32)
 
-    return {"swap_counts": jax.lax.map(count, swap_params)}
+    return jax.lax.map(count, swap_params)
 
 
-@makes(region_count="F of 47 images")
-def region_count(network: Network, region_params: Any, region_images: Array, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
+@ingredient(lambda repeats, images, size: Passes(forward=1, examples=repeats * images, pixels=size * size))
+def region_count(network: Network, region_params: Any, region_images: Array, norm: Norm) -> Array:
     """How many of `region_images [batches, n, H, W, channels]` differ in the sign of some ReLU input, int32 scalar: the number of linear
-    regions that the images fall into. Codes are compared by 64 hashed bits. (3,000 crops of 4 x 4 are the pixels of 47 CIFAR images.)"""
+    regions that the images fall into. Codes are compared by 64 hashed bits."""
 
     def codes(images: Array) -> Array:
         relus = resized.forward(network, region_params, images, norm, Tap(relu=lambda x: hashed(relu_code(x)))).relus
@@ -52,7 +52,7 @@ def region_count(network: Network, region_params: Any, region_images: Array, nor
             total = total + (group * odd[:, None, None]).sum(0, dtype=jnp.uint32)
         return total
 
-    return {"region_count": distinct(jax.lax.map(codes, region_images).reshape(-1, 2))}
+    return distinct(jax.lax.map(codes, region_images).reshape(-1, 2))
 
 
 def hashed(code: Array) -> Array:
@@ -74,6 +74,3 @@ def distinct(rows: Array) -> Array:
     first, second = jax.lax.sort((rows[:, 0], rows[:, 1]), num_keys=2)
     changes = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
     return changes.sum(dtype=jnp.int32) + 1
-
-
-MAKERS = [swap_counts, region_count]

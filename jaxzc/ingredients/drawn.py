@@ -1,8 +1,10 @@
 """What is drawn at random: noise, probes and fresh parameters. All come from the root `key`, each by a name of its own.
 
-Any of them can be given instead (`compute_scores(..., fixed={"az_images": x})`), which is how the authors' stored numbers are compared.
+Any of them can be fixed instead (`compute_scores(..., fixed={"az_images": x})`), which is how the authors' stored numbers are compared.
+How many are drawn, and how large, are settings: `swap(repeats=32)` reaches `swap_params`.
 """
 
+import numbers
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -10,16 +12,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxzc.facts import ingredient
 from jaxzc.numerics import initialisers
 from jaxzc.numerics.trees import map_named
-from jaxzc.resolver import Maker, makes
 from jaxzc.types import Array, JaxzcError, Network
-
-SWAP_IMAGES, SWAP_REPEATS = 16, 8
-"""SWAP's authors average 32 repeats; the count of one is already steady, and every repeat is a forward pass."""
-NTK_IMAGES = VKDNW_IMAGES = 16
-REGION_BATCHES, REGION_IMAGES, REGION_SIZE = 3, 1000, 4
-MECO_SIZE = 64
 
 
 def named(key: Array, name: str) -> Array:
@@ -38,73 +34,101 @@ def redrawn(network: Network, params: Any, key: Array, initialiser: str) -> Any:
     return network.with_weights(map_named(fresh, params), [k.astype(d) for k, d in zip(kernels, dtypes, strict=True)])
 
 
-def _noise(name: str, count: int | None = None) -> Maker:
-    def make(batches: Any, key: Array, *, wanted: frozenset[str]) -> dict[str, Any]:
-        images = jnp.asarray(batches[0].inputs)[:count]
-        return {name: jax.random.normal(named(key, name), images.shape, images.dtype)}
+def _noise(name: str) -> Callable[..., Array]:
+    def draw(batches: Any, key: Array) -> Array:
+        images = jnp.asarray(batches[0].inputs)
+        return jax.random.normal(named(key, name), images.shape, images.dtype)
 
-    make.__doc__ = "Standard normal images of the first batch's shape."
-    return makes(**{name: ""})(make)
-
-
-def _parameters(name: str, initialiser: str) -> Maker:
-    def make(network: Network, params: Any, key: Array, *, wanted: frozenset[str]) -> dict[str, Any]:
-        return {name: redrawn(network, params, named(key, name), initialiser)}
-
-    make.__doc__ = f"Parameters drawn anew: {initialiser}."
-    return makes(**{name: ""})(make)
+    draw.__name__, draw.__doc__ = name, "Standard normal images of the first batch's shape."
+    return ingredient()(draw)
 
 
-def _first(name: str, count: int) -> Maker:
-    def make(batches: Any, *, wanted: frozenset[str]) -> dict[str, Any]:
-        return {name: jnp.asarray(batches[0].inputs)[:count]}
+def _parameters(name: str, initialiser: str) -> Callable[..., Any]:
+    def draw(network: Network, params: Any, key: Array) -> Any:
+        return redrawn(network, params, named(key, name), initialiser)
 
-    make.__doc__ = f"The first {count} images of the first batch."
-    return makes(**{name: ""})(make)
-
-
-@makes(swap_params="")
-def swap_params(network: Network, params: Any, key: Array, *, wanted: frozenset[str]) -> dict[str, Any]:
-    """Parameters drawn SWAP_REPEATS times from a standard normal distribution, leading axis [repeats]."""
-    keys = jax.random.split(named(key, "swap_params"), SWAP_REPEATS)
-    return {"swap_params": jax.vmap(lambda k: redrawn(network, params, k, "normal"))(keys)}
+    draw.__name__, draw.__doc__ = name, f"Parameters drawn anew: {initialiser}."
+    return ingredient()(draw)
 
 
-@makes(region_params="")
-def region_params(network: Network, params: Any, key: Array, *, wanted: frozenset[str]) -> dict[str, Any]:
+def _first(batches: Any, images: int) -> Array:
+    return jnp.asarray(batches[0].inputs)[: at_least_one("images", images)]
+
+
+def at_least_one(setting: str, value: int) -> int:
+    """The value of a setting that counts; raises `JaxzcError` for what is no whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+        raise JaxzcError(f"{setting}={value!r}: expected a whole number of at least 1")
+    return int(value)
+
+
+az_images = _noise("az_images")
+az_params = _parameters("az_params", "kaiming_normal_fan_in")
+zen_images = _noise("zen_images")
+zen_noise = _noise("zen_noise")
+zen_params = _parameters("zen_params", "normal")
+vkdnw_params = _parameters("vkdnw_params", "kaiming_normal_fan_in")
+
+
+@ingredient()
+def vkdnw_images(batches: Any, key: Array, *, images: int = 16) -> Array:
+    """Standard normal images of the first batch's shape, `images` of them or as many as it has."""
+    like = _first(batches, images)
+    return jax.random.normal(named(key, "vkdnw_images"), like.shape, like.dtype)
+
+
+@ingredient()
+def swap_images(batches: Any, *, images: int = 16) -> Array:
+    """The first `images` of the first batch, or as many as it has."""
+    return _first(batches, images)
+
+
+@ingredient()
+def ntk_images(batches: Any, *, images: int = 16) -> Array:
+    """The first `images` of the first batch, or as many as it has."""
+    return _first(batches, images)
+
+
+@ingredient()
+def swap_params(network: Network, params: Any, key: Array, *, repeats: int = 8) -> Any:
+    """Parameters drawn `repeats` times from a standard normal distribution, leading axis [repeats]. SWAP's authors average 32; the count of
+    one is already steady, and every repeat is a forward pass."""
+    keys = jax.random.split(named(key, "swap_params"), at_least_one("repeats", repeats))
+    return jax.vmap(lambda k: redrawn(network, params, k, "normal"))(keys)
+
+
+@ingredient()
+def region_params(network: Network, params: Any, key: Array) -> Any:
     """A network one channel wide, inside this one: every kernel is drawn (Kaiming, fan-in) and then zero but for its first output channel,
     so that the other channels are zero everywhere."""
     thin = redrawn(network, params, named(key, "region_params"), "kaiming_normal_fan_in")
     first: Callable[[Array], Array] = lambda w: w * (jnp.arange(w.shape[-1]) == 0).astype(w.dtype)  # noqa: E731
-    return {"region_params": network.with_weights(thin, [first(w) for w in network.weights(thin)])}
+    return network.with_weights(thin, [first(w) for w in network.weights(thin)])
 
 
-@makes(region_images="")
-def region_images(batches: Any, key: Array, *, wanted: frozenset[str]) -> dict[str, Any]:
-    """Random crops of random images of the first batch, `[REGION_BATCHES, REGION_IMAGES, REGION_SIZE, REGION_SIZE, channels]`."""
-    images = _pictures(batches)
-    count, height, width, channels = images.shape
-    if min(height, width) < REGION_SIZE:
-        raise JaxzcError(f"counts regions on crops of {REGION_SIZE} x {REGION_SIZE} pixels, and the images are {height} x {width}")
+@ingredient()
+def region_images(batches: Any, key: Array, *, repeats: int = 3, images: int = 1000, size: int = 4) -> Array:
+    """Random crops of random images of the first batch, `[repeats, images, size, size, channels]`."""
+    pictures = _pictures(batches)
+    count, height, width, channels = pictures.shape
+    if min(height, width) < at_least_one("size", size):
+        raise JaxzcError(f"counts regions on crops of {size} x {size} pixels, and the images are {height} x {width}")
     which, down, right = jax.random.split(named(key, "region_images"), 3)
-    shape = (REGION_BATCHES * REGION_IMAGES,)
-    starts = [
-        jax.random.randint(k, shape, 0, limit)
-        for k, limit in ((which, count), (down, height - REGION_SIZE + 1), (right, width - REGION_SIZE + 1))
-    ]
+    shape = (at_least_one("repeats", repeats) * at_least_one("images", images),)
+    starts = [jax.random.randint(k, shape, 0, limit) for k, limit in ((which, count), (down, height - size + 1), (right, width - size + 1))]
 
     def crop(image: Array, top: Array, left: Array) -> Array:
-        return jax.lax.dynamic_slice(images, (image, top, left, 0), (1, REGION_SIZE, REGION_SIZE, channels))[0]
+        return jax.lax.dynamic_slice(pictures, (image, top, left, 0), (1, size, size, channels))[0]
 
-    return {"region_images": jax.vmap(crop)(*starts).reshape(REGION_BATCHES, REGION_IMAGES, REGION_SIZE, REGION_SIZE, channels)}
+    return jax.vmap(crop)(*starts).reshape(repeats, images, size, size, channels)
 
 
-@makes(meco_image="")
-def meco_image(batches: Any, key: Array, *, wanted: frozenset[str]) -> dict[str, Any]:
-    """One image of standard normal noise, `[1, MECO_SIZE, MECO_SIZE, channels]`."""
-    images = _pictures(batches)
-    shape = (1, MECO_SIZE, MECO_SIZE, images.shape[-1])
-    return {"meco_image": jax.random.normal(named(key, "meco_image"), shape, images.dtype)}
+@ingredient()
+def meco_image(batches: Any, key: Array, *, size: int = 64) -> Array:
+    """One image of standard normal noise, `[1, size, size, channels]`."""
+    pictures = _pictures(batches)
+    shape = (1, at_least_one("size", size), size, pictures.shape[-1])
+    return jax.random.normal(named(key, "meco_image"), shape, pictures.dtype)
 
 
 def _pictures(batches: Any) -> Array:
@@ -112,20 +136,3 @@ def _pictures(batches: Any) -> Array:
     if images.ndim != 4:
         raise JaxzcError(f"needs images [N, height, width, channels], and the batch has shape {images.shape}: leave this proxy out")
     return images
-
-
-MAKERS = [
-    _noise("az_images"),
-    _parameters("az_params", "kaiming_normal_fan_in"),
-    _noise("zen_images"),
-    _noise("zen_noise"),
-    _parameters("zen_params", "normal"),
-    _noise("vkdnw_images", VKDNW_IMAGES),
-    _parameters("vkdnw_params", "kaiming_normal_fan_in"),
-    _first("swap_images", SWAP_IMAGES),
-    swap_params,
-    _first("ntk_images", NTK_IMAGES),
-    region_params,
-    region_images,
-    meco_image,
-]

@@ -6,13 +6,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxzc.facts import Passes, ingredient
 from jaxzc.ingredients.gradients import flat, labels_of
-from jaxzc.resolver import makes
 from jaxzc.tasks import Task
 from jaxzc.types import Array, Network, Norm
 
 CHUNK = 8
 """Examples differentiated at once by vmap; bounds the memory at CHUNK gradients and changes no result."""
+
+EACH = Passes(forward=1, backward=1, examples=1, each="example")
 
 
 def _single(network: Network, params: Any, task: Task, norm: Norm) -> Any:
@@ -27,17 +29,14 @@ def _single(network: Network, params: Any, task: Task, norm: Norm) -> Any:
     return gradient
 
 
-@makes(example_grads="B examples x (F + B of one)")
+@ingredient(example_grads=EACH)
 def example_grads(network: Network, params: Any, batches: Any, task: Task, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Loss gradient of each example of the first batch, `[B, layers, n]` per group. Memory: B times the weights."""
     images, labels = jnp.asarray(batches[0].inputs), jnp.asarray(labels_of(batches[0]))
     return {"example_grads": jax.lax.map(_single(network, params, task, norm), (images, labels), batch_size=CHUNK)}
 
 
-EACH = "B examples x (F + B of one)"
-
-
-@makes(sign_sums=EACH, unit_mean=EACH)
+@ingredient(sign_sums=EACH, unit_mean=EACH)
 def example_sums(network: Network, params: Any, batches: Any, task: Task, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Over the examples of the first batch, `[layers, n]` per group, in memory of CHUNK gradients: sign_sums, the sum of the signs of each
     example's gradient; unit_mean, the mean of the gradients divided by their norms (NaN where a gradient is zero)."""
@@ -60,6 +59,3 @@ def example_sums(network: Network, params: Any, batches: Any, task: Task, norm: 
     if whole < len(images):
         total = jax.tree.map(jnp.add, total, sums((images[whole:], labels[whole:])))
     return {name: t if name == "sign_sums" else [a / len(images) for a in t] for name, t in total.items()}
-
-
-MAKERS = [example_grads, example_sums]

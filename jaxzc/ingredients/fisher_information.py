@@ -5,15 +5,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxzc.resolver import makes
+from jaxzc.facts import Passes, ingredient
 from jaxzc.types import Array, Network
 
 SMOOTHING = 0.05
 """How much of the uniform distribution is mixed into the predicted one, so that its covariance has full rank on the simplex."""
 
 
-@makes(layer_fisher="F + 10B of 16 images")
-def layer_fisher(network: Network, vkdnw_params: Any, vkdnw_images: Array, *, wanted: frozenset[str]) -> dict[str, Any]:
+@ingredient(lambda images: Passes(forward=1, backward_per_output=1, examples=images))
+def layer_fisher(network: Network, vkdnw_params: Any, vkdnw_images: Array) -> Array:
     """Mean over images of J' (diag(p) - p p') J, `[layers, layers]`: J the Jacobian of an image's logits by the first weight of every
     kernel, p the smoothed predictions; fresh running statistics. Rows of layers that do not exist are zero."""
     kernels = [jnp.asarray(w) for w in network.weights(vkdnw_params)]
@@ -33,7 +33,4 @@ def layer_fisher(network: Network, vkdnw_params: Any, vkdnw_images: Array, *, wa
 
     exists = jnp.concatenate(network.active())
     total = jax.lax.map(one, jnp.asarray(vkdnw_images)).mean(0)
-    return {"layer_fisher": jnp.where(exists[:, None] & exists[None, :], total, 0)}
-
-
-MAKERS = [layer_fisher]
+    return jnp.where(exists[:, None] & exists[None, :], total, 0)

@@ -10,8 +10,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxzc.facts import Passes, ingredient
 from jaxzc.ingredients.patterns import pattern_kernel, relu_code
-from jaxzc.resolver import makes
 from jaxzc.tasks import Task
 from jaxzc.types import Array, Batch, JaxzcError, Network, Norm, Tap
 
@@ -33,17 +33,20 @@ def layer_shapes(network: Network, params: Any, images: Array, norm: Norm) -> li
     return list(jax.eval_shape(lambda p, x: network.forward(p, x, norm=norm, tap=tap).layers, params, images))
 
 
-@makes(
-    logits="F",
-    loss_value="F",
-    loss_grads="F + B",
-    input_grads="F + B",
-    hvp="2F + 4B",
-    channel_saliency="F + B",
-    activation_grads="F + B",
-    train_activations="F",
-    relu_kernels="F",
-    relu_codes="F",
+FORWARD, BOTH = Passes(forward=1), Passes(forward=1, backward=1)
+
+
+@ingredient(
+    logits=FORWARD,
+    loss_value=FORWARD,
+    loss_grads=BOTH,
+    input_grads=BOTH,
+    hvp=Passes(forward=2, backward=4),
+    channel_saliency=BOTH,
+    activation_grads=BOTH,
+    train_activations=FORWARD,
+    relu_kernels=FORWARD,
+    relu_codes=FORWARD,
 )
 def first_batch(network: Network, params: Any, batches: Any, task: Task, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Everything that one pass over the first batch gives, in norm mode `norm` (train mode: batch statistics):
@@ -126,7 +129,7 @@ def _taps(network: Network, params: Any, images: Array, norm: Norm, wanted: froz
     return Tap(layer=layer if perturb or keep else None, relu=relu if reads_relus else None), perturb
 
 
-@makes(batch_grads="F + B per further batch")
+@ingredient(batch_grads=Passes(forward=1, backward=1, each="further batch"))
 def batch_grads(
     network: Network, params: Any, batches: Any, task: Task, norm: Norm, loss_grads: Any, *, wanted: frozenset[str]
 ) -> dict[str, Any]:
@@ -146,6 +149,3 @@ def batch_grads(
     else:
         rest = jax.lax.map(gradient, jax.tree.map(lambda *a: jnp.stack(a), *further))
     return {"batch_grads": [jnp.concatenate([g[None], r]) for g, r in zip(loss_grads, rest, strict=True)]}
-
-
-MAKERS = [first_batch, batch_grads]

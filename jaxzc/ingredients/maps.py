@@ -11,9 +11,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxzc._compile.float64 import in_float64
+from jaxzc.facts import Passes, ingredient
 from jaxzc.ingredients.drawn import named
 from jaxzc.numerics.linalg import eigenvalues
-from jaxzc.resolver import makes
 from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
 
 
@@ -29,15 +29,15 @@ def map_shapes(network: Network, params: Any, images: Array, norm: Norm, asker: 
     return list(shapes)
 
 
-@makes(az_probes="")
-def probes(network: Network, az_params: Any, az_images: Array, norm: Norm, key: Array, *, wanted: frozenset[str]) -> dict[str, Any]:
+@ingredient()
+def az_probes(network: Network, az_params: Any, az_images: Array, norm: Norm, key: Array) -> list[Array]:
     """Random signs, one array per map group `[maps, B, H, W, channels]` (the first, the stem's, is not used)."""
     shapes = map_shapes(network, az_params, az_images, norm)
     keys = jax.random.split(named(key, "az_probes"), len(shapes))
-    return {"az_probes": [jax.random.rademacher(k, s.shape, s.dtype) for k, s in zip(keys, shapes, strict=True)]}
+    return [jax.random.rademacher(k, s.shape, s.dtype) for k, s in zip(keys, shapes, strict=True)]
 
 
-@makes(map_entropies="F", map_gains="F + B", map_identities="F + B")
+@ingredient(map_entropies=Passes(forward=1), map_gains=Passes(forward=1, backward=1), map_identities=Passes(forward=1, backward=1))
 def az_pass(network: Network, az_params: Any, az_images: Array, az_probes: Any, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """In depth order: map_entropies [maps], the entropy of the normalised eigenvalues of each map's channel covariance; map_gains
     [maps - 1], the largest singular value of g_in' g_out / positions for each pair of adjacent maps (g_in of a larger map is folded into
@@ -101,6 +101,3 @@ def _largest_singular(matrices: Array) -> Array:
     finite = jnp.isfinite(gram).all((1, 2))
     values = eigenvalues(jnp.where(finite[:, None, None], gram, 0))[:, -1]
     return jnp.where(finite, jnp.sqrt(jnp.maximum(values, 0)), jnp.nan)
-
-
-MAKERS = [probes, az_pass]

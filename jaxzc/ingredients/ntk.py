@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxzc.facts import Passes, ingredient
 from jaxzc.numerics.trees import without_biases
-from jaxzc.resolver import makes
 from jaxzc.types import Array, Network, Norm
 
 CHUNK = 4
@@ -18,7 +18,7 @@ def _gram(gradients: list[Array]) -> Array:
     return jnp.stack([jnp.matmul(g, g.T, precision=jax.lax.Precision.HIGHEST) for g in flat]).sum(0)
 
 
-@makes(ntk="F + 16B of 16 images")
+@ingredient(ntk=lambda images: Passes(forward=1, backward=images, examples=images))
 def ntk(network: Network, params: Any, ntk_images: Array, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Theta `[n, n]` of `ntk_images [n, ...]`: inner products of d(sum of logits of image i) / d(every parameter but biases), the images
     passing as one batch (with batch normalisation each logit depends on every image). Memory: n times the parameters."""
@@ -28,7 +28,7 @@ def ntk(network: Network, params: Any, ntk_images: Array, norm: Norm, *, wanted:
     return {"ntk": _gram(jax.lax.map(lambda ct: pull(ct)[0], each, batch_size=CHUNK))}
 
 
-@makes(ntk_init="F + B of 16 images")
+@ingredient(ntk_init=lambda images: Passes(forward=1, backward=1, examples=images))
 def ntk_init(network: Network, params: Any, ntk_images: Array, *, wanted: frozenset[str]) -> dict[str, Any]:
     """As `ntk`, with fresh running statistics (eval mode of an untrained network)."""
     leaves, put = without_biases(params)
@@ -37,6 +37,3 @@ def ntk_init(network: Network, params: Any, ntk_images: Array, *, wanted: frozen
         return jax.grad(lambda leaves: network.forward(put(leaves), image[None], norm="init").outputs.sum())(leaves)
 
     return {"ntk_init": _gram(jax.lax.map(gradient, ntk_images, batch_size=CHUNK))}
-
-
-MAKERS = [ntk, ntk_init]

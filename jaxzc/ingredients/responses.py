@@ -5,15 +5,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxzc.facts import Passes, ingredient
 from jaxzc.ingredients.gradients import labels_of
 from jaxzc.ingredients.maps import map_shapes
 from jaxzc.numerics.linalg import correlation
-from jaxzc.resolver import makes
 from jaxzc.tasks import Task
 from jaxzc.types import Array, Network, Norm, Tap
 
 
-@makes(response_correlations="F + B")
+@ingredient(response_correlations=Passes(forward=1, backward=1))
 def response_correlations(network: Network, params: Any, batches: Any, task: Task, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """|corr| of the images' feature maps plus |corr| of the loss gradients by these maps, `[maps, B, B]`, for the stem and every cell in
     depth order; NaN where an image's map or gradient is constant."""
@@ -31,6 +31,3 @@ def response_correlations(network: Network, params: Any, batches: Any, task: Tas
 
 def _likeness(y: Array) -> Array:
     return jax.lax.stop_gradient(jnp.abs(correlation(y.reshape(len(y), -1))))
-
-
-MAKERS = [response_correlations]

@@ -1,15 +1,16 @@
 """Gradients of the summed logits of the all-positive network: absolute parameters, one image of ones."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxzc._compile.float64 import in_float64
+from jaxzc.facts import Passes, ingredient
 from jaxzc.numerics.linalg import binary_exponent, power_of_two
-from jaxzc.resolver import makes
 from jaxzc.types import Array, Network, Norm
+
+ONE = Passes(forward=1, backward=1, examples=1)
 
 
 def _positive(network: Network, params: Any, images: Array, norm: Norm) -> dict[str, Any]:
@@ -29,19 +30,17 @@ def _positive(network: Network, params: Any, images: Array, norm: Norm) -> dict[
     return {"grads": grads, "exponent": exponent}
 
 
-def _maker(norm: Norm, prefix: str) -> Callable[..., dict[str, Any]]:
-    def make(network: Network, params: Any, batches: Any, *, wanted: frozenset[str]) -> dict[str, Any]:
-        made = _positive(network, params, jnp.asarray(batches[0].inputs), norm)
-        return {f"{prefix}_{name}": value for name, value in made.items()}
-
-    return make
+@ingredient(synflow_grads=ONE, synflow_exponent=ONE)
+def free(network: Network, params: Any, batches: Any) -> dict[str, Any]:
+    """dR/d|w| with every normalisation layer removed, `[layers, n]` per group; the true gradient is grads * 2**exponent."""
+    return _named("synflow", _positive(network, params, jnp.asarray(batches[0].inputs), "none"))
 
 
-_FREE, _NORMALISED = _maker("none", "synflow"), _maker("batch", "synflow_bn")
+@ingredient(synflow_bn_grads=ONE, synflow_bn_exponent=ONE)
+def normalised(network: Network, params: Any, batches: Any) -> dict[str, Any]:
+    """The same with batch normalisation kept, on a batch of one image (train mode)."""
+    return _named("synflow_bn", _positive(network, params, jnp.asarray(batches[0].inputs), "batch"))
 
-MAKERS = [
-    # dR/d|w| with every normalisation layer removed, [layers, n] per group; the true gradient is grads * 2**exponent.
-    makes(synflow_grads="F + B of one", synflow_exponent="F + B of one")(_FREE),
-    # The same with batch normalisation kept, on a batch of one image (train mode).
-    makes(synflow_bn_grads="F + B of one", synflow_bn_exponent="F + B of one")(_NORMALISED),
-]
+
+def _named(prefix: str, parts: dict[str, Any]) -> dict[str, Any]:
+    return {f"{prefix}_{name}": value for name, value in parts.items()}

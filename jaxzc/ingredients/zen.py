@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxzc.resolver import makes
+from jaxzc.facts import Passes, ingredient
 from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
 
 SIZE = 0.01
@@ -18,10 +18,8 @@ def _variance(x: Array) -> dict[str, Array]:
     return {"variance": rows.var(0, ddof=1).mean(), "exists": jnp.ones((), bool)}
 
 
-@makes(zen_difference="2F", zen_variances="2F", zen_exists="2F")
-def zen_pair(
-    network: Network, zen_params: Any, zen_images: Array, zen_noise: Array, norm: Norm, *, wanted: frozenset[str]
-) -> dict[str, Any]:
+@ingredient(zen_difference=Passes(forward=2), zen_variances=Passes(forward=2), zen_exists=Passes(forward=2))
+def zen_pair(network: Network, zen_params: Any, zen_images: Array, zen_noise: Array, norm: Norm) -> dict[str, Any]:
     """zen_difference, f(x) - f(x + 0.01 e), `[B, ...]`, f the output of the network's last ReLU, which global pooling takes;
     zen_variances, mean over channels of the batch variance of every normalisation layer's input, `[2, norms]`: on x and on x + 0.01 e;
     zen_exists, bool `[norms]`."""
@@ -43,6 +41,3 @@ def zen_pair(
         "zen_variances": jnp.concatenate([n["variance"] for n in norms], axis=1),
         "zen_exists": jnp.concatenate([n["exists"][0] for n in norms]),
     }
-
-
-MAKERS = [zen_pair]

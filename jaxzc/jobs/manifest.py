@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jaxzc._durable.store import Store
-from jaxzc.catalogue import cards
-from jaxzc.resolver import Proxy, settings
+from jaxzc.facts import Proxy, parts, proxy_facts
+from jaxzc.ingredients import RESOLVER
+from jaxzc.proxies import PROXIES
 from jaxzc.types import JaxzcError
 
 MANIFEST, REQUESTS = "job.json", "requests"
@@ -30,17 +31,16 @@ KEY = b"jaxzc"
 
 
 def identity(proxy: Proxy) -> str:
-    """The proxy's name, all its settings, and its version: `zico(std_of='signed')@1`.
+    """The proxy's name, all its settings, those of its ingredients included, and its version: `zico(std_of='signed')@1`. One that is not
+    the library's own has its module before its name: `my_module:mine()@1`.
 
-    The version is the number in the line `Version:` of its card, 1 where there is none. It is raised when the same settings come to give
-    another value; scores of the old version then stay where they are and are asked for anew.
+    The version (`@proxy(version=...)`) is raised when the same settings come to give another value; scores of the old version then stay
+    where they are and are asked for anew.
     """
-    function = getattr(proxy, "func", proxy)
-    chosen = ", ".join(f"{name}={value!r}" for name, value in settings(proxy).items())
-    version = cards.card(function).fields.get("Version", "1").strip(". ")
-    if not version.isdecimal():
-        raise JaxzcError(f"the card of {function.__name__} has 'Version: {version}': expected a whole number")
-    return f"{function.__name__}({chosen})@{version}"
+    function, _, _ = parts(proxy)
+    name = function.__name__ if PROXIES.get(function.__name__) is function else f"{function.__module__}:{function.__qualname__}"
+    chosen = ", ".join(f"{setting}={value!r}" for setting, value in RESOLVER.settings(proxy).items())
+    return f"{name}({chosen})@{proxy_facts(proxy).version}"
 
 
 @dataclass(frozen=True)

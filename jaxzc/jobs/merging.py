@@ -33,7 +33,15 @@ class Merged:
     @property
     def passes(self) -> dict[str, float]:
         """Label -> forward passes that the proxy is worth by itself; those of one program share passes, so none has a time of its own."""
-        return {label: number for request in self.requests for label, number in request.about.get("passes", {}).items()}
+        return self._about("passes")
+
+    @property
+    def directions(self) -> dict[str, str]:
+        """Label -> `higher` or `lower`, whichever is better, of the proxies that state it."""
+        return self._about("directions")
+
+    def _about(self, fact: str) -> dict[str, Any]:
+        return {label: value for request in self.requests for label, value in request.about.get(fact, {}).items()}
 
     @property
     def labels(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 
+from jaxzc.facts import proxy
 from jaxzc.types import Array
 
 
@@ -10,6 +11,7 @@ def _least(values: Array) -> Array:
     return jnp.where(jnp.isnan(values), -jnp.inf, values)
 
 
+@proxy(direction="higher", labels=False, redrawn="kaiming_normal_fan_in", norm="batch")
 def az_expressivity(map_entropies: Array) -> Array:
     """Entropy of the channels' principal components, summed over the maps.
 
@@ -17,32 +19,26 @@ def az_expressivity(map_entropies: Array) -> Array:
         are the outputs of the stem and of every cell, on standard normal images.
     Source: Lee & Ham, AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search, CVPR 2024, section 3.2.
     Authors' code: as here; NaN becomes -inf.
-    Labels: no.
-    Init: Kaiming normal, fan-in, biases 0, drawn anew.
-    Norm mode: batch.
     Weights: none; feature maps.
-    Direction: higher is better.
     Fails: -inf where a map is constant (disconnected networks); needs a network with cells; compares networks of one depth.
     """
     return _least(map_entropies.sum())
 
 
+@proxy(direction="higher", labels=False, redrawn="kaiming_normal_fan_in", norm="batch")
 def az_progressivity(map_entropies: Array) -> Array:
     """Smallest gain of expressivity from one map to the next.
 
     Definition: min_l (s_l - s_{l-1}), s as in az_expressivity.
     Source: Lee & Ham, AZ-NAS, CVPR 2024, section 3.2.
     Authors' code: as here; NaN becomes -inf.
-    Labels: no.
-    Init: Kaiming normal, fan-in, biases 0, drawn anew.
-    Norm mode: batch.
     Weights: none; feature maps.
-    Direction: higher is better.
     Fails: -inf where a map is constant; the difference of close numbers: networks whose cells are identities tie near 0.
     """
     return _least(jnp.diff(map_entropies).min())
 
 
+@proxy(direction="higher", labels=False, redrawn="kaiming_normal_fan_in", norm="batch")
 def az_trainability(map_gains: Array, map_identities: Array) -> Array:
     """How nearly each cell keeps the size of a gradient that passes through it.
 
@@ -51,11 +47,7 @@ def az_trainability(map_gains: Array, map_identities: Array) -> Array:
     Source: Lee & Ham, AZ-NAS, CVPR 2024, section 3.2.
     Authors' code: as here: -inf where g_in equals g_out exactly (a cell that is the identity); where a cell halves the map, g_in is folded
         into channels. Each pair takes a backward pass of its own there; here one pass serves all.
-    Labels: no.
-    Init: Kaiming normal, fan-in, biases 0, drawn anew.
-    Norm mode: batch.
     Weights: none; feature maps.
-    Direction: higher is better.
     Fails: near -1e6 for each disconnected cell.
     """
     terms = -map_gains - 1 / (map_gains + 1e-6) + 2

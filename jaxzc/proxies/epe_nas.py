@@ -3,10 +3,12 @@
 import jax.numpy as jnp
 
 from jaxzc._compile.float64 import in_float64
+from jaxzc.facts import proxy
 from jaxzc.numerics.linalg import correlation
 from jaxzc.types import Array, JaxzcError
 
 
+@proxy(direction="higher", labels=True, init="torch", norm="batch")
 def epe_nas(input_grads: Array, labels: Array, *, many_classes: bool = False, eps: float = 1e-5) -> Array:
     """How correlated the input gradients of examples of one class are.
 
@@ -15,11 +17,7 @@ def epe_nas(input_grads: Array, labels: Array, *, many_classes: bool = False, ep
     Source: Lopes, Alirezazadeh & Alexandre, EPE-NAS: Efficient Performance Estimation Without Training for NAS, ICANN 2021.
     Authors' code: as here for up to 100 classes. For more it takes sum_cc' |s_c/n_c - s_c'/n_c'| over classes with two examples or more,
         divided by their number (`many_classes=True`).
-    Labels: yes.
-    Init: PyTorch default.
-    Norm mode: batch.
     Weights: none.
-    Direction: higher is better.
     Fails: depends on how the batch spreads over classes: keep it fixed; NaN where an input gradient is constant.
     """
     if len(input_grads) < 2:

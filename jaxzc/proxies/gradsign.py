@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
+from jaxzc.facts import proxy
+from jaxzc.numerics.layers import sum_over_layers
 from jaxzc.types import Array, JaxzcError
 
 
+@proxy(direction="higher", labels=True, init="torch", norm="batch")
 def gradsign(sign_sums: Sequence[Array], active: Sequence[Array], *, reduce: str = "sum") -> Array:
     """Agreement of the signs of single examples' gradients.
 
@@ -15,11 +18,7 @@ def gradsign(sign_sums: Sequence[Array], active: Sequence[Array], *, reduce: str
     Authors' code: the sum on NDS, as here; on NAS-Bench-201 the mean, of networks that keep all candidate operations, whose weights without
         a gradient count as zeros: every network is divided by the same number, so it ranks as the sum. `reduce="mean"` is over the weights
         that the network has, which is another proxy: without the network's size in it, hardly correlated with accuracy.
-    Labels: yes.
-    Init: PyTorch default.
-    Norm mode: batch, of single examples.
     Weights: convolution and linear kernels.
-    Direction: higher is better.
     Fails: grows with the batch size; mostly a count of weights; one backward pass for each example. Where a cell ends in normalisation and
         the head is a mean (DARTS, NDS), a batch of one gives the last cell's kernels a gradient of zero, and the signs of its rounding are
         counted: another compiler or device gives another score.
@@ -29,37 +28,30 @@ def gradsign(sign_sums: Sequence[Array], active: Sequence[Array], *, reduce: str
     total = grad_conflict(sign_sums)
     if reduce == "sum":
         return total
-    sizes = [on.sum().astype(total.dtype) * s.shape[1] for s, on in zip(sign_sums, active, strict=True)]
-    return total / jnp.stack(sizes).sum()
+    return total / sum_over_layers(lambda signs, on: on.astype(total.dtype) * signs.shape[1], sign_sums, active)
 
 
+@proxy(direction="higher", labels=True, init="torch", norm="batch")
 def grad_conflict(sign_sums: Sequence[Array]) -> Array:
     """GradSign under its name in the zero-cost-nas family.
 
     Definition: sum over weights of |sum_n sign(dL_n/dw)|, L_n the loss of example n, a batch of one.
     Source: Zhang & Jia, GradSign, ICLR 2022; in the code of Yang et al., Sweet Gradient Matters, 2023, as `grad_conflict`.
     Authors' code: as here.
-    Labels: yes.
-    Init: PyTorch default.
-    Norm mode: batch, of single examples.
     Weights: convolution and linear kernels.
-    Direction: higher is better.
     Fails: as gradsign; mostly a count of weights.
     """
-    return jnp.stack([jnp.abs(s).sum() for s in sign_sums]).sum()
+    return sum_over_layers(jnp.abs, sign_sums)
 
 
+@proxy(direction="higher", labels=True, init="torch", norm="batch")
 def grad_angle(unit_mean: Sequence[Array]) -> Array:
     """How much the directions of single examples' gradients agree.
 
     Definition: mean_n cos(g_n, m), m = mean_n g_n / |g_n|, g_n the gradient of example n as a batch of one; this is |m|.
     Source: a measure of the zero-cost-nas family (`grad_angle`), in the code of Yang et al., Sweet Gradient Matters, 2023.
     Authors' code: the mean of cosines, which equals the length of m.
-    Labels: yes.
-    Init: PyTorch default.
-    Norm mode: batch, of single examples.
     Weights: convolution and linear kernels.
-    Direction: higher is better.
     Fails: NaN where an example's gradient is zero; one backward pass for each example.
     """
-    return jnp.sqrt(jnp.stack([jnp.square(m).sum() for m in unit_mean]).sum())
+    return jnp.sqrt(sum_over_layers(jnp.square, unit_mean))

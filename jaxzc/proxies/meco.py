@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-import jax.numpy as jnp
-
+from jaxzc.facts import proxy
+from jaxzc.numerics.layers import sum_over_layers
 from jaxzc.types import Array
 
 
+@proxy(direction="higher", labels=False, version=2, init="torch", norm="batch")
 def meco(meco_minima: Sequence[Array]) -> Array:
     """Smallest eigenvalues of the channels' correlation matrices, summed over layers.
 
@@ -16,29 +17,20 @@ def meco(meco_minima: Sequence[Array]) -> Array:
         eq. 7.
     Authors' code: every module is hooked, containers too, so that one map counts up to four times and normalised and rectified maps count
         as well; here each convolution's output counts once.
-    Labels: no.
-    Init: PyTorch default.
-    Norm mode: batch, one image.
     Weights: none; feature maps.
-    Direction: higher is better.
     Fails: 0 for maps with fewer positions than channels; negatively correlated where width varies, which is what meco_opt is for.
-    Version: 2
     """
-    return jnp.stack([m.sum() for m in meco_minima]).sum()
+    return sum_over_layers(lambda least: least, meco_minima)
 
 
+@proxy(direction="higher", labels=False, version=2, init="torch", norm="batch")
 def meco_opt(meco_sampled_minima: Sequence[Array], channels: Sequence[int]) -> Array:
     """MeCo of a few sampled channels, weighted by the number of channels.
 
     Definition: sum_l (c_l / n) lambda_min of the correlation of n = 8 channels drawn at random, c_l the channels of convolution l's output.
     Source: Jiang et al., MeCo, NeurIPS 2023, eq. 13.
     Authors' code: as meco's.
-    Labels: no.
-    Init: PyTorch default.
-    Norm mode: batch, one image.
     Weights: none; feature maps.
-    Direction: higher is better.
     Fails: depends on which channels are drawn.
-    Version: 2
     """
-    return jnp.stack([m.sum() * (c / min(c, 8)) for m, c in zip(meco_sampled_minima, channels, strict=True)]).sum()
+    return sum_over_layers(lambda least, c: least * (c / min(c, 8)), meco_sampled_minima, channels)

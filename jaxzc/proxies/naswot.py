@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
+from jaxzc.facts import proxy
 from jaxzc.numerics.linalg import log_determinant
 from jaxzc.types import Array
 
 
+@proxy(direction="higher", labels=False, init="torch", norm="batch")
 def naswot(relu_kernels: Sequence[Array], relu_counts: Sequence[Array], relu_hooks: Sequence[Array], *, once: bool = False) -> Array:
     """log determinant of the Hamming kernel of the ReLU codes of a batch.
 
@@ -15,11 +17,7 @@ def naswot(relu_kernels: Sequence[Array], relu_counts: Sequence[Array], relu_hoo
     Source: Mellor et al., Neural Architecture Search without Training, ICML 2021, eq. 2.
     Authors' code: as here, which hooks every module whose type name contains "ReLU": on networks with ReLU-conv-BN blocks of that name
         (NAS-Bench-201) a convolution's ReLU counts twice. `once=True` counts each ReLU once: the paper's formula, NASLib and FreeREA.
-    Labels: no.
-    Init: PyTorch default.
-    Norm mode: batch.
     Weights: none; signs of ReLU inputs.
-    Direction: higher is better.
     Fails: -inf where K is singular (two examples with one code, disconnected networks); grows with the number of ReLUs and the batch size.
     """
     counts = relu_counts if once else relu_hooks
@@ -27,17 +25,14 @@ def naswot(relu_kernels: Sequence[Array], relu_counts: Sequence[Array], relu_hoo
     return log_determinant(jnp.asarray(kernel))
 
 
+@proxy(direction="higher", labels=False, init="torch", norm="init")
 def nwot_outputs(layer_kernels: Sequence[Array]) -> Array:
     """NASWOT of the signs of convolution and linear outputs.
 
     Definition: log |det sum_l K_l|, K_l the Hamming kernel of [output of layer l > 0]; 0 where singular.
     Source: Xiang et al., T-CET, AutoML 2023; the authors' toolkit (`nwot`).
     Authors' code: as here. It differs from naswot in what is coded (outputs before normalisation, not ReLU inputs) and in the mode.
-    Labels: no.
-    Init: PyTorch default.
-    Norm mode: init.
     Weights: none; signs of the outputs of convolution and linear layers.
-    Direction: higher is better.
     Fails: as naswot, but singular kernels give 0.
     """
     value = log_determinant(jnp.stack([k.sum(0) for k in layer_kernels]).sum(0))

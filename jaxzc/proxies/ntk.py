@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
+from jaxzc.facts import proxy
+from jaxzc.numerics.layers import sum_over_layers
 from jaxzc.types import Array
 
 
+@proxy(direction="higher", labels=True, init="torch", norm="batch")
 def nasi(loss_grads: Sequence[Array]) -> Array:
     """Trace norm of the neural tangent kernel, approximated by the gradient of a batch.
 
@@ -14,32 +17,26 @@ def nasi(loss_grads: Sequence[Array]) -> Array:
     Source: Shu et al., NASI: Label- and Data-agnostic Neural Architecture Search at Initialization, ICLR 2022, section 3.2.
     Authors' code: sums over several batches inside a relaxed supernet and bounds the value for the search; here one batch of one network,
         unbounded. Sweet gradients without an interval: sweet_ntk(interval=(0,1e30)).
-    Labels: yes.
-    Init: PyTorch default.
-    Norm mode: batch.
     Weights: convolution and linear kernels.
-    Direction: higher is better.
     Fails: large gradients also mean instability, which is why the authors bound it.
     """
-    return jnp.stack([jnp.square(g).sum() for g in loss_grads]).sum()
+    return sum_over_layers(jnp.square, loss_grads)
 
 
+@proxy(direction="higher", labels=False, init="torch", norm="batch")
 def ntk_trace(ntk: Array) -> Array:
     """Trace norm of the neural tangent kernel of the summed logits.
 
     Definition: sum_i Theta_ii, Theta as in ntk_condition: what NASI approximates.
     Source: Shu et al., NASI, ICLR 2022, eq. 4.
     Authors' code: approximates it by the gradient of a batch (nasi).
-    Labels: no.
-    Init: PyTorch default.
-    Norm mode: batch.
     Weights: all parameters but biases, normalisation scales included.
-    Direction: higher is better.
     Fails: as nasi; needs a backward pass for each image.
     """
     return jnp.trace(ntk)
 
 
+@proxy(direction="higher", labels=False, init="torch", norm="batch")
 def knas(ntk: Array) -> Array:
     """Mean of the Gram matrix of single images' gradients.
 
@@ -47,16 +44,13 @@ def knas(ntk: Array) -> Array:
     Source: Xu et al., KNAS: Green Neural Architecture Search, ICML 2021, section 3 (mean of the Gram matrix).
     Authors' code: gradients of the loss of 50 batches by 50 weights of some ten tensors, centred, the first 25 against the last 25; here
         the formula of the paper on the images of ntk_condition.
-    Labels: no.
-    Init: PyTorch default.
-    Norm mode: batch.
     Weights: all parameters but biases, normalisation scales included.
-    Direction: higher is better.
     Fails: with batch normalisation a sum of logits over a batch hardly depends on the weights before it, so that much cancels.
     """
     return ntk.mean()
 
 
+@proxy(direction="higher", labels=False, init="torch", norm="batch")
 def jacob_trace(input_grads: Array) -> Array:
     """Mean squared length of the input gradients.
 
@@ -64,11 +58,7 @@ def jacob_trace(input_grads: Array) -> Array:
     Source: Novak et al., Sensitivity and generalization in neural networks, ICLR 2018 (the norm of the input Jacobian), for the sum of
         logits.
     Authors' code: none for the sum of logits.
-    Labels: no.
-    Init: PyTorch default.
-    Norm mode: batch.
     Weights: none.
-    Direction: higher is better.
     Fails: a baseline: its direction depends on the space.
     """
     return jnp.square(input_grads).sum(1).mean()

@@ -1,51 +1,43 @@
 """Size of a network: exact counts, the baselines every proxy has to beat."""
 
+from jaxzc.facts import proxy
 from jaxzc.types import Array, Counts
 
 
+@proxy(direction="higher", labels=False)
 def params(counts: Counts) -> Array:
     """Number of trainable parameters.
 
     Definition: all trainable parameters, biases and normalisation scales included, running statistics not.
     Source: exact arithmetic.
     Authors' code: as here (NAS-Bench-201's published counts).
-    Labels: no.
-    Init: any.
-    Norm mode: none needed.
     Weights: all parameters.
-    Direction: higher is better.
     Fails: the bar: a proxy that does not beat it measures size.
     """
     return counts.params
 
 
+@proxy(direction="higher", labels=False)
 def flops(counts: Counts, *, linear_bias: int = 0) -> Array:
     """Multiply-accumulates of the convolution and linear layers for one image.
 
     Definition: sum over layers of outputs x fan-in; no biases, normalisation, pooling or additions.
     Source: exact arithmetic.
     Authors' code: NATS-Bench's counter adds one for each bias of the classifier: `linear_bias=classes`.
-    Labels: no.
-    Init: any.
-    Norm mode: none needed.
     Weights: none.
-    Direction: higher is better.
     Fails: as params.
     """
     return counts.flops + linear_bias
 
 
+@proxy(direction="higher", labels=False)
 def layers(counts: Counts) -> Array:
     """Number of convolution and linear layers.
 
     Definition: layers with a kernel of their own.
     Source: Tybl & Neumann, VKDNW, CVPR 2025, as a baseline.
     Authors' code: not published in full; counted here as convolution and linear layers.
-    Labels: no.
-    Init: any.
-    Norm mode: none needed.
     Weights: none.
-    Direction: higher is better.
     Fails: few distinct values, many ties.
     """
     return counts.layers

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
 
+from jaxzc.facts import proxy
+from jaxzc.numerics.layers import sum_over_layers
 from jaxzc.proxies.zico import layer_terms
 from jaxzc.types import Array, JaxzcError
 
@@ -29,27 +31,27 @@ def _edges(interval: Interval) -> Interval:
     raise JaxzcError(f"interval={interval!r}: expected (t1, t2) with 0 <= t1 < t2")
 
 
-def _gated_sum(grads: Sequence[Array], active: Sequence[Array], interval: Interval, term: Callable[[int], Array]) -> Array:
-    parts = [jnp.where(inside(g, on, interval), term(i), 0).sum() for i, (g, on) in enumerate(zip(grads, active, strict=True))]
-    return jnp.stack(parts).sum()
+def _gated_sum(
+    term: Callable[..., Array], interval: Interval, grads: Sequence[Array], active: Sequence[Array], *groups: Sequence[Array]
+) -> Array:
+    """Sum of `term(g, *values of the other groups)` over the weights whose gradient g is sweet."""
+    return sum_over_layers(lambda g, on, *values: jnp.where(inside(g, on, interval), term(g, *values), 0), grads, active, *groups)
 
 
+@proxy(direction="higher", labels=True, init="torch", norm="batch")
 def sweetimator(loss_grads: Sequence[Array], active: Sequence[Array], *, interval: Interval = NAS_BENCH_201) -> Array:
     """Number of weights whose gradient is sweet.
 
     Definition: #{ w : t1 <= |dL/dw| < t2 }, L the mean cross-entropy of one batch.
     Source: Yang et al., Sweet Gradient Matters, Neural Networks 168, 2023.
     Authors' code: as here (`effective_capacity`).
-    Labels: yes.
-    Init: PyTorch default.
-    Norm mode: batch.
     Weights: convolution and linear kernels.
-    Direction: higher is better.
     Fails: the interval belongs to a space, data and initialiser; find it with `jaxzc sweet-interval`.
     """
-    return _gated_sum(loss_grads, active, interval, lambda i: jnp.ones((), loss_grads[i].dtype))
+    return _gated_sum(jnp.ones_like, interval, loss_grads, active)
 
 
+@proxy(direction="higher", labels=True, init="torch", norm="batch")
 def sweet_snip(
     weights: Sequence[Array], loss_grads: Sequence[Array], active: Sequence[Array], *, interval: Interval = NAS_BENCH_201
 ) -> Array:
@@ -58,32 +60,26 @@ def sweet_snip(
     Definition: sum over { t1 <= |g| < t2 } of |w g|.
     Source: Yang et al., Sweet Gradient Matters, 2023.
     Authors' code: the difference of two sums (|g| >= t1 minus |g| >= t2), which cancels in float32; the gated sum here does not.
-    Labels: yes.
-    Init: PyTorch default.
-    Norm mode: batch.
     Weights: convolution and linear kernels.
-    Direction: higher is better.
     Fails: as sweetimator.
     """
-    return _gated_sum(loss_grads, active, interval, lambda i: jnp.abs(weights[i] * loss_grads[i]))
+    return _gated_sum(lambda g, w: jnp.abs(w * g), interval, loss_grads, active, weights)
 
 
+@proxy(direction="higher", labels=True, init="torch", norm="batch")
 def sweet_ntk(loss_grads: Sequence[Array], active: Sequence[Array], *, interval: Interval = NAS_BENCH_201) -> Array:
     """Squared norm of the sweet gradients.
 
     Definition: sum over { t1 <= |g| < t2 } of g^2 (a gated trace of the neural tangent kernel of the loss).
     Source: Yang et al., Sweet Gradient Matters, 2023.
     Authors' code: the difference of two sums (`effective_ntktrace`), off by up to 5 % in float32; the gated sum here is not.
-    Labels: yes.
-    Init: PyTorch default.
-    Norm mode: batch.
     Weights: convolution and linear kernels.
-    Direction: higher is better.
     Fails: as sweetimator.
     """
-    return _gated_sum(loss_grads, active, interval, lambda i: jnp.square(loss_grads[i]))
+    return _gated_sum(jnp.square, interval, loss_grads, active)
 
 
+@proxy(direction="higher", labels=True, init="torch", norm="batch")
 def sweet_zico(batch_grads: Sequence[Array], active: Sequence[Array], *, interval: Interval = NAS_BENCH_201, zeroed: bool = False) -> Array:
     """ZiCo of the weights whose gradient on the first batch is sweet.
 
@@ -91,20 +87,17 @@ def sweet_zico(batch_grads: Sequence[Array], active: Sequence[Array], *, interva
     Source: Yang et al., Sweet Gradient Matters, 2023.
     Authors' code: as here: it never zeroes the gradients between the batches, so the i-th "batch" is g_1 + ... + g_i. `zeroed=True` is the
         intended score, with each batch's own gradient.
-    Labels: yes.
-    Init: PyTorch default.
-    Norm mode: batch.
     Weights: convolution and linear kernels.
-    Direction: higher is better.
     Fails: as zico and sweetimator.
     """
-    total = jnp.zeros(())
-    for grads, on in zip(batch_grads, active, strict=True):
-        gate = inside(grads[0], on, interval)
-        total = total + layer_terms(grads if zeroed else jnp.cumsum(grads, 0), gate).sum()
-    return total
+
+    def terms(grads: Array, on: Array) -> Array:
+        return layer_terms(grads if zeroed else jnp.cumsum(grads, 0), inside(grads[0], on, interval))
+
+    return sum_over_layers(terms, batch_grads, active)
 
 
+@proxy(direction="higher", labels=True, init="torch", norm="batch")
 def sweet_gradsign(
     loss_grads: Sequence[Array],
     sign_sums: Sequence[Array],
@@ -119,19 +112,17 @@ def sweet_gradsign(
     Source: Yang et al., Sweet Gradient Matters, 2023; Zhang & Jia, GradSign, ICLR 2022.
     Authors' code: as here: the gate takes the signed gradient, so negative gradients never count. `signed_gate=False` gates by |g|
         (1.5 to 2.5 times larger).
-    Labels: yes.
-    Init: PyTorch default.
-    Norm mode: batch; single examples are batches of one.
     Weights: convolution and linear kernels.
-    Direction: higher is better.
     Fails: as sweetimator; costs one backward pass per example.
     """
-    total = jnp.zeros(())
-    for grads, signs, on in zip(loss_grads, sign_sums, active, strict=True):
-        total = total + jnp.where(inside(grads, on, interval, signed_gate), jnp.abs(signs), 0).sum()
-    return total
+
+    def agreement(grads: Array, signs: Array, on: Array) -> Array:
+        return jnp.where(inside(grads, on, interval, signed_gate), jnp.abs(signs), 0)
+
+    return sum_over_layers(agreement, loss_grads, sign_sums, active)
 
 
+@proxy(direction="higher", labels=True, init="torch", norm="batch")
 def sweet_grad_norm(loss_grads: Sequence[Array], active: Sequence[Array], *, interval: Interval = NAS_BENCH_201) -> Array:
     """Sum of the sizes of the sweet gradients.
 
@@ -139,11 +130,7 @@ def sweet_grad_norm(loss_grads: Sequence[Array], active: Sequence[Array], *, int
     Source: Yang et al., Sweet Gradient Matters, 2023.
     Authors' code: the difference of two sums (`effective_gradnorm`), which cancels in float32; the gated sum here does not. A 1-norm,
         unlike grad_norm.
-    Labels: yes.
-    Init: PyTorch default.
-    Norm mode: batch.
     Weights: convolution and linear kernels.
-    Direction: higher is better.
     Fails: as sweetimator.
     """
-    return _gated_sum(loss_grads, active, interval, lambda i: jnp.abs(loss_grads[i]))
+    return _gated_sum(jnp.abs, interval, loss_grads, active)

@@ -5,14 +5,17 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
+from jaxzc.facts import proxy
+from jaxzc.numerics.layers import sum_over_layers
 from jaxzc.types import Array, Scaled
 
 
 def _flow(weights: Sequence[Array], grads: Sequence[Array], exponent: Array, log: bool) -> Array | Scaled:
-    total = sum((jnp.abs(w * g).sum() for w, g in zip(weights, grads, strict=True)), jnp.zeros(()))
+    total = sum_over_layers(lambda w, g: jnp.abs(w * g), weights, grads)
     return jnp.log(total) + exponent * math.log(2) if log else Scaled(total, exponent)
 
 
+@proxy(direction="higher", labels=False, init="torch", norm="none")
 def synflow(weights: Sequence[Array], synflow_grads: Sequence[Array], synflow_exponent: Array, *, log: bool = False) -> Array | Scaled:
     """Sum over weights of |w dR/dw| of the all-positive network without normalisation.
 
@@ -22,17 +25,14 @@ def synflow(weights: Sequence[Array], synflow_grads: Sequence[Array], synflow_ex
         as a score: Abdelfattah et al., ICLR 2021.
     Authors' code: as here, in float64. Their own NAS-Bench-201 model keeps the normalisation of its reduction blocks; NASLib reports the
         logarithm (`log=True`); ZenNAS's "syncflow" keeps batch normalisation and changes the sign.
-    Labels: no.
-    Init: PyTorch default.
-    Norm mode: none.
     Weights: convolution and linear kernels.
-    Direction: higher is better.
     Fails: spans tens of orders of magnitude: correlate ranks, or use the logarithm. Computed with a separate power of two, so it overflows
         at no depth; the raw value is infinite only beyond float64.
     """
     return _flow(weights, synflow_grads, synflow_exponent, log)
 
 
+@proxy(direction="higher", labels=False, init="torch", norm="batch")
 def synflow_bn(
     weights: Sequence[Array], synflow_bn_grads: Sequence[Array], synflow_bn_exponent: Array, *, log: bool = False
 ) -> Array | Scaled:
@@ -41,33 +41,27 @@ def synflow_bn(
     Definition: as synflow, with batch normalisation in train mode on a batch of one.
     Source: Abdelfattah et al., ICLR 2021, code (`synflow_bn`).
     Authors' code: as here, in float64.
-    Labels: no.
-    Init: PyTorch default.
-    Norm mode: batch, one image.
     Weights: convolution and linear kernels.
-    Direction: higher is better.
     Fails: the normalised network is not homogeneous, so this is no longer a conserved flow; a 1x1 feature map is normalised to zero.
     """
     return _flow(weights, synflow_bn_grads, synflow_bn_exponent, log)
 
 
+@proxy(direction="higher", labels=False, init="torch", norm="none")
 def logsynflow(weights: Sequence[Array], synflow_grads: Sequence[Array], synflow_exponent: Array) -> Array:
     """Synaptic flow with the logarithm of the gradients, so that no layer drowns the others.
 
     Definition: sum |w log(1 + dR/dw)|, R as in synflow.
     Source: Cavagnero et al., FreeREA: Training-Free Evolution-based Architecture Search, WACV 2023, section 3.3.
     Authors' code: as here, in float64, with Kaiming weights (fan-out) drawn anew three times and averaged.
-    Labels: no.
-    Init: PyTorch default (the authors: Kaiming normal, fan-out).
-    Norm mode: none.
     Weights: convolution and linear kernels.
-    Direction: higher is better.
     Fails: the logarithm depends on the scale of the weights, and with it on the initialiser.
     """
-    total = jnp.zeros(())
-    for w, g in zip(weights, synflow_grads, strict=True):
+
+    def flow(w: Array, g: Array) -> Array:
         known = g > 0
         # log(1 + g 2^e) of any exponent
         logs = jnp.logaddexp(0, jnp.log(jnp.where(known, g, 1)) + synflow_exponent * math.log(2))
-        total = total + jnp.where(known, jnp.abs(w) * logs, 0).sum()
-    return total
+        return jnp.where(known, jnp.abs(w) * logs, 0)
+
+    return sum_over_layers(flow, weights, synflow_grads)

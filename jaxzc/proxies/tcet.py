@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
+from jaxzc.facts import proxy
+from jaxzc.numerics.layers import sum_over_layers
 from jaxzc.numerics.linalg import deviation, log_determinant
 from jaxzc.types import Array, JaxzcError
 
@@ -34,38 +36,33 @@ def _product(saliency: Groups, kernels: Groups, compress: str) -> Array:
         factor = snr
     else:
         raise JaxzcError(f"compress={compress!r}: expected 'log' (the authors' search code), 'log1p' or 'none' (their toolkit)")
-    return jnp.stack([(f * layer_logdet(k)).sum() for f, k in zip(factor, kernels, strict=True)]).sum()
+    return sum_over_layers(lambda f, k: f * layer_logdet(k), factor, kernels)
 
 
+@proxy(direction="higher", labels=True, init="torch", norm=("batch", "init"))
 def tcet_snip(weights: Groups, loss_grads: Groups, layer_kernels: Groups, *, compress: str = "log") -> Array:
     """Sum over layers of log SNR of the SNIP saliency times layerwise NASWOT.
 
-    Definition: sum_l log(SNR_l) * LNWOT_l, SNR_l = sum(s_l) / std(s_l) with s = |w dL/dw|; LNWOT as in `lnwot`.
+    Definition: sum_l log(SNR_l) * LNWOT_l, SNR_l = sum(s_l) / std(s_l) with s = |w dL/dw|; LNWOT as in `lnwot`, with fresh running
+        statistics.
     Source: Xiang et al., T-CET, AutoML 2023; official search code.
     Authors' code: as here (unbiased deviation, log only where SNR is not 0, singular kernels count 0). Their toolkit's default takes the
         raw ratio (`compress="none"`) or log(1 + SNR) (`compress="log1p"`).
-    Labels: yes.
-    Init: PyTorch default.
-    Norm mode: batch for the saliency, init for the patterns.
     Weights: convolution and linear kernels and the signs of their outputs.
-    Direction: higher is better.
     Fails: layers with fewer neurons than examples (the classifier) have a singular kernel and drop out.
     """
     saliency = [jnp.abs(w * g) for w, g in zip(weights, loss_grads, strict=True)]
     return _product(saliency, layer_kernels, compress)
 
 
+@proxy(direction="higher", labels=False, init="torch", norm=("none", "init"))
 def tcet_synflow(weights: Groups, synflow_grads: Groups, layer_kernels: Groups, *, compress: str = "log") -> Array:
     """Sum over layers of log SNR of the synflow saliency times layerwise NASWOT.
 
     Definition: as tcet_snip with s = |w dR/dw| of synflow.
     Source: Xiang et al., T-CET, AutoML 2023; official search code.
     Authors' code: as here; see tcet_snip.
-    Labels: no.
-    Init: PyTorch default.
-    Norm mode: none for the saliency, init for the patterns.
     Weights: convolution and linear kernels and the signs of their outputs.
-    Direction: higher is better.
     Fails: as tcet_snip.
     """
     # The ratio does not see the power of two kept apart in synflow_exponent.
@@ -73,49 +70,40 @@ def tcet_synflow(weights: Groups, synflow_grads: Groups, layer_kernels: Groups, 
     return _product(saliency, layer_kernels, compress)
 
 
+@proxy(direction="higher", labels=True, init="torch", norm="batch")
 def snr_snip(weights: Groups, loss_grads: Groups) -> Array:
     """Sum over layers of the signal-to-noise ratio of the SNIP saliency.
 
     Definition: sum_l sum(s_l) / std(s_l), s = |w dL/dw|.
     Source: Xiang et al., T-CET, AutoML 2023; the authors' toolkit (`snr_snip`).
     Authors' code: as here; it grows with the size of a layer (a sum, not a mean, over the deviation).
-    Labels: yes.
-    Init: PyTorch default.
-    Norm mode: batch.
     Weights: convolution and linear kernels.
-    Direction: higher is better.
     Fails: close to a count of weights.
     """
-    return sum((layer_snr(jnp.abs(w * g)).sum() for w, g in zip(weights, loss_grads, strict=True)), jnp.zeros(()))
+    return sum_over_layers(lambda w, g: layer_snr(jnp.abs(w * g)), weights, loss_grads)
 
 
+@proxy(direction="higher", labels=False, init="torch", norm="none")
 def snr_synflow(weights: Groups, synflow_grads: Groups) -> Array:
     """Sum over layers of the signal-to-noise ratio of the synflow saliency.
 
     Definition: sum_l sum(s_l) / std(s_l), s = |w dR/dw| of synflow.
     Source: Xiang et al., T-CET, AutoML 2023; the authors' toolkit (`snr_syn`).
     Authors' code: as here; see snr_snip.
-    Labels: no.
-    Init: PyTorch default.
-    Norm mode: none.
     Weights: convolution and linear kernels.
-    Direction: higher is better.
     Fails: close to a count of weights; a layer whose saliencies are all equal would count with synflow's own scale.
     """
-    return sum((layer_snr(jnp.abs(w * g)).sum() for w, g in zip(weights, synflow_grads, strict=True)), jnp.zeros(()))
+    return sum_over_layers(lambda w, g: layer_snr(jnp.abs(w * g)), weights, synflow_grads)
 
 
+@proxy(direction="higher", labels=False, init="torch", norm="init")
 def lnwot(layer_kernels: Groups) -> Array:
     """Layerwise NASWOT: sum over layers of the log determinant of the Hamming kernel of the layer's own output signs.
 
     Definition: sum_l log det K_l, K_l = X X' + (1-X)(1-X)', X = [output of the convolution or linear layer > 0], [B, neurons].
     Source: Xiang et al., T-CET, AutoML 2023.
     Authors' code: as here; singular kernels count 0. It relies on a float32 elimination hitting an exact zero; we test the pivots.
-    Labels: no.
-    Init: PyTorch default.
-    Norm mode: init.
     Weights: none; signs of the outputs of convolution and linear layers, before normalisation.
-    Direction: higher is better.
     Fails: grows with depth.
     """
-    return jnp.stack([layer_logdet(k).sum() for k in layer_kernels]).sum()
+    return sum_over_layers(layer_logdet, layer_kernels)

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 
 from jaxzc._compile.float64 import in_float64
+from jaxzc.facts import proxy
 from jaxzc.numerics.linalg import eigenvalues
 from jaxzc.types import Array
 
@@ -21,40 +22,35 @@ def condition_number(matrix: Array) -> Array:
     return in_float64(run)(matrix)
 
 
+@proxy(direction="lower", labels=False, init="torch", norm="batch")
 def ntk_condition(ntk: Array) -> Array:
     """Condition number of the neural tangent kernel of the summed logits.
 
     Definition: lambda_max / lambda_min of Theta_ij = <d(sum of logits of image i)/dw, d(sum of logits of image j)/dw>, w every parameter
         but biases, over 16 images that pass as one batch.
     Source: Chen, Gong & Wang, TE-NAS, ICLR 2021, section 3.1.1.
-    Authors' code: as here; the batch has 72 images on NAS-Bench-201, 14 to 24 elsewhere, the weights are Kaiming (fan-out), and it averages
-        3 draws. NaN (a zero kernel) becomes 100000 there and stays NaN here. ZenNAS and AZ-NAS report the negative.
-    Labels: no.
-    Init: PyTorch default (the authors: Kaiming, fan-out).
-    Norm mode: batch; ntk_condition_init has fresh running statistics.
+    Authors' code: as here; the batch has 72 images on NAS-Bench-201 (`images=72`), 14 to 24 elsewhere, the weights are Kaiming (fan-out),
+        and it averages 3 draws. NaN (a zero kernel) becomes 100000 there and stays NaN here. ZenNAS and AZ-NAS report the negative.
     Weights: all parameters but biases, normalisation scales included.
-    Direction: lower is better.
     Fails: NaN where the network is disconnected; one backward pass for each image, over all images; noisy from draw to draw.
     """
     return condition_number(ntk)
 
 
+@proxy(direction="lower", labels=False, init="torch", norm="init")
 def ntk_condition_init(ntk_init: Array) -> Array:
     """Condition number of the neural tangent kernel with fresh running statistics.
 
     Definition: as ntk_condition, batch normalisation with mean 0 and variance 1, so that images do not see each other.
     Source: Chen, Gong & Wang, TE-NAS, ICLR 2021.
-    Authors' code: as here (`train_mode=False`), which their search does not use.
-    Labels: no.
-    Init: PyTorch default (the authors: Kaiming, fan-out).
-    Norm mode: init.
+    Authors' code: as here (`train_mode=False`), on Kaiming weights (fan-out); their search does not use it.
     Weights: all parameters but biases, normalisation scales included.
-    Direction: lower is better.
     Fails: activations fade with depth without batch statistics, and the kernel with them, to a matrix of nearly equal entries.
     """
     return condition_number(ntk_init)
 
 
+@proxy(direction="higher", labels=False, redrawn="kaiming_normal_fan_in", norm="batch")
 def linear_regions(region_count: Array) -> Array:
     """Number of linear regions that a sample of small crops falls into.
 
@@ -65,11 +61,7 @@ def linear_regions(region_count: Array) -> Array:
     Authors' code: crops of 3 x 3, and one cell for each stage; here all cells, and 4 x 4, which two halvings need. It sums
         1 / multiplicity in half precision, so that equal counts may differ in the sixth digit. Give `region_params` and
         `region_images` to count on other weights and images.
-    Labels: no.
-    Init: Kaiming, fan-in, drawn anew.
-    Norm mode: batch.
     Weights: none; signs of ReLU inputs.
-    Direction: higher is better.
     Fails: counts no more than there are crops, and in wide or deep networks nearly every crop has a region of its own.
     """
     return region_count

@@ -5,23 +5,22 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 
 from jaxzc._compile.float64 import in_float64
+from jaxzc.facts import proxy
 from jaxzc.numerics.linalg import eigenvalues
 from jaxzc.types import Array
 
 
+@proxy(direction="higher", labels=False, redrawn="kaiming_normal_fan_in", norm="init")
 def vkdnw(layer_fisher: Array, active: Sequence[Array]) -> Array:
     """Entropy of the deciles of the Fisher information's eigenvalues.
 
     Definition: -sum_k q_k log q_k, q the deciles 0.1 ... 0.9 of the eigenvalues of F, divided by their sum; F = mean_n J_n' C_n J_n, J the
-        Jacobian of the logits by one weight of each layer, C = diag(p) - p p' the covariance of the predictions.
+        Jacobian of the logits by one weight of each layer, C = diag(p) - p p' the covariance of the predictions, on images of standard
+        normal noise.
     Source: Tybl & Neumann, Training-free Neural Architecture Search through Variance of Knowledge of Deep Network Weights, CVPR 2025.
     Authors' code: one weight of each parameter tensor, scales and shifts of normalisation included, over 64 images; here one of each
         convolution and linear kernel, over 16. It multiplies J by the Cholesky factor of C where the formula has its transpose; here C.
-    Labels: no.
-    Init: Kaiming normal, fan-in, biases 0, drawn anew; images are standard normal noise.
-    Norm mode: init.
     Weights: the first one of every convolution and linear kernel.
-    Direction: higher is better.
     Fails: between 0 and log 9, mostly ties of magnitude between deep networks; 0 where nothing depends on the weights.
     """
 
@@ -39,17 +38,14 @@ def vkdnw(layer_fisher: Array, active: Sequence[Array]) -> Array:
     return in_float64(run)(layer_fisher)
 
 
+@proxy(direction="higher", labels=False, redrawn="kaiming_normal_fan_in", norm="init")
 def vkdnw_single(layer_fisher: Array, active: Sequence[Array]) -> Array:
     """Number of layers, ties broken by the entropy of the Fisher information.
 
     Definition: number of convolution and linear layers + vkdnw / log 9.
     Source: Tybl & Neumann, VKDNW, CVPR 2025, section 3.4.
     Authors' code: the number of parameter tensors first, then the entropy; the order is the same wherever every layer has equally many.
-    Labels: no.
-    Init: Kaiming normal, fan-in, biases 0, drawn anew; images are standard normal noise.
-    Norm mode: init.
     Weights: the first one of every convolution and linear kernel.
-    Direction: higher is better.
     Fails: compares only networks of one macro structure: depth decides everything else.
     """
     layers = jnp.stack([jnp.asarray(a).sum() for a in active]).sum()

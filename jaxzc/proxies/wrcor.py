@@ -3,9 +3,11 @@
 import jax.numpy as jnp
 
 from jaxzc._compile.float64 import in_float64
+from jaxzc.facts import proxy
 from jaxzc.types import Array, JaxzcError
 
 
+@proxy(direction="higher", labels=True, init="torch", norm="batch")
 def wrcor(response_correlations: Array) -> Array:
     """log determinant of the depth-weighted correlations of images' feature maps and gradients.
 
@@ -14,11 +16,7 @@ def wrcor(response_correlations: Array) -> Array:
     Source: Jing et al., Zero-Shot Neural Architecture Search with Weighted Response Correlation, Neurocomputing 2025, arXiv 2507.08841.
     Authors' code: reads the inputs of the ReLUs inside each cell; here the outputs of cells, which are what the next cell's first ReLUs
         read.
-    Labels: yes.
-    Init: PyTorch default.
-    Norm mode: batch.
     Weights: none; feature maps and their gradients.
-    Direction: higher is better.
     Fails: NaN where a map or gradient is constant (disconnected networks); needs a network with cells; the last cells decide.
     """
     if response_correlations.shape[1] < 2:

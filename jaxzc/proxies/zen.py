@@ -2,12 +2,14 @@
 
 import jax.numpy as jnp
 
+from jaxzc.facts import proxy
 from jaxzc.types import Array, JaxzcError
 
 MOMENTUM = 0.1
 """Of the running variance in PyTorch's default batch normalisation."""
 
 
+@proxy(direction="higher", labels=False, redrawn="normal", norm="batch")
 def zen(zen_difference: Array, zen_variances: Array, zen_exists: Array, *, form: str = "code") -> Array:
     """Log of the change of the features under a small change of a noise image, plus the log of what normalisation divides by.
 
@@ -17,11 +19,7 @@ def zen(zen_difference: Array, zen_variances: Array, zen_exists: Array, *, form:
     Authors' code: as here: the running variance is what two forward passes leave of the initial 1 (0.81 + 0.09 v_1 + 0.1 v_2). The paper's
         formula has the 2-norm and the variance of the batch (`form="paper"`). Residual links are taken out for scoring there and
         kept here; the search draws once, as here.
-    Labels: no.
-    Init: standard normal, drawn anew.
-    Norm mode: batch.
     Weights: all, through the features.
-    Direction: higher is better.
     Fails: -inf where the network is disconnected (with `form="paper"` also where one normalisation layer's input is constant); needs batch
         normalisation; the features are the output of the last ReLU.
     """

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from jaxzc.catalogue.costs import PASSES
 from jaxzc.evaluation.results import Estimate, Row
 
 MINUS, DASH = "\u2212", "\u2013"
@@ -35,7 +36,7 @@ KNOWN = (
 )
 
 COSTS = {
-    "passes": ("passes", "passes over the network per score"),
+    "passes": ("passes", PASSES),
     "seconds": ("seconds", "seconds per score"),
     "flops": ("FLOPs", "floating-point operations per score"),
 }

@@ -1,14 +1,15 @@
 """Scores of one network as a pure function of arrays, for use inside anybody's jit, vmap, grad or scan."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 import jax
 import numpy as np
 
 from jaxzc.catalogue.selection import ProxySpec, select, unknown
+from jaxzc.facts import Proxy
 from jaxzc.ingredients import RESOLVER
-from jaxzc.resolver import Proxy, Resolver, needs
+from jaxzc.resolver import needs
 from jaxzc.scoring.batches import Batches, as_batches
 from jaxzc.scoring.results import Unavailable, check_unavailable, warn_of
 from jaxzc.tasks import Task, classification
@@ -45,13 +46,12 @@ def compute_scores(
     """
     check_unavailable(unavailable)
     reasons: dict[str, str] | None = None if unavailable == "error" else {}
-    values = computed(RESOLVER, select(proxies), network, params, as_batches(batches), task, norm, key, fixed, reasons)
+    values = computed(select(proxies), network, params, as_batches(batches), task, norm, key, fixed, reasons)
     warn_of(reasons or {}, "; ".join(f"{label}: {reason}" for label, reason in list((reasons or {}).items())[:1]), stacklevel=2)
     return values
 
 
 def computed(
-    resolver: Resolver,
     proxies: Mapping[str, Proxy],
     network: Network,
     params: Any,
@@ -65,12 +65,13 @@ def computed(
     """The work of `compute_scores`. reasons: where the reason of every proxy that cannot be computed is written; None: it is an error."""
     if norm not in get_args(Norm):
         raise JaxzcError(f"norm={norm!r}: expected one of {', '.join(map(repr, get_args(Norm)))}")
+    known = RESOLVER.with_those_of(proxies.values()).known
     for name in fixed or ():
-        if name not in resolver.known:
-            raise unknown("ingredient", name, resolver.known)
+        if name not in known:
+            raise unknown("ingredient", name, known)
     key = jax.random.key(0) if key is None else key
     roots = {"network": network, "params": params, "batches": batches, "task": task, "norm": norm, "key": key}
-    return resolver.run(proxies, {**roots, **_counted(network, params), **(fixed or {})}, reasons)
+    return RESOLVER.run(proxies, {**roots, **_counted(network, params), **(fixed or {})}, reasons)
 
 
 def _counted(network: Network, params: Any) -> dict[str, Any]:
@@ -94,8 +95,3 @@ def counted_scores(proxies: Mapping[str, Proxy], counts: Counts | None) -> dict[
 def traced_proxies(proxies: Mapping[str, Proxy]) -> dict[str, Proxy]:
     """Those that need more than counts, and with it a compiled program."""
     return {label: proxy for label, proxy in proxies.items() if not only_counts(proxy)}
-
-
-def resolver_of(ingredients: Iterable[Any]) -> Resolver:
-    """The resolver of our ingredients and a user's own."""
-    return RESOLVER

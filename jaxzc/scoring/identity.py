@@ -7,7 +7,6 @@ operations and constants of the trace are compared. A user's own proxies and ing
 
 import hashlib
 from collections.abc import Hashable, Iterator
-from functools import partial
 from typing import Any, get_args
 
 import jax
@@ -17,8 +16,8 @@ from flax import nnx
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from jaxzc.catalogue.selection import PROXIES
-from jaxzc.resolver import Proxy
-from jaxzc.scoring.compute import computed, only_counts
+from jaxzc.facts import Proxy, parts, proxy_facts
+from jaxzc.scoring.compute import computed, traced_proxies
 from jaxzc.scoring.models import Bound
 from jaxzc.scoring.program import Recipe
 from jaxzc.types import Batch, Network, Norm
@@ -33,7 +32,7 @@ def identity(recipe: Recipe, bound: Bound, batches: tuple[Batch, ...]) -> tuple[
         network, params = bound.network(arrays, batches[0].inputs)
         notes.extend(str(group) for group in network.groups)
         passes = _passes(recipe, network, params, batches[0], notes)
-        own = computed(recipe.resolver, _own(recipe), network, params, batches, recipe.task, recipe.norm, key, None, reasons)
+        own = computed(_own(recipe), network, params, batches, recipe.task, recipe.norm, key, None, reasons)
         return passes, own
 
     traced = jax.make_jaxpr(compute)(bound.arrays, batches, jax.random.key(0))
@@ -59,16 +58,16 @@ def told(recipe: Recipe) -> Hashable:
     )
 
 
-def _told_function(function: Any) -> Hashable:
-    """A function; `functools.partial`, which settings make, by its parts."""
-    return (function.func, repr(function.args), repr(function.keywords)) if isinstance(function, partial) else function
+def _told_proxy(proxy: Proxy) -> Hashable:
+    """The function, what settings made of it, and the ingredients that it brings along."""
+    function, arguments, chosen = parts(proxy)
+    return function, repr(arguments), repr(chosen), proxy_facts(proxy).ingredients
 
 
 def _own(recipe: Recipe) -> dict[str, Proxy]:
     """The proxies that are not ours, and need more than counts: they may change between calls."""
     ours = set(PROXIES.values())
-    functions = {label: proxy.func if isinstance(proxy, partial) else proxy for label, proxy in recipe.proxies.items()}
-    return {label: recipe.proxies[label] for label, f in functions.items() if f not in ours and not only_counts(recipe.proxies[label])}
+    return {label: proxy for label, proxy in traced_proxies(recipe.proxies).items() if parts(proxy)[0] not in ours}
 
 
 def _passes(recipe: Recipe, network: Network, params: Any, batch: Batch, notes: list[str]) -> list[Any]:

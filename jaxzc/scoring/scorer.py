@@ -9,8 +9,9 @@ import numpy as np
 
 from jaxzc._compile.devices import CHUNK
 from jaxzc.catalogue.selection import ProxySpec, select
+from jaxzc.ingredients import RESOLVER
 from jaxzc.scoring.batches import Batches, check_targets, checked_batches
-from jaxzc.scoring.compute import counted_scores, resolver_of
+from jaxzc.scoring.compute import counted_scores
 from jaxzc.scoring.models import Bound, Model, check_concrete, shapes
 from jaxzc.scoring.program import Lanes, Program, Recent, Recipe, compiled, program_settings
 from jaxzc.scoring.results import Scores, Unavailable, check_unavailable, to_floats, warn_of
@@ -33,7 +34,7 @@ class Scorer:
     task: loss of outputs and targets. norm: how batch normalisation acts in the passes that the authors run in train mode.
     unavailable: "nan": a proxy that cannot be computed (the network has no ReLU, one batch where two are needed, ...) is NaN, its reason
         is in `Scores.reasons`, and a warning names it; "error": it is a `JaxzcError`.
-    ingredients: functions of your own that make ingredients for your proxies.
+    ingredients: functions of your own that make what your proxies ask for (`jaxzc.ingredient`).
 
     As with `jax.jit`, what the model and the proxies close over (arrays, other functions) is read when a program is compiled, not again.
     Raises `JaxzcError` for input that cannot be used.
@@ -49,14 +50,14 @@ class Scorer:
         cells: Callable[[str], int] | None = None,
         model_kwargs: Mapping[str, Any] | None = None,
         unavailable: Unavailable = "nan",
-        ingredients: Iterable[Any] = (),
+        ingredients: Iterable[Callable[..., Any]] = (),
     ):
         check_unavailable(unavailable)
         if norm not in get_args(Norm):
             raise JaxzcError(f"norm={norm!r}: expected one of {', '.join(map(repr, get_args(Norm)))}")
-        selected, resolver = select(proxies), resolver_of(ingredients)
-        resolver.wanted(selected)
-        self.recipe = Recipe(Model(model, cells, model_kwargs), selected, resolver, task, norm, unavailable)
+        selected = select(proxies, ingredients)
+        RESOLVER.wanted(selected)
+        self.recipe = Recipe(Model(model, cells, model_kwargs), selected, task, norm, unavailable)
         self._recent = Recent(MOST)
 
     @property

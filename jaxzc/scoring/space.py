@@ -2,7 +2,7 @@
 
 import copy
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -92,6 +92,8 @@ class SpaceScorer:
     devices: how many of this process's devices share the architectures of `many`. chunk: how many of them one device takes at a time
     (default: 1 on a CPU, 16 elsewhere). Neither changes a score on a CPU, to the last bit; elsewhere rounding may.
 
+    ingredients: functions of the caller's own that make what the proxies ask for (`jaxzc.ingredient`).
+
     Raises `JaxzcError` for options that do not exist, and for more devices than there are.
     """
 
@@ -108,10 +110,11 @@ class SpaceScorer:
         devices: int = 1,
         chunk: int | None = None,
         pieces: bool | None = None,
+        ingredients: Iterable[Callable[..., Any]] = (),
     ):
         if weights not in ("redrawn", "shared"):
             raise JaxzcError(f"weights={weights!r}: expected 'redrawn' (per architecture) or 'shared'")
-        self.space, self.proxies = space, select(proxies)
+        self.space, self.proxies = space, select(proxies, ingredients)
         RESOLVER.wanted(self.proxies)
         self.batches = checked_batches(batches, space.classes, space.image_shape)
         self.traced = traced_proxies(self.proxies)

@@ -120,8 +120,24 @@ def test_cost_in_passes() -> None:
     names = ("l2_norm", "naswot", "grasp", "zico", "sweet_gradsign", "tcet_synflow", "mine")
     rows = by_name(evaluate(table(metadata, **{name: [1, 2, 3, 4, 5] for name in names}), TRUTH))
     passes = [rows[name].cost.get("passes") for name in names]
-    assert passes == [0, 1, 6, 4, 2 + 2, 2 / 64 + 1, None]
+    assert passes == [0, 1, 10, 6, 6, 3 / 64 + 1, None]  # a backward pass is worth two
     assert rows["zico"].cost["seconds"] == 0.5
+
+
+def test_costs_and_directions_that_the_table_records_are_taken() -> None:
+    mine = "my_module:mine(k=2)"
+    recorded = {"costs": {"zico": {"passes": 4.5, "flops": 7e9}, mine: {"passes": 2}}, "directions": {mine: "lower", "zico": "higher"}}
+    columns = {"zico": [1, 2, 3, 4, 5], mine: [5, 4, 3, 2, 1], "ntk_condition": [5, 4, 3, 2, 1]}
+    rows = by_name(evaluate(table(recorded, **columns), TRUTH))
+    assert (rows["zico"].cost, rows[mine].cost) == ({"passes": 4.5, "flops": 7e9}, {"passes": 2})
+    assert [rows[name].higher_is_better for name in columns] == [True, False, False]
+    assert of(rows[mine], "spearman")[0] == of(rows["zico"], "spearman")[0]
+
+
+def test_passes_that_depend_on_sizes_nobody_recorded_are_not_known() -> None:
+    columns = {name: [1, 2, 3, 4, 5] for name in ("snip", "synflow", "zico", "vkdnw", "swap(nothing=3)")}
+    rows = by_name(evaluate(table({"batches": 2}, **columns), TRUTH))
+    assert [rows[name].cost for name in columns] == [{"passes": 3}, {}, {"passes": 6}, {}, {}]
 
 
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:

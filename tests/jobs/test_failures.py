@@ -257,10 +257,7 @@ def _after(calls: int, error: Exception) -> Many:
 
 def test_nan_is_a_score(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def layers(counts: Any) -> float:
-        """Not a number.
-
-        Direction: higher is better.
-        """
+        """Not a number."""
         return float("nan")
 
     monkeypatch.setitem(PROXIES, "layers", layers)

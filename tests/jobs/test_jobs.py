@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+import jaxzc
 from jaxzc import jobs
 from jaxzc.catalogue import spaces
 from jaxzc.catalogue.selection import parse_proxy
 from jaxzc.jobs import manifest, parts
 from jaxzc.proxies import PROXIES
 from jaxzc.tables import read_scores
-from jaxzc.types import JaxzcError
 from tests.support.job_commands import SPACE, done, merged, refused, run, score
 
 # What is there is not scored again.
@@ -95,11 +95,8 @@ def test_other_images_are_refused(here: Path) -> None:
 
 
 def test_a_new_version_of_a_proxy_is_scored_anew(here: Path, count: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    @jaxzc.proxy(version=2)
     def layers(counts: Any) -> Any:
-        """Twice the layers.
-
-        Version: 2.
-        """
         return 2 * counts.layers
 
     done(score("--out", "job", sample=4))
@@ -110,15 +107,24 @@ def test_a_new_version_of_a_proxy_is_scored_anew(here: Path, count: list[str], m
     done(score("--out", "job", sample=4))
     assert len(count) == 8
     np.testing.assert_array_equal(merged().columns["layers"], 2 * first)
-    layers.__doc__ = "Layers.\n\nVersion: new\n"
-    with pytest.raises(JaxzcError, match="'Version: new': expected a whole number"):
-        jobs.identity(layers)
 
 
 def test_settings_written_in_two_ways_are_one_proxy() -> None:
     same = [parse_proxy(text) for text in ("zico", "zico(std_of='signed')", 'zico(std_of = "signed")')]
     assert len({jobs.identity(proxy) for proxy in same}) == 1
     assert jobs.identity(parse_proxy("zico(std_of='abs')")) != jobs.identity(same[0])
+
+
+def test_settings_of_ingredients_and_whose_proxy_it_is_are_part_of_an_identity() -> None:
+    assert jobs.identity(PROXIES["swap"]) == "swap(images=16, repeats=8)@1"
+    assert jobs.identity(parse_proxy("swap(repeats=32)")) == "swap(images=16, repeats=32)@1"
+    assert jobs.identity(PROXIES["meco"]) == "meco(size=64)@2"
+
+    def snip(weights: Any) -> Any:
+        return weights
+
+    assert jobs.identity(snip).startswith(f"{__name__}:test_settings_of_ingredients")
+    assert jobs.identity(snip).endswith("snip()@1")
 
 
 # Isomorphs.

@@ -12,14 +12,15 @@ from jaxzc_spaces.core.layers import depthwise as discrete_depthwise
 from jaxzc_spaces.darts.space import OPS, Darts
 from jaxzc_spaces.darts.steps import depthwise, grouped
 
-from jaxzc.ingredients import drawn
+from jaxzc.ingredients import RESOLVER
 from jaxzc.ingredients.examples import example_grads
 from jaxzc.ingredients.maps import map_shapes
 from jaxzc.proxies import PROXIES
+from jaxzc.resolver import needs
 from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.results import to_float
 from jaxzc.scoring.space import SpaceScorer
-from jaxzc.tasks import cross_entropy
+from jaxzc.tasks import classification, cross_entropy
 from jaxzc.types import Batch, JaxzcError, Tap
 from tests.support.by_hand import slopes
 
@@ -167,7 +168,7 @@ the head gives the last cell's kernels no gradient from a batch of one."""
 
 def rounded_zeros(network: Any, params: Any, batch: Batch) -> int:
     """How many single examples' gradients are zero but for rounding."""
-    made = example_grads.function(network, params, [batch], cross_entropy, "batch", wanted=frozenset(["example_grads"]))
+    made = example_grads(network, params, [batch], classification, "batch", wanted=frozenset(["example_grads"]))
     return sum(int(((g != 0) & (jnp.abs(g) < 1e-12)).sum()) for g in made["example_grads"])
 
 
@@ -185,11 +186,10 @@ def test_every_proxy_equals_that_of_the_discrete_network(name: str) -> None:
     with jax.enable_x64(True):
         params, data, traced = params_of(space), batches(space), jnp.asarray(genes, jnp.int32)
         network, fresh = space.network(traced), {}
-        for maker in drawn.MAKERS:
-            (made,) = maker.makes
-            if made.endswith("_params"):
+        for name, function in RESOLVER.functions.items():
+            if name.endswith("_params"):
                 given = {"network": network, "params": params, "key": root}
-                fresh |= maker.function(*(given[need] for need in maker.needs), wanted=frozenset([made]))
+                fresh[name] = function(*(given[need] for need in needs(function)))
         cut = lambda p: space.discrete_params(p, genes)  # noqa: E731
         given = {n: jax.vmap(cut)(p) if n == "swap_params" else cut(p) for n, p in fresh.items()}
         discrete, rng = space.network(genes), np.random.default_rng(2)

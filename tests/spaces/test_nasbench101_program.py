@@ -12,8 +12,9 @@ from jaxzc_spaces.nasbench101.encoding import CHOICES, CONV1, CONV3, EDGES, POOL
 from jaxzc_spaces.nasbench101.network import max_pool2x2
 from jaxzc_spaces.nasbench101.space import NasBench101
 
-from jaxzc.ingredients import RESOLVER, drawn
+from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import PROXIES
+from jaxzc.resolver import needs
 from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.results import to_float
 from jaxzc.scoring.space import SpaceScorer
@@ -174,11 +175,10 @@ def test_every_proxy_equals_that_of_the_discrete_network(name: str) -> None:
         params, data = params_of(SPACE, key), batches(SPACE)
         shared = lambda genes: SPACE.network(Keyed(genes, key))  # noqa: E731
         fresh: dict[str, Any] = {}
-        for maker in drawn.MAKERS:
-            (made,) = maker.makes
-            if made.endswith("_params") and made != "az_params":
+        for name, function in RESOLVER.functions.items():
+            if name.endswith("_params") and name != "az_params":
                 given = {"network": shared(jnp.asarray(arch, jnp.int32)), "params": params, "key": root}
-                fresh |= maker.function(*(given[need] for need in maker.needs), wanted=frozenset([made]))
+                fresh[name] = function(*(given[need] for need in needs(function)))
         ours = jax.jit(lambda g, p, b, f: scores(shared(g), p, b, f))(jnp.asarray(arch, jnp.int32), params, data, fresh)
         cut = lambda p: SPACE.discrete_params(p, arch)  # noqa: E731
         given = {n: jax.vmap(cut)(p) if n == "swap_params" else cut(p) for n, p in fresh.items()}
