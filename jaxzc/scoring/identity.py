@@ -49,13 +49,8 @@ def told(recipe: Recipe) -> Hashable:
         model = type(model)
     if isinstance(model, nnx.Module):
         model = type(model)
-    return (
-        model,
-        tuple((label, _told_function(f)) for label, f in recipe.proxies.items()),
-        recipe.task.readout,
-        recipe.norm,
-        recipe.unavailable,
-    )
+    proxies = tuple((label, _told_proxy(proxy)) for label, proxy in recipe.proxies.items())
+    return model, proxies, recipe.task.readout, recipe.norm, recipe.unavailable
 
 
 def _told_proxy(proxy: Proxy) -> Hashable:
