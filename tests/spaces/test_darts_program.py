@@ -17,7 +17,8 @@ from jaxzc.ingredients.examples import example_grads
 from jaxzc.ingredients.maps import map_shapes
 from jaxzc.proxies import PROXIES
 from jaxzc.resolver import needs
-from jaxzc.scoring.network import evaluate_proxies, to_float
+from jaxzc.scoring.compute import compute_scores, traced_proxies
+from jaxzc.scoring.results import to_float
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.tasks import classification, cross_entropy
 from jaxzc.types import Batch, JaxzcError, Tap
@@ -180,7 +181,7 @@ def test_every_proxy_equals_that_of_the_discrete_network(name: str) -> None:
     size = np.float64(space.counts(np.array(genes)).params[0])
 
     def scores(network: Any, params: Any, batches: Any, given: Any) -> Any:
-        return evaluate_proxies(chosen, network, params, batches, key=root, given={"param_count": size, **given})
+        return compute_scores(traced_proxies(chosen), network, params, batches, key=root, fixed={"param_count": size, **given})
 
     with jax.enable_x64(True):
         params, data, traced = params_of(space), batches(space), jnp.asarray(genes, jnp.int32)
