@@ -88,7 +88,9 @@ class Pieced:
         """Bytes that the largest plan so far needs at its fullest moment."""
         return max((made.memory for made, _ in self.plans.values()), default=0)
 
-    def _cache_size(self) -> int:
+    @property
+    def compilations(self) -> int:
+        """How many plans there are, one for each shape of the arguments."""
         return len(self.plans)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from jaxzc_spaces.core.vectors import neighbours_of
+from jaxzc.spacekit.vectors import neighbours_of
 from scipy import stats
 
 import jaxzc

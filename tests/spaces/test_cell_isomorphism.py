@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jaxzc_spaces.cells import isomorphism as isomorphism
-from jaxzc_spaces.core.vectors import enumerate_vectors
+from jaxzc.spacekit.vectors import enumerate_vectors
 from jaxzc_spaces.nasbench201.encoding import CHOICES, CONV1, CONV3, EDGES, NONE, POOL, SKIP
 from jaxzc_spaces.nasbench201.space import NasBench201
 from jaxzc_spaces.transnas101.micro import TransNasMicro
@@ -48,7 +48,7 @@ def networks() -> np.ndarray:
 
 
 def test_classes_of_nasbench201(networks: np.ndarray) -> None:
-    assert networks.dtype == np.int8
+    assert networks.dtype == np.int32
     assert len(np.unique(networks, axis=0)) == 6410
     np.testing.assert_array_equal(SPACE.same_network(networks), networks)
     for own, shared in zip(SPACE.counts(CELLS), SPACE.counts(networks), strict=True):

@@ -249,7 +249,7 @@ def test_depthwise_convolutions_and_their_gradients(reach: int, dilation: int) -
 
 
 def test_one_compilation_scores_every_genotype() -> None:
-    archs = np.array(list(GENOTYPES.values()), np.int8)
+    archs = np.array(list(GENOTYPES.values()), np.int32)
     scorer = SpaceScorer(SMALL, (np.float32(batches(SMALL)[0].inputs), np.array([0, 2, 1, 1])), ["naswot", "l2_norm"])
     rows = scorer.many(archs)
     assert SMALL.program_keys(archs).shape == (3, 0)

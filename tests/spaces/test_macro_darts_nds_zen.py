@@ -46,7 +46,7 @@ def rng() -> np.random.Generator:
 
 def test_strings_and_vectors_are_inverse(space: Any) -> None:
     archs = space.sample(rng(), 30)
-    assert archs.dtype == np.int8
+    assert archs.dtype == np.int32
     assert archs.shape == (30, len(space.choices))
     assert (archs >= 0).all()
     assert (archs < np.array(space.choices)).all()
@@ -241,7 +241,7 @@ def test_published_chains_are_of_the_space() -> None:
     assert MobileNetV2Zen().to_string(MobileNetV2Zen().parse(ZICO_600M)) == ZICO_600M
     for space in CHAINS:
         assert space.to_string(space.initial) == space.initial_string
-        space.to_string(np.zeros(len(space.choices), np.int8))
+        space.to_string(np.zeros(len(space.choices), np.int32))
 
 
 def test_budgets_are_those_of_the_authors_code() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from jaxzc_spaces.core.vectors import enumerate_vectors
+from jaxzc.spacekit.vectors import enumerate_vectors
 from jaxzc_spaces.nasbench101 import encoding as nb101
 from jaxzc_spaces.nasbench101.isomorphism import canonical
 from jaxzc_spaces.nasbench101.space import NasBench101
@@ -43,7 +43,7 @@ def benchmark101() -> tuple[np.ndarray, np.ndarray]:
     """Genes of all cells as the benchmark stores them, in the order of their hashes, and their numbers of parameters."""
     data = np.load(stored(SHARED / "data" / "nb101.npz"))
     size, bits, code = data["n_vertices"].astype(int), data["edge_bits"].astype(np.int64), data["op_code"].astype(int)
-    edges, ops = np.zeros((len(size), 7, 7), bool), np.full((len(size), 7), -1, np.int8)
+    edges, ops = np.zeros((len(size), 7, 7), bool), np.full((len(size), 7), -1, np.int32)
     ops[:, 1:-1] = 0
     for n in range(2, 8):
         rows = np.flatnonzero(size == n)
@@ -137,7 +137,7 @@ def test_malformed_cells(text: Any, message: str) -> None:
 
 def test_disconnected_cells_have_no_network() -> None:
     with pytest.raises(JaxzcError, match="no path leads from the input to the output of the cell"):
-        NasBench101().network(np.zeros(26, np.int8))
+        NasBench101().network(np.zeros(26, np.int32))
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from tests.support.by_hand import slopes
 
 
 def cell(edges: list[tuple[int, int]], ops: list[int]) -> np.ndarray:
-    genes = np.zeros(len(CHOICES), np.int8)
+    genes = np.zeros(len(CHOICES), np.int32)
     genes[[EDGES.index(edge) for edge in edges]] = 1
     genes[len(EDGES) :][: len(ops)] = ops
     return genes

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from jaxzc.types import Counts, JaxzcError
-from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint, discrete_genes
+from jaxzc.types import Counts, InputSpec, JaxzcError
+from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint
 from jaxzc_spaces.core.sizes import check_images, check_positive
-from jaxzc_spaces.core.vectors import check_vector, check_vectors
+from jaxzc.spacekit.vectors import check_vector, check_vectors
 from jaxzc_spaces.genotypes.counts import as_counts
 from jaxzc_spaces.superblocks.blocks import Block, parse_blocks, print_blocks, round8
 from jaxzc_spaces.superblocks.counts import CodeCounts, code_counts, network_tally
@@ -37,11 +37,11 @@ WALK = 16
 @dataclass(frozen=True)
 class PlainNetSpace(OneNetworkEach):
     """residual: build the shortcuts. The authors score without them (the default) and train with them; counts are always of the network
-    with them, which a budget is about. classes, image_shape: of the data."""
+    with them, which a budget is about. classes, inputs: of the data."""
 
     residual: bool = False
     classes: int = 10
-    image_shape: tuple[int, int, int] = (32, 32, 3)
+    inputs: InputSpec = InputSpec((32, 32, 3))
 
     name: ClassVar[str]
     kinds: ClassVar[tuple[str, ...]]
@@ -52,6 +52,7 @@ class PlainNetSpace(OneNetworkEach):
     free_head: ClassVar[bool]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_positive(self, "classes")
         check_images(self)
 
@@ -67,7 +68,7 @@ class PlainNetSpace(OneNetworkEach):
         """The network's blocks."""
         genes = check_vector(self.choices, arch).tolist()
         stem, *slots = self._units(genes)
-        blocks = [Block("SuperConvK3BNRELU", self.image_shape[2], stem[1], self.strides[0], 0, 1)]
+        blocks = [Block("SuperConvK3BNRELU", self.inputs.shape[2], stem[1], self.strides[0], 0, 1)]
         for position, (kind, width, bottleneck, layers) in slots:
             stride = self.strides[1 + position // SLOTS] if position % SLOTS == 0 else 1
             blocks.append(Block(kind, blocks[-1].c_out, width, stride, bottleneck, layers))
@@ -87,7 +88,7 @@ class PlainNetSpace(OneNetworkEach):
         return 8 * (genes[-1] + 1)
 
     def genes(self, blocks: Sequence[Block]) -> np.ndarray:
-        """The genes int8 of a chain of blocks. Raises `JaxzcError` where it is none of this space."""
+        """The genes int32 of a chain of blocks. Raises `JaxzcError` where it is none of this space."""
         text = print_blocks(blocks)
         first, *middle, last = blocks if len(blocks) > 2 else (None, None)
         if first is None or last is None or first.kind != "SuperConvK3BNRELU" or last.kind != "SuperConvK1BNRELU":
@@ -110,7 +111,7 @@ class PlainNetSpace(OneNetworkEach):
         for stage in stages:
             for position in range(SLOTS):
                 genes += self._slot(text, stage[position] if position < len(stage) else None, position)
-        return np.array([*genes, *self._head_genes(text, last)], np.int8)
+        return np.array([*genes, *self._head_genes(text, last)], np.int32)
 
     def _slot(self, text: str, block: Block | None, position: int) -> list[int]:
         if block is None:
@@ -134,8 +135,8 @@ class PlainNetSpace(OneNetworkEach):
         return JaxzcError(f"{text!r} is no {self.name} architecture: {wrong}; expected {expected}")
 
     def parse(self, text: str) -> np.ndarray:
-        """The genes int8 of the authors' string. Raises `JaxzcError` that quotes what is wrong."""
-        return self.genes(parse_blocks(text, self.image_shape[2]))
+        """The genes int32 of the authors' string. Raises `JaxzcError` that quotes what is wrong."""
+        return self.genes(parse_blocks(text, self.inputs.shape[2]))
 
     def to_string(self, arch: Any) -> str:
         return print_blocks(self.blocks(arch))
@@ -143,7 +144,7 @@ class PlainNetSpace(OneNetworkEach):
     @property
     def initial(self) -> np.ndarray:
         """The architecture that the authors' search begins with."""
-        return self.parse(self.initial_string.replace("(3,", f"({self.image_shape[2]},", 1))
+        return self.parse(self.initial_string.replace("(3,", f"({self.inputs.shape[2]},", 1))
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """`n` architectures, each the initial one after 1 to 16 mutations (the space itself is far larger than what its users consider)."""
@@ -191,9 +192,9 @@ class PlainNetSpace(OneNetworkEach):
             return row
         here = slot - first
         kind = stage[here, 0] + (here == 0)
-        second = np.array([kind, *stage[here, 1:3], layers - SPLIT // 2 - 1], np.int8)
-        blocks = [*stage[:here], np.array([*stage[here, :3], SPLIT // 2 - 1], np.int8), second, *stage[here + 1 : used]]
-        row[1 + 4 * first : 1 + 4 * (first + SLOTS)] = np.stack([*blocks, *np.zeros((SLOTS - len(blocks), 4), np.int8)]).ravel()
+        second = np.array([kind, *stage[here, 1:3], layers - SPLIT // 2 - 1], np.int32)
+        blocks = [*stage[:here], np.array([*stage[here, :3], SPLIT // 2 - 1], np.int32), second, *stage[here + 1 : used]]
+        row[1 + 4 * first : 1 + 4 * (first + SLOTS)] = np.stack([*blocks, *np.zeros((SLOTS - len(blocks), 4), np.int32)]).ravel()
         return row
 
     def neighbours(self, arch: Any) -> np.ndarray:
@@ -226,12 +227,12 @@ class PlainNetSpace(OneNetworkEach):
 
     def counts(self, archs: np.ndarray) -> Counts:
         """Exact, of the network with its shortcuts whatever `residual` says."""
-        size = self.image_shape[:2]
+        size = self.inputs.shape[:2]
         return as_counts([network_tally(self.blocks(arch), self.classes, (size[0], size[1])) for arch in np.atleast_2d(archs)])
 
     def code_counts(self, arch: Any) -> CodeCounts:
         """As the authors' code counts, of the network with its shortcuts, for square images. Their budgets are in these numbers."""
-        return code_counts(self.blocks(arch), self.classes, self.image_shape[0])
+        return code_counts(self.blocks(arch), self.classes, self.inputs.shape[0])
 
     @property
     def own_counts(self) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
@@ -245,13 +246,13 @@ class PlainNetSpace(OneNetworkEach):
     # Networks.
 
     def network(self, arch: Any) -> DiscreteNetwork:
-        """The discrete network of these genes (no tracers), without shortcuts unless `residual`."""
-        blocks = tuple(self.blocks(np.asarray(discrete_genes(arch))))
-        return DiscreteNetwork(plainnet_blueprint(blocks, self.classes, self.image_shape, self.residual))
+        """The network of these genes, without shortcuts unless `residual`."""
+        blocks = tuple(self.blocks(arch))
+        return DiscreteNetwork(plainnet_blueprint(blocks, self.classes, self.inputs.shape, self.residual))
 
 
 @lru_cache(maxsize=64)
-def plainnet_blueprint(blocks: tuple[Block, ...], classes: int, image_shape: tuple[int, int, int], residual: bool) -> Blueprint:
+def plainnet_blueprint(blocks: tuple[Block, ...], classes: int, image_shape: tuple[int, ...], residual: bool) -> Blueprint:
     """Cells are the residual blocks."""
 
     def cell(word: str) -> int:
