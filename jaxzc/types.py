@@ -144,7 +144,9 @@ class InputSpec:
         except TypeError:
             shape = ()
         if not shape or min(shape) < 1:
-            raise JaxzcError(f"inputs of shape {self.shape!r}: expected the positive sizes of one example, such as (32, 32, 3) for an image")
+            raise JaxzcError(
+                f"inputs of shape {self.shape!r}: expected the positive sizes of one example, such as (32, 32, 3) for an image"
+            )
         try:
             dtype = np.dtype(self.dtype).name
         except TypeError:
@@ -188,8 +190,8 @@ class Space(Protocol):
     """A search space. An architecture is a vector of small integers, its genes: int32 `[genes]`; many are int32 `[n, genes]`.
 
     Networks of one shape share a program. `program_keys` says which architectures do, and `program` gives the program of a key:
-    `space.program(key).network(genes)` is the network that scores are computed with, and `genes` may be traced. `space.network(arch)` is the
-    discrete network of one architecture: the same function of the same weights, without what the architecture has not.
+    `space.program(key).network(genes)` is the network that scores are computed with, and `genes` may be traced. `space.network(arch)` is
+    the discrete network of one architecture: the same function of the same weights, without what the architecture has not.
 
     `jaxzc.spacekit.VectorSpace` is a base class in which all but `counts` and `program` have a default.
 
@@ -263,8 +265,8 @@ class WithGraph(Protocol):
     """A space whose architectures are graphs, which a predictor of accuracy can read."""
 
     def graph(self, archs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of int32 `[n, genes]`: adjacency bool `[n, nodes, nodes]`, where entry (a, b) says that node b reads what node a gives, and labels
-        int `[n, nodes]`, which say what each node is."""
+        """Of int32 `[n, genes]`: adjacency bool `[n, nodes, nodes]`, where entry (a, b) says that node b reads what node a gives; and
+        labels int `[n, nodes]`, which say what each node is."""
         ...
 
 

@@ -124,6 +124,7 @@ class SpaceScorer:
         for start in range(0, len(archs), self.width):
             yield from self.many(archs[start : start + self.width], seed)
 
+
 def score_space(
     space: Space, archs: np.ndarray, batch: Batches, proxies: ProxySpec = "founding", *, seed: int = 0, **options: Any
 ) -> dict[str, np.ndarray]:

@@ -117,6 +117,9 @@ def _as_integers(archs: Any, genes: int) -> np.ndarray:
         array = np.asarray(archs)
     except ValueError:
         raise JaxzcError(f"architectures {archs!r} have rows of different lengths; expected {genes} integers in each") from None
+    except TypeError:  # JAX's error for a tracer is one
+        advice = "where genes are traced, space.program(key).network(genes) takes them"
+        raise JaxzcError(f"genes of type {type(archs).__name__} are no integers; expected {genes} of them, and {advice}") from None
     if array.dtype.kind in "US":
         raise JaxzcError(f"got the text {archs!r} where genes are expected; turn it into {genes} integers with the space's parse() first")
     if array.dtype.kind not in "iu":

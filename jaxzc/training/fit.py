@@ -85,7 +85,9 @@ class Trainer:
         """The state before the first epoch."""
         program = program_of(self.space, self.arch)
         drawn = program.discrete_params(program.init(jax.random.key(self.settings.seed), self.settings.init), self.arch)
-        params = jax.tree.map(lambda a: jnp.asarray(a).astype(a.dtype), drawn)  # not weakly typed, or the second step would be compiled again
+        params = jax.tree.map(
+            lambda a: jnp.asarray(a).astype(a.dtype), drawn
+        )  # not weakly typed, or the second step would be compiled again
         few = jnp.zeros((2, *self.space.inputs.shape))
         shapes = jax.eval_shape(lambda p, x: self._forward(p, x)[1], params, few)
         return TrainState(jnp.zeros((), jnp.int32), params, self.optimiser.init(params), norms.initial(shapes))

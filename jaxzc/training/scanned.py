@@ -68,7 +68,6 @@ class Trainer:
         # Arguments of the program, because XLA would fold constants.
         images = jax.tree.map(jnp.asarray, (task.train, dict(task.splits)))
 
-
         @partial(jax.jit, static_argnums=0)
         def trained(key: tuple[int, ...], genes: Array, seed: Array, images: Any) -> dict[str, Array]:
             return _train(space.program(key), task.distort, settings, genes, jax.random.key(seed), *images)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from flax import nnx
 
-from jaxzc.types import Array, Counts, InputSpec, JaxzcError
 from jaxzc.spacekit import vectors
+from jaxzc.types import Array, Counts, InputSpec, JaxzcError
 from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, blueprint
 from jaxzc_spaces.core.layers import BatchNorm, Head, Pass, conv, depthwise, kernel
 from jaxzc_spaces.core.sizes import check_images, check_positive

@@ -131,8 +131,8 @@ def test_unknown_without_anything_known() -> None:
 def test_options_of_a_space() -> None:
     make = spaces.maker("nasbench201")
     assert spaces.options(make) == {"channels": 16, "cells": 5}
-    made = spaces.space("nasbench201", classes=3, image_shape=(8, 8, 1), channels=np.int64(4))
-    assert (made.classes, made.image_shape) == (3, (8, 8, 1))
+    made = spaces.space("nasbench201", classes=3, inputs=(8, 8, 1), channels=np.int64(4))
+    assert (made.classes, made.inputs.shape) == (3, (8, 8, 1))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_options_of_a_space() -> None:
 )
 def test_space_refusals(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(JaxzcError, match=message):
-        spaces.space(name, classes=10, image_shape=(8, 8, 1), **options)
+        spaces.space(name, classes=10, inputs=(8, 8, 1), **options)
 
 
 class FakePoint:
@@ -162,11 +162,11 @@ class FakePoint:
 
 
 def test_spaces_of_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    points = [FakePoint("broken", ImportError("no module named x")), FakePoint("free", lambda *, classes, image_shape, **options: options)]
+    points = [FakePoint("broken", ImportError("no module named x")), FakePoint("free", lambda *, classes, inputs, **options: options)]
     monkeypatch.setattr(spaces, "entry_points", lambda group: points)
     with pytest.raises(JaxzcError, match=r"space 'broken' cannot be imported from somewhere:broken \(no module named x\)"):
-        spaces.space("broken", classes=2, image_shape=(4, 4, 1))
-    assert spaces.space("free", classes=2, image_shape=(4, 4, 1), anything="goes") == {"anything": "goes"}
+        spaces.space("broken", classes=2, inputs=(4, 4, 1))
+    assert spaces.space("free", classes=2, inputs=(4, 4, 1), anything="goes") == {"anything": "goes"}
     monkeypatch.setattr(spaces, "entry_points", lambda group: [])
     with pytest.raises(JaxzcError, match="no search space is installed"):
-        spaces.space("free", classes=2, image_shape=(4, 4, 1))
+        spaces.space("free", classes=2, inputs=(4, 4, 1))

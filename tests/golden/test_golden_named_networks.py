@@ -28,7 +28,7 @@ from jaxzc._compile.pieces import Pieced
 from jaxzc.catalogue.selection import select
 from jaxzc.scoring.network import evaluate_proxies, to_float
 from jaxzc.tasks import cross_entropy
-from jaxzc.types import Counts
+from jaxzc.types import Counts, InputSpec
 from tests.support.golden_named_networks import Stored, batches, directory, read
 from tests.support.golden_spaces import PROXIES
 
@@ -47,7 +47,7 @@ def darts_string(config: dict[str, Any]) -> str:
 
 
 def darts(config: dict[str, Any], image_shape: tuple[int, int, int] = (16, 16, 3)) -> tuple[DiscreteNetwork, Counts]:
-    space = Darts(config["C"], config["layers"], image_shape=image_shape)
+    space = Darts(config["C"], config["layers"], inputs=InputSpec(image_shape))
     arch = space.parse(darts_string(config))
     network = space.network(arch)
     assert isinstance(network, DiscreteNetwork)

@@ -7,10 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
-from jaxzc.spacekit.vectors import enumerate_vectors
 from jaxzc_spaces.nasbench101 import encoding as nb101
 from jaxzc_spaces.nasbench101.isomorphism import canonical
 from jaxzc_spaces.nasbench101.space import NasBench101
@@ -20,7 +18,8 @@ from jaxzc_spaces.transnas101 import encoding as tnb101
 from jaxzc_spaces.transnas101.macro import TransNasMacro
 from jaxzc_spaces.transnas101.micro import TransNasMicro
 
-from jaxzc.types import JaxzcError
+from jaxzc.spacekit.vectors import enumerate_vectors
+from jaxzc.types import InputSpec, JaxzcError
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT / os.environ.get("JAXZC_SHARED", "../shared")
@@ -229,13 +228,13 @@ def test_malformed_transnas101(parse: Any, text: str) -> None:
     ("make", "message"),
     [
         (lambda: NasBench101(channels=4), "channels=4: expected at least 5"),
-        (lambda: NasBench101(image_shape=(30, 32, 3)), "divisible by 4"),
+        (lambda: NasBench101(inputs=InputSpec((30, 32, 3))), "divisible by 4"),
         (lambda: NatsSizeSpace(unit=0), "unit=0: expected a positive integer"),
-        (lambda: NatsSizeSpace(image_shape=(9, 8, 3)), "divisible by 4"),
+        (lambda: NatsSizeSpace(inputs=InputSpec((9, 8, 3))), "divisible by 4"),
         (lambda: TransNasMicro(channels=3), "channels=3: expected an even number"),
         (lambda: TransNasMacro(classes=0), "classes=0: expected a positive integer"),
         (lambda: TransNasMacro().to_string([0, 0, 0, 0, 4, 0]), "have a sixth layer and no fifth"),
-        (lambda: NatsSizeSpace().init(jax.random.key(0)), "init needs the architecture"),
+        (lambda: NatsSizeSpace().program(), r"shape \[0\]; expected \[5\], one integer per gene"),
         (lambda: NasBench101().sample(np.random.default_rng(0), -1), "cannot sample -1"),
     ],
 )

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from jaxzc.spacekit.vectors import enumerate_vectors, neighbours_of
 from jaxzc_spaces.nasbench201.encoding import CHOICES, EDGES, OPS, canonical, dead_edges, macs_params_layers, parse, to_string
 
+from jaxzc.spacekit.vectors import enumerate_vectors, neighbours_of
 from jaxzc.types import JaxzcError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -53,7 +53,7 @@ class Golden:
     def params(self, dtype: Any, arrays: dict[str, np.ndarray] | None = None) -> Any:
         """The stored weights (or those in `arrays`) as parameters of our space; kernels that the architecture has not are left as
         drawn."""
-        params = jax.tree.map(lambda a: np.array(a, dtype), self.space.init(jax.random.key(self.index)))
+        params = jax.tree.map(lambda a: np.array(a, dtype), self.space.program().init(jax.random.key(self.index)))
         stored = self.arrays if arrays is None else arrays
         get = stored.__getitem__
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxzc.types import JaxzcError
 from jaxzc.spacekit.vectors import check_vector, check_vectors
+from jaxzc.types import JaxzcError
 
 
 class Cell(NamedTuple):
@@ -140,7 +140,7 @@ class Encoding:
         return np.concatenate([genes[:, :start], self._smallest(cells).reshape(len(genes), -1)], axis=1)
 
     def _smallest(self, cells: np.ndarray) -> np.ndarray:
-        """For cells int32 `[n, nodes, 2, (op, state)]` the smallest over all orders of nodes in which no state is read before it is made."""
+        """For cells int32 `[n, nodes, 2, (op, state)]` the smallest over all orders of nodes that make every state before it is read."""
         best, keys = cells, np.full(len(cells), b"\xff", f"S{4 * self.nodes}")
         for order in itertools.permutations(range(self.nodes)):
             renamed = np.array([0, 1, *(2 + order.index(node) for node in range(self.nodes))], np.int32)

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxzc.types import Counts, JaxzcError
 from jaxzc.spacekit.vectors import check_vectors
+from jaxzc.types import Counts, JaxzcError
 
 OPS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 CONV3, CONV1, POOL = range(3)

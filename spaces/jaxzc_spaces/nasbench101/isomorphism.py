@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc.types import JaxzcError
 from jaxzc.spacekit.vectors import check_vector, neighbours_of
+from jaxzc.types import JaxzcError
 from jaxzc_spaces.nasbench101.encoding import CHOICES, EDGES, MAX_EDGES, OPS, VERTICES, cells, genes, is_valid, pruned
 
 CELLS = 423_624

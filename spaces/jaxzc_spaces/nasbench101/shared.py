@@ -17,7 +17,6 @@ from jaxzc_spaces.nasbench101.encoding import CONV1, CONV3, POOL, VERTICES, cell
 from jaxzc_spaces.nasbench101.layout import INTERIOR, OUTPUT, cell, layouts
 from jaxzc_spaces.nasbench101.program import ProgramNet
 
-
 STACKS = 3
 KEY = 1 + STACKS * len(INTERIOR)
 """Numbers of a key."""

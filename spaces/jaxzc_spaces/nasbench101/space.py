@@ -8,8 +8,8 @@
 
 The output's channels are divided among the vertices that lead to it, so edges change the shapes of kernels. But only through the widths of
 the vertices, and the 423,624 cells have nine patterns of these at the benchmark's 128 channels: each pattern is one program, in which
-edges and operations are data (`jaxzc_spaces.nasbench101.program`). Masks over the widest network would be one program for all, but, as for nats_sss,
-would change proxies that look at whole layers.
+edges and operations are data (`jaxzc_spaces.nasbench101.program`). Masks over the widest network would be one program for all, but, as for
+nats_sss, would change proxies that look at whole layers.
 """
 
 from dataclasses import dataclass

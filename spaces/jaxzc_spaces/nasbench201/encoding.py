@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from jaxzc.spacekit.vectors import check_vector, check_vectors, enumerate_vectors
 from jaxzc.types import Counts, JaxzcError
 from jaxzc_spaces.cells import isomorphism as cell_isomorphism
 from jaxzc_spaces.cells.isomorphism import IDENTITY, LAYER, NOTHING, POOLING
-from jaxzc.spacekit.vectors import check_vector, check_vectors, enumerate_vectors
 
 OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))

@@ -16,9 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxzc.spacekit import VectorSpace, vectors
 from jaxzc.types import Array, Counts, InputSpec, LayerGroup
 from jaxzc_spaces.cells.graph import graph
-from jaxzc.spacekit import VectorSpace, vectors
 from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.nasbench201 import encoding as encoding

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc.types import Counts, JaxzcError
 from jaxzc.spacekit.vectors import check_vector, check_vectors
+from jaxzc.types import Counts, JaxzcError
 
 LAYERS, STEPS, UNIT = 5, 8, 8
 CHOICES = (STEPS,) * LAYERS

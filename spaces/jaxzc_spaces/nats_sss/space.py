@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc.types import Counts, InputSpec
 from jaxzc.spacekit import vectors
+from jaxzc.types import Counts, InputSpec
 from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, discrete_network
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.nats_sss import encoding as encoding

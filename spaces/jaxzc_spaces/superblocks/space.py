@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from jaxzc.spacekit.vectors import check_vector, check_vectors
 from jaxzc.types import Counts, InputSpec, JaxzcError
 from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint
 from jaxzc_spaces.core.sizes import check_images, check_positive
-from jaxzc.spacekit.vectors import check_vector, check_vectors
 from jaxzc_spaces.genotypes.counts import as_counts
 from jaxzc_spaces.superblocks.blocks import Block, parse_blocks, print_blocks, round8
 from jaxzc_spaces.superblocks.counts import CodeCounts, code_counts, network_tally

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from jaxzc.spacekit.vectors import check_vector, check_vectors, enumerate_vectors
 from jaxzc.types import Counts, JaxzcError
 from jaxzc_spaces.cells import isomorphism as cell_isomorphism
 from jaxzc_spaces.cells.isomorphism import IDENTITY, LAYER, NOTHING
-from jaxzc.spacekit.vectors import check_vector, check_vectors, enumerate_vectors
 from jaxzc_spaces.nasbench201.encoding import EDGES
 
 WIDTH = 64
@@ -38,7 +38,7 @@ def malformed(text: Any, space: str, wrong: str, expected: str) -> JaxzcError:
 
 
 def parse_micro(text: str) -> np.ndarray:
-    """The genes int32 `[6]` of `64-41414-a_bc_def`: the operations (0 none, 1 skip, 2 conv 1x1, 3 conv 3x3) on the edges 0->1 | 0->2, 1->2 |
+    """The genes `[6]` of `64-41414-a_bc_def`: the operations (0 none, 1 skip, 2 conv 1x1, 3 conv 3x3) on the edges 0->1 | 0->2, 1->2 |
     0->3, 1->3, 2->3. Raises `JaxzcError` that quotes the string."""
     form = f"{WIDTH}-{MICRO}-a_bc_def with digits 0 to 3"
     macro, cell = _body(text, "cell", form)

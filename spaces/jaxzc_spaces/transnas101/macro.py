@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc.types import Counts, InputSpec, JaxzcError
 from jaxzc.spacekit import vectors
+from jaxzc.types import Counts, InputSpec, JaxzcError
 from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, discrete_network
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.transnas101 import encoding as encoding

@@ -16,8 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.types import Array, Counts, InputSpec, LayerGroup
 from jaxzc.spacekit import VectorSpace, vectors
+from jaxzc.types import Array, Counts, InputSpec, LayerGroup
 from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram
 from jaxzc_spaces.nasbench201.encoding import EDGES
 from jaxzc_spaces.nasbench201.network import is_conv
