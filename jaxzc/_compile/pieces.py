@@ -22,7 +22,7 @@ from jax import lax
 from jaxzc._compile import cache, depthwise, memory
 from jaxzc._compile.cutting import ALONE, ONCE, Piece, cut
 from jaxzc._compile.devices import processors
-from jaxzc._compile.jaxpr import Op, Program, closed_body, flatten, scan_starts
+from jaxzc._compile.jaxpr import Op, Trace, closed_body, flatten, scan_starts
 
 KEPT = 2048
 """Compiled pieces that a process holds at once, about half a megabyte each; those used longest ago go first."""
@@ -52,7 +52,7 @@ class Step(NamedTuple):
 class Plan(NamedTuple):
     """A program cut and compiled. memory: bytes at its fullest moment."""
 
-    program: Program
+    program: Trace
     steps: tuple[Step, ...]
     memory: int
 
@@ -94,7 +94,7 @@ class Pieced:
         return len(self.plans)
 
 
-def plan(program: Program) -> Plan:
+def plan(program: Trace) -> Plan:
     """The program cut and compiled."""
     pieces = cut(program)
     steps: list[Step] = []
@@ -107,7 +107,7 @@ def plan(program: Program) -> Plan:
     return Plan(program, tuple(steps), _fullest(program, steps))
 
 
-def compiled(pieces: Sequence[Piece], program: Program) -> list[Compiled]:
+def compiled(pieces: Sequence[Piece], program: Trace) -> list[Compiled]:
     """The pieces compiled: those at hand, those kept on disk, and for the others as many compilers at a time as there are processors."""
     held = {piece.key: _compiled[piece.key] for piece in pieces if piece.key in _compiled}  # a loop's pieces may push others out meanwhile
     new = {piece.key: piece for piece in pieces if piece.key not in held}
@@ -128,7 +128,7 @@ def compiled(pieces: Sequence[Piece], program: Program) -> list[Compiled]:
     return [held[piece.key] for piece in pieces]
 
 
-def _compile(program: Program, folder: Path | None, settings: Sequence[Any], piece: Piece) -> Compiled:
+def _compile(program: Trace, folder: Path | None, settings: Sequence[Any], piece: Piece) -> Compiled:
     constants = _constants(piece, program)
 
     def run(*values: Any) -> list[Any]:
@@ -143,11 +143,11 @@ def _compile(program: Program, folder: Path | None, settings: Sequence[Any], pie
     return Compiled(made, int(getattr(made.memory_analysis(), "temp_size_in_bytes", 0)))
 
 
-def _constants(piece: Piece, program: Program) -> dict[int, Any]:
+def _constants(piece: Piece, program: Trace) -> dict[int, Any]:
     return {value: program.constants[value] for op in piece.ops for value in op.inputs if value in program.constants}
 
 
-def _loop_body(op: Op) -> Program | None:
+def _loop_body(op: Op) -> Trace | None:
     """Of a scan over layers (a chunk of examples at a time, as in per-example gradients) what it repeats; None for all else."""
     if op.name != "scan" or op.params["length"] == 0:
         return None
@@ -155,7 +155,7 @@ def _loop_body(op: Op) -> Program | None:
     return body if any(inner.name in ALONE for inner in body.ops) else None
 
 
-def _loop(piece: Piece, program: Program, repeated: Program) -> Compiled:
+def _loop(piece: Piece, program: Trace, repeated: Trace) -> Compiled:
     """A `lax.scan` whose body is cut as well, called by Python. (XLA for CPUs runs convolutions in a loop up to 100 times slower.)"""
     (op,) = piece.ops
     constants, params = _constants(piece, program), op.params
@@ -188,7 +188,7 @@ def _stacked(*rows: Any) -> Any:
     return jnp.stack(rows)
 
 
-def _fullest(program: Program, steps: Sequence[Step]) -> int:
+def _fullest(program: Trace, steps: Sequence[Step]) -> int:
     """Bytes of the values alive and of the running piece's own needs, at the moment when they are most."""
     size = {value: math.prod(aval.shape) * aval.dtype.itemsize for value, aval in enumerate(program.avals)}
     alive = sum(size[value] for value in program.inputs)

@@ -75,8 +75,9 @@ def test_other_images_share_the_program() -> None:
 
 
 def test_calls_hold_architectures_of_one_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = SPACE.program()
     monkeypatch.setattr(NasBench201, "program_keys", lambda space, archs: archs[:, [0, 2]])
-    monkeypatch.setattr(NasBench201, "program", lambda space, key, program=SPACE.program(): program)
+    monkeypatch.setattr(NasBench201, "program", lambda space, key: one)
     archs = np.random.default_rng(2).integers(0, 2, (40, 6))
     calls = [call.places for call in scorer(lanes=3).dispatcher.calls(archs)]
     assert sorted(np.concatenate(calls)) == list(range(40))
