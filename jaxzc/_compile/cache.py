@@ -57,15 +57,15 @@ class StoredFunction:
     def __call__(self, *args: Any) -> Any:
         shapes = str(jax.tree.map(lambda a: (jnp.shape(a), str(jnp.result_type(a))), args)) + str(settings())
         if shapes not in self.loaded:
-            self.loaded[shapes] = made = self._read_or_make(shapes, args)
-            memory.check(planned(made))
+            self.loaded[shapes] = executable = self._executable(shapes, args)
+            memory.check(planned(executable))
         return self.loaded[shapes](*args)
 
-    def _read_or_make(self, shapes: str, args: Any) -> Any:
+    def _executable(self, shapes: str, args: Any) -> Any:
         if self.told is None:
             return self.jitted.lower(*args).compile()
         with own_cache() as folder:
-            return read_or_make(folder, f"{self.told}\n{shapes}", self.jitted, args)
+            return read_or_compile(folder, f"{self.told}\n{shapes}", self.jitted, args)
 
     @property
     def memory(self) -> int:
@@ -92,17 +92,17 @@ def under(values: Sequence[Any]) -> Iterator[None]:
         yield
 
 
-def read_or_make(folder: Path | None, told: str, jitted: Any, args: Sequence[Any]) -> Any:
+def read_or_compile(folder: Path | None, told: str, jitted: Any, args: Sequence[Any]) -> Any:
     """The executable of a jitted function for arguments like these, kept in `own_cache`'s folder under what tells it from all others."""
     if folder is None:
         return jitted.lower(*args).compile()
     path = folder / hashlib.sha256("\n".join((told, machine())).encode()).hexdigest()[:40]
-    found = _read(path)
-    if found is None:
-        found = jitted.lower(*args).compile()
+    executable = _read(path)
+    if executable is None:
+        executable = jitted.lower(*args).compile()
         with contextlib.suppress(JaxzcError), replacing(path) as file:  # a full disk is no reason not to score
-            pickle.dump(serialize_executable.serialize(found), file)
-    return found
+            pickle.dump(serialize_executable.serialize(executable), file)
+    return executable
 
 
 def planned(executable: Any) -> int:
@@ -148,8 +148,8 @@ def _read(path: Path) -> Any:
     _linear_algebra()
     try:
         return serialize_executable.deserialize_and_load(*pickle.loads(path.read_bytes()))
-    except Exception as error:  # whatever is wrong with it: it can be made again
-        log.warning("a kept program could not be read and is compiled again (%s: %s)", type(error).__name__, error)
+    except Exception as error:  # whatever is wrong with it: it can be compiled again
+        log.warning("a stored program could not be read and is compiled again (%s: %s)", type(error).__name__, error)
         path.unlink(missing_ok=True)
         return None
 

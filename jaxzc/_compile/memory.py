@@ -36,12 +36,12 @@ def _of_group() -> int | None:
 
 def check(planned: int) -> None:
     """Warns where a program of that many bytes is about to run on a processor that has not as much left."""
-    there = available() if jax.default_backend() == "cpu" else None
-    if there is not None and planned > there:
+    free = available() if jax.default_backend() == "cpu" else None
+    if free is not None and planned > free:
         log.warning(
             "the compiled program plans %s and %s are free: the system may end this process; lower --batch-size, or score fewer proxies",
             gigabytes(planned),
-            gigabytes(there),
+            gigabytes(free),
         )
 
 

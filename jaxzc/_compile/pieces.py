@@ -24,7 +24,7 @@ from jaxzc._compile.cutting import ALONE, ONCE, Piece, cut
 from jaxzc._compile.devices import processors
 from jaxzc._compile.jaxpr import Op, Trace, closed_body, flatten, scan_starts
 
-KEPT = 2048
+MOST = 2048
 """Compiled pieces that a process holds at once, about half a megabyte each; those used longest ago go first."""
 CROWDED = 0.5
 """Share of a process's memory mappings; where more is taken, pieces go as well. One network's may take as much again."""
@@ -80,13 +80,13 @@ class Pieced:
             traced, results = jax.make_jaxpr(self.function, return_shape=True)(*args)
             self.plans[shapes] = plan(flatten(traced)), jax.tree.structure(results)
             memory.check(self.plans[shapes][0].memory)
-        made, structure = self.plans[shapes]
-        return jax.tree.unflatten(structure, made.run(flat))
+        plan_, structure = self.plans[shapes]
+        return jax.tree.unflatten(structure, plan_.run(flat))
 
     @property
     def memory(self) -> int:
         """Bytes that the largest plan so far needs at its fullest moment."""
-        return max((made.memory for made, _ in self.plans.values()), default=0)
+        return max((plan.memory for plan, _ in self.plans.values()), default=0)
 
     @property
     def compilations(self) -> int:
@@ -99,10 +99,10 @@ def plan(program: Trace) -> Plan:
     pieces = cut(program)
     steps: list[Step] = []
     alive = set(program.outputs)
-    for piece, made in zip(reversed(pieces), reversed(compiled(pieces, program)), strict=True):
+    for piece, run in zip(reversed(pieces), reversed(compiled(pieces, program)), strict=True):
         last_reads = tuple({*piece.inputs, *piece.outputs} - alive)
         alive.update(piece.inputs)
-        steps.append(Step(made, piece.inputs, piece.outputs, last_reads))
+        steps.append(Step(run, piece.inputs, piece.outputs, last_reads))
     steps.reverse()
     return Plan(program, tuple(steps), _fullest(program, steps))
 
@@ -115,12 +115,12 @@ def compiled(pieces: Sequence[Piece], program: Trace) -> list[Compiled]:
     held |= {key: _loop(new[key], program, body) for key, body in bodies.items()}
     rest = [piece for key, piece in new.items() if key not in bodies]
     with cache.own_cache() as folder, ThreadPoolExecutor(processors()) as pool:
-        made = pool.map(partial(_compile, program, folder, cache.settings()), rest)
-        held |= {piece.key: one for piece, one in zip(rest, made, strict=True)}
+        results = pool.map(partial(_compile, program, folder, cache.settings()), rest)
+        held |= {piece.key: one for piece, one in zip(rest, results, strict=True)}
     for key, one in held.items():
         _compiled[key] = one
         _compiled.move_to_end(key)
-    while len(_compiled) > KEPT:
+    while len(_compiled) > MOST:
         _compiled.popitem(last=False)
     while len(_compiled) > len(held) and memory.crowded(CROWDED):
         for _ in range(1 + (len(_compiled) - len(held)) // 2):
@@ -139,8 +139,8 @@ def _compile(program: Trace, folder: Path | None, settings: Sequence[Any], piece
 
     shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in (program.avals[value] for value in piece.inputs)]
     with cache.under(settings):
-        made = cache.read_or_make(None if piece.key.startswith(ONCE) else folder, piece.key, jax.jit(run), shapes)
-    return Compiled(made, int(getattr(made.memory_analysis(), "temp_size_in_bytes", 0)))
+        executable = cache.read_or_compile(None if piece.key.startswith(ONCE) else folder, piece.key, jax.jit(run), shapes)
+    return Compiled(executable, int(getattr(executable.memory_analysis(), "temp_size_in_bytes", 0)))
 
 
 def _constants(piece: Piece, program: Trace) -> dict[int, Any]:
@@ -165,13 +165,13 @@ def _loop(piece: Piece, program: Trace, repeated: Trace) -> Compiled:
 
     def run(*values: Any) -> list[Any]:
         env = constants | dict(zip(piece.inputs, values, strict=True))
-        given = [env[value] for value in op.inputs]
-        carry, rows = given[fixed:rows_from], given[rows_from:]
-        made: dict[int, list[Any]] = {}
+        inputs = [env[value] for value in op.inputs]
+        carry, rows = inputs[fixed:rows_from], inputs[rows_from:]
+        by_row: dict[int, list[Any]] = {}
         for number in order:
-            results = body.run([*given[:fixed], *carry, *(_row(x, number) for x in rows)])
-            carry, made[number] = results[:carried], results[carried:]
-        columns = zip(*(made[number] for number in range(len(order))), strict=True)
+            results = body.run([*inputs[:fixed], *carry, *(_row(x, number) for x in rows)])
+            carry, by_row[number] = results[:carried], results[carried:]
+        columns = zip(*(by_row[number] for number in range(len(order))), strict=True)
         results = dict(zip(op.outputs, [*carry, *(_stacked(*column) for column in columns)], strict=True))
         return [results[value] for value in piece.outputs]
 

@@ -37,7 +37,7 @@ class Dispatcher:
         keys, group = np.unique(self.programs.recipe.space.program_keys(archs), axis=0, return_inverse=True)
         for number, row in enumerate(keys if len(archs) else ()):
             key, places = tuple(row.tolist()), np.flatnonzero(group == number)
-            size = (1 if self.programs.in_pieces(key) else self.lanes) * self.programs.mesh.size
+            size = (1 if self.lanes == 1 or self.programs.in_pieces(key) else self.lanes) * self.programs.mesh.size
             yield from (Call(key, size, places[i : i + size]) for i in range(0, len(places), size))
 
     def launch(self, call: Call, archs: np.ndarray, batches: Sequence[Batch], seed: int) -> Any:

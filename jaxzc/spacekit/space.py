@@ -1,5 +1,6 @@
 """The base class of search spaces whose architectures are vectors of choices, and the program of one architecture."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,12 @@ class VectorSpace:
 def key_of(space: Space, arch: Any) -> tuple[int, ...]:
     """The key of one architecture's program, for `Space.program`."""
     return tuple(int(number) for number in space.program_keys(np.asarray(arch)[None])[0])
+
+
+def check_key(space: Space, key: Sequence[int], numbers: int) -> None:
+    """Raises `JaxzcError` where a key has not this many numbers."""
+    if len(key) != numbers:
+        raise JaxzcError(f"{space.name}: the key {tuple(key)}: expected {numbers} numbers, a row of space.program_keys(archs)")
 
 
 def program_of(space: Space, arch: Any) -> SpaceProgram:

@@ -59,11 +59,11 @@ class NasBenchMacro(OneNetworkEach):
     def canonical(self, archs: np.ndarray) -> np.ndarray:
         """The same network with the identities of each stage behind its other layers. The first layer of a stage stays where it is: its
         identity is a convolution."""
-        made = vectors.check_vectors(CHOICES, archs).copy()
+        sorted_genes = vectors.check_vectors(CHOICES, archs).copy()
         for first, end in zip(FIRST_OF_STAGE, (*FIRST_OF_STAGE[1:], LAYERS), strict=True):
-            rest = made[:, first + 1 : end]
-            made[:, first + 1 : end] = np.take_along_axis(rest, np.argsort(rest == 0, axis=1, kind="stable"), axis=1)
-        return made
+            rest = sorted_genes[:, first + 1 : end]
+            sorted_genes[:, first + 1 : end] = np.take_along_axis(rest, np.argsort(rest == 0, axis=1, kind="stable"), axis=1)
+        return sorted_genes
 
     def counts(self, archs: np.ndarray) -> Counts:
         """Exact; `flops` are multiply-accumulates of convolutions and the linear layer, as in the benchmark's own table."""
@@ -167,8 +167,8 @@ class MacroNet(nnx.Module):
             first = layer in FIRST_OF_STAGE
             c_in, c = c, 2 * c if first else c
             if op or first:
-                made = Bottleneck(c_in, c, 2 if first else 1, *OPS[op]) if op else Downsample(c_in, c)
-                setattr(self, f"layer{layer}", made)
+                block = Bottleneck(c_in, c, 2 if first else 1, *OPS[op]) if op else Downsample(c_in, c)
+                setattr(self, f"layer{layer}", block)
         self.head = MacroHead(c, head, classes)
 
     def __call__(self, x: Array, p: Pass) -> Array:

@@ -9,7 +9,7 @@ import pytest
 from jaxzc.catalogue import spaces
 from jaxzc.catalogue.selection import check_setting, parse_proxy, select, split_names, unknown
 from jaxzc.proxies import FOUNDING, PROXIES, naswot, snip, sweet_ntk, zico
-from jaxzc.types import JaxzcError
+from jaxzc.types import InputSpec, JaxzcError
 
 
 def mine(loss_grads: Any) -> Any:
@@ -133,6 +133,17 @@ def test_options_of_a_space() -> None:
     assert spaces.options(make) == {"channels": 16, "cells": 5}
     made = spaces.space("nasbench201", classes=3, inputs=(8, 8, 1), channels=np.int64(4))
     assert (made.classes, made.inputs.shape) == (3, (8, 8, 1))
+
+
+def test_a_space_without_arguments_is_of_its_own_size() -> None:
+    plain = spaces.space("nasbench201")
+    assert (plain.classes, plain.inputs, plain) == (10, InputSpec((32, 32, 3)), spaces.maker("nasbench201")())
+    assert spaces.space("transnas101_micro").inputs.shape == (256, 256, 3)
+    assert spaces.space("nasbench201", inputs=InputSpec((8, 8, 1))) == spaces.space("nasbench201", inputs=(8, 8, 1))
+    with pytest.raises(JaxzcError, match="inputs follows from the images and cannot be set"):
+        spaces.check_options("nasbench201", {"inputs": (8, 8, 1)})
+    with pytest.raises(JaxzcError, match=r"inputs of dtype int32: expected images of floating-point numbers"):
+        spaces.space("nasbench201", inputs=InputSpec((8, 8, 1), "int32"))
 
 
 @pytest.mark.parametrize(

@@ -200,7 +200,7 @@ def test_pieces_run_in_order_and_read_what_was_made() -> None:
 
 
 def test_no_more_pieces_are_held_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "KEPT", 3)
+    monkeypatch.setattr(pieces, "MOST", 3)
     ws = kernels(3, 8, 8, 5)
     call = Pieced(saliencies)
     first = call(ws, IMAGES)
@@ -240,7 +240,7 @@ def test_pieces_that_go_give_their_mappings_back() -> None:
 
 def test_a_loop_may_push_out_what_the_function_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own pieces are compiled while those at hand for the rest wait."""
-    monkeypatch.setattr(pieces, "KEPT", 3)
+    monkeypatch.setattr(pieces, "MOST", 3)
     ws = kernels(3, 8, 5)
 
     def both(xs: Array) -> Any:

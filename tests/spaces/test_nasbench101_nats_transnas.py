@@ -234,7 +234,7 @@ def test_malformed_transnas101(parse: Any, text: str) -> None:
         (lambda: TransNasMicro(channels=3), "channels=3: expected an even number"),
         (lambda: TransNasMacro(classes=0), "classes=0: expected a positive integer"),
         (lambda: TransNasMacro().to_string([0, 0, 0, 0, 4, 0]), "have a sixth layer and no fifth"),
-        (lambda: NatsSizeSpace().program(), r"shape \[0\]; expected \[5\], one integer per gene"),
+        (lambda: NatsSizeSpace().program(), r"nats_sss: the key \(\): expected 5 numbers, a row of space.program_keys"),
         (lambda: NasBench101().sample(np.random.default_rng(0), -1), "cannot sample -1"),
     ],
 )

@@ -17,7 +17,7 @@ from flax import nnx
 from jax import lax
 
 from jaxzc.numerics import initialisers
-from jaxzc.spacekit import VectorSpace
+from jaxzc.spacekit import VectorSpace, check_key
 from jaxzc.spacekit.vectors import check_vectors
 from jaxzc.types import Array, Forward, JaxzcError, LayerGroup, Norm, Normalise, Tap
 from jaxzc_spaces.core.layers import Pass
@@ -249,6 +249,7 @@ class OneNetworkEach(VectorSpace):
         return check_vectors(self.choices, archs)
 
     def program(self, key: tuple[int, ...] = ()) -> DiscreteProgram:
+        check_key(self, key, len(self.choices))
         return DiscreteProgram(self.network(key))
 
     def network(self, arch: Any) -> DiscreteNetwork:

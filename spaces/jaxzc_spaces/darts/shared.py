@@ -37,7 +37,7 @@ class _Recorder(Pass):
 
 
 @dataclass(frozen=True)
-class GenotypeProgram(SharedProgram):
+class DartsProgram(SharedProgram):
     """The program of all genotypes at one size; its parameters serve all of them."""
 
     channels: int
@@ -97,11 +97,11 @@ class GenotypeProgram(SharedProgram):
         return tuple(group(path, cells) for path, cells in named)
 
 
-genotype_program = lru_cache(maxsize=16)(GenotypeProgram)
+darts_program = lru_cache(maxsize=16)(DartsProgram)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _init(program: GenotypeProgram, initialiser: str, key: Array) -> Any:
+def _init(program: DartsProgram, initialiser: str, key: Array) -> Any:
     start = at_start(program.structure[1])
     biases = [g.name.removesuffix("kernel") + "bias" for g in program.groups if g.name.endswith("linear/kernel")]
     sizes = [(leaf(start, path).size, leaf(start, path.removesuffix("bias") + "kernel").shape[0]) for path in biases]
@@ -142,7 +142,7 @@ class ProgramNetwork(SharedNetwork):
         return [*once, jnp.zeros(1)], [*hooks, jnp.zeros(1)]
 
 
-def discrete_params(program: GenotypeProgram, params: Any, arch: Any) -> Any:
+def discrete_params(program: DartsProgram, params: Any, arch: Any) -> Any:
     """The parameters of the discrete network of a genotype (genes `[32]`), cut from those of its program."""
     genes = np.asarray(arch).reshape(2, EDGES, 2).tolist()
     made = {name: block for name, block in params.items() if name != "runs"}

@@ -21,7 +21,7 @@ from jaxzc.spacekit import VectorSpace
 from jaxzc.types import Counts, InputSpec, JaxzcError
 from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, blueprint
 from jaxzc_spaces.core.sizes import check_images, check_positive
-from jaxzc_spaces.darts.shared import GenotypeProgram, genotype_program
+from jaxzc_spaces.darts.shared import DartsProgram, darts_program
 from jaxzc_spaces.genotypes import counts as genotype_counts
 from jaxzc_spaces.genotypes.encoding import Encoding, Genotype
 from jaxzc_spaces.genotypes.network import GenotypeNet
@@ -121,9 +121,9 @@ class Darts(VectorSpace):
 
     # Networks.
 
-    def program(self, key: tuple[int, ...] = ()) -> GenotypeProgram:
+    def program(self, key: tuple[int, ...] = ()) -> DartsProgram:
         """The one program of all genotypes."""
-        return genotype_program(self.channels, self.cells, self.classes, self.inputs.shape, self.stem, self.affine, self.auxiliary)
+        return darts_program(self.channels, self.cells, self.classes, self.inputs.shape, self.stem, self.affine, self.auxiliary)
 
     def network(self, arch: Any) -> DiscreteNetwork:
         """The discrete network of genes `[32]`."""

@@ -46,7 +46,7 @@ def unreached(arch: Any) -> JaxzcError:
 
 
 @dataclass(frozen=True)
-class CellProgram(SharedProgram):
+class NasBench101Program(SharedProgram):
     """The program of all cells with one key; its parameters serve all of them."""
 
     key: tuple[int, ...]
@@ -96,11 +96,11 @@ class CellProgram(SharedProgram):
         return (*groups, LayerGroup("head", (c, self.classes), c, self.classes))
 
 
-cell_program = lru_cache(maxsize=64)(CellProgram)
+nasbench101_program = lru_cache(maxsize=64)(NasBench101Program)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _init(program: CellProgram, initialiser: str, key: Array) -> Any:
+def _init(program: NasBench101Program, initialiser: str, key: Array) -> Any:
     return ProgramNetwork(program, None).draw(program.structure[1], initialiser, key)
 
 
@@ -129,7 +129,7 @@ class ProgramNetwork(SharedNetwork):
         return once, once
 
 
-def discrete_params(program: CellProgram, params: Any, arch: Any) -> Any:
+def discrete_params(program: NasBench101Program, params: Any, arch: Any) -> Any:
     """The parameters of the discrete network of a cell (genes `[26]`), cut from those of its program."""
     edges, ops = (part[0] for part in pruned(cells(np.asarray(arch)[None])))
     modules = [(number, place) for number, (run, _) in enumerate(program.runs) for place in range(run.count)]

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc.spacekit import VectorSpace
+from jaxzc.spacekit import VectorSpace, check_key
 from jaxzc.spacekit.vectors import check_vector
 from jaxzc.types import Counts, InputSpec, JaxzcError
 from jaxzc_spaces.core.discrete import DiscreteNetwork, discrete_network
@@ -26,7 +26,7 @@ from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.nasbench101 import encoding as encoding
 from jaxzc_spaces.nasbench101 import isomorphism as isomorphism
 from jaxzc_spaces.nasbench101.network import Graph, NasBench101Net
-from jaxzc_spaces.nasbench101.shared import KEY, CellProgram, cell_program, program_keys, unreached
+from jaxzc_spaces.nasbench101.shared import KEY, NasBench101Program, nasbench101_program, program_keys, unreached
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,10 @@ class NasBench101(VectorSpace):
         """int32 `[n, 16]`: widths of the vertices. Raises `JaxzcError` where an output is not reached from its input."""
         return program_keys(archs, self.channels)
 
-    def program(self, key: tuple[int, ...] = ()) -> CellProgram:
+    def program(self, key: tuple[int, ...] = ()) -> NasBench101Program:
         """The program of the cells with this key (a row of `program_keys`)."""
-        if len(key) != KEY:
-            raise JaxzcError(f"nasbench101: the key {key}: expected {KEY} numbers, a row of space.program_keys(archs)")
-        return cell_program(tuple(key), self.channels, self.modules, self.classes, self.inputs.shape[2])
+        check_key(self, key, KEY)
+        return nasbench101_program(tuple(key), self.channels, self.modules, self.classes, self.inputs.shape[2])
 
     def network(self, arch: Any) -> DiscreteNetwork:
         """The discrete network of genes `[26]`, whose parameters have the authors' names. Raises `JaxzcError` where the output is not

@@ -61,9 +61,9 @@ class NasBench201(VectorSpace):
 
     # Networks.
 
-    def program(self, key: tuple[int, ...] = ()) -> "CellProgram":
+    def program(self, key: tuple[int, ...] = ()) -> "NasBench201Program":
         """The one program of all architectures."""
-        return cell_program(self.channels, self.cells, self.classes, self.inputs.shape[2])
+        return nasbench201_program(self.channels, self.cells, self.classes, self.inputs.shape[2])
 
     def network(self, arch: Any) -> "CellNetwork":
         """The discrete network of genes `[6]`, whose parameters are those of the program."""
@@ -71,7 +71,7 @@ class NasBench201(VectorSpace):
 
 
 @dataclass(frozen=True)
-class CellProgram(SharedProgram):
+class NasBench201Program(SharedProgram):
     """The program of all architectures at one size; its parameters (nested dict of float32 arrays) serve all of them."""
 
     channels: int
@@ -115,11 +115,11 @@ class CellProgram(SharedProgram):
         return (*groups, LayerGroup("head", (4 * c, self.classes), 4 * c, self.classes))
 
 
-cell_program = lru_cache(maxsize=16)(CellProgram)
+nasbench201_program = lru_cache(maxsize=16)(NasBench201Program)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _init(program: CellProgram, initialiser: str, key: Array) -> Any:
+def _init(program: NasBench201Program, initialiser: str, key: Array) -> Any:
     return CellNetwork(program, None).draw(program.structure[1], initialiser, key)
 
 

@@ -76,13 +76,13 @@ class PlainNetSpace(OneNetworkEach):
 
     def _units(self, genes: Sequence[int]) -> list[Any]:
         """("stem", width), then (slot, (kind, width, bottleneck, layers)) of every slot that is not empty."""
-        found: list[Any] = [("stem", 8 * (genes[0] + 1))]
+        units: list[Any] = [("stem", 8 * (genes[0] + 1))]
         for slot in range(SLOTS * (len(self.strides) - 1)):
             kind, width, bottleneck, layers = genes[1 + 4 * slot : 5 + 4 * slot]
             number = kind if slot % SLOTS == 0 else kind - 1
             if number >= 0:
-                found.append((slot, (self.kinds[number], 8 * (width + 1), 8 * (bottleneck + 1), layers + 1)))
-        return found
+                units.append((slot, (self.kinds[number], 8 * (width + 1), 8 * (bottleneck + 1), layers + 1)))
+        return units
 
     def _head(self, genes: Sequence[int]) -> int:
         return 8 * (genes[-1] + 1)
@@ -168,19 +168,19 @@ class PlainNetSpace(OneNetworkEach):
     def _mutated(self, rng: np.random.Generator, row: np.ndarray) -> np.ndarray:
         present = [unit[0] for unit in self._units(row.tolist())] + (["head"] if self.free_head else [])
         place = present[rng.integers(len(present))]
-        made = row.copy()
+        mutated = row.copy()
         if place in ("stem", "head"):
             gene = 0 if place == "stem" else len(row) - 1
             options = [width for width in scaled(int(row[gene])) if width != row[gene]]
-            made[gene] = options[rng.integers(len(options))]
-            return made
+            mutated[gene] = options[rng.integers(len(options))]
+            return mutated
         start = 1 + 4 * int(place)
         kinds = range(len(self.kinds)) if int(place) % SLOTS == 0 else range(1, len(self.kinds) + 1)
         _, width, bottleneck, layers = row[start : start + 4].tolist()
         depths = sorted({min(max(layers + step, 0), LAYERS - 1) for step in STEPS})
-        while np.array_equal(made, row):
-            made[start : start + 4] = [rng.choice(values) for values in (kinds, scaled(width), scaled(bottleneck), depths)]
-        return self._split(made, int(place))
+        while np.array_equal(mutated, row):
+            mutated[start : start + 4] = [rng.choice(values) for values in (kinds, scaled(width), scaled(bottleneck), depths)]
+        return self._split(mutated, int(place))
 
     def _split(self, row: np.ndarray, slot: int) -> np.ndarray:
         """The row with the block of this slot split where it is long and its stage has room."""
@@ -200,7 +200,7 @@ class PlainNetSpace(OneNetworkEach):
     def neighbours(self, arch: Any) -> np.ndarray:
         """Every architecture in which one property of one block has another of the values that a mutation may give it."""
         row = check_vector(self.choices, arch)
-        found = []
+        near = []
         for place, *_ in [*self._units(row.tolist()), *([("head",)] if self.free_head else [])]:
             if place in ("stem", "head"):
                 gene = 0 if place == "stem" else len(row) - 1
@@ -213,9 +213,9 @@ class PlainNetSpace(OneNetworkEach):
                 changes = [(g, v) for g, values in zip((kind, width, bottleneck, layers), options, strict=True) for v in values]
             for gene, value in changes:
                 if value != row[gene]:
-                    found.append(row.copy())
-                    found[-1][gene] = value
-        return np.stack(found)
+                    near.append(row.copy())
+                    near[-1][gene] = value
+        return np.stack(near)
 
     def canonical(self, archs: np.ndarray) -> np.ndarray:
         """The same networks with empty slots behind the others and zeros in them."""

@@ -79,12 +79,12 @@ class TransNasMacro(OneNetworkEach):
     def layers(self, arch: Any) -> tuple[tuple[int, int], ...]:
         """(width, stride) of each layer."""
         genes = encoding.check_macro(np.asarray(arch)[None])
-        width, found = self.channels, []
+        width, layers = self.channels, []
         for gene, wide, small in zip(genes[0], encoding.widens(genes)[0], encoding.strides(genes)[0], strict=True):
             if gene != encoding.ABSENT:
                 width *= 2 if wide else 1
-                found.append((width, 2 if small else 1))
-        return tuple(found)
+                layers.append((width, 2 if small else 1))
+        return tuple(layers)
 
     def network(self, arch: Any) -> DiscreteNetwork:
         """The network of genes `[6]`."""

@@ -59,9 +59,9 @@ class TransNasMicro(VectorSpace):
 
     # Networks.
 
-    def program(self, key: tuple[int, ...] = ()) -> "MicroProgram":
+    def program(self, key: tuple[int, ...] = ()) -> "TransNasMicroProgram":
         """The one program of all architectures."""
-        return micro_program(self.channels, self.classes, self.inputs.shape[2])
+        return transnas_micro_program(self.channels, self.classes, self.inputs.shape[2])
 
     def network(self, arch: Any) -> "MicroNetwork":
         """The discrete network of genes `[6]`, whose parameters are those of the program."""
@@ -69,7 +69,7 @@ class TransNasMicro(VectorSpace):
 
 
 @dataclass(frozen=True)
-class MicroProgram(SharedProgram):
+class TransNasMicroProgram(SharedProgram):
     """The program of all architectures at one size; its parameters (nested dict of float32 arrays) serve all of them."""
 
     channels: int
@@ -110,11 +110,11 @@ class MicroProgram(SharedProgram):
         return (*groups, LayerGroup("head", (c, self.classes), c, self.classes))
 
 
-micro_program = lru_cache(maxsize=16)(MicroProgram)
+transnas_micro_program = lru_cache(maxsize=16)(TransNasMicroProgram)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _init(program: MicroProgram, initialiser: str, key: Array) -> Any:
+def _init(program: TransNasMicroProgram, initialiser: str, key: Array) -> Any:
     return MicroNetwork(program, None).draw(program.structure[1], initialiser, key)
 
 
