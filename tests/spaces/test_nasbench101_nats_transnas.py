@@ -83,7 +83,7 @@ def test_representatives_and_hashes_are_the_benchmarks(benchmark101: Any) -> Non
 def test_full_size_counts_of_nasbench101() -> None:
     for entry in full_size("nasbench101"):
         config, n = entry["config"], entry["resolution"]
-        space = NasBench101(config["stem"], config["modules"], 10, (n, n, 3))
+        space = NasBench101(config["stem"], config["modules"], 10, InputSpec((n, n, 3)))
         digits = "".join(str(bit) for row in config["matrix"] for bit in row)
         counts = space.counts(space.parse(f"{digits}:{','.join(['input', *config['ops'], 'output'])}"))
         assert (counts.params[0], counts.flops[0]) == (entry["params"], entry["macs"])
@@ -183,7 +183,7 @@ def test_full_size_counts_of_transnas101() -> None:
     for entry in full_size("transnas101"):
         config, n = entry["config"], entry["resolution"]
         make = TransNasMacro if config["arch"].endswith("basic") else TransNasMicro
-        space = make(int(config["arch"].split("-")[0]), config["classes"], (n, n, 3))
+        space = make(int(config["arch"].split("-")[0]), config["classes"], InputSpec((n, n, 3)))
         counts = space.counts(space.parse(config["arch"]))
         assert (counts.params[0], counts.flops[0]) == (entry["params"], entry["macs"])
 
