@@ -77,7 +77,7 @@ class _Nds(OneNetworkEach):
         return Encoding(self.name, self.ops, self.nodes, self.loose_ends, (len(WIDTHS), len(DEPTHS)))
 
     @property
-    def choices(self) -> tuple[int, ...]:
+    def choices(self) -> tuple[int, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.encoding.choices
 
     # Architectures.

@@ -81,7 +81,7 @@ class Darts(VectorSpace):
         return Encoding("darts", OPS, NODES, loose_ends=False, drawn=drawn, distinct=not self.repeats)
 
     @property
-    def choices(self) -> tuple[int, ...]:
+    def choices(self) -> tuple[int, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.encoding.choices
 
     # Architectures.

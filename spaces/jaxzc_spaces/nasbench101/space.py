@@ -55,13 +55,25 @@ class NasBench101(VectorSpace):
             )
         check_images(self, 4, "two poolings halve them")
 
-    parse = staticmethod(encoding.parse)
-    to_string = staticmethod(encoding.to_string)
-    canonical = staticmethod(isomorphism.canonical)
+    def parse(self, text: str) -> np.ndarray:
+        return encoding.parse(text)
+
+    def to_string(self, arch: Any) -> str:
+        return encoding.to_string(arch)
+
+    def canonical(self, archs: np.ndarray) -> np.ndarray:
+        return isomorphism.canonical(archs)
+
     module_hash = staticmethod(encoding.module_hash)
-    sample = staticmethod(isomorphism.sample)
-    mutate = staticmethod(isomorphism.mutate)
-    neighbours = staticmethod(isomorphism.neighbours)
+
+    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        return isomorphism.sample(rng, n)
+
+    def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray:
+        return isomorphism.mutate(rng, archs)
+
+    def neighbours(self, arch: Any) -> np.ndarray:
+        return isomorphism.neighbours(arch)
 
     def enumerate(self) -> np.ndarray:
         return isomorphism.all_cells()

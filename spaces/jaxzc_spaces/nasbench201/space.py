@@ -50,9 +50,15 @@ class NasBench201(VectorSpace):
 
     # Architectures.
 
-    parse = staticmethod(encoding.parse)
-    to_string = staticmethod(encoding.to_string)
-    canonical = staticmethod(encoding.canonical)
+    def parse(self, text: str) -> np.ndarray:
+        return encoding.parse(text)
+
+    def to_string(self, arch: Any) -> str:
+        return encoding.to_string(arch)
+
+    def canonical(self, archs: np.ndarray) -> np.ndarray:
+        return encoding.canonical(archs)
+
     same_network = staticmethod(encoding.same_network)
     graph = staticmethod(graph)
 

@@ -46,8 +46,11 @@ class NatsSizeSpace(OneNetworkEach):
         check_positive(self, "unit", "classes")
         check_images(self, 4, "two residual blocks halve them")
 
-    parse = staticmethod(encoding.parse)
-    to_string = staticmethod(encoding.to_string)
+    def parse(self, text: str) -> np.ndarray:
+        return encoding.parse(text)
+
+    def to_string(self, arch: Any) -> str:
+        return encoding.to_string(arch)
 
     def counts(self, archs: np.ndarray) -> Counts:
         return encoding.macs_params_layers(np.atleast_2d(archs), self.unit, self.classes, self.inputs.shape)

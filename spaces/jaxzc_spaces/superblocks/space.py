@@ -57,7 +57,7 @@ class PlainNetSpace(OneNetworkEach):
         check_images(self)
 
     @property
-    def choices(self) -> tuple[int, ...]:
+    def choices(self) -> tuple[int, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         shape = (WIDTHS, WIDTHS, LAYERS)
         stage = (len(self.kinds), *shape) + (SLOTS - 1) * (len(self.kinds) + 1, *shape)
         return (WIDTHS, *stage * (len(self.strides) - 1), *((WIDTHS,) if self.free_head else ()))

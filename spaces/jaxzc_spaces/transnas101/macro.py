@@ -50,9 +50,14 @@ class TransNasMacro(OneNetworkEach):
         super().__post_init__()
         check_sizes(self)
 
-    parse = staticmethod(encoding.parse_macro)
-    to_string = staticmethod(encoding.macro_to_string)
-    canonical = staticmethod(encoding.check_macro)
+    def parse(self, text: str) -> np.ndarray:
+        return encoding.parse_macro(text)
+
+    def to_string(self, arch: Any) -> str:
+        return encoding.macro_to_string(arch)
+
+    def canonical(self, archs: np.ndarray) -> np.ndarray:
+        return encoding.check_macro(archs)
 
     def enumerate(self) -> np.ndarray:
         return encoding.all_macros()

@@ -46,8 +46,11 @@ class TransNasMicro(VectorSpace):
         super().__post_init__()
         check_sizes(self)
 
-    parse = staticmethod(encoding.parse_micro)
-    to_string = staticmethod(encoding.micro_to_string)
+    def parse(self, text: str) -> np.ndarray:
+        return encoding.parse_micro(text)
+
+    def to_string(self, arch: Any) -> str:
+        return encoding.micro_to_string(arch)
 
     def same_network(self, archs: np.ndarray) -> np.ndarray:
         """For each of `archs` int `[n, 6]` the smallest genes, in lexicographic order, of those that are the same network with weights
