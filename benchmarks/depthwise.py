@@ -63,7 +63,7 @@ def best(function: Callable[..., Any], *args: Any) -> float:
 
 def network() -> None:
     """ZiCo of the initial chain of mobilenetv2_zen, 32x32, batch 32, two batches: processor seconds of scoring it again."""
-    space = spaces.space("mobilenetv2_zen", classes=10, image_shape=(32, 32, 3))
+    space = spaces.space("mobilenetv2_zen", classes=10, inputs=(32, 32, 3))
     rng = np.random.default_rng(0)
     batches = [(rng.standard_normal((32, 32, 32, 3)).astype(np.float32), rng.integers(0, 10, 32).astype(np.int32)) for _ in range(2)]
     pixels, scorers = depthwise.MOST_PIXELS, []

@@ -14,7 +14,7 @@ import jaxzc
 def main() -> None:
     settings = json.loads(sys.stdin.readline())
     size = {name: settings[name] for name in ("channels", "cells")}
-    space = jaxzc.space("nasbench201", classes=10, image_shape=(32, 32, 3), **size)
+    space = jaxzc.space("nasbench201", classes=10, inputs=(32, 32, 3), **size)
     rng = np.random.default_rng(0)
     shape = (settings["batch"], 32, 32, 3)
     batches = [(rng.standard_normal(shape).astype(np.float32), rng.integers(0, 10, shape[0]).astype(np.int32)) for _ in range(2)]

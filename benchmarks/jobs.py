@@ -40,7 +40,7 @@ def timed(call: Any) -> tuple[float, float]:
 
 def overhead(arguments: argparse.Namespace) -> None:
     drawn = data.load("normal", batch_size=arguments.batch_size, batches=1)
-    space = jaxzc.space("nasbench201", classes=10, image_shape=(32, 32, 3), channels=arguments.channels, cells=arguments.cells)
+    space = jaxzc.space("nasbench201", classes=10, inputs=(32, 32, 3), channels=arguments.channels, cells=arguments.cells)
     archs = space.sample(np.random.default_rng(0), arguments.architectures)
     scorer = jaxzc.SpaceScorer(space, drawn.batches, arguments.proxies)
     scorer.one(archs[0])
@@ -55,8 +55,7 @@ def overhead(arguments: argparse.Namespace) -> None:
     ratio = np.median(rounds["job"], axis=0) / np.median(rounds["alone"], axis=0) - 1
     print(f"overhead {100 * ratio[0]:+.2f} % by the clock, {100 * ratio[1]:+.2f} % of the processor")
     # A row that costs nothing shows the machinery by itself, which a busy machine cannot hide.
-    counting = jaxzc.SpaceScorer(space, drawn.batches, "params,flops")
-    counting.chunk = 1
+    counting = jaxzc.SpaceScorer(space, drawn.batches, "params,flops", chunk=1)
     many = space.sample(np.random.default_rng(1), 4000)
     with tempfile.TemporaryDirectory() as folder:
         _, processor = timed(lambda: jobs.run(jobs.store(folder), work(space, many, counting, drawn)))
@@ -76,7 +75,7 @@ def resident() -> float:
 
 def memory(arguments: argparse.Namespace) -> None:
     drawn = data.load("digits", batch_size=8, batches=1)
-    space = jaxzc.space("nasbench201", classes=10, image_shape=(8, 8, 1), channels=2, cells=1)
+    space = jaxzc.space("nasbench201", classes=10, inputs=(8, 8, 1), channels=2, cells=1)
     scorer = jaxzc.SpaceScorer(space, drawn.batches, "l2_norm,naswot,params")
 
     def watched(rows: Iterator[Row], total: int) -> Iterator[Row]:

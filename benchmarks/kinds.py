@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--proxies", default=",".join(FOUNDING))
     arguments = parser.parse_args()
-    space = spaces.space("nasbench201", classes=10, image_shape=(32, 32, 3))
+    space = spaces.space("nasbench201", classes=10, inputs=(32, 32, 3))
     rng = np.random.default_rng(0)
     batches = [Batch(rng.standard_normal((64, 32, 32, 3)).astype(np.float32), rng.integers(0, 10, 64)) for _ in range(2)]
     scorer = SpaceScorer(space, batches, arguments.proxies)

@@ -27,7 +27,7 @@ def cpu() -> float:
 
 def scorer_of(proxies: Sequence[str], archs: np.ndarray, batches: Sequence[Batch]) -> tuple[SpaceScorer, float]:
     """(a scorer that has compiled, wall seconds of its first score: tracing and compiling)."""
-    scorer = SpaceScorer(spaces.space("nasbench201", classes=10, image_shape=(32, 32, 3)), list(batches), list(proxies))
+    scorer = SpaceScorer(spaces.space("nasbench201", classes=10, inputs=(32, 32, 3)), list(batches), list(proxies))
     start = time.monotonic()
     scorer.one(archs[0])
     return scorer, time.monotonic() - start
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--archs", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
-    space = spaces.space("nasbench201", classes=10, image_shape=(32, 32, 3))
+    space = spaces.space("nasbench201", classes=10, inputs=(32, 32, 3))
     rng = np.random.default_rng(0)
     archs = space.sample(rng, arguments.archs)
     batches = [Batch(rng.standard_normal((64, 32, 32, 3)).astype(np.float32), rng.integers(0, 10, 64)) for _ in range(2)]

@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--whole", type=int, default=2, help="how many, the last, are compiled whole as well")
     arguments = parser.parse_args()
     shape = (arguments.size, arguments.size, 3)
-    space = spaces.space(arguments.space, classes=10, image_shape=shape)
+    space = spaces.space(arguments.space, classes=10, inputs=shape)
     rng = np.random.default_rng(0)
     batches = [
         (rng.standard_normal((arguments.batch, *shape)).astype(np.float32), rng.integers(0, 10, arguments.batch).astype(np.int32))

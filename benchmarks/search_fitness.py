@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--data", help="images to score what the tables lack with, as of `jaxzc score`: two batches of 64, seed 0")
     parser.add_argument("--keep", metavar="FILE", help="table of what was scored here; read first where it is there")
     given = parser.parse_args()
-    space = spaces.space(given.space, classes=10, image_shape=(32, 32, 3))
+    space = spaces.space(given.space, classes=10, inputs=(32, 32, 3))
     paths = [*given.scores, *([given.keep] if given.keep and Path(given.keep).exists() else [])]
     tables = [read_scores(path).columns for path in paths]
     columns = [name for name in tables[0] if name not in ("arch", "seed") and all(name in table for table in tables)]

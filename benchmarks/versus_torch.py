@@ -51,7 +51,7 @@ def main() -> None:
     peer = start("torch_peer.py", cores, settings, arguments.torch_python)
     each = [] if settings["device"] == "cuda" else [[core] for core in cores]
     side_by_side = [start("torch_peer.py", core, settings | {"threads": 1}, arguments.torch_python) for core in each]
-    space = jaxzc.space("nasbench201", classes=10, image_shape=(32, 32, 3), channels=arguments.channels, cells=arguments.cells)
+    space = jaxzc.space("nasbench201", classes=10, inputs=(32, 32, 3), channels=arguments.channels, cells=arguments.cells)
     archs = networks(space, arguments.networks)
     rng = np.random.default_rng(0)
     shape = (arguments.batch, 32, 32, 3)

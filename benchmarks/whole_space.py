@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--without", help="table of scores whose networks are left out")
     parser.add_argument("--left", help="file of cells to score, one of each network that has no scores")
     arguments = parser.parse_args()
-    space = spaces.space("nasbench201", classes=10, image_shape=(32, 32, 3))
+    space = spaces.space("nasbench201", classes=10, inputs=(32, 32, 3))
     tables = [read_scores(path) for path in arguments.scores]
     names = [name for name in tables[0].columns if name not in ("arch", "seed", "scored", "error")]
     strings = np.concatenate([table.columns["arch"] for table in tables])

@@ -2,7 +2,7 @@
 
 >>> import jaxzc
 >>> jaxzc.score(model, variables, (images, labels), proxies=["snip", "naswot"])     # your own network
->>> space = jaxzc.space("nasbench201", classes=10, image_shape=(32, 32, 3))
+>>> space = jaxzc.space("nasbench201")
 >>> jaxzc.score_space(space, archs, [(images, labels), (more_images, more_labels)])   # a whole space, one compiled program
 
 Names are imported when they are first used (PEP 562): `import jaxzc` alone takes no time, and `jaxzc.report` works after it.

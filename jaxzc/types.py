@@ -1,11 +1,12 @@
-"""The words of jaxzc: what a batch, a network, a tap and a space are.
+"""The words of jaxzc: what a batch, a network, a tap, a space and its programs are.
 
 Only types live here. The engine (`jaxzc`) knows no search space, a space knows no proxy, and both meet in these definitions.
 """
 
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -127,35 +128,84 @@ class Network(Protocol):
     def forward(self, params: Any, inputs: Any, *, norm: Norm, tap: Tap | None = None) -> Forward: ...
 
 
-class Keyed(NamedTuple):
-    """An architecture inside the program that it shares: genes, a traced int array; key, its row of `Space.program_keys` as Python ints."""
+@dataclass(frozen=True)
+class InputSpec:
+    """What goes into a network, for one example: shape, without the batch axis, and dtype, by name.
 
-    genes: Any
-    key: tuple[int, ...]
+    Raises `JaxzcError` for a shape that is not made of positive integers, and for a dtype that does not exist.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        try:
+            shape = tuple(operator.index(size) for size in self.shape)
+        except TypeError:
+            shape = ()
+        if not shape or min(shape) < 1:
+            raise JaxzcError(
+                f"inputs of shape {self.shape!r}: expected the positive sizes of one example, such as (32, 32, 3) for an image"
+            )
+        try:
+            dtype = np.dtype(self.dtype).name
+        except TypeError:
+            raise JaxzcError(f"inputs of dtype {self.dtype!r}: expected the name of a dtype, such as 'float32' or 'int32'") from None
+        object.__setattr__(self, "shape", shape)
+        object.__setattr__(self, "dtype", dtype)
+
+    def batch(self, size: int) -> jax.ShapeDtypeStruct:
+        """Shape and dtype of `size` examples."""
+        return jax.ShapeDtypeStruct((size, *self.shape), np.dtype(self.dtype))
+
+
+def input_spec(inputs: InputSpec | Sequence[int]) -> InputSpec:
+    """`inputs` as they are, or those of this shape in float32. Raises `JaxzcError` for anything else."""
+    return inputs if isinstance(inputs, InputSpec) else InputSpec(inputs)  # type: ignore[arg-type]
+
+
+class SpaceProgram(Protocol):
+    """A network whose architecture is an argument, so that it is compiled once for all architectures that it serves.
+
+    in_pieces: whether to compile it in pieces (`jaxzc._compile.pieces`), which pays where it serves one architecture only.
+    """
+
+    @property
+    def in_pieces(self) -> bool: ...
+
+    def init(self, rng_key: Array, initialiser: str = "torch") -> Any:
+        """Parameters that serve every architecture of the program; traceable. initialiser: a name of `jaxzc.numerics.initialisers`."""
+        ...
+
+    def network(self, genes: Any) -> Network:
+        """The network of genes int32 `[genes]`, which may be traced; its shapes do not depend on their values."""
+        ...
+
+    def discrete_params(self, params: Any, arch: Any) -> Any:
+        """From parameters of the program those of one architecture's discrete network (see `Space.network`). arch: concrete."""
+        ...
 
 
 class Space(Protocol):
-    """A search space. An architecture is a vector of small integers (genes); many are an int array `[n, genes]`.
+    """A search space. An architecture is a vector of small integers, its genes: int32 `[genes]`; many are int32 `[n, genes]`.
 
-    Further attributes are for some spaces only. Where architectures differ in the shapes of their networks, a space has one of the first
-    two; `init` then takes `arch` as a third argument.
+    Networks of one shape share a program. `program_keys` says which architectures do, and `program` gives the program of a key:
+    `space.program(key).network(genes)` is the network that scores are computed with, and `genes` may be traced. `space.network(arch)` is
+    the discrete network of one architecture: the same function of the same weights, without what the architecture has not.
 
-    static_genes: tuple[int, ...], positions of the genes that change shapes (free widths, depths). One program is compiled for each choice
-        of these; `init` and `network` are given a tuple that holds Python ints at these positions and traced scalars elsewhere.
-    program_keys: a method, archs int `[n, genes]` -> int array `[n, k]`: architectures with equal rows share a program (their networks
-        have the same shapes, whatever their genes). `init` and `network` are then given `Keyed`, or the genes as Python ints for the
-        discrete network, whose parameters may be others: `discrete_params(params, arch)` then cuts them out of the program's.
-    own_counts: Mapping[str, archs int `[n, genes]` -> int array `[n]`]: what the authors' budgets are in where that is not `counts`; these
-        names can be used in budgets and costs of a search, too.
-    same_network: a method, archs int `[n, genes]` -> int array `[n, genes]`: for each the representative of those that are the same network
-        with weights drawn anew, for sharing scores, where `canonical` is the benchmark's own and does not say so.
-    by_pieces: True where nearly every architecture is a program of its own: these are compiled in pieces (`jaxzc._compile.pieces`).
+    `jaxzc.spacekit.VectorSpace` is a base class in which all but `counts` and `program` have a default.
+
+    name: as it is registered. choices: how many values each gene has. classes: of the data. inputs: one example of the data.
     """
 
-    name: str
-    choices: tuple[int, ...]
-    classes: int
-    image_shape: tuple[int, int, int]
+    @property
+    def name(self) -> str: ...
+    @property
+    def choices(self) -> tuple[int, ...]: ...
+    @property
+    def classes(self) -> int: ...
+    @property
+    def inputs(self) -> InputSpec: ...
 
     def parse(self, text: str) -> np.ndarray:
         """The genes `[genes]` of the benchmark's official string; raises `JaxzcError` that quotes what is wrong."""
@@ -171,12 +221,52 @@ class Space(Protocol):
         ...
 
     def counts(self, archs: np.ndarray) -> Counts: ...
-    def init(self, key: Array, initialiser: str = "torch", *arch: Any) -> Any:
-        """Parameters that serve every architecture of the space (all that share the program of `arch`, where there are several)."""
+
+    def program_keys(self, archs: np.ndarray) -> np.ndarray:
+        """int32 `[n, k]` of architectures `[n, genes]`: those with equal rows share a program. k is 0 where one program serves all."""
+        ...
+
+    def program(self, key: tuple[int, ...] = ()) -> SpaceProgram:
+        """The program of a key, which is a row of `program_keys` as Python ints."""
         ...
 
     def network(self, arch: Any) -> Network:
-        """The network of one architecture: genes as Python ints (a discrete network) or as a traced array (one program for all)."""
+        """The discrete network of one architecture, concrete genes `[genes]`; `SpaceProgram.discrete_params` gives its parameters."""
+        ...
+
+
+# What some spaces can do besides. Whoever can use it asks with isinstance.
+
+
+@runtime_checkable
+class WithOwnCounts(Protocol):
+    """A space whose authors count in their own way: their budgets are not in what `Space.counts` says.
+
+    own_counts: name -> function of architectures int32 `[n, genes]` that gives int64 `[n]`. The names may be used in budgets and costs of a
+    search.
+    """
+
+    @property
+    def own_counts(self) -> Mapping[str, Callable[[np.ndarray], np.ndarray]]: ...
+
+
+@runtime_checkable
+class WithSameNetwork(Protocol):
+    """A space that knows which architectures are one network with weights drawn anew, so that a job scores only one of them. Without it,
+    `Space.canonical` and equal counts decide."""
+
+    def same_network(self, archs: np.ndarray) -> np.ndarray:
+        """For each of int32 `[n, genes]` the architecture that stands for its network, int32 `[n, genes]`."""
+        ...
+
+
+@runtime_checkable
+class WithGraph(Protocol):
+    """A space whose architectures are graphs, which a predictor of accuracy can read."""
+
+    def graph(self, archs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of int32 `[n, genes]`: adjacency bool `[n, nodes, nodes]`, where entry (a, b) says that node b reads what node a gives; and
+        labels int `[n, nodes]`, which say what each node is."""
         ...
 
 

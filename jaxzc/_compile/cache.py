@@ -2,19 +2,19 @@
 
 JAX's own compilation cache is keyed by the traced program, so that it saves the compilation only; tracing and lowering the full set of
 proxies take longer than reading the executable. Here the key is made of everything that the program is made from: all source files of
-jaxzc and jaxzc_spaces, the versions of JAX, its compiler and Flax, the machine, the settings and the shapes. What cannot be told in
-that way (a user's own proxy, a third party's space) is compiled as usual.
+jaxzc and jaxzc_spaces, those of the package that a user's space or proxy comes from (`jaxzc._compile.sources`), the versions of JAX, its
+compiler and Flax, the machine, the settings and the shapes. What cannot be told in that way (a lambda, a proxy typed into a notebook) is
+compiled as usual.
 """
 
 import contextlib
 import hashlib
-import inspect
 import logging
 import os
 import pickle
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, partial
+from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -27,11 +27,9 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from jaxzc._compile import memory
 from jaxzc._compile.devices import processors
+from jaxzc._compile.sources import OWN, VERSIONED, tell
 from jaxzc._durable.files import replacing
 from jaxzc.types import JaxzcError
-
-SOURCES = ("jaxzc", "jaxzc_spaces")
-"""Packages whose every source file is part of the key, so that what they define is told by its name."""
 
 FLAGS: dict[str, Callable[[Any], contextlib.AbstractContextManager[Any]]] = {
     "jax_enable_x64": jax.enable_x64,
@@ -45,12 +43,12 @@ FLAGS: dict[str, Callable[[Any], contextlib.AbstractContextManager[Any]]] = {
 log = logging.getLogger("jaxzc")
 
 
-class Program:
+class StoredFunction:
     """A jitted function and the executables made of it, one for each shape of its arguments, kept on disk while JAX's compilation cache has
     a directory.
 
-    parts: all that `function` depends on besides its arguments and the sources of `SOURCES`: numbers, text, frozen dataclasses, functions
-    and containers of these. Where one of them cannot be told by its name, nothing is kept on disk.
+    parts: all that `function` depends on besides its arguments and the sources of jaxzc: numbers, text, frozen dataclasses, functions and
+    containers of these. Where `sources.tell` cannot tell one of them, nothing is kept on disk.
     """
 
     def __init__(self, function: Callable[..., Any], *parts: Any):
@@ -59,23 +57,24 @@ class Program:
     def __call__(self, *args: Any) -> Any:
         shapes = str(jax.tree.map(lambda a: (jnp.shape(a), str(jnp.result_type(a))), args)) + str(settings())
         if shapes not in self.loaded:
-            self.loaded[shapes] = made = self._read_or_make(shapes, args)
-            memory.check(planned(made))
+            self.loaded[shapes] = executable = self._executable(shapes, args)
+            memory.check(planned(executable))
         return self.loaded[shapes](*args)
 
-    def _read_or_make(self, shapes: str, args: Any) -> Any:
+    def _executable(self, shapes: str, args: Any) -> Any:
         if self.told is None:
             return self.jitted.lower(*args).compile()
         with own_cache() as folder:
-            return read_or_make(folder, f"{self.told}\n{shapes}", self.jitted, args)
+            return read_or_compile(folder, f"{self.told}\n{shapes}", self.jitted, args)
 
     @property
     def memory(self) -> int:
         """Bytes that the largest executable so far plans."""
         return max(map(planned, self.loaded.values()), default=0)
 
-    def _cache_size(self) -> int:
-        """How many programs there are, as a jitted function tells it."""
+    @property
+    def compilations(self) -> int:
+        """How many executables there are, one for each shape of the arguments."""
         return len(self.loaded)
 
 
@@ -93,17 +92,17 @@ def under(values: Sequence[Any]) -> Iterator[None]:
         yield
 
 
-def read_or_make(folder: Path | None, told: str, jitted: Any, args: Sequence[Any]) -> Any:
+def read_or_compile(folder: Path | None, told: str, jitted: Any, args: Sequence[Any]) -> Any:
     """The executable of a jitted function for arguments like these, kept in `own_cache`'s folder under what tells it from all others."""
     if folder is None:
         return jitted.lower(*args).compile()
     path = folder / hashlib.sha256("\n".join((told, machine())).encode()).hexdigest()[:40]
-    found = _read(path)
-    if found is None:
-        found = jitted.lower(*args).compile()
+    executable = _read(path)
+    if executable is None:
+        executable = jitted.lower(*args).compile()
         with contextlib.suppress(JaxzcError), replacing(path) as file:  # a full disk is no reason not to score
-            pickle.dump(serialize_executable.serialize(found), file)
-    return found
+            pickle.dump(serialize_executable.serialize(executable), file)
+    return executable
 
 
 def planned(executable: Any) -> int:
@@ -149,8 +148,8 @@ def _read(path: Path) -> Any:
     _linear_algebra()
     try:
         return serialize_executable.deserialize_and_load(*pickle.loads(path.read_bytes()))
-    except Exception as error:  # whatever is wrong with it: it can be made again
-        log.warning("a kept program could not be read and is compiled again (%s: %s)", type(error).__name__, error)
+    except Exception as error:  # whatever is wrong with it: it can be compiled again
+        log.warning("a stored program could not be read and is compiled again (%s: %s)", type(error).__name__, error)
         path.unlink(missing_ok=True)
         return None
 
@@ -161,33 +160,11 @@ def _linear_algebra() -> None:
     jax.jit(jnp.linalg.eigvalsh).lower(jax.ShapeDtypeStruct((1, 1), jnp.float32))
 
 
-def tell(value: Any) -> str | None:
-    """`value` in words that are equal only for what acts equally, given the sources; None where there are none."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return repr(value)
-    if isinstance(value, partial):
-        return tell(("partial", value.func, value.args, dict(value.keywords)))
-    if isinstance(value, dict):
-        value = list(value.items())
-    if isinstance(value, tuple | list):
-        inner = [tell(part) for part in value]
-        return None if None in inner else f"[{','.join(map(str, inner))}]"
-    about = value if inspect.isfunction(value) else type(value)
-    if about.__module__.partition(".")[0] not in SOURCES or "<" in about.__qualname__:
-        return None
-    name = f"{about.__module__}.{about.__qualname__}"
-    if inspect.isfunction(value):
-        return name
-    fields = getattr(value, "__dataclass_fields__", None)
-    inner = None if fields is None else tell([getattr(value, field) for field in fields])
-    return inner and f"{name}{inner}"
-
-
 @cache
 def machine() -> str:
     """What the programs of this process are made by, and for."""
     digest = hashlib.sha256()
-    for name in SOURCES:
+    for name in OWN:
         with contextlib.suppress(ModuleNotFoundError):
             root = Path(str(import_module(name).__file__)).parent
             for path in sorted(root.rglob("*.py")):
@@ -198,7 +175,7 @@ def machine() -> str:
         digest.update(
             "\n".join(next((x for x in lines if x.startswith(kind)), "") for kind in ("flags", "Features", "model name")).encode()
         )
-    versions = [f"{name} {version(name)}" for name in ("jax", "jaxlib", "flax", "numpy", "optax")]
+    versions = [f"{name} {version(name)}" for name in VERSIONED]
     flags = [os.environ.get(name, "") for name in ("XLA_FLAGS", "JAX_DISABLE_MOST_OPTIMIZATIONS", "LIBTPU_INIT_ARGS")]
     facts = (device.platform, device.device_kind, str(jax.device_count()), platform.machine(), platform.python_version(), processors())
     return "\n".join(map(str, (*versions, *flags, *facts, digest.hexdigest())))

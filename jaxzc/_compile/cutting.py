@@ -12,7 +12,7 @@ from jax.extend.core import Literal
 
 from jaxzc._compile.cache import settings
 from jaxzc._compile.depthwise import is_depthwise
-from jaxzc._compile.jaxpr import CUSTOM_RULES, Op, Program, closed
+from jaxzc._compile.jaxpr import CUSTOM_RULES, Op, Trace, closed
 
 ALONE = frozenset({"conv_general_dilated", "dot_general", "random_bits", "scan", "while", "cond", "sort", "cholesky", "lu", "qr", "eigh"})
 """Operations that are pieces of their own."""
@@ -36,7 +36,7 @@ class Piece(NamedTuple):
     key: str
 
 
-def cut(program: Program) -> list[Piece]:
+def cut(program: Trace) -> list[Piece]:
     """The pieces of a program, in an order in which they can run."""
     found: list[list[Op]] = []
     between: list[Op] = []
@@ -58,7 +58,7 @@ def cut(program: Program) -> list[Piece]:
     return pieces[::-1]
 
 
-def _parts(ops: Sequence[Op], program: Program) -> list[list[Op]]:
+def _parts(ops: Sequence[Op], program: Trace) -> list[list[Op]]:
     """The operations in groups that share no value. Arithmetic on scalars, and lists of them, that nothing else here reads (a sum over
     all layers) would tie everything together: it is a group of its own, the last."""
     light = set[int]()  # what is made of scalars alone
@@ -84,7 +84,7 @@ def _parts(ops: Sequence[Op], program: Program) -> list[list[Op]]:
     return [[ops[place] for place in group] for group in places]
 
 
-def _key(ops: Sequence[Op], inputs: Sequence[int], outputs: Sequence[int], program: Program) -> str:
+def _key(ops: Sequence[Op], inputs: Sequence[int], outputs: Sequence[int], program: Trace) -> str:
     """Digest of all that decides what a piece computes: operations, how they are connected, and the shapes and dtypes that go in."""
     number = {value: place for place, value in enumerate(inputs)}
     words = [_aval(program.avals[value]) for value in inputs]

@@ -18,11 +18,11 @@ CHUNK = 16
 
 def mesh(devices: int) -> Mesh:
     """The first devices of this process, as one axis `arch`. Raises `JaxzcError` where there are not so many."""
-    there = jax.local_devices()
-    if not 1 <= devices <= len(there):
-        hint = f"; XLA_FLAGS=--xla_force_host_platform_device_count={devices} simulates them" if there[0].platform == "cpu" else ""
-        raise JaxzcError(f"devices={devices}: this process has {len(there)} ({there[0].platform}): ask for 1 to {len(there)}{hint}")
-    return Mesh(np.array(there[:devices]), ("arch",))
+    local = jax.local_devices()
+    if not 1 <= devices <= len(local):
+        hint = f"; XLA_FLAGS=--xla_force_host_platform_device_count={devices} simulates them" if local[0].platform == "cpu" else ""
+        raise JaxzcError(f"devices={devices}: this process has {len(local)} ({local[0].platform}): ask for 1 to {len(local)}{hint}")
+    return Mesh(np.array(local[:devices]), ("arch",))
 
 
 def spread(function: Callable[..., Any], axes: tuple[int | None, ...], mesh: Mesh, lanes: int) -> Any:

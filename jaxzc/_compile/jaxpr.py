@@ -42,8 +42,8 @@ class Op:
 
 
 @dataclass(frozen=True, eq=False)
-class Program:
-    """A straight-line program on numbered values.
+class Trace:
+    """A traced function: a straight-line program on numbered values.
 
     ops: in execution order; those that the outputs do not need are gone.
     inputs, outputs: numbers of the arguments (flat, as the traced function took them) and of the results.
@@ -98,7 +98,7 @@ def closed(body: Any) -> Closed:
     return Closed(getattr(body, "jaxpr", body), getattr(body, "consts", ()))
 
 
-def flatten(jaxpr: Any) -> Program:
+def flatten(jaxpr: Any) -> Trace:
     """The program of a jaxpr in any form (see `closed`), with grouping calls inlined and unused operations dropped."""
     traced = closed(jaxpr)
     ops: list[Op] = []
@@ -134,7 +134,7 @@ def flatten(jaxpr: Any) -> Program:
 
     arguments = tuple(new(var.aval) for var in traced.jaxpr.invars)
     results = tuple(inline(traced.jaxpr, traced.consts, arguments))
-    return Program(_needed(ops, results), arguments, results, tuple(avals), constants)
+    return Trace(_needed(ops, results), arguments, results, tuple(avals), constants)
 
 
 def closed_body(eqn: Any) -> Closed:
@@ -163,7 +163,7 @@ def _needed(ops: Sequence[Op], results: Sequence[int]) -> tuple[Op, ...]:
 
 
 def run(
-    program: Program,
+    program: Trace,
     args: Sequence[Any],
     before: Mapping[int, Callable[[Sequence[Any]], None]],
     after: Mapping[int, Callable[[Any], Any]],

@@ -22,9 +22,9 @@ from jax import lax
 from jaxzc._compile import cache, depthwise, memory
 from jaxzc._compile.cutting import ALONE, ONCE, Piece, cut
 from jaxzc._compile.devices import processors
-from jaxzc._compile.jaxpr import Op, Program, closed_body, flatten, scan_starts
+from jaxzc._compile.jaxpr import Op, Trace, closed_body, flatten, scan_starts
 
-KEPT = 2048
+MOST = 2048
 """Compiled pieces that a process holds at once, about half a megabyte each; those used longest ago go first."""
 CROWDED = 0.5
 """Share of a process's memory mappings; where more is taken, pieces go as well. One network's may take as much again."""
@@ -52,7 +52,7 @@ class Step(NamedTuple):
 class Plan(NamedTuple):
     """A program cut and compiled. memory: bytes at its fullest moment."""
 
-    program: Program
+    program: Trace
     steps: tuple[Step, ...]
     memory: int
 
@@ -80,32 +80,34 @@ class Pieced:
             traced, results = jax.make_jaxpr(self.function, return_shape=True)(*args)
             self.plans[shapes] = plan(flatten(traced)), jax.tree.structure(results)
             memory.check(self.plans[shapes][0].memory)
-        made, structure = self.plans[shapes]
-        return jax.tree.unflatten(structure, made.run(flat))
+        plan_, structure = self.plans[shapes]
+        return jax.tree.unflatten(structure, plan_.run(flat))
 
     @property
     def memory(self) -> int:
         """Bytes that the largest plan so far needs at its fullest moment."""
-        return max((made.memory for made, _ in self.plans.values()), default=0)
+        return max((plan.memory for plan, _ in self.plans.values()), default=0)
 
-    def _cache_size(self) -> int:
+    @property
+    def compilations(self) -> int:
+        """How many plans there are, one for each shape of the arguments."""
         return len(self.plans)
 
 
-def plan(program: Program) -> Plan:
+def plan(program: Trace) -> Plan:
     """The program cut and compiled."""
     pieces = cut(program)
     steps: list[Step] = []
     alive = set(program.outputs)
-    for piece, made in zip(reversed(pieces), reversed(compiled(pieces, program)), strict=True):
+    for piece, run in zip(reversed(pieces), reversed(compiled(pieces, program)), strict=True):
         last_reads = tuple({*piece.inputs, *piece.outputs} - alive)
         alive.update(piece.inputs)
-        steps.append(Step(made, piece.inputs, piece.outputs, last_reads))
+        steps.append(Step(run, piece.inputs, piece.outputs, last_reads))
     steps.reverse()
     return Plan(program, tuple(steps), _fullest(program, steps))
 
 
-def compiled(pieces: Sequence[Piece], program: Program) -> list[Compiled]:
+def compiled(pieces: Sequence[Piece], program: Trace) -> list[Compiled]:
     """The pieces compiled: those at hand, those kept on disk, and for the others as many compilers at a time as there are processors."""
     held = {piece.key: _compiled[piece.key] for piece in pieces if piece.key in _compiled}  # a loop's pieces may push others out meanwhile
     new = {piece.key: piece for piece in pieces if piece.key not in held}
@@ -113,12 +115,12 @@ def compiled(pieces: Sequence[Piece], program: Program) -> list[Compiled]:
     held |= {key: _loop(new[key], program, body) for key, body in bodies.items()}
     rest = [piece for key, piece in new.items() if key not in bodies]
     with cache.own_cache() as folder, ThreadPoolExecutor(processors()) as pool:
-        made = pool.map(partial(_compile, program, folder, cache.settings()), rest)
-        held |= {piece.key: one for piece, one in zip(rest, made, strict=True)}
+        results = pool.map(partial(_compile, program, folder, cache.settings()), rest)
+        held |= {piece.key: one for piece, one in zip(rest, results, strict=True)}
     for key, one in held.items():
         _compiled[key] = one
         _compiled.move_to_end(key)
-    while len(_compiled) > KEPT:
+    while len(_compiled) > MOST:
         _compiled.popitem(last=False)
     while len(_compiled) > len(held) and memory.crowded(CROWDED):
         for _ in range(1 + (len(_compiled) - len(held)) // 2):
@@ -126,7 +128,7 @@ def compiled(pieces: Sequence[Piece], program: Program) -> list[Compiled]:
     return [held[piece.key] for piece in pieces]
 
 
-def _compile(program: Program, folder: Path | None, settings: Sequence[Any], piece: Piece) -> Compiled:
+def _compile(program: Trace, folder: Path | None, settings: Sequence[Any], piece: Piece) -> Compiled:
     constants = _constants(piece, program)
 
     def run(*values: Any) -> list[Any]:
@@ -137,15 +139,15 @@ def _compile(program: Program, folder: Path | None, settings: Sequence[Any], pie
 
     shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in (program.avals[value] for value in piece.inputs)]
     with cache.under(settings):
-        made = cache.read_or_make(None if piece.key.startswith(ONCE) else folder, piece.key, jax.jit(run), shapes)
-    return Compiled(made, int(getattr(made.memory_analysis(), "temp_size_in_bytes", 0)))
+        executable = cache.read_or_compile(None if piece.key.startswith(ONCE) else folder, piece.key, jax.jit(run), shapes)
+    return Compiled(executable, int(getattr(executable.memory_analysis(), "temp_size_in_bytes", 0)))
 
 
-def _constants(piece: Piece, program: Program) -> dict[int, Any]:
+def _constants(piece: Piece, program: Trace) -> dict[int, Any]:
     return {value: program.constants[value] for op in piece.ops for value in op.inputs if value in program.constants}
 
 
-def _loop_body(op: Op) -> Program | None:
+def _loop_body(op: Op) -> Trace | None:
     """Of a scan over layers (a chunk of examples at a time, as in per-example gradients) what it repeats; None for all else."""
     if op.name != "scan" or op.params["length"] == 0:
         return None
@@ -153,7 +155,7 @@ def _loop_body(op: Op) -> Program | None:
     return body if any(inner.name in ALONE for inner in body.ops) else None
 
 
-def _loop(piece: Piece, program: Program, repeated: Program) -> Compiled:
+def _loop(piece: Piece, program: Trace, repeated: Trace) -> Compiled:
     """A `lax.scan` whose body is cut as well, called by Python. (XLA for CPUs runs convolutions in a loop up to 100 times slower.)"""
     (op,) = piece.ops
     constants, params = _constants(piece, program), op.params
@@ -163,13 +165,13 @@ def _loop(piece: Piece, program: Program, repeated: Program) -> Compiled:
 
     def run(*values: Any) -> list[Any]:
         env = constants | dict(zip(piece.inputs, values, strict=True))
-        given = [env[value] for value in op.inputs]
-        carry, rows = given[fixed:rows_from], given[rows_from:]
-        made: dict[int, list[Any]] = {}
+        inputs = [env[value] for value in op.inputs]
+        carry, rows = inputs[fixed:rows_from], inputs[rows_from:]
+        by_row: dict[int, list[Any]] = {}
         for number in order:
-            results = body.run([*given[:fixed], *carry, *(_row(x, number) for x in rows)])
-            carry, made[number] = results[:carried], results[carried:]
-        columns = zip(*(made[number] for number in range(len(order))), strict=True)
+            results = body.run([*inputs[:fixed], *carry, *(_row(x, number) for x in rows)])
+            carry, by_row[number] = results[:carried], results[carried:]
+        columns = zip(*(by_row[number] for number in range(len(order))), strict=True)
         results = dict(zip(op.outputs, [*carry, *(_stacked(*column) for column in columns)], strict=True))
         return [results[value] for value in piece.outputs]
 
@@ -186,7 +188,7 @@ def _stacked(*rows: Any) -> Any:
     return jnp.stack(rows)
 
 
-def _fullest(program: Program, steps: Sequence[Step]) -> int:
+def _fullest(program: Trace, steps: Sequence[Step]) -> int:
     """Bytes of the values alive and of the running piece's own needs, at the moment when they are most."""
     size = {value: math.prod(aval.shape) * aval.dtype.itemsize for value, aval in enumerate(program.avals)}
     alive = sum(size[value] for value in program.inputs)

@@ -1,18 +1,18 @@
 """Search spaces by name: those that installed packages register as entry points."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
 from jaxzc.catalogue.selection import check_setting, unknown
-from jaxzc.types import JaxzcError, Space
+from jaxzc.types import InputSpec, JaxzcError, Space, input_spec
 
 GROUP = "jaxzc.spaces"
-"""Entry point group under which a package registers its spaces: name -> a callable (classes=, image_shape=, **options) -> Space."""
+"""Entry point group under which a package registers its spaces: name -> a callable (classes=, inputs=, **options) -> Space."""
 
-FROM_DATA = ("classes", "image_shape")
-"""What every maker of a space is given besides its options."""
+FROM_DATA = ("classes", "inputs")
+"""What every maker of a space takes besides its options."""
 
 
 def spaces() -> dict[str, Any]:
@@ -38,7 +38,7 @@ def maker(name: str) -> Callable[..., Space]:
 
 
 def options(make: Callable[..., Space]) -> dict[str, Any]:
-    """Option -> default of a space's maker (`inspect.Parameter.empty` where it has none); classes and image_shape follow from the data."""
+    """Option -> default of a space's maker (`inspect.Parameter.empty` where it has none); classes and inputs follow from the data."""
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     parameters = inspect.signature(make).parameters
     return {name: p.default for name, p in parameters.items() if p.kind in named and name not in FROM_DATA}
@@ -58,7 +58,14 @@ def check_options(name: str, chosen: Mapping[str, Any]) -> None:
             raise unknown(f"option of {name}", option, known)
 
 
-def space(name: str, *, classes: int, image_shape: tuple[int, int, int], **options: Any) -> Space:
-    """The space of that name, with a network for these images and classes; raises `JaxzcError` for unknown names or options."""
+def space(name: str, *, classes: int | None = None, inputs: InputSpec | Sequence[int] | None = None, **options: Any) -> Space:
+    """The space of that name. classes, inputs: of the data; what is not given is the space's own. inputs: as `InputSpec`, or the shape of
+    one example, such as (32, 32, 3). Raises `JaxzcError` for unknown names or options.
+
+    >>> jaxzc.space("nasbench201")
+    """
     check_options(name, options)
-    return maker(name)(classes=classes, image_shape=image_shape, **options)
+    from_data: dict[str, Any] = {} if classes is None else {"classes": classes}
+    if inputs is not None:
+        from_data["inputs"] = input_spec(inputs)
+    return maker(name)(**from_data, **options)

@@ -168,8 +168,8 @@ def prepare(arguments: argparse.Namespace, seeds: Sequence[int]) -> tuple[Space,
     chosen = space_options(arguments)
     keep_compiled(arguments)
     draws = [data.load(arguments.data, batch_size=arguments.batch_size, batches=arguments.batches, seed=seed) for seed in seeds]
-    image_shape = draws[0].batches[0].inputs.shape[1:]
-    return spaces.space(arguments.space, classes=draws[0].classes, image_shape=image_shape, **chosen), draws
+    inputs = draws[0].batches[0].inputs.shape[1:]
+    return spaces.space(arguments.space, classes=draws[0].classes, inputs=inputs, **chosen), draws
 
 
 def space_options(arguments: argparse.Namespace, **given: Any) -> dict[str, Any]:

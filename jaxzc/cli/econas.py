@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace) -> None:
     drawn = data.load(arguments.data, batch_size=arguments.images + arguments.held_out, batches=1, seed=seeds[0])
     images, labels = drawn.batches[0]
     batch = Batch(econas.reduce_resolution(images, arguments.resolution), labels)
-    space = spaces.space(arguments.space, classes=drawn.classes, image_shape=batch.inputs.shape[1:], **options)
+    space = spaces.space(arguments.space, classes=drawn.classes, inputs=batch.inputs.shape[1:], **options)
     task = econas.task(batch, arguments.held_out, flip=not arguments.no_flip)
     settings = econas.settings(task, arguments.epochs, batch_size=arguments.batch_size, learning_rate=arguments.learning_rate)
     if table is None:

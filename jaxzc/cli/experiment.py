@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not names:
         raise JaxzcError("--proxy is empty: name a column of the scores")
     # Only genes matter here: any size of network does.
-    space = spaces.space(arguments.space, classes=10, image_shape=(32, 32, 3))
+    space = spaces.space(arguments.space)
     truth = tables.read_truth(common.table(arguments.table), arguments.metric)
     scores = common.table(arguments.scores or arguments.table)
     land = landscape(space, truth, {name: tables.read_truth(scores, name) for name in names})

@@ -19,7 +19,7 @@ from jaxzc.aggregates import AGGREGATES
 from jaxzc.catalogue.selection import select, split_names
 from jaxzc.cli import common
 from jaxzc.facts import proxy_facts
-from jaxzc.scoring.space import SpaceScorer, has_programs
+from jaxzc.scoring.space import SpaceScorer
 from jaxzc.search import ALGORITHMS, Problem, Search, State, folder, parse_budget
 from jaxzc.search import run as run_search
 from jaxzc.search.scores import Scores, proxy_scores, table_scores
@@ -259,9 +259,8 @@ def _summary(arguments: argparse.Namespace, search: Search, state: State, winner
     share = f" ({100 * overhead / clock.total:.2g} % of the time)" if clock.total else ""
     images = "DATA" if arguments.data == "normal" else arguments.data  # noise teaches nothing
     options = " ".join(f"--set {pair}" for pair in arguments.set)
-    made = f"jaxzc.space({arguments.space!r}, classes={space.classes}, image_shape={tuple(map(int, space.image_shape))}"
+    made = f"jaxzc.space({arguments.space!r}, classes={space.classes}, inputs={space.inputs.shape}"
     made += "".join(f", {pair}" for pair in arguments.set) + ")"
-    drawn = "jax.random.key(0), 'torch', arch" if has_programs(space) else "jax.random.key(0)"
     return "\n".join(
         [
             f"{arguments.out}: {state.evaluated} evaluations{f', {invalid} without a finite score' if invalid else ''}; "
@@ -275,7 +274,8 @@ def _summary(arguments: argparse.Namespace, search: Search, state: State, winner
             "as a discrete Flax network, in Python:",
             f"  space = {made}",
             f"  arch = space.parse({string!r})",
-            f"  network, params = space.network(arch), space.init({drawn})",
+            "  program = jaxzc.spacekit.program_of(space, arch)",
+            "  network, params = space.network(arch), program.discrete_params(program.init(jax.random.key(0)), arch)",
             '  logits = network.forward(params, images, norm="batch").outputs',
         ]
     )

@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
     shape = images.train.inputs.shape[1:]
     if arguments.crop >= min(shape[:2]):
         raise JaxzcError(f"--crop {arguments.crop} shifts images of {shape[0]}x{shape[1]} out of sight: give fewer pixels")
-    space = spaces.space(arguments.space, classes=images.classes, image_shape=shape, **options)
+    space = spaces.space(arguments.space, classes=images.classes, inputs=shape, **options)
     arch = _arch(arguments.arch, space)
     names = ("epochs", "batch_size", "learning_rate", "momentum", "weight_decay", "crop", "flip", "init", "seed")
     settings = Settings(**{name: getattr(arguments, name) for name in names})

@@ -101,7 +101,7 @@ def _distorted(key: Array, clean: Batch, copies: int) -> Batch:
 
 def space() -> Space:
     """The search space with the benchmark's network."""
-    return spaces.space(SPACE, classes=10, image_shape=(8, 8, 1), **SPACE_OPTIONS)
+    return spaces.space(SPACE, classes=10, inputs=(8, 8, 1), **SPACE_OPTIONS)
 
 
 def architectures(space: Space, count: int) -> np.ndarray:

@@ -23,7 +23,7 @@ from flax import nnx
 from jax import lax
 
 from jaxzc.experiments.landscape import Landscape
-from jaxzc.types import Array, JaxzcError, Space
+from jaxzc.types import Array, JaxzcError, Space, WithGraph
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,9 @@ class Comparator(nnx.Module):
 def encode(space: Space, archs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mixing float32 `[n, v + 1, v + 1]` and one-hot nodes `[n, v + 1, labels + 1]` of the space's graphs, a global node that reads all
     added as the last. Raises `JaxzcError` where the space has no `graph(archs)`."""
-    if not hasattr(space, "graph"):
+    if not isinstance(space, WithGraph):
         raise JaxzcError(f"the space {space.name} has no method graph(archs), which the predictor reads: leave the predictor out")
-    adjacency, labels = space.graph(archs)  # type: ignore[attr-defined]
+    adjacency, labels = space.graph(archs)
     n, v = labels.shape
     reads = np.zeros((n, v + 1, v + 1), np.float32)
     reads[:, :v, :v] = adjacency.transpose(0, 2, 1)

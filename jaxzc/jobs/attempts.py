@@ -14,7 +14,7 @@ import numpy as np
 from jaxzc.jobs.parts import Key, Row
 from jaxzc.jobs.work import Unit
 from jaxzc.scoring.batches import Batches
-from jaxzc.scoring.space import SpaceScorer, has_programs, program_keys
+from jaxzc.scoring.space import SpaceScorer
 from jaxzc.types import JaxzcError
 
 DOUBTS = 10
@@ -85,9 +85,9 @@ class Attempts:
 
     def _ordered(self, units: list[Unit]) -> list[Unit]:
         """Those that share a program next to each other."""
-        if not units or not has_programs(self.scorer.space):
+        if not units:
             return units
-        keys = program_keys(self.scorer.space, np.stack([unit.arch for unit in units]))
+        keys = self.scorer.space.program_keys(np.stack([unit.arch for unit in units]))
         return [units[place] for place in np.lexsort(keys.T[::-1])] if keys.shape[1] else units
 
     def _scorer(self, seed: int) -> SpaceScorer:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxzc._durable.store import Store
 from jaxzc.jobs import parts
 from jaxzc.jobs.parts import Key
-from jaxzc.types import JaxzcError, Space
+from jaxzc.types import JaxzcError, Space, WithSameNetwork
 
 
 class Unit(NamedTuple):
@@ -41,12 +41,11 @@ def parse_stripe(text: str) -> Stripe:
 
 def representatives(space: Space, archs: np.ndarray) -> np.ndarray:
     """For architectures `[n, genes]` the one that is scored for each, `[n, genes]`: where a space tells which are the same network
-    (`Space.same_network`), what it says. Elsewhere, of those with one canonical form and equal counts of parameters, FLOPs and layers, the
+    (`WithSameNetwork`), what it says. Elsewhere, of those with one canonical form and equal counts of parameters, FLOPs and layers, the
     canonical form itself if it has these counts too, else the first in the order of genes.
     """
-    same_network = getattr(space, "same_network", None)
-    if same_network is not None:
-        return same_network(archs)
+    if isinstance(space, WithSameNetwork):
+        return space.same_network(archs)
     canonical = space.canonical(archs)
     counts = [np.stack([np.asarray(c) for c in space.counts(which)], axis=1) for which in (archs, canonical)]
     chosen = np.where((counts[0] == counts[1]).all(1)[:, None], canonical, archs)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc._compile.jaxpr import Program, flatten, run
+from jaxzc._compile.jaxpr import Trace, flatten, run
 from jaxzc.networks.analysis import Found, Layer, analyse
 from jaxzc.networks.taps import tap_layer, tap_relus, unreadable
 from jaxzc.types import Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
@@ -23,7 +23,7 @@ Function = Callable[[Any, Array, Norm], Any]
 
 @dataclass(frozen=True, eq=False)
 class _Traced:
-    program: Program
+    program: Trace
     found: Found
 
 

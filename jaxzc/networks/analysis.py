@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from jaxzc._compile.jaxpr import CUSTOM_RULES, SHAPING, Op, Program, closed_body, flatten, scan_starts
+from jaxzc._compile.jaxpr import CUSTOM_RULES, SHAPING, Op, Trace, closed_body, flatten, scan_starts
 from jaxzc.networks.nonlinear import is_normalisation, rectifier, relu_input
 
 
@@ -54,7 +54,7 @@ class Found:
     normalises: bool = False
 
 
-def analyse(program: Program, shapes: Sequence[tuple[int, ...]]) -> Found:
+def analyse(program: Trace, shapes: Sequence[tuple[int, ...]]) -> Found:
     """Layers, ReLUs and normalisation of `program`, whose inputs are the parameter leaves with these shapes and, last, the images."""
     found = Found()
     taints = [Taint(False, frozenset({(leaf, 0)})) for leaf in range(len(shapes))]
@@ -68,7 +68,7 @@ class _Walk:
     shapes: Sequence[tuple[int, ...]]
     found: Found
 
-    def block(self, program: Program, taints: Sequence[Taint], inside: str, times: int) -> dict[int, Taint]:
+    def block(self, program: Trace, taints: Sequence[Taint], inside: str, times: int) -> dict[int, Taint]:
         """Note what the block has (`inside` names the construct that hides it from taps, run `times` times); every value's taint."""
         env = dict.fromkeys(program.constants, Taint(False)) | dict(zip(program.inputs, taints, strict=True))
         for number, op in enumerate(program.ops):
@@ -91,7 +91,7 @@ class _Walk:
         env = self.block(program, taints, inside, times)
         return [env[value] for value in program.outputs]
 
-    def _outputs(self, program: Program, op: Op, ins: list[Taint], inside: str, times: int) -> list[Taint]:
+    def _outputs(self, program: Trace, op: Op, ins: list[Taint], inside: str, times: int) -> list[Taint]:
         p = op.params
         if op.name == "scan":
             start = scan_starts(p)
@@ -127,7 +127,7 @@ class _Walk:
         """The taint of one slice: a leaf handed over whole is a stack of kernels, anything computed from it is not."""
         return taint._replace(leaves=frozenset((leaf, depth + (self.shapes[leaf][depth:] == shape)) for leaf, depth in taint.leaves))
 
-    def _layer(self, program: Program, number: int, ins: list[Taint], inside: str, times: int) -> Layer | None:
+    def _layer(self, program: Trace, number: int, ins: list[Taint], inside: str, times: int) -> Layer | None:
         op = program.ops[number]
         if op.name not in ("conv_general_dilated", "dot_general") or ins[0].data == ins[1].data:
             return None
@@ -160,7 +160,7 @@ class _Walk:
         )
 
 
-def _conv_layout(program: Program, op: Op, side: int) -> tuple[tuple[int, ...], int, int]:
+def _conv_layout(program: Trace, op: Op, side: int) -> tuple[tuple[int, ...], int, int]:
     """Axes of the output as [batch, space..., channels], how many are rows, and fan_in."""
     kernel = program.avals[op.inputs[side]].shape
     numbers = op.params["dimension_numbers"]
@@ -168,7 +168,7 @@ def _conv_layout(program: Program, op: Op, side: int) -> tuple[tuple[int, ...], 
     return (batch, *space, features), 1 + len(space), math.prod(kernel) // kernel[numbers.rhs_spec[0]]
 
 
-def _dot_layout(program: Program, op: Op, side: int) -> tuple[tuple[int, ...], int, int]:
+def _dot_layout(program: Trace, op: Op, side: int) -> tuple[tuple[int, ...], int, int]:
     """Axes of the output as [data axes..., kernel axes...], how many are data axes, and fan_in; batch axes belong to the kernel here
     (a stack of kernels, each for its slice of the data, is one layer with groups)."""
     contract, batch = op.params["dimension_numbers"]
@@ -180,7 +180,7 @@ def _dot_layout(program: Program, op: Op, side: int) -> tuple[tuple[int, ...], i
     return (*free[1 - side], *range(stacked), *free[side]), len(free[1 - side]), math.prod(shapes[side][axis] for axis in contract[side])
 
 
-def _after_bias(program: Program, env: dict[int, Taint], layer: Layer) -> Point:
+def _after_bias(program: Trace, env: dict[int, Taint], layer: Layer) -> Point:
     """The layer's point moved behind the addition of its bias, where it has one."""
     assert layer.point is not None
     value, axes = program.ops[layer.point.op].outputs[0], layer.point.axes
@@ -198,7 +198,7 @@ def _after_bias(program: Program, env: dict[int, Taint], layer: Layer) -> Point:
     return layer.point
 
 
-def _narrowest(program: Program, value: int) -> int:
+def _narrowest(program: Trace, value: int) -> int:
     """The size that a value had before it was broadcast (a bias has one number per channel, a position embedding has more)."""
     size = math.prod(program.avals[value].shape)
     while (op := program.writer.get(value)) is not None and op.name in SHAPING:

@@ -6,12 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from jaxzc._compile.jaxpr import CUSTOM_RULES, SHAPING, Op, Program, closed_body, flatten
+from jaxzc._compile.jaxpr import CUSTOM_RULES, SHAPING, Op, Trace, closed_body, flatten
 
 ROOTS = frozenset({"sqrt", "rsqrt"})
 
 
-def relu_input(program: Program, op: Op, data: Sequence[bool]) -> int | None:
+def relu_input(program: Trace, op: Op, data: Sequence[bool]) -> int | None:
     """Which input of `op` a ReLU acts on; None where `op` is none.
 
     data: for each input, whether it depends on the images.
@@ -38,17 +38,17 @@ def rectifier(op: Op) -> list[str] | None:
     return names if rectifies and any(inner.name == "max" and _zero_beside(body, inner) is not None for inner in body.ops) else None
 
 
-def _zero_beside(program: Program, op: Op) -> int | None:
+def _zero_beside(program: Trace, op: Op) -> int | None:
     """Which input of a `max` stands beside a literal zero."""
     return next((1 - position for position in (0, 1) if _constant(program, op.inputs[position]) == 0), None)
 
 
-def _shifted(program: Program, value: int) -> bool:
+def _shifted(program: Trace, value: int) -> bool:
     op = program.writer.get(value)
     return op is not None and op.name == "add" and any(_constant(program, term) == 3 for term in op.inputs)
 
 
-def _constant(program: Program, value: int) -> float | None:
+def _constant(program: Trace, value: int) -> float | None:
     """The number that a value is known to be (a literal, converted or broadcast)."""
     while (op := program.writer.get(value)) is not None and op.name in SHAPING:
         value = op.inputs[0]
@@ -58,7 +58,7 @@ def _constant(program: Program, value: int) -> float | None:
     return float(np.reshape(known, ()))
 
 
-def is_normalisation(program: Program, op: Op, data: Sequence[bool]) -> bool:
+def is_normalisation(program: Trace, op: Op, data: Sequence[bool]) -> bool:
     """Whether this operation is the inverse square root of something that depends on the images."""
     if op.name not in ("rsqrt", "sqrt", "pow") or not data[0]:
         return False

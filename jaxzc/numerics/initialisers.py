@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from jaxzc._compile.cache import Program
+from jaxzc._compile.cache import StoredFunction
 from jaxzc.types import Array, JaxzcError, LayerGroup
 
 
@@ -84,6 +84,6 @@ def _on_host(name: str, key: Array, n: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def _sampler(name: str, n: int) -> Program:
+def _sampler(name: str, n: int) -> StoredFunction:
     sample = INITIALISERS[name].sample
-    return Program(lambda key: sample(key, n), "sample", name, n)
+    return StoredFunction(lambda key: sample(key, n), "sample", name, n)

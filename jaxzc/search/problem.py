@@ -5,13 +5,13 @@ Constraints are judged before anything is scored: an architecture that breaks on
 
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from jaxzc.aggregates.ranks import log_rank
-from jaxzc.types import Counts, JaxzcError, Space
+from jaxzc.types import Counts, JaxzcError, Space, WithOwnCounts
 
 COUNTED = Counts._fields
 """What a space counts by arithmetic: `params`, `flops` (multiply-accumulates), `layers` (convolution and linear layers: the depth)."""
@@ -21,14 +21,18 @@ COMPARISONS = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": oper
 
 def countable(space: Space) -> tuple[str, ...]:
     """Names of what the space counts: `COUNTED`, and its `own_counts`."""
-    return (*COUNTED, *getattr(space, "own_counts", {}))
+    return (*COUNTED, *_own_counts(space))
 
 
 def count(space: Space, names: Sequence[str], archs: np.ndarray) -> dict[str, np.ndarray]:
     """Each of these names' counts `[n]` of architectures `[n, genes]`."""
     counts = space.counts(archs) if set(names) & set(COUNTED) else None
-    own = getattr(space, "own_counts", {})
+    own = _own_counts(space)
     return {name: np.asarray(own[name](archs) if name in own else getattr(counts, name)) for name in names}
+
+
+def _own_counts(space: Space) -> Mapping[str, Callable[[np.ndarray], np.ndarray]]:
+    return space.own_counts if isinstance(space, WithOwnCounts) else {}
 
 
 Constraint = Callable[[np.ndarray], np.ndarray]

@@ -46,7 +46,7 @@ def read_archs(path: str | os.PathLike[str], space: Space) -> Archs:
     archs, strings, seen, total = [], [], set(), 0
     for place, text in _arch_strings(path):
         try:
-            genes = np.asarray(space.parse(text))
+            genes = np.asarray(space.parse(text), np.int32)
         except JaxzcError as error:
             raise JaxzcError(f"{path}, {place}: {error}") from error
         total += 1

@@ -14,7 +14,7 @@ import numpy as np
 import optax
 
 from jaxzc._compile.depthwise import rewritten
-from jaxzc.scoring.space import has_programs
+from jaxzc.spacekit import program_of
 from jaxzc.tasks import cross_entropy
 from jaxzc.training import augment, norms
 from jaxzc.training.images import Images
@@ -66,9 +66,9 @@ class Trainer:
         n = len(images.train.targets)
         if settings.batch_size > n:
             raise JaxzcError(f"a batch of {settings.batch_size} is larger than the {n} training images: make it smaller")
-        if images.train.inputs.shape[1:] != tuple(space.image_shape) or images.classes != space.classes:
+        if images.train.inputs.shape[1:] != space.inputs.shape or images.classes != space.classes:
             raise JaxzcError(
-                f"images {images.train.inputs.shape[1:]} of {images.classes} classes do not fit {space.name} for {space.image_shape} "
+                f"images {images.train.inputs.shape[1:]} of {images.classes} classes do not fit {space.name} for {space.inputs.shape} "
                 f"and {space.classes}: make the space for these images"
             )
         self.space, self.images, self.settings = space, images, settings
@@ -83,10 +83,12 @@ class Trainer:
 
     def init(self) -> TrainState:
         """The state before the first epoch."""
-        arch = (self.arch,) if has_programs(self.space) else ()  # whose kernels depend on the architecture
-        drawn = self.space.init(jax.random.key(self.settings.seed), self.settings.init, *arch)
-        params = jax.tree.map(lambda a: a.astype(a.dtype), drawn)  # not weakly typed, or the second step would be compiled again
-        few = jnp.zeros((2, *self.space.image_shape))
+        program = program_of(self.space, self.arch)
+        drawn = program.discrete_params(program.init(jax.random.key(self.settings.seed), self.settings.init), self.arch)
+        params = jax.tree.map(
+            lambda a: jnp.asarray(a).astype(a.dtype), drawn
+        )  # not weakly typed, or the second step would be compiled again
+        few = jnp.zeros((2, *self.space.inputs.shape))
         shapes = jax.eval_shape(lambda p, x: self._forward(p, x)[1], params, few)
         return TrainState(jnp.zeros((), jnp.int32), params, self.optimiser.init(params), norms.initial(shapes))
 
@@ -123,7 +125,7 @@ class Trainer:
     def check(self, state: TrainState) -> None:
         """Raises `JaxzcError` where the test result of an image depends on its neighbours in the batch."""
         size = max(self.settings.batch_size, 2)
-        batch = np.random.default_rng(0).standard_normal((size, *self.space.image_shape)).astype(np.float32)
+        batch = np.random.default_rng(0).standard_normal((size, *self.space.inputs.shape)).astype(np.float32)
         alone = np.concatenate([batch[:1], 3 + 5 * batch[1:]])
         if not np.allclose(self.logits(state, batch)[0], self.logits(state, alone)[0], rtol=1e-3, atol=1e-3):
             raise JaxzcError(

@@ -1,4 +1,4 @@
-"""Trains architectures of a space, with one compiled program for all of them, and puts their accuracies into a ground-truth table.
+"""Trains architectures of a space, with one compiled program for all that share one, and puts their accuracies into a ground-truth table.
 
 The architecture and the seed are arguments of the program, and the loop over all steps is a scan inside it: one call trains one network.
 Architectures are trained one after another: under `jax.vmap` over architectures every `switch` over operations would compute all of its
@@ -8,6 +8,7 @@ on one CPU core). On a CPU run several processes instead.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,8 +17,9 @@ import numpy as np
 import optax
 
 from jaxzc.data import check_batch
+from jaxzc.spacekit import key_of
 from jaxzc.tasks import cross_entropy
-from jaxzc.types import Array, Batch, JaxzcError, Network, Space
+from jaxzc.types import Array, Batch, JaxzcError, Network, Space, SpaceProgram
 
 Accuracies = dict[str, float]
 """Split -> percent of its images that one trained network classifies correctly."""
@@ -56,7 +58,7 @@ class Trainer:
 
     def __init__(self, space: Space, task: Task, settings: Settings):
         for batch in (task.train, *task.splits.values()):
-            check_batch(batch, classes=space.classes, image_shape=space.image_shape, needs_labels=True)
+            check_batch(batch, classes=space.classes, image_shape=space.inputs.shape, needs_labels=True)
         if settings.batch_size > len(task.train.targets):
             raise JaxzcError(
                 f"a batch of {settings.batch_size} images is larger than the {len(task.train.targets)} training images: make it smaller"
@@ -65,22 +67,26 @@ class Trainer:
         self._totals = {name: len(batch.targets) for name, batch in task.splits.items()}
         # Arguments of the program, because XLA would fold constants.
         images = jax.tree.map(jnp.asarray, (task.train, dict(task.splits)))
-        program = jax.jit(lambda arch, seed, images: _train(space, task.distort, settings, arch, jax.random.key(seed), *images))
-        self._program = lambda arch, seed: program(arch, seed, images)
+
+        @partial(jax.jit, static_argnums=0)
+        def trained(key: tuple[int, ...], genes: Array, seed: Array, images: Any) -> dict[str, Array]:
+            return _train(space.program(key), task.distort, settings, genes, jax.random.key(seed), *images)
+
+        self._correct = lambda arch, seed: trained(key_of(space, arch), jnp.asarray(arch, jnp.int32), seed, images)
 
     def one(self, arch: np.ndarray, seed: int = 0) -> Accuracies:
         """Accuracies in percent of genes `[genes]`, trained with weights, batches and distortions of `seed`."""
-        correct = jax.device_get(self._program(jnp.asarray(arch, jnp.int32), seed))
+        correct = jax.device_get(self._correct(arch, seed))
         return {name: 100 * int(correct[name]) / total for name, total in self._totals.items()}
 
 
 def _train(
-    space: Space, distort: Any, settings: Settings, arch: Array, key: Array, train: Batch, splits: Mapping[str, Batch]
+    program: SpaceProgram, distort: Any, settings: Settings, genes: Array, key: Array, train: Batch, splits: Mapping[str, Batch]
 ) -> dict[str, Array]:
     """Split -> number of images classified correctly, an int32 scalar."""
     # One seed means the same weights, batches and distortions for every architecture, so that luck which all share cancels in the ranking.
     weights_key, order_key, step_key = jax.random.split(key, 3)
-    network = space.network(arch)
+    network = program.network(genes)
     optimiser = _optimiser(settings)
 
     def loss(params: Any, batch: Batch) -> Array:
@@ -93,7 +99,7 @@ def _train(
         updates, state = optimiser.update(jax.grad(loss)(params, Batch(images, train.targets[chosen])), state, params)
         return (optax.apply_updates(params, updates), state), None
 
-    params = space.init(weights_key)
+    params = program.init(weights_key)
     order = _order(order_key, len(train.targets), settings)
     (params, _), _ = jax.lax.scan(step, (params, optimiser.init(params)), (jnp.arange(settings.steps), order))
     return {name: _correct(network, params, split) for name, split in splits.items()}

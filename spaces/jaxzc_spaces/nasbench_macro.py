@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from flax import nnx
 
-from jaxzc.types import Array, Counts, JaxzcError
-from jaxzc_spaces.core import vectors
-from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, blueprint, discrete_genes
+from jaxzc.spacekit import vectors
+from jaxzc.types import Array, Counts, InputSpec, JaxzcError
+from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, blueprint
 from jaxzc_spaces.core.layers import BatchNorm, Head, Pass, conv, depthwise, kernel
 from jaxzc_spaces.core.sizes import check_images, check_positive
 
@@ -25,7 +25,7 @@ CHOICES = (len(OPS),) * LAYERS
 
 
 @dataclass(frozen=True)
-class NasBenchMacro(vectors.EveryVector, OneNetworkEach):
+class NasBenchMacro(OneNetworkEach):
     """NAS-Bench-Macro. The fields are the size of its network; the defaults are the benchmark's own.
 
     channels: width of the stem. head: width of the last convolution, which does not grow with `channels`.
@@ -34,23 +34,24 @@ class NasBenchMacro(vectors.EveryVector, OneNetworkEach):
     channels: int = 32
     head: int = 1280
     classes: int = 10
-    image_shape: tuple[int, int, int] = (32, 32, 3)
+    inputs: InputSpec = InputSpec((32, 32, 3))
 
     name = "nasbench_macro"
     choices = CHOICES
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_positive(self, "channels", "head", "classes")
         check_images(self)
 
     # Architectures.
 
     def parse(self, text: str) -> np.ndarray:
-        """The genes int8 `[8]` of eight digits such as `01201201`. Raises `JaxzcError` that quotes what is wrong."""
+        """The genes int32 `[8]` of eight digits such as `01201201`. Raises `JaxzcError` that quotes what is wrong."""
         digits = text.strip() if isinstance(text, str) else ""
         if len(digits) != LAYERS or set(digits) - set("012"):
             raise JaxzcError(f"{text!r} is no NAS-Bench-Macro architecture: expected {LAYERS} digits 0 (identity), 1 or 2, as in 01201201")
-        return np.array([int(digit) for digit in digits], np.int8)
+        return np.array([int(digit) for digit in digits], np.int32)
 
     def to_string(self, arch: Any) -> str:
         return "".join(map(str, vectors.check_vector(CHOICES, arch)))
@@ -58,17 +59,17 @@ class NasBenchMacro(vectors.EveryVector, OneNetworkEach):
     def canonical(self, archs: np.ndarray) -> np.ndarray:
         """The same network with the identities of each stage behind its other layers. The first layer of a stage stays where it is: its
         identity is a convolution."""
-        made = vectors.check_vectors(CHOICES, archs).copy()
+        sorted_genes = vectors.check_vectors(CHOICES, archs).copy()
         for first, end in zip(FIRST_OF_STAGE, (*FIRST_OF_STAGE[1:], LAYERS), strict=True):
-            rest = made[:, first + 1 : end]
-            made[:, first + 1 : end] = np.take_along_axis(rest, np.argsort(rest == 0, axis=1, kind="stable"), axis=1)
-        return made
+            rest = sorted_genes[:, first + 1 : end]
+            sorted_genes[:, first + 1 : end] = np.take_along_axis(rest, np.argsort(rest == 0, axis=1, kind="stable"), axis=1)
+        return sorted_genes
 
     def counts(self, archs: np.ndarray) -> Counts:
         """Exact; `flops` are multiply-accumulates of convolutions and the linear layer, as in the benchmark's own table."""
         genes = vectors.check_vectors(CHOICES, np.atleast_2d(archs))
         params, flops, layers = (np.zeros(len(genes), np.int64) for _ in range(3))
-        height, width, colours = self.image_shape
+        height, width, colours = self.inputs.shape
         c = self.channels
         params += 9 * colours * c + 2 * c
         flops += 9 * colours * c * height * width
@@ -87,8 +88,8 @@ class NasBenchMacro(vectors.EveryVector, OneNetworkEach):
     # Networks.
 
     def network(self, arch: Any) -> DiscreteNetwork:
-        """The discrete network of genes `[8]` (no tracers)."""
-        genes = vectors.check_vector(CHOICES, np.asarray(discrete_genes(arch)))
+        """The network of genes `[8]`."""
+        genes = vectors.check_vector(CHOICES, arch)
         return DiscreteNetwork(_blueprint(self, tuple(genes.tolist())))
 
 
@@ -97,7 +98,7 @@ def _blueprint(space: NasBenchMacro, arch: tuple[int, ...]) -> Any:
     def cell(word: str) -> int:
         return int(word.removeprefix("layer")) if word.startswith("layer") else -1
 
-    return blueprint(lambda: MacroNet(arch, space.channels, space.head, space.classes, space.image_shape[2]), space.image_shape, cell)
+    return blueprint(lambda: MacroNet(arch, space.channels, space.head, space.classes, space.inputs.shape[2]), space.inputs.shape, cell)
 
 
 def _layer_counts(shape: tuple[int, ...], c_in: int, c: int, before: int, after: int) -> tuple[int, int, int]:
@@ -166,8 +167,8 @@ class MacroNet(nnx.Module):
             first = layer in FIRST_OF_STAGE
             c_in, c = c, 2 * c if first else c
             if op or first:
-                made = Bottleneck(c_in, c, 2 if first else 1, *OPS[op]) if op else Downsample(c_in, c)
-                setattr(self, f"layer{layer}", made)
+                block = Bottleneck(c_in, c, 2 if first else 1, *OPS[op]) if op else Downsample(c_in, c)
+                setattr(self, f"layer{layer}", block)
         self.head = MacroHead(c, head, classes)
 
     def __call__(self, x: Array, p: Pass) -> Array:

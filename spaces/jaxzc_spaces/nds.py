@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from jaxzc.types import Counts, JaxzcError
-from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint, discrete_genes
+from jaxzc.spacekit.vectors import check_vector
+from jaxzc.types import Counts, InputSpec, JaxzcError
+from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint
 from jaxzc_spaces.core.sizes import check_images
 from jaxzc_spaces.darts.space import OPS as DARTS_OPS
 from jaxzc_spaces.darts.space import cell_number
@@ -53,7 +54,7 @@ class _Nds(OneNetworkEach):
     width: int = 0
     depth: int = 0
     classes: int = 10
-    image_shape: tuple[int, int, int] = (32, 32, 3)
+    inputs: InputSpec = InputSpec((32, 32, 3))
 
     name: ClassVar[str]
     ops: ClassVar[tuple[str, ...]]
@@ -61,6 +62,7 @@ class _Nds(OneNetworkEach):
     loose_ends: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for field, least in (("width", 0), ("depth", 0), ("classes", 1)):
             if getattr(self, field) < least:
                 raise JaxzcError(f"{self.name}: {field}={getattr(self, field)}: expected a whole number of at least {least}")
@@ -75,13 +77,13 @@ class _Nds(OneNetworkEach):
         return Encoding(self.name, self.ops, self.nodes, self.loose_ends, (len(WIDTHS), len(DEPTHS)))
 
     @property
-    def choices(self) -> tuple[int, ...]:
+    def choices(self) -> tuple[int, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.encoding.choices
 
     # Architectures.
 
     def parse(self, text: str) -> np.ndarray:
-        """The genes int8 of the settings of a network as `jaxzc import nds` writes them: the benchmark's JSON object with `width`, `depth`
+        """The genes int32 of the settings of a network as `jaxzc import nds` writes them: the benchmark's JSON object with `width`, `depth`
         and `genotype`. Raises `JaxzcError` that quotes what is wrong."""
         try:
             net = json.loads(text)
@@ -130,14 +132,14 @@ class _Nds(OneNetworkEach):
         tallies = []
         for arch in np.atleast_2d(archs):
             genotype, (width, depth) = self.genotype(arch), self._built(arch)
-            tallies.append(genotype_counts.network_tally(genotype, width, depth, self.classes, self.image_shape, self.stem))
+            tallies.append(genotype_counts.network_tally(genotype, width, depth, self.classes, self.inputs.shape, self.stem))
         return genotype_counts.as_counts(tallies)
 
     # Networks.
 
     def network(self, arch: Any) -> DiscreteNetwork:
-        """The discrete network of these genes (no tracers)."""
-        genes = np.asarray(discrete_genes(arch))
+        """The network of these genes."""
+        genes = check_vector(self.choices, arch)
         return DiscreteNetwork(_blueprint(self, self.genotype(genes), *self._built(genes)))
 
     def _built(self, arch: Any) -> tuple[int, int]:
@@ -147,8 +149,8 @@ class _Nds(OneNetworkEach):
 
 @lru_cache(maxsize=64)
 def _blueprint(space: _Nds, genotype: Genotype, width: int, depth: int) -> Blueprint:
-    shape = width, depth, space.classes, space.image_shape[2], space.stem, True, False
-    return blueprint(lambda: GenotypeNet(genotype, *shape), space.image_shape, cell_number)
+    shape = width, depth, space.classes, space.inputs.shape[2], space.stem, True, False
+    return blueprint(lambda: GenotypeNet(genotype, *shape), space.inputs.shape, cell_number)
 
 
 class NdsDarts(_Nds):

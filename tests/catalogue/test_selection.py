@@ -9,7 +9,7 @@ import pytest
 from jaxzc.catalogue import spaces
 from jaxzc.catalogue.selection import check_setting, parse_proxy, select, split_names, unknown
 from jaxzc.proxies import FOUNDING, PROXIES, naswot, snip, sweet_ntk, zico
-from jaxzc.types import JaxzcError
+from jaxzc.types import InputSpec, JaxzcError
 
 
 def mine(loss_grads: Any) -> Any:
@@ -131,8 +131,19 @@ def test_unknown_without_anything_known() -> None:
 def test_options_of_a_space() -> None:
     make = spaces.maker("nasbench201")
     assert spaces.options(make) == {"channels": 16, "cells": 5}
-    made = spaces.space("nasbench201", classes=3, image_shape=(8, 8, 1), channels=np.int64(4))
-    assert (made.classes, made.image_shape) == (3, (8, 8, 1))
+    made = spaces.space("nasbench201", classes=3, inputs=(8, 8, 1), channels=np.int64(4))
+    assert (made.classes, made.inputs.shape) == (3, (8, 8, 1))
+
+
+def test_a_space_without_arguments_is_of_its_own_size() -> None:
+    plain = spaces.space("nasbench201")
+    assert (plain.classes, plain.inputs, plain) == (10, InputSpec((32, 32, 3)), spaces.maker("nasbench201")())
+    assert spaces.space("transnas101_micro").inputs.shape == (256, 256, 3)
+    assert spaces.space("nasbench201", inputs=InputSpec((8, 8, 1))) == spaces.space("nasbench201", inputs=(8, 8, 1))
+    with pytest.raises(JaxzcError, match="inputs follows from the images and cannot be set"):
+        spaces.check_options("nasbench201", {"inputs": (8, 8, 1)})
+    with pytest.raises(JaxzcError, match=r"inputs of dtype int32: expected images of floating-point numbers"):
+        spaces.space("nasbench201", inputs=InputSpec((8, 8, 1), "int32"))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +157,7 @@ def test_options_of_a_space() -> None:
 )
 def test_space_refusals(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(JaxzcError, match=message):
-        spaces.space(name, classes=10, image_shape=(8, 8, 1), **options)
+        spaces.space(name, classes=10, inputs=(8, 8, 1), **options)
 
 
 class FakePoint:
@@ -162,11 +173,11 @@ class FakePoint:
 
 
 def test_spaces_of_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    points = [FakePoint("broken", ImportError("no module named x")), FakePoint("free", lambda *, classes, image_shape, **options: options)]
+    points = [FakePoint("broken", ImportError("no module named x")), FakePoint("free", lambda *, classes, inputs, **options: options)]
     monkeypatch.setattr(spaces, "entry_points", lambda group: points)
     with pytest.raises(JaxzcError, match=r"space 'broken' cannot be imported from somewhere:broken \(no module named x\)"):
-        spaces.space("broken", classes=2, image_shape=(4, 4, 1))
-    assert spaces.space("free", classes=2, image_shape=(4, 4, 1), anything="goes") == {"anything": "goes"}
+        spaces.space("broken", classes=2, inputs=(4, 4, 1))
+    assert spaces.space("free", classes=2, inputs=(4, 4, 1), anything="goes") == {"anything": "goes"}
     monkeypatch.setattr(spaces, "entry_points", lambda group: [])
     with pytest.raises(JaxzcError, match="no search space is installed"):
-        spaces.space("free", classes=2, image_shape=(4, 4, 1))
+        spaces.space("free", classes=2, inputs=(4, 4, 1))

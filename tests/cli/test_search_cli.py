@@ -49,7 +49,7 @@ def test_a_table_is_searched(here):
     assert len(set(log["arch"])) == 300
     assert log["params"].max() <= 13000
     assert (log["parent"][log["parent"] >= 0] < log["row"][log["parent"] >= 0]).all()
-    space = jaxzc.space("nasbench201", classes=10, image_shape=(8, 8, 1), channels=4, cells=1)
+    space = jaxzc.space("nasbench201", classes=10, inputs=(8, 8, 1), channels=4, cells=1)
     winner = int(np.nanargmax(log["fitness"]))
     assert read_archs(here / "found" / "winner.txt", space).strings == [log["arch"][winner]]
     front = read_scores(here / "found" / "front.parquet").columns
@@ -105,7 +105,7 @@ def test_proxies_interrupted_and_resumed(here, monkeypatch):
     # The scores are those of `jaxzc score`.
     log = read_scores("whole/evaluated.parquet").columns
     drawn = load_data("digits", batch_size=4, batches=2, seed=0)
-    space = jaxzc.space("nasbench201", classes=10, image_shape=(8, 8, 1), channels=4, cells=1)
+    space = jaxzc.space("nasbench201", classes=10, inputs=(8, 8, 1), channels=4, cells=1)
     assert SpaceScorer(space, drawn.batches, "l2_norm").one(space.parse(log["arch"][4]))["l2_norm"] == log["l2_norm"][4]
 
 
@@ -172,14 +172,14 @@ def test_a_space_that_is_used_up_ends_early(here):
     done = search(*TABLE, "--budget", "params<=6500,flops<=60000", "--algorithm", "local", "--evaluations", 15000, "--out", "found")
     assert done.code == 0
     assert "no other architecture within params<=6500,flops<=60000: the search ends early" in done.err
-    space = jaxzc.space("nasbench201", classes=10, image_shape=(8, 8, 1), channels=4, cells=1)
+    space = jaxzc.space("nasbench201", classes=10, inputs=(8, 8, 1), channels=4, cells=1)
     counts = space.counts(space.enumerate())
     assert load("found/state.npz").evaluated == ((counts.params <= 6500) & (counts.flops <= 60000)).sum()
 
 
 def test_states_are_kept_now_and_then(tmp_path):
     """At most every `seconds`, and the last one always, whatever ends the loop."""
-    space = jaxzc.space("nasbench201", classes=10, image_shape=(32, 32, 3))
+    space = jaxzc.space("nasbench201", classes=10, inputs=(32, 32, 3))
     one = Search(Problem(space), RandomSearch(batch=2))
     score = table_scores(space, {"a": {space.to_string(space.enumerate()[5]): 1.0}})
     for _ in kept(run(one, one.init(), score, 10), tmp_path, seconds=0):
@@ -194,7 +194,7 @@ def test_states_are_kept_now_and_then(tmp_path):
 
 
 def test_a_state_of_other_settings_is_never_taken(tmp_path):
-    space = jaxzc.space("nasbench201", classes=10, image_shape=(32, 32, 3))
+    space = jaxzc.space("nasbench201", classes=10, inputs=(32, 32, 3))
     start = Search(Problem(space), RandomSearch()).init()
     directory = tmp_path / "found"
     assert begin(directory, {"seed": 0}, start) is start

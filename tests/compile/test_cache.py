@@ -25,7 +25,7 @@ def kept(tmp_path: Path) -> Path:
 
 
 def scorer(proxies: ProxySpec = "jacob_cov,naswot", **options) -> SpaceScorer:
-    space = spaces.space("nasbench201", classes=3, image_shape=(8, 8, 3), channels=2, cells=1)
+    space = spaces.space("nasbench201", classes=3, inputs=(8, 8, 3), channels=2, cells=1)
     return SpaceScorer(space, BATCH, proxies, **options)
 
 
@@ -36,17 +36,19 @@ def test_a_second_scorer_reads_and_does_not_trace(kept: Path, monkeypatch: pytes
     def never(*_):
         raise AssertionError("traced again")
 
-    monkeypatch.setattr("jaxzc.scoring.space.compute_scores", never)
+    monkeypatch.setattr("jaxzc.scoring.recipe.compute_scores", never)
     second = scorer()
     assert second.one(ARCH) == first
-    assert [program._cache_size() for program in second.programs(ARCH)] == [1, 1]
+    assert second.compilations == 1
     assert second.memory > 0, "a program that was read back knows its memory as well"
 
 
 def test_settings_have_programs_of_their_own(kept: Path) -> None:
     scorer("zico", init="torch", weights="shared").programs(ARCH)
-    told = [cache.tell((s.space, s.traced, s.init)) for s in (scorer("snip"), scorer("snip", init="normal"), scorer("sweet_snip"))]
-    told += [cache.tell(scorer(f"sweet_snip(interval=({low},1))").traced) for low in ("1e-3", "1e-2")]
+    told = [
+        cache.tell((s.space, s.recipe.traced, s.recipe.init)) for s in (scorer("snip"), scorer("snip", init="normal"), scorer("sweet_snip"))
+    ]
+    told += [cache.tell(scorer(f"sweet_snip(interval=({low},1))").recipe.traced) for low in ("1e-3", "1e-2")]
     assert None not in told
     assert len(set(told)) == len(told)
 

@@ -8,14 +8,14 @@ import pytest
 
 from jaxzc._compile import memory
 from jaxzc.catalogue import spaces
-from jaxzc.scoring.space import SpaceScorer, program_keys
+from jaxzc.scoring.space import SpaceScorer
 
 ARCH = np.array([3, 1, 2, 0, 4, 3])
 GIGABYTE = 10**9
 
 
 def scorer(batch: int) -> SpaceScorer:
-    space = spaces.space("nasbench201", classes=3, image_shape=(8, 8, 3), channels=2, cells=1)
+    space = spaces.space("nasbench201", classes=3, inputs=(8, 8, 3), channels=2, cells=1)
     return SpaceScorer(space, (np.ones((batch, 8, 8, 3), np.float32), np.arange(batch) % 3), "l2_norm,naswot")
 
 
@@ -53,17 +53,19 @@ def test_mappings_are_those_of_this_process() -> None:
 
 
 def test_programs_go_where_the_process_runs_out_of_mappings(monkeypatch: pytest.MonkeyPatch) -> None:
-    space = spaces.space("nasbench101", classes=3, image_shape=(8, 8, 3), channels=5, modules=1)
+    space = spaces.space("nasbench101", classes=3, inputs=(8, 8, 3), channels=5, modules=1)
     kinds = SpaceScorer(space, (np.ones((4, 8, 8, 3), np.float32), np.arange(4) % 3), "naswot")
     archs = space.sample(np.random.default_rng(0), 20)
-    keys = program_keys(space, archs).tolist()
+    keys = space.program_keys(archs).tolist()
+    held = kinds.dispatcher.programs
     one, other = archs[0], archs[next(n for n, key in enumerate(keys) if key != keys[0])]
     rows = [kinds.one(arch) for arch in (one, other)]
-    assert len(kinds._programs) == 2
-    monkeypatch.setattr(memory, "crowded", lambda share: len(kinds._programs) > 0)
-    kinds._programs.popitem()
-    assert kinds.one(other) == rows[1]
-    assert len(kinds._programs) == 1
+    assert len(held) == kinds.compilations == 2
+    monkeypatch.setattr(memory, "crowded", lambda share: len(held) > 0)
+    held.drop()
+    assert kinds.one(one) == rows[0]
+    assert len(held) == 1
+    assert kinds.compilations == 3, "those that went are counted as well"
 
 
 def test_a_program_that_does_not_fit_is_warned_about(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

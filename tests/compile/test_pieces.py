@@ -20,6 +20,7 @@ from jaxzc._compile.float64 import in_float64
 from jaxzc._compile.jaxpr import flatten
 from jaxzc._compile.pieces import Pieced
 from jaxzc.scoring.space import SpaceScorer
+from jaxzc.spacekit import program_of
 from jaxzc.types import Array
 
 RNG = np.random.default_rng(0)
@@ -185,7 +186,7 @@ def test_one_plan_for_each_choice_of_shapes() -> None:
     call = Pieced(lambda x: x.sum())
     for size in (3, 4, 3):
         assert call(jnp.ones(size)) == size
-    assert call._cache_size() == 2
+    assert call.compilations == 2
 
 
 def test_pieces_run_in_order_and_read_what_was_made() -> None:
@@ -199,7 +200,7 @@ def test_pieces_run_in_order_and_read_what_was_made() -> None:
 
 
 def test_no_more_pieces_are_held_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "KEPT", 3)
+    monkeypatch.setattr(pieces, "MOST", 3)
     ws = kernels(3, 8, 8, 5)
     call = Pieced(saliencies)
     first = call(ws, IMAGES)
@@ -209,17 +210,17 @@ def test_no_more_pieces_are_held_than_there_is_room_for(monkeypatch: pytest.Monk
 
 def test_pieces_go_where_the_process_runs_out_of_mappings(monkeypatch: pytest.MonkeyPatch) -> None:
     """All but those of the function being put together; and of a scorer's functions all but that one."""
-    space = jaxzc.space("nasbench_macro", classes=3, image_shape=(8, 8, 3), channels=2, head=8)
+    space = jaxzc.space("nasbench_macro", classes=3, inputs=(8, 8, 3), channels=2, head=8)
     scorer = SpaceScorer(space, (np.ones((4, 8, 8, 3), np.float32), np.arange(4) % 3), "naswot")
     archs = space.sample(np.random.default_rng(0), 3)
     rows = [scorer.one(arch) for arch in archs]
     held = len(pieces._compiled)
-    assert len(scorer._programs) == 3
+    assert len(scorer.dispatcher.programs) == 3
     monkeypatch.setattr(memory, "crowded", lambda share: True)
     assert [scorer.one(arch) for arch in archs[2:]] == rows[2:], "what is at hand stays"
-    scorer._programs.popitem()
-    assert scorer.one(archs[2]) == rows[2]
-    assert len(scorer._programs) == 1
+    scorer.dispatcher.programs.drop()
+    assert scorer.one(archs[0]) == rows[0]
+    assert len(scorer.dispatcher.programs) == 1
     assert len(pieces._compiled) < held
 
 
@@ -239,7 +240,7 @@ def test_pieces_that_go_give_their_mappings_back() -> None:
 
 def test_a_loop_may_push_out_what_the_function_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own pieces are compiled while those at hand for the rest wait."""
-    monkeypatch.setattr(pieces, "KEPT", 3)
+    monkeypatch.setattr(pieces, "MOST", 3)
     ws = kernels(3, 8, 5)
 
     def both(xs: Array) -> Any:
@@ -265,10 +266,10 @@ def test_a_value_that_several_outputs_are() -> None:
 
 @pytest.mark.parametrize(("name", "proxies"), [("nasbench_macro", "snip,zico,jacob_cov"), ("resnet_zen", "synflow,tcet_snip")])
 def test_scores_of_a_space(name: str, proxies: str) -> None:
-    space = jaxzc.space(name, classes=10, image_shape=(8, 8, 3))
-    assert getattr(space, "by_pieces", False)
+    space = jaxzc.space(name, classes=10, inputs=(8, 8, 3))
     batches = [(RNG.standard_normal((4, 8, 8, 3)).astype(np.float32), RNG.integers(0, 10, 4)) for _ in range(2)]
     archs = space.sample(np.random.default_rng(0), 1)
+    assert program_of(space, archs[0]).in_pieces
     cut_up, whole = (list(SpaceScorer(space, batches, proxies, pieces=by).each(archs)) for by in (True, False))
     for row, other in zip(cut_up, whole, strict=True):
         for proxy, value in row.items():
@@ -277,13 +278,14 @@ def test_scores_of_a_space(name: str, proxies: str) -> None:
 
 SCRIPT = """
 import jax, jaxzc, numpy as np, sys
-from jaxzc import programs
-from jaxzc.space_scoring import SpaceScorer
+from jaxzc._compile import cache
+from jaxzc.scoring.space import SpaceScorer
+from jaxzc.spacekit import program_of
 jax.config.update("jax_compilation_cache_dir", sys.argv[1])
 made = []
-read = programs._read
-programs._read = lambda path: made.append(read(path)) or made[-1]
-space = jaxzc.space("nasbench_macro", classes=10, image_shape=(8, 8, 3))
+read = cache._read
+cache._read = lambda path: made.append(read(path)) or made[-1]
+space = jaxzc.space("nasbench_macro", classes=10, inputs=(8, 8, 3))
 batch = np.ones((2, 8, 8, 3), np.float32) * np.arange(2)[:, None, None, None], np.arange(2)
 print(SpaceScorer(space, batch, "snip").one(space.sample(np.random.default_rng(0), 1)[0]), sum(m is None for m in made), len(made))
 """

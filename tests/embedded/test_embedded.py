@@ -73,7 +73,7 @@ def test_table_is_ground_truth_for_evaluate() -> None:
 
 
 def test_space_fits_the_data_that_the_command_line_draws() -> None:
-    assert (SPACE.classes, SPACE.image_shape) == (10, (8, 8, 1))
+    assert (SPACE.classes, SPACE.inputs.shape) == (10, (8, 8, 1))
     assert all(getattr(SPACE, name) == value for name, value in SPACE_OPTIONS.items())
 
 

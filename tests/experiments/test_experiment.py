@@ -22,7 +22,7 @@ from jaxzc.search import log_rank
 from jaxzc.tables import read_scores
 from jaxzc.types import JaxzcError
 
-SPACE = jaxzc.space("nasbench201", classes=10, image_shape=(32, 32, 3))
+SPACE = jaxzc.space("nasbench201", classes=10, inputs=(32, 32, 3))
 WORTH = np.random.default_rng(3).normal(size=(6, 5))
 CONFIGURATIONS = [(m, h) for m, helps in sample_efficiency.HELPS.items() if m != "predictor" for h in helps]
 

@@ -178,7 +178,7 @@ def _score(dtype: Any) -> Scores:
         if space not in programs:
 
             def program(p: Any, arch: Any, b: tuple[Batch, ...], space: Any = space) -> Any:
-                network = space.network(arch)
+                network = space.program().network(arch)
                 eval_mode = network.forward(p, b[0].inputs, norm="init").outputs
                 return compute_scores(traced_proxies(chosen), network, p, b), eval_mode
 
@@ -214,7 +214,7 @@ def _score_drawn(dtype: Any, tables: Any, first_space_only: bool = False) -> Dra
         if golden.space not in programs:
 
             def program(p: Any, arch: Any, b: Any, drawn: Any, space: Any = golden.space) -> Any:
-                return compute_scores(traced_proxies(chosen), space.network(arch), p, b, fixed=drawn)
+                return compute_scores(traced_proxies(chosen), space.program().network(arch), p, b, fixed=drawn)
 
             programs[golden.space] = jax.jit(program)
         arguments = golden.params(dtype), jnp.asarray(golden.arch, jnp.int32), batches(inputs, dtype)
@@ -365,7 +365,7 @@ def test_counts_are_exact() -> None:
     for golden in networks:
         counts = golden.space.counts(golden.arch)
         assert counts.params[0] == stored["proxies"]["params"]["values"][golden.index]
-        size = f"{golden.space.image_shape[0]}x{golden.space.image_shape[1]}"
+        size = f"{golden.space.inputs.shape[0]}x{golden.space.inputs.shape[1]}"
         if f"flops_xautodl_{size}" in stored["proxies"]:
             assert counts.flops[0] + golden.space.classes == stored["proxies"][f"flops_xautodl_{size}"]["values"][golden.index]
         assert counts.layers[0] == len(golden.arrays["layers"])

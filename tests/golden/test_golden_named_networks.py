@@ -29,7 +29,7 @@ from jaxzc.catalogue.selection import select
 from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.results import to_float
 from jaxzc.tasks import cross_entropy
-from jaxzc.types import Counts
+from jaxzc.types import Counts, InputSpec
 from tests.support.golden_named_networks import Stored, batches, directory, read
 from tests.support.golden_spaces import PROXIES
 
@@ -48,7 +48,7 @@ def darts_string(config: dict[str, Any]) -> str:
 
 
 def darts(config: dict[str, Any], image_shape: tuple[int, int, int] = (16, 16, 3)) -> tuple[DiscreteNetwork, Counts]:
-    space = Darts(config["C"], config["layers"], image_shape=image_shape)
+    space = Darts(config["C"], config["layers"], inputs=InputSpec(image_shape))
     arch = space.parse(darts_string(config))
     network = space.network(arch)
     assert isinstance(network, DiscreteNetwork)

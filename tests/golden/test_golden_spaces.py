@@ -16,8 +16,7 @@ from jaxzc._compile.pieces import Pieced
 from jaxzc.catalogue.selection import select
 from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.results import to_float
-from jaxzc.scoring.space import has_programs
-from jaxzc.types import Keyed
+from jaxzc.spacekit import key_of, program_of
 from tests.support.golden_spaces import PROXIES
 
 SPACES = ("nats_sss", "transnas101_micro", "transnas101_macro", "nasbench101")
@@ -30,9 +29,8 @@ RTOL = 1e-6
 
 
 @lru_cache(maxsize=1)  # the programs of 20 networks take more memory mappings than a process has
-def _program(space: Any, static: Any) -> Any:
-    """Scores and logits of both modes, compiled once for the architectures that share a program; `static`: what shapes it: genes, a key, or
-    None."""
+def _program(space: Any, key: tuple[int, ...], genes: tuple[int, ...] | None) -> Any:
+    """Scores and logits of both modes: of the program with this key, compiled once; with genes, of their discrete network."""
     chosen = {
         **select(list(PROXIES.values())),
         "logits": lambda logits: logits,
@@ -41,11 +39,11 @@ def _program(space: Any, static: Any) -> Any:
     }
 
     def program(params: Any, arch: Any, batches: Any) -> Any:
-        network = space.network(arch if static is None else static._replace(genes=arch) if isinstance(static, Keyed) else static)
+        network = space.program(key).network(arch) if genes is None else space.network(genes)
         made = compute_scores(traced_proxies(chosen), network, params, batches)
         return made, network.forward(params, batches[0].inputs, norm="init").outputs
 
-    return Pieced(program) if has_programs(space) and not isinstance(static, Keyed) else jax.jit(program)
+    return jax.jit(program) if genes is None else Pieced(program)
 
 
 def _cases() -> list[Any]:
@@ -60,8 +58,8 @@ def test_scores_and_logits_equal_the_authors_code(case: str) -> None:
     except FileNotFoundError as error:
         pytest.skip(str(error))
     with jax.enable_x64(True):
-        static = tuple(golden.arch.tolist()) if has_programs(golden.space) else None
-        _agree(golden, static, golden.params(jnp.float64))
+        key = key_of(golden.space, golden.arch)
+        _agree(golden, key, tuple(golden.arch.tolist()) if key else None, golden.params(jnp.float64))
 
 
 @pytest.mark.slow
@@ -73,16 +71,16 @@ def test_shared_programs_equal_the_authors_code(case: str) -> None:
     except FileNotFoundError as error:
         pytest.skip(str(error))
     space, arch = golden.space, golden.arch
-    key = tuple(space.program_keys(arch[None])[0].tolist())
+    program = program_of(space, arch)
     with jax.enable_x64(True):
-        start = jax.tree.map(lambda a: a.astype(jnp.float64), space.program(key).init(jax.random.key(0)))
-        (params,) = jax.vjp(lambda p: space.discrete_params(p, arch), start)[1](golden.params(jnp.float64))
-        _agree(golden, Keyed(None, key), params)
+        start = jax.tree.map(lambda a: a.astype(jnp.float64), program.init(jax.random.key(0)))
+        (params,) = jax.vjp(lambda p: program.discrete_params(p, arch), start)[1](golden.params(jnp.float64))
+        _agree(golden, key_of(space, arch), None, params)
 
 
-def _agree(golden: Any, static: Any, params: Any) -> None:
+def _agree(golden: Any, key: tuple[int, ...], genes: tuple[int, ...] | None, params: Any) -> None:
     batches = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64 if a.dtype.kind == "f" else None), golden.batches)
-    made, eval_mode = _program(golden.space, static)(params, jnp.asarray(golden.arch, jnp.int32), batches)
+    made, eval_mode = _program(golden.space, key, genes)(params, jnp.asarray(golden.arch, jnp.int32), batches)
     for mode, ours in (("train", made.pop("logits")), ("eval", eval_mode)):
         theirs = golden.arrays[f"logits_{mode}"]
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5 * np.abs(theirs).max(), err_msg=mode)

@@ -14,7 +14,7 @@ from jaxzc.ingredients.distinct import distinct, hashed
 from jaxzc.networks import as_network
 from jaxzc.scoring.compute import compute_scores
 from jaxzc.tasks import cross_entropy
-from jaxzc.types import Batch, JaxzcError, Tap
+from jaxzc.types import Batch, InputSpec, JaxzcError, Tap
 
 RNG = np.random.default_rng(0)
 PARAMS = {
@@ -146,13 +146,13 @@ def test_networks_of_one_image_size_say_so() -> None:
             jaxzc.score(flat, params, (images, np.array([0, 1, 2, 0])), [proxy])
 
 
-SPACE = NasBench201(channels=2, cells=2, classes=3, image_shape=(8, 8, 3))
+SPACE = NasBench201(channels=2, cells=2, classes=3, inputs=InputSpec((8, 8, 3)))
 
 
 @pytest.fixture(scope="module")
 def cell_network() -> Any:
     arch = SPACE.parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|")
-    return SPACE.network(tuple(int(g) for g in arch)), SPACE.init(jax.random.key(0))
+    return SPACE.network(arch), SPACE.program().init(jax.random.key(0))
 
 
 def test_maps_of_cells(cell_network: tuple[Any, Any]) -> None:

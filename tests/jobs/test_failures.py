@@ -217,8 +217,7 @@ def test_memory_that_runs_out_is_answered_with_smaller_chunks(here: Path, monkey
     begin = SpaceScorer.__init__
 
     def wide(self: SpaceScorer, *arguments: Any, **options: Any) -> None:
-        begin(self, *arguments, **options)
-        self.lanes = self.chunk
+        begin(self, *arguments, lanes=options["chunk"], **options)
 
     monkeypatch.setattr(SpaceScorer, "__init__", wide)
     monkeypatch.setattr(SpaceScorer, "width", property(lambda self: self.chunk))
@@ -269,8 +268,7 @@ def test_nan_is_a_score(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 CRASHING = """
 import ctypes, sys
 from jaxzc.cli import main
-from jaxzc.space_scoring import SpaceScorer
-from jaxzc.selection import parse_proxy
+from jaxzc.scoring.space import SpaceScorer
 many = SpaceScorer.many
 SpaceScorer.width = 1
 def crash(self, archs, seed=0):
@@ -288,7 +286,7 @@ def test_an_architecture_that_kills_the_process_is_found_by_the_next(here: Path)
     root = Path(__file__).resolve().parents[2]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "spaces"), os.environ.get("PYTHONPATH", "")])}
     command = [sys.executable, "-c", CRASHING, *call]
-    space = spaces.space("nasbench201", classes=10, image_shape=(32, 32, 3))
+    space = spaces.space("nasbench201", classes=10, inputs=(32, 32, 3))
     first, *_ = space.sample(np.random.default_rng(0), 30)
     assert not space.to_string(first).startswith("|avg_pool_3x3~0|"), "rows before it are lost, or the next run would find it at once"
     dead = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=300)

@@ -148,7 +148,7 @@ def test_isomorphs_share_one_score(here: Path, count: list[str]) -> None:
 
 
 def test_isomorphs_of_other_spaces_have_one_canonical_form_and_equal_counts() -> None:
-    space = spaces.space("darts", classes=10, image_shape=(32, 32, 3))
+    space = spaces.space("darts", classes=10, inputs=(32, 32, 3))
     assert not hasattr(space, "same_network")
     archs = space.sample(np.random.default_rng(0), 20)
     both = jobs.representatives(space, np.concatenate([archs, space.canonical(archs)]))

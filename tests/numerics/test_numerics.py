@@ -183,11 +183,11 @@ def test_decompositions_do_not_wait_for_each_other() -> None:
 
 
 def test_no_proxy_decomposes_several_matrices_at_once() -> None:
-    space = spaces.space("nasbench201", channels=4, cells=1, classes=3, image_shape=(8, 8, 3))
+    space = spaces.space("nasbench201", channels=4, cells=1, classes=3, inputs=(8, 8, 3))
     arch = space.parse("|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|")
     batches = [Batch(np.random.default_rng(seed).standard_normal((6, 8, 8, 3)).astype(np.float32), np.arange(6) % 3) for seed in (0, 1)]
     scorer, key, genes = SpaceScorer(space, batches, "all"), jax.random.key(0), jnp.asarray(arch)
-    programs = scorer.programs(arch)
+    programs: Any = scorer.programs(arch)
     lowered = programs.score.jitted.lower(programs.draw(key, genes), genes, scorer.batches, key, np.float32(1)).as_text()
     calls = re.findall(r"@(lapack_\w+)\(.*?\) .*?: \(tensor<([\dx]+)xf\d\d>", lowered)
     assert {name for name, _ in calls} == {"lapack_dsyevd_ffi", "lapack_dgetrf_ffi"}

@@ -12,21 +12,23 @@ from jaxzc.catalogue import spaces
 from jaxzc.proxies import PROXIES
 from jaxzc.resolver import needs
 from jaxzc.scoring.compute import compute_scores, traced_proxies
+from jaxzc.scoring.keys import NOISE, fold_in
 from jaxzc.scoring.results import to_float
-from jaxzc.scoring.space import NOISE, SpaceScorer, fold_in, has_programs, program_keys, static_genes, with_key
+from jaxzc.scoring.space import SpaceScorer
+from jaxzc.spacekit import key_of, program_of
 from jaxzc.types import Batch, Space
 
 SMALL: dict[str, dict[str, Any]] = {
-    "nasbench201": {"channels": 2, "cells": 1, "image_shape": (8, 8, 3)},
-    "nasbench101": {"channels": 5, "modules": 1, "image_shape": (8, 8, 3)},
-    "nats_sss": {"unit": 1, "image_shape": (8, 8, 3)},
-    "transnas101_micro": {"channels": 2, "image_shape": (33, 33, 3)},
-    "transnas101_macro": {"channels": 2, "image_shape": (65, 65, 3)},
-    "nasbench_macro": {"channels": 2, "head": 8, "image_shape": (16, 16, 3)},
-    "darts": {"channels": 2, "cells": 3, "image_shape": (8, 8, 3)},
-    **{f"nds_{name}": {"width": 2, "depth": 3, "image_shape": (8, 8, 3)} for name in ("darts", "enas", "pnas", "nasnet", "amoeba")},
-    "mobilenetv2_zen": {"head": 16, "image_shape": (64, 64, 3)},
-    "resnet_zen": {"image_shape": (16, 16, 3)},
+    "nasbench201": {"channels": 2, "cells": 1, "inputs": (8, 8, 3)},
+    "nasbench101": {"channels": 5, "modules": 1, "inputs": (8, 8, 3)},
+    "nats_sss": {"unit": 1, "inputs": (8, 8, 3)},
+    "transnas101_micro": {"channels": 2, "inputs": (33, 33, 3)},
+    "transnas101_macro": {"channels": 2, "inputs": (65, 65, 3)},
+    "nasbench_macro": {"channels": 2, "head": 8, "inputs": (16, 16, 3)},
+    "darts": {"channels": 2, "cells": 3, "inputs": (8, 8, 3)},
+    **{f"nds_{name}": {"width": 2, "depth": 3, "inputs": (8, 8, 3)} for name in ("darts", "enas", "pnas", "nasnet", "amoeba")},
+    "mobilenetv2_zen": {"head": 16, "inputs": (64, 64, 3)},
+    "resnet_zen": {"inputs": (16, 16, 3)},
 }
 """Options that make a space's networks tiny; a space that is not named here is scored at its default size. (Where the last map is 1 x 1, a
 batch of one image is normalised to zero, and with it what some proxies see of TransNAS's networks, whose images are larger therefore.)"""
@@ -50,7 +52,7 @@ SLOW = {
     "mobilenetv2_zen",
     "resnet_zen",
 }
-"""Spaces whose genes are static, so that every architecture here is a program of its own, and three whose programs compile for minutes."""
+"""Spaces in which every architecture is a program of its own, and three whose programs compile for minutes."""
 
 LARGEST = 5_000_000
 """Parameters. Networks with more, which take minutes, are not drawn."""
@@ -79,12 +81,12 @@ def _spaces() -> list[Any]:
 
 @pytest.fixture(scope="module", params=_spaces())
 def case(request: pytest.FixtureRequest) -> Case:
-    options = {"image_shape": (32, 32, 3), **SMALL.get(request.param, {})}
+    options = {"inputs": (32, 32, 3), **SMALL.get(request.param, {})}
     space = spaces.space(request.param, classes=3, **options)
     rng = np.random.default_rng(0)
-    batches = [Batch(rng.standard_normal((6, *space.image_shape)).astype(np.float32), rng.integers(0, 3, 6)) for _ in range(2)]
+    batches = [Batch(rng.standard_normal((6, *space.inputs.shape)).astype(np.float32), rng.integers(0, 3, 6)) for _ in range(2)]
     scorer = SpaceScorer(space, batches, "all" if request.param in EVERYTHING else "founding")
-    archs = space.sample(rng, 2 if has_programs(space) else 4)
+    archs = space.sample(rng, 2 if len(space.program_keys(space.sample(np.random.default_rng(0), 1))[0]) else 4)
     while (heavy := space.counts(archs).params > LARGEST).any():
         archs[heavy] = space.sample(rng, int(heavy.sum()))
     if request.param in DISCONNECTED:
@@ -120,9 +122,9 @@ def test_one_compilation_for_every_architecture(case: Case) -> None:
     list(case.scorer.each(case.archs))
     for arch in case.archs:
         draw, score = case.scorer.programs(arch)
-        compiled: Any = [score] if case.scorer.pieces else [draw, score]  # in pieces numpy makes the weights of random numbers
-        assert {function._cache_size() for function in compiled} == {1}
-    assert len(case.scorer._programs) == len({tuple(key) for key in program_keys(case.space, case.archs).tolist()})
+        compiled: Any = [score] if program_of(case.space, arch).in_pieces else [draw, score]  # in pieces numpy makes the weights
+        assert {function.compilations for function in compiled} == {1}
+    assert case.scorer.compilations == len({key_of(case.space, arch) for arch in case.archs})
 
 
 def test_seed_changes_scores_and_is_reproducible(case: Case) -> None:
@@ -135,10 +137,11 @@ def test_seed_changes_scores_and_is_reproducible(case: Case) -> None:
 
 def test_inactive_weights_change_no_score(case: Case) -> None:
     """Kernels of operations that the architecture has not chosen may hold anything."""
-    if _all_static(case.space):
-        pytest.skip("a network all of whose genes are static has no kernels but its own")
+    program = program_of(case.space, case.archs[0])
+    if program.in_pieces:
+        pytest.skip("the program of one architecture has no kernels but its own")
     arch = jnp.asarray(case.archs[0], jnp.int32)
-    network = case.space.network(with_key(case.space, arch, _key(case)))
+    network = program.network(arch)
     programs = case.scorer.programs(case.archs[0])
     params = programs.draw(jax.random.key(0), arch)
     noise = [
@@ -146,7 +149,7 @@ def test_inactive_weights_change_no_score(case: Case) -> None:
         for w, on in zip(network.weights(params), network.active(), strict=True)
     ]
     assert any(not np.array_equal(a, b) for a, b in zip(noise, network.weights(params), strict=True)), "nothing was inactive"
-    count = case.scorer._param_counts(case.archs[:1])[0]
+    count = case.scorer.recipe.param_counts(case.archs[:1])[0]
     made = programs.score(network.with_weights(params, noise), arch, case.scorer.batches, jax.random.key(0), count)
     for name, value in made.items():
         np.testing.assert_array_equal(to_float(jax.device_get(value)), case.rows[0][name], err_msg=name)
@@ -165,35 +168,28 @@ def test_nan_and_infinities_are_kept(case: Case) -> None:
         assert disconnected["zen"] == disconnected["az_expressivity"] == -np.inf
 
 
-def _key(case: Case) -> tuple[int, ...]:
-    """Of the first architecture's program."""
-    return tuple(program_keys(case.space, case.archs[:1])[0].tolist())
-
-
-def _all_static(space: Space) -> bool:
-    return len(static_genes(space)) == len(space.choices)
-
-
 @pytest.fixture(scope="module")
 def discrete(case: Case) -> dict[str, Any]:
-    """Every ingredient that a proxy asks for, of the first architecture as a discrete network: genes are Python ints."""
-    if _all_static(case.space):
-        pytest.skip("the program of an architecture all of whose genes are static is its discrete network")
+    """Every ingredient that a proxy asks for, of the first architecture's discrete network."""
     arch = case.archs[0]
-    names = sorted({name for proxy in case.scorer.traced.values() for name in needs(proxy)})
+    shared = program_of(case.space, arch)
+    if shared.in_pieces:
+        pytest.skip("the program of one architecture is its discrete network")
+    names = sorted({name for proxy in case.scorer.recipe.traced.values() for name in needs(proxy)})
 
     def collect(*values: Any) -> dict[str, Any]:
         return dict(zip(names, values, strict=True))
 
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     collect.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])  # type: ignore[attr-defined]
-    network = case.space.network(tuple(arch.tolist()))
+    network = case.space.network(arch)
     genes = jnp.asarray(arch, jnp.int32)
-    key, given = jax.random.fold_in(fold_in(jax.random.key(0), genes), NOISE), {"param_count": case.scorer._param_counts(arch[None])[0]}
+    key, given = (
+        jax.random.fold_in(fold_in(jax.random.key(0), genes), NOISE),
+        {"param_count": case.scorer.recipe.param_counts(arch[None])[0]},
+    )
     program = jax.jit(lambda p, b: compute_scores({"all": collect}, network, p, b, key=key, fixed=given)["all"])
-    params = case.scorer.programs(arch).draw(jax.random.key(0), genes)
-    if hasattr(case.space, "program_keys"):  # a discrete network may have parameters of its own form
-        params = case.space.discrete_params(params, arch)  # type: ignore[attr-defined]
+    params = shared.discrete_params(case.scorer.programs(arch).draw(jax.random.key(0), genes), arch)
     return program(params, case.scorer.batches)
 
 
@@ -221,8 +217,8 @@ def test_float32_is_close_to_float64(case: Case) -> None:
     chosen = {name: PROXIES[name] for name in names}
     with jax.enable_x64(True):
         wide = jax.tree.map(lambda a: a.astype(jnp.float64) if a.dtype == jnp.float32 else a, (params, case.scorer.batches))
-        network = lambda genes: case.space.network(with_key(case.space, genes, _key(case)))  # noqa: E731
-        made = jax.jit(lambda p, a, b: compute_scores(traced_proxies(chosen), network(a), p, b))(wide[0], arch, wide[1])
+        program = program_of(case.space, case.archs[0])
+        made = jax.jit(lambda p, a, b: compute_scores(traced_proxies(chosen), program.network(a), p, b))(wide[0], arch, wide[1])
         made = {name: to_float(value) for name, value in made.items()}
     for name in names:
         np.testing.assert_allclose(case.rows[0][name], made[name], rtol=1e-4, err_msg=name)

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from jaxzc_spaces.nasbench201 import NasBench201
 
 from jaxzc._compile.devices import mesh, spread
 from jaxzc.catalogue import spaces
@@ -13,15 +14,15 @@ from jaxzc.scoring.space import SpaceScorer, score_space
 from jaxzc.search.scores import proxy_scores
 from jaxzc.types import Batch, JaxzcError
 
-SPACE = spaces.space("nasbench201", classes=3, image_shape=(8, 8, 1), channels=2, cells=1)
+SPACE = spaces.space("nasbench201", classes=3, inputs=(8, 8, 1), channels=2, cells=1)
 ARCHS = SPACE.sample(np.random.default_rng(0), 5)
 
 
 @cache
-def scorer() -> SpaceScorer:
+def scorer(lanes: int | None = None) -> SpaceScorer:
     rng = np.random.default_rng(1)
     batch = Batch(rng.standard_normal((4, 8, 8, 1)).astype(np.float32), rng.integers(0, 3, 4))
-    return SpaceScorer(SPACE, batch, "naswot,l2_norm,params")
+    return SpaceScorer(SPACE, batch, "naswot,l2_norm,params", chunk=lanes, lanes=lanes)
 
 
 def as_array(rows: list[dict[str, float]]) -> np.ndarray:
@@ -39,16 +40,15 @@ def test_many_is_one_after_another() -> None:
 
 def test_lanes_as_on_an_accelerator() -> None:
     """Two lanes of a vmapped program, the last of five architectures padded; sums of other order may round."""
-    wide = scorer().with_batches(scorer().batches)
-    wide.lanes = wide.chunk = 4
-    wide = wide.narrower() or wide
-    assert (wide.lanes, wide.width) == (2, 2)
+    wide = scorer(lanes=4).narrower()
+    assert wide is not None
+    assert (wide.dispatcher.lanes, wide.width) == (2, 2)
     made = wide.many(ARCHS)
     assert list(made[0]) == ["naswot", "l2_norm", "params"]
     np.testing.assert_allclose(as_array(made), as_array(scorer().many(ARCHS)), rtol=1e-5)
     last = wide.narrower()
     assert last is not None
-    assert (last.lanes, last.narrower()) == (1, None)
+    assert (last.dispatcher.lanes, last.narrower()) == (1, None)
     assert last.many(ARCHS) == scorer().many(ARCHS)
 
 
@@ -67,18 +67,19 @@ def test_one_lane_of_a_mesh_is_the_same_to_the_last_bit() -> None:
 
 def test_other_images_share_the_program() -> None:
     other = scorer().with_batches((np.asarray(scorer().batches[0].inputs) + 1, np.asarray(scorer().batches[0].targets)))
-    assert other._programs is scorer()._programs
+    compilations = scorer().compilations
     assert other.one(ARCHS[0])["naswot"] != scorer().one(ARCHS[0])["naswot"]
+    assert other.compilations == scorer().compilations == max(compilations, 1)
     with pytest.raises(JaxzcError, match="labels"):
         scorer().with_batches((np.zeros((4, 8, 8, 1), np.float32), np.zeros(3, int)))
 
 
 def test_calls_hold_architectures_of_one_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jaxzc.scoring.space.static_genes", lambda space: (0, 2))
-    wide = scorer().with_batches(scorer().batches)
-    wide.lanes = 3
+    one = SPACE.program()
+    monkeypatch.setattr(NasBench201, "program_keys", lambda space, archs: archs[:, [0, 2]])
+    monkeypatch.setattr(NasBench201, "program", lambda space, key: one)
     archs = np.random.default_rng(2).integers(0, 2, (40, 6))
-    calls = list(wide._calls(archs))
+    calls = [call.places for call in scorer(lanes=3).dispatcher.calls(archs)]
     assert sorted(np.concatenate(calls)) == list(range(40))
     for places in calls:
         assert len(places) <= 3

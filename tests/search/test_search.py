@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from jaxzc_spaces.core.vectors import neighbours_of
 from scipy import stats
 
 import jaxzc
@@ -26,9 +25,10 @@ from jaxzc.search import (
     save,
 )
 from jaxzc.search import state as states
+from jaxzc.spacekit.vectors import neighbours_of
 from jaxzc.types import JaxzcError
 
-SPACE = jaxzc.space("nasbench201", classes=10, image_shape=(8, 8, 1), channels=4, cells=1)
+SPACE = jaxzc.space("nasbench201", classes=10, inputs=(8, 8, 1), channels=4, cells=1)
 WORTH = np.random.default_rng(11).normal(size=(6, 5))
 SMALL = {
     "random": RandomSearch(batch=7),

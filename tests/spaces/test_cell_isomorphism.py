@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jaxzc_spaces.cells import isomorphism as isomorphism
-from jaxzc_spaces.core.vectors import enumerate_vectors
 from jaxzc_spaces.nasbench201.encoding import CHOICES, CONV1, CONV3, EDGES, NONE, POOL, SKIP
 from jaxzc_spaces.nasbench201.space import NasBench201
 from jaxzc_spaces.transnas101.micro import TransNasMicro
@@ -16,13 +15,14 @@ from jaxzc_spaces.transnas101.micro import TransNasMicro
 from jaxzc.proxies import PROXIES
 from jaxzc.scoring.compute import compute_scores
 from jaxzc.scoring.results import to_floats
+from jaxzc.spacekit.vectors import enumerate_vectors
 from jaxzc.tasks import classification
-from jaxzc.types import Batch
+from jaxzc.types import Batch, InputSpec
 
-SPACE = NasBench201(channels=4, cells=1, image_shape=(8, 8, 3))
+SPACE = NasBench201(channels=4, cells=1, inputs=InputSpec((8, 8, 3)))
 CELLS = enumerate_vectors(CHOICES)
 KINDS = [[isomorphism.NOTHING, isomorphism.IDENTITY, isomorphism.LAYER, isomorphism.LAYER, isomorphism.POOLING]] * 6
-MICRO = TransNasMicro(channels=2, classes=10, image_shape=(33, 33, 3))
+MICRO = TransNasMicro(channels=2, classes=10, inputs=InputSpec((33, 33, 3)))
 COMPARED = ("grad_norm", "snip", "fisher", "jacob_cov", "synflow", "l2_norm", "zico", "sweet_snip", "tcet_snip", "lnwot", "naswot")
 
 EQUAL = {
@@ -49,7 +49,7 @@ def networks() -> np.ndarray:
 
 
 def test_classes_of_nasbench201(networks: np.ndarray) -> None:
-    assert networks.dtype == np.int8
+    assert networks.dtype == np.int32
     assert len(np.unique(networks, axis=0)) == 6410
     np.testing.assert_array_equal(SPACE.same_network(networks), networks)
     for own, shared in zip(SPACE.counts(CELLS), SPACE.counts(networks), strict=True):
@@ -84,7 +84,7 @@ def test_scores_are_equal_once_weights_are_in_the_same_places(name: str) -> None
     one, other, edges = EQUAL[name]
     np.testing.assert_array_equal(*SPACE.same_network(np.array([one, other])))
     with jax.enable_x64(True):
-        params = jax.tree.map(lambda x: x.astype(jnp.float64), SPACE.init(jax.random.key(0)))
+        params = jax.tree.map(lambda x: x.astype(jnp.float64), SPACE.program().init(jax.random.key(0)))
         moved = {**params, "stages": jax.tree.map(lambda x: x[:, np.argsort(edges)], params["stages"])}
         mine, theirs = _scores(np.array(one), params), _scores(np.array(other), moved)
     assert np.isfinite(list(mine.values())).all()
@@ -102,7 +102,7 @@ def test_dead_convolutions_count_in_naswot() -> None:
     """Why two cells that the benchmark merges, with equal counts, are not the same network."""
     reading, starved = APART["a dead convolution of the input, and one of zero"]
     np.testing.assert_array_equal(*SPACE.canonical(np.array([reading, starved])))
-    params = SPACE.init(jax.random.key(0))
+    params = SPACE.program().init(jax.random.key(0))
     assert _scores(np.array(reading), params)["naswot"] > 1.01 * _scores(np.array(starved), params)["naswot"]
 
 
@@ -118,7 +118,7 @@ def _evaluate(params: Any, arch: Any) -> Any:
         for _ in range(2)
     ]
     chosen = {proxy: PROXIES[proxy] for proxy in COMPARED}
-    return compute_scores(chosen, SPACE.network(arch), params, batches, classification, "batch", jax.random.key(2), {})
+    return compute_scores(chosen, SPACE.program().network(arch), params, batches, classification, "batch", jax.random.key(2), {})
 
 
 def test_classes_of_transnas101_micro() -> None:

@@ -1,4 +1,4 @@
-"""Networks of spaces whose genes are all static: parameters, groups, norm modes and taps. Shapes are traced, little is compiled."""
+"""Discrete networks: parameters, groups, norm modes and taps. Shapes are traced, little is compiled."""
 
 from typing import Any
 
@@ -13,22 +13,22 @@ from jaxzc_spaces.superblocks.mobilenetv2_zen import MobileNetV2Zen
 from jaxzc_spaces.superblocks.resnet_zen import ResNetZen
 
 from jaxzc.training import Settings, Trainer, split
-from jaxzc.types import JaxzcError, Tap
+from jaxzc.types import InputSpec, JaxzcError, Tap
 
 SPACES: tuple[Any, ...] = (
-    NasBenchMacro(2, 8, image_shape=(8, 8, 3)),
-    Darts(2, 3, image_shape=(8, 8, 3)),
-    Darts(2, 3, affine=False, image_shape=(8, 8, 3)),
-    Darts(2, 3, stem="imagenet", image_shape=(32, 32, 3)),
+    NasBenchMacro(2, 8, inputs=InputSpec((8, 8, 3))),
+    Darts(2, 3, inputs=InputSpec((8, 8, 3))),
+    Darts(2, 3, affine=False, inputs=InputSpec((8, 8, 3))),
+    Darts(2, 3, stem="imagenet", inputs=InputSpec((32, 32, 3))),
     Darts(2, 3, auxiliary=True),
-    NdsNasnet("imagenet", 4, 3, image_shape=(36, 28, 3)),
-    NdsEnas(width=2, depth=4, image_shape=(9, 7, 1)),
-    MobileNetV2Zen(head=16, image_shape=(16, 16, 3), residual=True),
-    ResNetZen(image_shape=(8, 8, 3), residual=True),
+    NdsNasnet("imagenet", 4, 3, inputs=InputSpec((36, 28, 3))),
+    NdsEnas(width=2, depth=4, inputs=InputSpec((9, 7, 1))),
+    MobileNetV2Zen(head=16, inputs=InputSpec((16, 16, 3)), residual=True),
+    ResNetZen(inputs=InputSpec((8, 8, 3)), residual=True),
 )
 
 
-@pytest.fixture(params=SPACES, ids=lambda space: f"{space.name}{space.image_shape}")
+@pytest.fixture(params=SPACES, ids=lambda space: f"{space.name}{space.inputs.shape}")
 def space(request: pytest.FixtureRequest) -> Any:
     return request.param
 
@@ -39,7 +39,7 @@ READ = Tap(layer=lambda y, _: (y, y), relu=lambda x: x, norm=lambda x: x, cell=l
 def traced(space: Any, network: Any, batch: int) -> tuple[Any, Any]:
     """Shapes of the parameters, and of what taps see."""
     params = jax.eval_shape(lambda: network.init(jax.random.key(0)))
-    x = jax.ShapeDtypeStruct((batch, *space.image_shape), jnp.float32)
+    x = jax.ShapeDtypeStruct((batch, *space.inputs.shape), jnp.float32)
     return params, jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch", tap=READ), params, x)
 
 
@@ -109,13 +109,13 @@ def test_perturbations_of_the_wrong_number_are_refused() -> None:
 
 def test_without_normalisation_the_power_of_two_is_exact() -> None:
     """Kernels 2**20 times as large: the logits of a chain without biases grow by that for each layer, far beyond float32."""
-    space = ResNetZen(image_shape=(8, 8, 3))
+    space = ResNetZen(inputs=InputSpec((8, 8, 3)))
     arch = space.initial
     network = space.network(arch)
     params = jax.jit(network.init)(jax.random.key(0))
     params = jax.tree_util.tree_map_with_path(lambda path, a: a * 0 if "bias" in str(path[-1].key) else a, params)
     large = network.with_weights(params, [w * 2.0**20 for w in network.weights(params)])
-    images = jax.random.normal(jax.random.key(1), (2, *space.image_shape))
+    images = jax.random.normal(jax.random.key(1), (2, *space.inputs.shape))
     run = jax.jit(lambda p: network.forward(p, images, norm="none")[::3])
     (small, first), (huge, second) = (jax.device_get(run(p)) for p in (params, large))
     depth = (int(second) + np.log2(np.abs(huge).max()) - int(first) - np.log2(np.abs(small).max())) / 20
@@ -124,8 +124,8 @@ def test_without_normalisation_the_power_of_two_is_exact() -> None:
     np.testing.assert_allclose(depth, len([layer for group in network.groups for layer in group.cells]), atol=1e-4)
 
 
-def test_networks_of_static_genes_are_trained() -> None:
-    space: Any = NasBenchMacro(4, 8, image_shape=(8, 8, 1))
+def test_networks_that_are_programs_of_their_own_are_trained() -> None:
+    space: Any = NasBenchMacro(4, 8, inputs=InputSpec((8, 8, 1)))
     arch = space.parse("00000000")
     trainer = Trainer(space, arch, split("digits", images=200), Settings(epochs=3, batch_size=32, crop=0, flip=False))
     state, losses = trainer.init(), []

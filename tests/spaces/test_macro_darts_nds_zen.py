@@ -17,7 +17,7 @@ from jaxzc_spaces.superblocks.resnet_zen import ResNetZen
 from jaxzc_spaces.superblocks.space import SLOTS, SPLIT, scaled
 
 from jaxzc.search import Problem, parse_budget
-from jaxzc.types import JaxzcError
+from jaxzc.types import InputSpec, JaxzcError
 
 GENOTYPES = (Darts(), Darts(zero=True, repeats=True), NdsDarts(), NdsEnas(), NdsPnas(), NdsNasnet(), NdsAmoeba())
 CHAINS = (MobileNetV2Zen(), ResNetZen())
@@ -46,7 +46,7 @@ def rng() -> np.random.Generator:
 
 def test_strings_and_vectors_are_inverse(space: Any) -> None:
     archs = space.sample(rng(), 30)
-    assert archs.dtype == np.int8
+    assert archs.dtype == np.int32
     assert archs.shape == (30, len(space.choices))
     assert (archs >= 0).all()
     assert (archs < np.array(space.choices)).all()
@@ -55,10 +55,11 @@ def test_strings_and_vectors_are_inverse(space: Any) -> None:
     np.testing.assert_array_equal(space.sample(rng(), 30), archs)
 
 
-def test_every_gene_is_static(space: Any) -> None:
-    if space.name == "darts":
-        pytest.skip("its genotypes share a program")
-    assert space.static_genes == tuple(range(len(space.choices)))
+def test_every_architecture_has_a_program_of_its_own(space: Any) -> None:
+    archs = space.sample(rng(), 5)
+    keys = space.program_keys(archs)
+    assert keys.dtype == np.int32
+    np.testing.assert_array_equal(keys, archs[:, :0] if space.name == "darts" else archs)
 
 
 def test_canonical_keeps_counts_and_is_idempotent(space: Any) -> None:
@@ -96,17 +97,6 @@ def test_what_is_no_architecture_is_quoted(space: Any, text: Any) -> None:
         space.parse(text)
     assert repr(text) in str(error.value)
     assert "expected" in str(error.value)
-
-
-def test_networks_are_not_traced_and_init_needs_the_architecture(space: Any) -> None:
-    import jax
-
-    if space.name == "darts":
-        pytest.skip("its genotypes share a program")
-    with pytest.raises(JaxzcError, match="traced genes"):
-        jax.eval_shape(lambda genes: space.network(genes), jax.ShapeDtypeStruct((len(space.choices),), np.int32))
-    with pytest.raises(JaxzcError, match="init needs the architecture"):
-        space.init(jax.random.key(0))
 
 
 def test_large_spaces_cannot_be_listed() -> None:
@@ -241,12 +231,12 @@ def test_published_chains_are_of_the_space() -> None:
     assert MobileNetV2Zen().to_string(MobileNetV2Zen().parse(ZICO_600M)) == ZICO_600M
     for space in CHAINS:
         assert space.to_string(space.initial) == space.initial_string
-        space.to_string(np.zeros(len(space.choices), np.int8))
+        space.to_string(np.zeros(len(space.choices), np.int32))
 
 
 def test_budgets_are_those_of_the_authors_code() -> None:
     """The 600M network of ZiCo keeps to its budget by the authors' count."""
-    space: Any = MobileNetV2Zen(classes=1000, image_shape=(224, 224, 3))
+    space: Any = MobileNetV2Zen(classes=1000, inputs=InputSpec((224, 224, 3)))
     macro: Any = NasBenchMacro()
     counts = space.code_counts(space.parse(ZICO_600M))
     assert counts == (590_293_588, 9_653_777, 14)
@@ -311,7 +301,7 @@ def test_wrong_chains_are_named(text: str, expected: str) -> None:
 
 def test_blocks_follow_the_images_colours() -> None:
     assert parse_blocks("SuperConvK3BNRELU(1,8,1,1)", 1)[0].c_in == 1
-    grey = ResNetZen(image_shape=(8, 8, 1))
+    grey = ResNetZen(inputs=InputSpec((8, 8, 1)))
     assert grey.blocks(grey.initial)[0].c_in == 1
 
 
@@ -320,9 +310,9 @@ def test_blocks_follow_the_images_colours() -> None:
     [
         (lambda: NasBenchMacro(channels=0), "channels=0"),
         (lambda: Darts(stem="mnist"), "'cifar' or 'imagenet'"),
-        (lambda: Darts(image_shape=(30, 32, 3)), "divisible by 4"),
-        (lambda: Darts(stem="imagenet", image_shape=(48, 48, 3)), "divisible by 32"),
-        (lambda: Darts(auxiliary=True, image_shape=(64, 64, 3)), "images of 32 x 32"),
+        (lambda: Darts(inputs=InputSpec((30, 32, 3))), "divisible by 4"),
+        (lambda: Darts(stem="imagenet", inputs=InputSpec((48, 48, 3))), "divisible by 32"),
+        (lambda: Darts(auxiliary=True, inputs=InputSpec((64, 64, 3))), "images of 32 x 32"),
         (lambda: NdsEnas(width=-1), "width=-1"),
         (lambda: MobileNetV2Zen(head=0), "head=0"),
         (lambda: ResNetZen(classes=0), "classes=0"),

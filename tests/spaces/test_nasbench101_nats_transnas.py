@@ -7,10 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
-from jaxzc_spaces.core.vectors import enumerate_vectors
 from jaxzc_spaces.nasbench101 import encoding as nb101
 from jaxzc_spaces.nasbench101.isomorphism import canonical
 from jaxzc_spaces.nasbench101.space import NasBench101
@@ -20,7 +18,8 @@ from jaxzc_spaces.transnas101 import encoding as tnb101
 from jaxzc_spaces.transnas101.macro import TransNasMacro
 from jaxzc_spaces.transnas101.micro import TransNasMicro
 
-from jaxzc.types import JaxzcError
+from jaxzc.spacekit.vectors import enumerate_vectors
+from jaxzc.types import InputSpec, JaxzcError
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT / os.environ.get("JAXZC_SHARED", "../shared")
@@ -43,7 +42,7 @@ def benchmark101() -> tuple[np.ndarray, np.ndarray]:
     """Genes of all cells as the benchmark stores them, in the order of their hashes, and their numbers of parameters."""
     data = np.load(stored(SHARED / "data" / "nb101.npz"))
     size, bits, code = data["n_vertices"].astype(int), data["edge_bits"].astype(np.int64), data["op_code"].astype(int)
-    edges, ops = np.zeros((len(size), 7, 7), bool), np.full((len(size), 7), -1, np.int8)
+    edges, ops = np.zeros((len(size), 7, 7), bool), np.full((len(size), 7), -1, np.int32)
     ops[:, 1:-1] = 0
     for n in range(2, 8):
         rows = np.flatnonzero(size == n)
@@ -84,7 +83,7 @@ def test_representatives_and_hashes_are_the_benchmarks(benchmark101: Any) -> Non
 def test_full_size_counts_of_nasbench101() -> None:
     for entry in full_size("nasbench101"):
         config, n = entry["config"], entry["resolution"]
-        space = NasBench101(config["stem"], config["modules"], 10, (n, n, 3))
+        space = NasBench101(config["stem"], config["modules"], 10, InputSpec((n, n, 3)))
         digits = "".join(str(bit) for row in config["matrix"] for bit in row)
         counts = space.counts(space.parse(f"{digits}:{','.join(['input', *config['ops'], 'output'])}"))
         assert (counts.params[0], counts.flops[0]) == (entry["params"], entry["macs"])
@@ -137,7 +136,7 @@ def test_malformed_cells(text: Any, message: str) -> None:
 
 def test_disconnected_cells_have_no_network() -> None:
     with pytest.raises(JaxzcError, match="no path leads from the input to the output of the cell"):
-        NasBench101().network(np.zeros(26, np.int8))
+        NasBench101().network(np.zeros(26, np.int32))
 
 
 @pytest.mark.slow
@@ -184,7 +183,7 @@ def test_full_size_counts_of_transnas101() -> None:
     for entry in full_size("transnas101"):
         config, n = entry["config"], entry["resolution"]
         make = TransNasMacro if config["arch"].endswith("basic") else TransNasMicro
-        space = make(int(config["arch"].split("-")[0]), config["classes"], (n, n, 3))
+        space = make(int(config["arch"].split("-")[0]), config["classes"], InputSpec((n, n, 3)))
         counts = space.counts(space.parse(config["arch"]))
         assert (counts.params[0], counts.flops[0]) == (entry["params"], entry["macs"])
 
@@ -229,13 +228,13 @@ def test_malformed_transnas101(parse: Any, text: str) -> None:
     ("make", "message"),
     [
         (lambda: NasBench101(channels=4), "channels=4: expected at least 5"),
-        (lambda: NasBench101(image_shape=(30, 32, 3)), "divisible by 4"),
+        (lambda: NasBench101(inputs=InputSpec((30, 32, 3))), "divisible by 4"),
         (lambda: NatsSizeSpace(unit=0), "unit=0: expected a positive integer"),
-        (lambda: NatsSizeSpace(image_shape=(9, 8, 3)), "divisible by 4"),
+        (lambda: NatsSizeSpace(inputs=InputSpec((9, 8, 3))), "divisible by 4"),
         (lambda: TransNasMicro(channels=3), "channels=3: expected an even number"),
         (lambda: TransNasMacro(classes=0), "classes=0: expected a positive integer"),
         (lambda: TransNasMacro().to_string([0, 0, 0, 0, 4, 0]), "have a sixth layer and no fifth"),
-        (lambda: NatsSizeSpace().init(jax.random.key(0)), "init needs the architecture"),
+        (lambda: NatsSizeSpace().program(), r"nats_sss: the key \(\): expected 5 numbers, a row of space.program_keys"),
         (lambda: NasBench101().sample(np.random.default_rng(0), -1), "cannot sample -1"),
     ],
 )

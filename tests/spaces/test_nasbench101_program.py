@@ -18,13 +18,14 @@ from jaxzc.resolver import needs
 from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.results import to_float
 from jaxzc.scoring.space import SpaceScorer
+from jaxzc.spacekit import key_of
 from jaxzc.tasks import cross_entropy
-from jaxzc.types import Batch, JaxzcError, Keyed, Tap
+from jaxzc.types import Batch, InputSpec, JaxzcError, Tap
 from tests.support.by_hand import slopes
 
 
 def cell(edges: list[tuple[int, int]], ops: list[int]) -> np.ndarray:
-    genes = np.zeros(len(CHOICES), np.int8)
+    genes = np.zeros(len(CHOICES), np.int32)
     genes[[EDGES.index(edge) for edge in edges]] = 1
     genes[len(EDGES) :][: len(ops)] = ops
     return genes
@@ -44,12 +45,8 @@ CELLS = {
     "three, narrower": cell([(0, 1), (1, 2), (1, 3), (1, 6), (2, 6), (3, 6), (2, 3)], [CONV1, CONV3, CONV3]),
     "four": cell([(0, 1), (0, 2), (0, 3), (1, 4), (1, 6), (2, 6), (3, 6), (4, 6)], [CONV3, CONV1, CONV3, POOL]),
 }
-SPACE: Any = NasBench101(8, 1, 3, (8, 8, 3))
-DEEPER: Any = NasBench101(6, 2, 3, (8, 8, 3))
-
-
-def key_of(space: NasBench101, arch: np.ndarray) -> tuple[int, ...]:
-    return tuple(space.program_keys(arch[None])[0].tolist())
+SPACE: Any = NasBench101(8, 1, 3, InputSpec((8, 8, 3)))
+DEEPER: Any = NasBench101(6, 2, 3, InputSpec((8, 8, 3)))
 
 
 def test_the_benchmark_has_nine_programs() -> None:
@@ -68,8 +65,8 @@ def test_keys_are_the_widths() -> None:
     assert len({tuple(row) for row, name in zip(keys.tolist(), CELLS, strict=True) if name in ("chain", "skip", "dead", "none")}) == 1
     with pytest.raises(JaxzcError, match="no path leads from the input to the output of the cell"):
         SPACE.program_keys(np.zeros((2, 26), int))
-    with pytest.raises(JaxzcError, match="init needs the architecture"):
-        SPACE.init(jax.random.key(0))
+    with pytest.raises(JaxzcError, match=r"the key \(\): expected 16 numbers, a row of space.program_keys"):
+        SPACE.program(())
 
 
 @cache
@@ -82,7 +79,7 @@ def params_of(space: NasBench101, key: tuple[int, ...]) -> Any:
 
 def batches(space: NasBench101) -> tuple[Batch, Batch]:
     rng = np.random.default_rng(1)
-    return tuple(Batch(jnp.asarray(rng.standard_normal((4, *space.image_shape))), jnp.asarray([0, 2, 1, 2])) for _ in range(2))  # type: ignore[return-value]
+    return tuple(Batch(jnp.asarray(rng.standard_normal((4, *space.inputs.shape))), jnp.asarray([0, 2, 1, 2])) for _ in range(2))  # type: ignore[return-value]
 
 
 def quantities(network: Any, params: Any, batch: Batch, everything: bool) -> dict[str, Any]:
@@ -106,7 +103,7 @@ def quantities(network: Any, params: Any, batch: Batch, everything: bool) -> dic
 
 @cache
 def program_of(space: NasBench101, key: tuple[int, ...], everything: bool) -> Any:
-    return jax.jit(lambda genes, params, batch: quantities(space.network(Keyed(genes, key)), params, batch, everything))
+    return jax.jit(lambda genes, params, batch: quantities(space.program(key).network(genes), params, batch, everything))
 
 
 def agree(space: NasBench101, name: str, everything: bool) -> None:
@@ -116,11 +113,11 @@ def agree(space: NasBench101, name: str, everything: bool) -> None:
         program = program_of(space, key, everything)
         ours = program(jnp.asarray(arch, jnp.int32), params, batch)
         assert program._cache_size() == 1, "one program for every cell of the key"
-        theirs = quantities(space.network(arch), space.discrete_params(params, arch), batch, everything)
+        theirs = quantities(space.network(arch), space.program(key).discrete_params(params, arch), batch, everything)
         for quantity in {"gradients", "curvature"} & theirs.keys():  # of parameters; those that the cell has not get none
             squares = [sum(float(jnp.square(a).sum()) for a in jax.tree.leaves(made[quantity])) for made in (ours, theirs)]
             np.testing.assert_allclose(*squares, rtol=1e-9)
-            ours[quantity] = space.discrete_params(ours[quantity], arch)
+            ours[quantity] = space.program(key).discrete_params(ours[quantity], arch)
     for quantity, value in theirs.items():
         for a, b in zip(jax.tree.leaves(ours[quantity]), jax.tree.leaves(value), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-12 * max(1, np.abs(b).max()), err_msg=quantity)
@@ -135,7 +132,7 @@ def test_pools_have_their_derivatives_where_a_compiler_computes_their_input_twic
     """XLA at the lowest level, the suite's, does so here, and does not round both times alike."""
     arch, key = CELLS["two"], key_of(SPACE, CELLS["two"])
     with jax.enable_x64(True):
-        module = SPACE.network(arch).module(SPACE.discrete_params(params_of(SPACE, key), arch)).stacks[1][0]
+        module = SPACE.network(arch).module(SPACE.program(key).discrete_params(params_of(SPACE, key), arch)).stacks[1][0]
         x = jnp.asarray(np.random.default_rng(6).standard_normal((4, 4, 4, 8)))
         gradient = jax.grad(lambda x: jnp.sin(max_pool2x2(module(x, Pass("batch")))).sum())
         compiled = jax.jit(gradient)(x)
@@ -173,14 +170,14 @@ def test_every_proxy_equals_that_of_the_discrete_network(name: str) -> None:
 
     with jax.enable_x64(True):
         params, data = params_of(SPACE, key), batches(SPACE)
-        shared = lambda genes: SPACE.network(Keyed(genes, key))  # noqa: E731
+        shared = lambda genes: SPACE.program(key).network(genes)  # noqa: E731
         fresh: dict[str, Any] = {}
         for name, function in RESOLVER.functions.items():
             if name.endswith("_params") and name != "az_params":
                 given = {"network": shared(jnp.asarray(arch, jnp.int32)), "params": params, "key": root}
                 fresh[name] = function(*(given[need] for need in needs(function)))
         ours = jax.jit(lambda g, p, b, f: scores(shared(g), p, b, f))(jnp.asarray(arch, jnp.int32), params, data, fresh)
-        cut = lambda p: SPACE.discrete_params(p, arch)  # noqa: E731
+        cut = lambda p: SPACE.program(key).discrete_params(p, arch)  # noqa: E731
         given = {n: jax.vmap(cut)(p) if n == "swap_params" else cut(p) for n, p in fresh.items()}
         theirs = jax.jit(lambda p, b, f: scores(SPACE.network(arch), p, b, f))(cut(params), data, given)
     assert len(theirs) >= 30
@@ -200,17 +197,17 @@ def test_taps_see_the_layers_of_the_discrete_network() -> None:
     tap = Tap(layer=lambda y, _: (y, jnp.square(y).sum()), relu=lambda x: jnp.square(x).sum(), norm=lambda x: jnp.square(x).sum())
     params, images = params_of(SPACE, key), np.asarray(batches(SPACE)[0].inputs)
     discrete = SPACE.network(arch)
-    shared = jax.jit(lambda genes, p: (SPACE.network(Keyed(genes, key)).forward(p, images, norm="batch", tap=tap), active(genes)))
+    shared = jax.jit(lambda genes, p: (SPACE.program(key).network(genes).forward(p, images, norm="batch", tap=tap), active(genes)))
 
     def active(genes: Any) -> Any:
-        network = SPACE.network(Keyed(genes, key))
+        network = SPACE.program(key).network(genes)
         return network.active(), network.relu_counts()
 
     ours, (there, (once, hooks)) = shared(jnp.asarray(arch, jnp.int32), params)
-    theirs: Any = discrete.forward(SPACE.discrete_params(params, arch), images, norm="batch", tap=tap)
+    theirs: Any = discrete.forward(SPACE.program(key).discrete_params(params, arch), images, norm="batch", tap=tap)
     on = np.concatenate(there)
     assert on.sum() == len(np.concatenate(theirs.layers)) == SPACE.counts(arch).layers[0]
-    cells = np.concatenate([np.asarray(group.cells) for group in SPACE.network(Keyed(arch, key)).groups])
+    cells = np.concatenate([np.asarray(group.cells) for group in SPACE.program(key).groups])
     assert sorted(cells[on]) == sorted(c for group in discrete.groups for c in group.cells)
     for mine, other in ((ours.layers, theirs.layers), (ours.relus, theirs.relus), (ours.norms, theirs.norms)):
         values = np.concatenate(mine)
@@ -226,10 +223,10 @@ def test_perturbations_reach_their_layers() -> None:
     arch, key = CELLS["two"], key_of(SPACE, CELLS["two"])
     images = np.asarray(batches(SPACE)[0].inputs, np.float32)
     params = jax.tree.map(lambda a: np.asarray(a, np.float32), params_of(SPACE, key))
-    ours, there = jax.jit(lambda g, p: (slopes(n := SPACE.network(Keyed(g, key)), p, images), n.active()))(
+    ours, there = jax.jit(lambda g, p: (slopes(n := SPACE.program(key).network(g), p, images), n.active()))(
         jnp.asarray(arch, jnp.int32), params
     )
-    theirs = slopes(SPACE.network(arch), SPACE.discrete_params(params, arch), images)
+    theirs = slopes(SPACE.network(arch), SPACE.program(key).discrete_params(params, arch), images)
     ours, on = np.concatenate(ours), np.concatenate(there)
     assert not ours[~on].any()
     np.testing.assert_allclose(np.sort(ours[on]), np.sort(np.concatenate(theirs)), rtol=1e-3, atol=1e-5)
@@ -239,10 +236,8 @@ def test_cells_of_one_key_share_a_compilation() -> None:
     archs = np.stack([CELLS["two"], CELLS["chain"], CELLS["two, pools"]])
     scorer = SpaceScorer(SPACE, (np.asarray(batches(SPACE)[0].inputs, np.float32), np.array([0, 2, 1, 2])), ["naswot", "l2_norm"])
     rows = scorer.many(archs)
-    assert len(scorer._programs) == 2
+    assert scorer.compilations == 2
     assert scorer.programs(archs[0]) is scorer.programs(archs[2])
-    for arch in archs:
-        assert [function._cache_size() for function in scorer.programs(arch)] == [1, 1]
     assert len({row["naswot"] for row in rows}) == len({row["l2_norm"] for row in rows}) == 3
     assert scorer.one(archs[2]) == rows[2]
-    assert [places.tolist() for places in scorer._calls(archs)] == [[1], [0], [2]]
+    assert [call.places.tolist() for call in scorer.dispatcher.calls(archs)] == [[1], [0], [2]]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from jaxzc_spaces.core.vectors import enumerate_vectors, neighbours_of
 from jaxzc_spaces.nasbench201.encoding import CHOICES, EDGES, OPS, canonical, dead_edges, macs_params_layers, parse, to_string
 
+from jaxzc.spacekit.vectors import enumerate_vectors, neighbours_of
 from jaxzc.types import JaxzcError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +36,7 @@ def golden():
 
 
 def genes(digits):
-    return np.array([[int(digit) for digit in digits]], np.int8)
+    return np.array([[int(digit) for digit in digits]], np.int32)
 
 
 def classes():
@@ -49,7 +49,7 @@ def classes():
 
 def test_parse_reads_edges_in_string_order():
     arch = parse("|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_3x3~0|none~1|skip_connect~2|")
-    assert arch.dtype == np.int8
+    assert arch.dtype == np.int32
     assert arch.tolist() == [4, 2, 1, 3, 0, 1]
     assert EDGES == ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 
@@ -138,7 +138,7 @@ def test_the_space_has_6466_classes():
 
 def test_canonical_is_the_smallest_member_and_idempotent():
     representatives, ids = classes()
-    assert representatives.dtype == np.int8
+    assert representatives.dtype == np.int32
     np.testing.assert_array_equal(canonical(representatives), representatives)
     assert (ids <= np.arange(len(SPACE))).all()
     assert canonical(SPACE[:0]).shape == (0, 6)

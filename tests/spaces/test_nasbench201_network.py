@@ -11,9 +11,9 @@ from jaxzc_spaces.nasbench201.space import NasBench201
 
 from jaxzc.networks import as_network
 from jaxzc.tasks import cross_entropy
-from jaxzc.types import JaxzcError, Tap
+from jaxzc.types import InputSpec, JaxzcError, Tap
 
-SPACE = NasBench201(channels=2, cells=2, classes=3, image_shape=(8, 8, 3))
+SPACE = NasBench201(channels=2, cells=2, classes=3, inputs=InputSpec((8, 8, 3)))
 CORNERS = {
     "all none": [NONE] * 6,
     "all skip": [SKIP] * 6,
@@ -26,8 +26,8 @@ CORNERS = {
 RANDOM = np.random.default_rng(5).integers(0, len(OPS), (5, 6)).tolist()
 
 
-def _quantities(space: NasBench201, arch: Any, params: Any, images: jax.Array, labels: jax.Array) -> dict[str, Any]:
-    network = space.network(arch)
+def _quantities(network_of: Any, arch: Any, params: Any, images: jax.Array, labels: jax.Array) -> dict[str, Any]:
+    network = network_of(arch)
 
     def loss(weights: Any, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         logits = network.forward(network.with_weights(params, weights), images, norm="batch").outputs
@@ -45,12 +45,12 @@ def _quantities(space: NasBench201, arch: Any, params: Any, images: jax.Array, l
 def setting() -> tuple[Any, jax.Array, jax.Array, Any]:
     with jax.enable_x64(True):
         # Scales and biases away from 1 and 0, so that every parameter takes part.
-        params = SPACE.init(jax.random.key(0))
+        params = SPACE.program().init(jax.random.key(0))
         leaves, tree = jax.tree.flatten(params)
         rng = np.random.default_rng(0)
         params = jax.tree.unflatten(tree, [jnp.asarray(a, jnp.float64) + 0.1 * rng.standard_normal(a.shape) for a in leaves])
         images, labels = jnp.asarray(rng.standard_normal((3, 8, 8, 3))), jnp.asarray([0, 2, 1])
-        program = jax.jit(lambda arch, p, x, y: _quantities(SPACE, arch, p, x, y))
+        program = jax.jit(lambda arch, p, x, y: _quantities(SPACE.program().network, arch, p, x, y))
         return params, images, labels, program
 
 
@@ -69,13 +69,13 @@ def test_program_equals_discrete_network(setting: Any, arch: list[int]) -> None:
 def _discrete(arch: list[int], params: Any, images: jax.Array, labels: jax.Array) -> dict[str, Any]:
     """Operation by operation without jit: compiling one network for each architecture is what the program saves."""
     with jax.disable_jit(False):
-        return _quantities(SPACE, tuple(arch), params, images, labels)
+        return _quantities(SPACE.network, arch, params, images, labels)
 
 
 def test_the_discrete_network_read_as_a_users_module_agrees() -> None:
     """The adapter for anybody's NNX module sees the same layers in the discrete network as the space itself."""
     arch = (CONV3, SKIP, CONV1, POOL, CONV1, CONV3)
-    params = SPACE.init(jax.random.key(1))
+    params = SPACE.program().init(jax.random.key(1))
     network = SPACE.network(arch)
     images = jax.random.normal(jax.random.key(2), (2, 8, 8, 3))
     other, flat = as_network(lambda p, x: network.forward(p, x, norm="batch").outputs, params, images)
@@ -85,7 +85,7 @@ def test_the_discrete_network_read_as_a_users_module_agrees() -> None:
 
 
 def test_norm_modes_and_rescaling() -> None:
-    params = SPACE.init(jax.random.key(3))
+    params = SPACE.program().init(jax.random.key(3))
     images = jax.random.normal(jax.random.key(4), (2, 8, 8, 3))
     big = jax.tree.map(lambda a: a * 1e6, params)
     out = SPACE.network([CONV3] * 6).forward(big, images, norm="none")
@@ -104,7 +104,7 @@ def test_norm_modes_and_rescaling() -> None:
 
 def test_taps_read_and_change_layers() -> None:
     arch = (CONV3, NONE, CONV1, SKIP, NONE, POOL)
-    params = SPACE.init(jax.random.key(5))
+    params = SPACE.program().init(jax.random.key(5))
     images = jax.random.normal(jax.random.key(6), (2, 8, 8, 3))
     network = SPACE.network(arch)
     plain = network.forward(params, images, norm="batch")
@@ -119,9 +119,7 @@ def test_taps_read_and_change_layers() -> None:
     np.testing.assert_array_equal(silenced.outputs, np.zeros((2, 3)))
 
 
-@pytest.mark.parametrize(
-    ("options", "words"), [({"channels": 0}, "channels=0"), ({"image_shape": (9, 8, 3)}, r"\(9, 8, 3\).*divisible by 4")]
-)
+@pytest.mark.parametrize(("options", "words"), [({"channels": 0}, "channels=0"), ({"inputs": (9, 8, 3)}, r"\(9, 8, 3\).*divisible by 4")])
 def test_sizes_that_cannot_be(options: dict[str, Any], words: str) -> None:
     with pytest.raises(JaxzcError, match=words):
         NasBench201(**options)

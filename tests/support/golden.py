@@ -14,7 +14,7 @@ import pytest
 from jaxzc_spaces.nasbench201.encoding import CONV1
 from jaxzc_spaces.nasbench201.space import NasBench201
 
-from jaxzc.types import Batch
+from jaxzc.types import Batch, InputSpec
 
 ROOT = Path(__file__).parents[2]
 RNG_BASE = 100000
@@ -53,7 +53,7 @@ class Golden:
     def params(self, dtype: Any, arrays: dict[str, np.ndarray] | None = None) -> Any:
         """The stored weights (or those in `arrays`) as parameters of our space; kernels that the architecture has not are left as
         drawn."""
-        params = jax.tree.map(lambda a: np.array(a, dtype), self.space.init(jax.random.key(self.index)))
+        params = jax.tree.map(lambda a: np.array(a, dtype), self.space.program().init(jax.random.key(self.index)))
         stored = self.arrays if arrays is None else arrays
         get = stored.__getitem__
 
@@ -91,7 +91,7 @@ def read(directory: Path) -> tuple[list[Golden], dict[str, Any], dict[str, np.nd
     for index, path in enumerate(sorted((directory / "networks").glob("*.npz"))):
         arrays = dict(np.load(path))
         height, width, depth = (int(n) for n in inputs["x1"].shape[1:])
-        space = NasBench201(int(arrays["C"]), int(arrays["N"]), arrays["logits_train"].shape[1], (height, width, depth))
+        space = NasBench201(int(arrays["C"]), int(arrays["N"]), arrays["logits_train"].shape[1], InputSpec((height, width, depth)))
         networks.append(Golden(index, path, space, space.parse(str(arrays["arch"])), arrays))
     return networks, scores, inputs
 

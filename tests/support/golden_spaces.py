@@ -24,8 +24,8 @@ from jaxzc_spaces.transnas101.macro import TransNasMacro
 from jaxzc_spaces.transnas101.micro import TransNasMicro
 from jaxzc_spaces.transnas101.micro_network import ENTERING, INNER
 
-from jaxzc.scoring.space import has_programs
-from jaxzc.types import Batch
+from jaxzc.spacekit import program_of
+from jaxzc.types import Batch, InputSpec
 
 ROOT = Path(__file__).parents[2]
 DIRECTORY = Path(os.environ.get("JAXZC_GOLDEN_SPACES", str(ROOT / "../shared/golden_spaces")))
@@ -60,7 +60,8 @@ class Golden:
 
     def params(self, dtype: Any) -> Any:
         """The stored weights as parameters of our space; what the architecture has not is left as drawn. Normalisation is 1 and 0."""
-        params = self.space.init(jax.random.key(0), "torch", *([self.arch] if has_programs(self.space) else []))
+        program = program_of(self.space, self.arch)
+        params = program.discrete_params(program.init(jax.random.key(0)), self.arch)
         return jax.tree.map(lambda a: jax.numpy.asarray(a, dtype), self.fill(jax.tree.map(np.array, params), self.arrays))
 
 
@@ -101,7 +102,7 @@ def _by_path(keys: Callable[[str], str], space: Any, arch: Any) -> Callable[[Any
 
 
 def _nats_sss(config: Any, image_shape: Any, classes: int) -> Any:
-    space = NatsSizeSpace(classes=classes, image_shape=tuple(image_shape))
+    space = NatsSizeSpace(classes=classes, inputs=InputSpec(tuple(image_shape)))
     arch = space.parse(config["channels"])
     numbers = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
 
@@ -118,7 +119,7 @@ def _nats_sss(config: Any, image_shape: Any, classes: int) -> Any:
 
 
 def _transnas101_macro(config: Any, image_shape: Any, classes: int) -> Any:
-    space = TransNasMacro(int(config["arch"].split("-")[0]), classes, tuple(image_shape))
+    space = TransNasMacro(int(config["arch"].split("-")[0]), classes, InputSpec(tuple(image_shape)))
     arch = space.parse(config["arch"])
 
     def keys(path: str) -> str:
@@ -131,7 +132,7 @@ def _transnas101_macro(config: Any, image_shape: Any, classes: int) -> Any:
 
 
 def _transnas101_micro(config: Any, image_shape: Any, classes: int) -> Any:
-    space = TransNasMicro(int(config["arch"].split("-")[0]), classes, tuple(image_shape))
+    space = TransNasMicro(int(config["arch"].split("-")[0]), classes, InputSpec(tuple(image_shape)))
     arch = space.parse(config["arch"])
     names = {SKIP: (("reduce_a", "conv0"), ("reduce_b", "conv1")), CONV1: (("conv1x1", "conv"),), CONV3: (("conv3x3", "conv"),)}
 
@@ -157,7 +158,7 @@ def _transnas101_micro(config: Any, image_shape: Any, classes: int) -> Any:
 
 
 def _nasbench101(config: Any, image_shape: Any, classes: int) -> Any:
-    space = NasBench101(config["stem"], config["modules"], classes, tuple(image_shape))
+    space = NasBench101(config["stem"], config["modules"], classes, InputSpec(tuple(image_shape)))
     matrix, names = config["matrix"], ["input", *config["ops"], "output"]
     arch = space.parse("".join(str(bit) for row in matrix for bit in row) + ":" + ",".join(names))
     live = np.flatnonzero(pruned(cells(arch[None])).edges[0].any(1)).tolist()  # in the order of the stored numbers, the output aside

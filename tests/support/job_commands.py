@@ -15,7 +15,7 @@ from tests.support.commands import Result, run
 
 Many = Callable[[SpaceScorer, np.ndarray, int], list[dict[str, float]]]
 MANY: Many = SpaceScorer.many
-SPACE = spaces.space("nasbench201", classes=10, image_shape=(8, 8, 1), channels=2, cells=1)
+SPACE = spaces.space("nasbench201", classes=10, inputs=(8, 8, 1), channels=2, cells=1)
 
 
 def score(*arguments: Any, sample: int = 20, proxies: str = "layers") -> Result:

@@ -48,7 +48,7 @@ def test_convolutions_learn_and_a_disconnected_cell_stays_at_chance(trained: Sco
 
 def test_scores_depend_on_genes_and_seed_only(trained: ScoreTable) -> None:
     drawn = data.load("digits", batch_size=800, batches=1, seed=0)
-    space = spaces.space("nasbench201", classes=10, image_shape=(8, 8, 1), channels=4, cells=1)
+    space = spaces.space("nasbench201", classes=10, inputs=(8, 8, 1), channels=4, cells=1)
     task = econas.task(drawn.batches[0], 300, flip=False)
     trainer = Trainer(space, task, econas.settings(task, 8, batch_size=32, learning_rate=0.2))
     nones, convs = (trainer.one(space.parse(text))[econas.HELD_OUT] for text in (NONES, CONVS))
@@ -144,7 +144,7 @@ def test_append_adds_a_column_to_the_rows_of_a_score_table(scores: Path, capsys:
     before, after = read_scores(scores), read_scores(out)
     for name, values in before.columns.items():
         np.testing.assert_array_equal(after.columns[name], values)
-    total = float(spaces.space("nasbench201", classes=10, image_shape=(8, 8, 1)).parse(CONVS).sum())
+    total = float(spaces.space("nasbench201", classes=10, inputs=(8, 8, 1)).parse(CONVS).sum())
     assert after.columns["econas"].tolist() == [300, 300 + total, 500, 500 + total]
     assert after.metadata["proxies"] == ["snip", "flops", "econas"]
     assert set(after.metadata["costs"]) == {"snip", "econas"}

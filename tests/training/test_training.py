@@ -19,7 +19,7 @@ from jaxzc.training import Images, Settings, Trainer, augment, norms, split
 from jaxzc.training.checkpoints import checkpoints
 from jaxzc.types import Batch, JaxzcError
 
-SPACE = jaxzc.space("nasbench201", classes=10, image_shape=(8, 8, 1), channels=4, cells=1)
+SPACE = jaxzc.space("nasbench201", classes=10, inputs=(8, 8, 1), channels=4, cells=1)
 ARCH = SPACE.parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|")
 
 
@@ -119,7 +119,7 @@ def test_a_test_image_does_not_depend_on_the_batch(trainer, trained, images):
 
 
 def test_with_the_batchs_own_statistics_running_is_batch(images):
-    network, params = SPACE.network(ARCH), SPACE.init(jax.random.key(0))
+    network, params = SPACE.network(ARCH), SPACE.program().init(jax.random.key(0))
     x = jnp.asarray(images.train.inputs[:8])
     by_batch = norms.ByBatch()
     logits = network.forward(params, x, norm=by_batch).outputs  # type: ignore[arg-type]
@@ -181,7 +181,7 @@ def test_split(tmp_path):
 def test_trainer_refuses(images):
     with pytest.raises(JaxzcError, match="larger than the 560 training images"):
         Trainer(SPACE, ARCH, images, Settings(batch_size=561))
-    other = jaxzc.space("nasbench201", classes=7, image_shape=(8, 8, 1))
+    other = jaxzc.space("nasbench201", classes=7, inputs=(8, 8, 1))
     with pytest.raises(JaxzcError, match="do not fit nasbench201"):
         Trainer(other, ARCH, images, Settings())
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc_spaces.core.vectors import check_vectors
+from jaxzc.spacekit.vectors import check_vectors
 from jaxzc_spaces.nasbench201.encoding import CHOICES, EDGES, OPS
 
 INPUT, OUTPUT = len(OPS), len(OPS) + 1

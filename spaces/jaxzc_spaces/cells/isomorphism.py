@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxzc_spaces.core.vectors import enumerate_vectors
+from jaxzc.spacekit.vectors import enumerate_vectors
 
 NOTHING, IDENTITY, POOLING, LAYER = range(4)
 """What an operation is: zero, its operand, without weights and ReLUs (leaves no trace where nothing reads it), with them (leaves one)."""
@@ -29,7 +29,7 @@ class Vertex(NamedTuple):
 
 
 def networks(choices: tuple[int, ...], edges: Sequence[tuple[int, int]], kinds: Sequence[Sequence[int]]) -> np.ndarray:
-    """For every cell of a space, in lexicographic order of the genes, the first one that is the same network, int8 `[cells, edges]`,
+    """For every cell of a space, in lexicographic order of the genes, the first one that is the same network, int32 `[cells, edges]`,
     read-only.
 
     edges: (source node, target node) of each, ordered by target; node 0 is the cell's input, the highest its output.

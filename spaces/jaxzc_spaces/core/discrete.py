@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.core
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax import lax
-from jax.core import Tracer
 
 from jaxzc.numerics import initialisers
+from jaxzc.spacekit import VectorSpace, check_key
+from jaxzc.spacekit.vectors import check_vectors
 from jaxzc.types import Array, Forward, JaxzcError, LayerGroup, Norm, Normalise, Tap
 from jaxzc_spaces.core.layers import Pass
 from jaxzc_spaces.core.params import with_parameters
@@ -220,27 +220,40 @@ def _gathered(kept: Sequence[Any], groups: Sequence[Sequence[int]]) -> list[Any]
     return [jax.tree.map(lambda *a: jnp.stack(a), *(kept[number] for number in numbers)) for numbers in groups]
 
 
-class OneNetworkEach:
-    """For spaces all of whose genes are static: every architecture has a network, parameters and a program of its own."""
+@dataclass(frozen=True, eq=False)
+class DiscreteProgram:
+    """A program that serves one architecture, which is its discrete network (`jaxzc.types.SpaceProgram`)."""
 
-    by_pieces = True
+    discrete: DiscreteNetwork
 
-    @property
-    def static_genes(self: Any) -> tuple[int, ...]:
-        return tuple(range(len(self.choices)))
+    in_pieces = True
 
-    def init(self: Any, key: Array, initialiser: str = "torch", *arch: Any) -> Any:
-        """Parameters (nested dict of float32 arrays) of the architecture given."""
-        if len(arch) != 1:
-            raise JaxzcError(f"{self.name}: init needs the architecture, as in space.init(key, 'torch', arch): its kernels depend on it")
-        return self.network(arch[0]).init(key, initialiser)
+    def init(self, rng_key: Array, initialiser: str = "torch") -> Any:
+        """Parameters (nested dict of float32 arrays) of the architecture."""
+        return self.discrete.init(rng_key, initialiser)
+
+    def network(self, genes: Any) -> DiscreteNetwork:
+        """The network, whatever the genes: they are those of the program's key."""
+        return self.discrete
+
+    def discrete_params(self, params: Any, arch: Any) -> Any:
+        """The parameters themselves."""
+        return params
 
 
-def discrete_genes(arch: Any) -> tuple[int, ...]:
-    """The genes as Python ints. Raises `JaxzcError` where they are traced: such a space compiles one program per architecture."""
-    if any(isinstance(gene, Tracer) for gene in (arch if isinstance(arch, tuple | list) else [arch])):
-        raise JaxzcError("traced genes: expected Python ints, because every gene of this space shapes the program; pass them as a tuple")
-    return tuple(int(gene) for gene in np.asarray(arch))
+class OneNetworkEach(VectorSpace):
+    """For spaces in which every gene changes shapes, so that every architecture has a program of its own. They write `network`."""
+
+    def program_keys(self, archs: np.ndarray) -> np.ndarray:
+        """int32 `[n, genes]`: the architectures themselves."""
+        return check_vectors(self.choices, archs)
+
+    def program(self, key: tuple[int, ...] = ()) -> DiscreteProgram:
+        check_key(self, key, len(self.choices))
+        return DiscreteProgram(self.network(key))
+
+    def network(self, arch: Any) -> DiscreteNetwork:
+        raise NotImplementedError(f"{type(self).__name__} has no networks: write network(arch)")
 
 
 def _leaf(params: Any, path: Path) -> Any:

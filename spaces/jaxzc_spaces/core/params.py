@@ -26,6 +26,18 @@ def with_leaves(params: Any, leaves: Mapping[str, Array]) -> Any:
     return params
 
 
+def nested(leaves: Mapping[str, Array]) -> dict[Any, Any]:
+    """Nested parameters that have these arrays at these paths."""
+    params: dict[Any, Any] = {}
+    for path, array in leaves.items():
+        *above, last = map(_key, path.split("/"))
+        parent = params
+        for key in above:
+            parent = parent.setdefault(key, {})
+        parent[last] = array
+    return params
+
+
 def with_parameters(graph: Any, structure: Any, params: Any) -> Any:
     """The NNX module of this graph with these parameters (nested dict)."""
     state = jax.tree.map(lambda a: a, structure)  # replacing works in place

@@ -50,10 +50,17 @@ class SharedNetwork:
 
 
 class SharedProgram:
-    """What the architectures of one program share: an NNX module (`make`), called with (images, genes, norm, tap)."""
+    """A program whose parameters serve all of its architectures (`jaxzc.types.SpaceProgram`): an NNX module (`make`), called with (images,
+    genes, norm, tap). A subclass has `groups`, `init` and `network` as well."""
+
+    in_pieces = False
 
     def make(self) -> Any:
         raise NotImplementedError
+
+    def discrete_params(self, params: Any, arch: Any) -> Any:
+        """The parameters themselves, where the discrete network is the same module with Python ints for genes."""
+        return params
 
     @cached_property
     def structure(self) -> tuple[Any, Any]:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from jaxzc.types import JaxzcError
 
 
@@ -13,9 +15,11 @@ def check_positive(space: Any, *fields: str) -> None:
 
 
 def check_images(space: Any, divisor: int = 1, because: str = "") -> None:
-    """Raises `JaxzcError` where `space.image_shape` is not (height, width, channels), all positive; with height and width divisible by
-    `divisor`, for the reason given."""
-    shape = space.image_shape
-    if len(shape) != 3 or min(shape) < 1 or shape[0] % divisor or shape[1] % divisor:
-        wanted = f"height and width divisible by {divisor}, because {because}" if divisor > 1 else "all positive"
-        raise JaxzcError(f"{space.name}: images of shape {shape}: expected (height, width, channels), {wanted}")
+    """Raises `JaxzcError` where `space.inputs` is no image: floating (height, width, channels); or where height and width are not divisible
+    by `divisor`, for the reason given."""
+    shape, dtype = space.inputs.shape, space.inputs.dtype
+    if not np.issubdtype(dtype, np.floating):
+        raise JaxzcError(f"{space.name}: inputs of dtype {dtype}: expected images of floating-point numbers, such as float32")
+    if len(shape) != 3 or shape[0] % divisor or shape[1] % divisor:
+        wanted = f", height and width divisible by {divisor}, because {because}" if divisor > 1 else ""
+        raise JaxzcError(f"{space.name}: images of shape {shape}: expected (height, width, channels){wanted}")

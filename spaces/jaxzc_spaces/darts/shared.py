@@ -37,22 +37,25 @@ class _Recorder(Pass):
 
 
 @dataclass(frozen=True)
-class Program(SharedProgram):
+class DartsProgram(SharedProgram):
     """The program of all genotypes at one size; its parameters serve all of them."""
 
     channels: int
     cells: int
     classes: int
-    image_shape: tuple[int, int, int]
+    image_shape: tuple[int, ...]
     stem: str
     affine: bool
     auxiliary: bool
 
     def network(self, genes: Any) -> "ProgramNetwork":
-        return ProgramNetwork(self, genes)
+        return ProgramNetwork(self, jnp.asarray(genes, jnp.int32))
 
-    def init(self, key: Array, initialiser: str = "torch") -> Any:
-        return _init(self, initialiser, key)
+    def init(self, rng_key: Array, initialiser: str = "torch") -> Any:
+        return _init(self, initialiser, rng_key)
+
+    def discrete_params(self, params: Any, arch: Any) -> Any:
+        return discrete_params(self, params, arch)
 
     def make(self) -> ProgramNet:
         return ProgramNet(self.channels, self.cells, self.classes, self.image_shape[2], self.stem, self.affine, self.auxiliary)
@@ -94,11 +97,11 @@ class Program(SharedProgram):
         return tuple(group(path, cells) for path, cells in named)
 
 
-program = lru_cache(maxsize=16)(Program)
+darts_program = lru_cache(maxsize=16)(DartsProgram)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _init(program: Program, initialiser: str, key: Array) -> Any:
+def _init(program: DartsProgram, initialiser: str, key: Array) -> Any:
     start = at_start(program.structure[1])
     biases = [g.name.removesuffix("kernel") + "bias" for g in program.groups if g.name.endswith("linear/kernel")]
     sizes = [(leaf(start, path).size, leaf(start, path.removesuffix("bias") + "kernel").shape[0]) for path in biases]
@@ -139,8 +142,8 @@ class ProgramNetwork(SharedNetwork):
         return [*once, jnp.zeros(1)], [*hooks, jnp.zeros(1)]
 
 
-def discrete_params(program: Program, params: Any, arch: Any) -> Any:
-    """The parameters of the discrete network of a genotype (genes `[32]`, ints), cut from those of its program."""
+def discrete_params(program: DartsProgram, params: Any, arch: Any) -> Any:
+    """The parameters of the discrete network of a genotype (genes `[32]`), cut from those of its program."""
     genes = np.asarray(arch).reshape(2, EDGES, 2).tolist()
     made = {name: block for name, block in params.items() if name != "runs"}
     for number, run in enumerate(program.runs):

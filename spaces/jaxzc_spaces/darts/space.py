@@ -1,12 +1,13 @@
 """The search space of DARTS (Liu et al., ICLR 2019), and of NAS-Bench-301, which is built on it.
 
->>> space = Darts(channels=36, cells=20, image_shape=(32, 32, 3), classes=10)
+>>> space = Darts(channels=36, cells=20, classes=10)
 >>> arch = space.parse("Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=[2, 3, 4, 5], reduce=..., reduce_concat=...)")
->>> params = space.init(jax.random.key(0), "torch")       # of the program: serve every genotype
->>> space.network(jnp.asarray(arch)).forward(params, images, norm="batch").outputs
+>>> program = space.program()
+>>> params = program.init(jax.random.key(0))              # serve every genotype
+>>> program.network(arch).forward(params, images, norm="batch").outputs
 
-All genotypes of one size are one program, in which operations and inputs are data (`darts_program`). Genes that are Python ints give the
-discrete network, whose parameters have the authors' names: `space.init(key, "torch", arch)`.
+All genotypes of one size are one program, in which operations and inputs are data (`jaxzc_spaces.darts.program`). `space.network(arch)` is
+the discrete network, whose parameters have the authors' names: `program.discrete_params(params, arch)`.
 """
 
 import ast
@@ -14,13 +15,13 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
-import jax
 import numpy as np
 
-from jaxzc.types import Array, Counts, JaxzcError
-from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, blueprint, discrete_genes
+from jaxzc.spacekit import VectorSpace
+from jaxzc.types import Counts, InputSpec, JaxzcError
+from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, blueprint
 from jaxzc_spaces.core.sizes import check_images, check_positive
-from jaxzc_spaces.darts.shared import Program, ProgramNetwork, discrete_params, program
+from jaxzc_spaces.darts.shared import DartsProgram, darts_program
 from jaxzc_spaces.genotypes import counts as genotype_counts
 from jaxzc_spaces.genotypes.encoding import Encoding, Genotype
 from jaxzc_spaces.genotypes.network import GenotypeNet
@@ -39,7 +40,7 @@ NODES = 4
 
 
 @dataclass(frozen=True)
-class Darts:
+class Darts(VectorSpace):
     """DARTS: two cells of four nodes, each the sum of two of seven operations on different earlier states.
 
     The fields are the network; the defaults are NAS-Bench-301's size. The DARTS paper evaluates at channels=36, cells=20 (CIFAR) and
@@ -59,18 +60,19 @@ class Darts:
     zero: bool = False
     repeats: bool = False
     classes: int = 10
-    image_shape: tuple[int, int, int] = (32, 32, 3)
+    inputs: InputSpec = InputSpec((32, 32, 3))
 
     name = "darts"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_positive(self, "channels", "cells", "classes")
         if self.stem not in ("cifar", "imagenet"):
             raise JaxzcError(f"darts: stem={self.stem!r}: expected 'cifar' or 'imagenet'")
         if self.channels % 2 and self.stem == "imagenet":
             raise JaxzcError(f"darts: channels={self.channels}: expected an even number, which the ImageNet stem halves")
         check_images(self, 4 if self.stem == "cifar" else 32, f"stem {self.stem} and the reductions halve them without padding")
-        if self.auxiliary and (self.stem != "cifar" or self.image_shape[:2] != (32, 32) or self.cells < 3):
+        if self.auxiliary and (self.stem != "cifar" or self.inputs.shape[:2] != (32, 32) or self.cells < 3):
             raise JaxzcError("darts: auxiliary=True: expected stem 'cifar', images of 32 x 32 and 3 cells or more, for which it is defined")
 
     @cached_property
@@ -79,13 +81,13 @@ class Darts:
         return Encoding("darts", OPS, NODES, loose_ends=False, drawn=drawn, distinct=not self.repeats)
 
     @property
-    def choices(self) -> tuple[int, ...]:
+    def choices(self) -> tuple[int, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.encoding.choices
 
     # Architectures.
 
     def parse(self, text: str) -> np.ndarray:
-        """The genes int8 `[32]` of a genotype as DARTS prints it. Raises `JaxzcError` that quotes what is wrong."""
+        """The genes int32 `[32]` of a genotype as DARTS prints it. Raises `JaxzcError` that quotes what is wrong."""
         return self.encoding.genes(parse_genotype(text), text)
 
     def genotype(self, arch: Any) -> Genotype:
@@ -113,47 +115,25 @@ class Darts:
 
     def counts(self, archs: np.ndarray) -> Counts:
         """Exact; `flops` are multiply-accumulates of convolutions and linear layers."""
-        shape = self.channels, self.cells, self.classes, self.image_shape, self.stem, self.affine, self.auxiliary
+        shape = self.channels, self.cells, self.classes, self.inputs.shape, self.stem, self.affine, self.auxiliary
         tallies = [genotype_counts.network_tally(self.genotype(arch), *shape) for arch in np.atleast_2d(archs)]
         return genotype_counts.as_counts(tallies)
 
     # Networks.
 
-    def program_keys(self, archs: np.ndarray) -> np.ndarray:
-        """Int64 `[n, 0]`: all architectures share one program."""
-        return np.zeros((len(archs), 0), np.int64)
+    def program(self, key: tuple[int, ...] = ()) -> DartsProgram:
+        """The one program of all genotypes."""
+        return darts_program(self.channels, self.cells, self.classes, self.inputs.shape, self.stem, self.affine, self.auxiliary)
 
-    @property
-    def program(self) -> Program:
-        return program(self.channels, self.cells, self.classes, self.image_shape, self.stem, self.affine, self.auxiliary)
-
-    def init(self, key: Array, initialiser: str = "torch", *arch: Any) -> Any:
-        """Parameters (nested dict of float32 arrays) of the program, or of the discrete network of the architecture given."""
-        if len(arch) > 1:
-            raise JaxzcError(
-                f"darts: init was given {len(arch)} architectures: expected one, as in space.init(key, 'torch', arch), or none"
-            )
-        return self._discrete(arch[0]).init(key, initialiser) if arch else self.program.init(key, initialiser)
-
-    def network(self, arch: Any) -> DiscreteNetwork | ProgramNetwork:
-        """The network of one architecture: genes `[32]` as Python ints or a numpy array give the discrete network, a JAX array (traced or
-        not) the program's."""
-        if isinstance(arch, jax.Array):
-            return self.program.network(arch)
-        return self._discrete(arch)
-
-    def _discrete(self, arch: Any) -> DiscreteNetwork:
-        return DiscreteNetwork(_blueprint(self, self.genotype(np.asarray(discrete_genes(arch)))))
-
-    def discrete_params(self, params: Any, arch: Any) -> Any:
-        """The parameters of the discrete network of genes `[32]` (ints), cut from those `params` of the program."""
-        return discrete_params(self.program, params, arch)
+    def network(self, arch: Any) -> DiscreteNetwork:
+        """The discrete network of genes `[32]`."""
+        return DiscreteNetwork(_blueprint(self, self.genotype(arch)))
 
 
 @lru_cache(maxsize=64)
 def _blueprint(space: Darts, genotype: Genotype) -> Blueprint:
-    shape = space.channels, space.cells, space.classes, space.image_shape[2], space.stem, space.affine, space.auxiliary
-    return blueprint(lambda: GenotypeNet(genotype, *shape), space.image_shape, cell_number)
+    shape = space.channels, space.cells, space.classes, space.inputs.shape[2], space.stem, space.affine, space.auxiliary
+    return blueprint(lambda: GenotypeNet(genotype, *shape), space.inputs.shape, cell_number)
 
 
 def cell_number(word: str) -> int:

@@ -73,7 +73,7 @@ def network_tally(
     channels: int,
     cells: int,
     classes: int,
-    image_shape: tuple[int, int, int],
+    image_shape: tuple[int, ...],
     stem: str,
     affine: bool = True,
     auxiliary: bool = False,

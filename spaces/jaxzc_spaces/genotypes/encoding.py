@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxzc.spacekit.vectors import check_vector, check_vectors
 from jaxzc.types import JaxzcError
-from jaxzc_spaces.core.vectors import check_vector, check_vectors
 
 
 class Cell(NamedTuple):
@@ -60,7 +60,7 @@ class Encoding:
         return Cell(tuple(edges), tuple(state for state in range(2, self.nodes + 2) if state not in read))
 
     def genes(self, genotype: Mapping[str, Any], text: str, leading: Sequence[int] = ()) -> np.ndarray:
-        """Genes int8 of `normal`, `normal_concat`, `reduce` and `reduce_concat`, as the authors write them; `text` is for messages.
+        """Genes int32 of `normal`, `normal_concat`, `reduce` and `reduce_concat`, as the authors write them; `text` is for messages.
 
         Raises `JaxzcError` for unknown operations, states that do not exist, and outputs made of other states than the space's."""
         found = list(leading)
@@ -81,7 +81,7 @@ class Encoding:
             if not isinstance(given, list | tuple) or sorted(map(str, given)) != sorted(map(str, concat)):
                 rule = "the nodes that no other reads" if self.loose_ends else "all nodes"
                 raise self.malformed(text, f"{name}_concat is {given!r}", f"{list(concat)}: {rule}")
-        return np.array(found, np.int8)
+        return np.array(found, np.int32)
 
     def malformed(self, text: str, wrong: str, expected: str) -> JaxzcError:
         return JaxzcError(f"{text!r} is no {self.space} architecture: {wrong}; expected {expected}")
@@ -89,7 +89,7 @@ class Encoding:
     # Sampling and mutation.
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """`n` architectures, int8 `[n, genes]`: leading genes, operations and states each uniform."""
+        """`n` architectures, int32 `[n, genes]`: leading genes, operations and states each uniform."""
         if n < 0:
             raise JaxzcError(f"cannot sample n = {n} architectures; expected n >= 0")
         ops = [self.ops.index(op) for op in self.drawn or self.ops]
@@ -98,7 +98,7 @@ class Encoding:
             first = rng.integers(node + 2, size=n)
             other = (first + rng.integers(1, node + 2, size=n)) % (node + 2) if self.distinct else rng.integers(node + 2, size=n)
             columns += [rng.choice(ops, n), first, rng.choice(ops, n), other]
-        return np.stack(columns, axis=1).astype(np.int8)
+        return np.stack(columns, axis=1).astype(np.int32)
 
     def alternatives(self, genes: Sequence[int], position: int) -> list[int]:
         """The values that a mutation may give this gene: not the present one, and none that breaks `drawn` or `distinct`."""
@@ -140,10 +140,10 @@ class Encoding:
         return np.concatenate([genes[:, :start], self._smallest(cells).reshape(len(genes), -1)], axis=1)
 
     def _smallest(self, cells: np.ndarray) -> np.ndarray:
-        """For cells int8 `[n, nodes, 2, (op, state)]` the smallest over all orders of nodes in which no state is read before it is made."""
+        """For cells int32 `[n, nodes, 2, (op, state)]` the smallest over all orders of nodes that make every state before it is read."""
         best, keys = cells, np.full(len(cells), b"\xff", f"S{4 * self.nodes}")
         for order in itertools.permutations(range(self.nodes)):
-            renamed = np.array([0, 1, *(2 + order.index(node) for node in range(self.nodes))], np.int8)
+            renamed = np.array([0, 1, *(2 + order.index(node) for node in range(self.nodes))], np.int32)
             made = cells[:, list(order)].copy()
             made[..., 1] = renamed[made[..., 1]]
             valid = (made[..., 1] < np.arange(2, self.nodes + 2)[:, None]).all((1, 2))

@@ -1,7 +1,7 @@
 """NAS-Bench-101 without its network: genes, official strings, pruning, the benchmark's hash, channel widths and exact counts; numpy only.
 
 A cell is a directed acyclic graph of at most 7 vertices, 0 its input, the last its output, and at most 9 edges; every interior vertex has
-one of 3 operations. An architecture is int8 `[26]`: 21 bits, the edges x -> y in the order of y, then x (the benchmark's own numbering,
+one of 3 operations. An architecture is int32 `[26]`: 21 bits, the edges x -> y in the order of y, then x (the benchmark's own numbering,
 x + y (y - 1) / 2), and the operations of the 5 interior vertices. Smaller cells leave interior vertices without edges; the output is always
 vertex 6. Source: Ying et al., NAS-Bench-101: Towards Reproducible Neural Architecture Search, ICML 2019, section 2.
 """
@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxzc.spacekit.vectors import check_vectors
 from jaxzc.types import Counts, JaxzcError
-from jaxzc_spaces.core.vectors import check_vectors
 
 OPS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 CONV3, CONV1, POOL = range(3)
@@ -25,7 +25,7 @@ SOURCES, TARGETS = np.array(EDGES).T
 
 
 class Cells(NamedTuple):
-    """edges: bool `[n, 7, 7]`, entry (x, y) is the edge x -> y; ops: int8 `[n, 7]`, -1 at the input and the output."""
+    """edges: bool `[n, 7, 7]`, entry (x, y) is the edge x -> y; ops: int32 `[n, 7]`, -1 at the input and the output."""
 
     edges: np.ndarray
     ops: np.ndarray
@@ -40,8 +40,8 @@ def cells(archs: Any) -> Cells:
 
 
 def genes(graphs: Cells) -> np.ndarray:
-    """The inverse of `cells`, int8 `[n, 26]`."""
-    return np.concatenate([graphs.edges[:, SOURCES, TARGETS].astype(np.int8), graphs.ops[:, 1:-1].astype(np.int8)], axis=1)
+    """The inverse of `cells`, int32 `[n, 26]`."""
+    return np.concatenate([graphs.edges[:, SOURCES, TARGETS].astype(np.int32), graphs.ops[:, 1:-1].astype(np.int32)], axis=1)
 
 
 def pruned(graphs: Cells) -> Cells:
@@ -76,7 +76,7 @@ def compact(edges: np.ndarray, ops: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def parse(text: str) -> np.ndarray:
-    """The genes int8 `[26]` of `MATRIX:OPERATIONS`, as `jaxzc import nasbench101` writes them: the digits of the square upper-triangular
+    """The genes int32 `[26]` of `MATRIX:OPERATIONS`, as `jaxzc import nasbench101` writes them: the digits of the square upper-triangular
     matrix row by row, and the names of all vertices from `input` to `output`, comma separated.
 
     Raises `JaxzcError` that quotes the string: another form, more than 7 vertices, no path from the input to the output.
@@ -95,7 +95,7 @@ def parse(text: str) -> np.ndarray:
     if np.tril(matrix).any():
         raise _malformed(text, "an edge leads to the same or an earlier vertex", "a matrix that is zero on and below the diagonal")
     place = [*range(size - 1), VERTICES - 1]
-    edges, ops = np.zeros((1, VERTICES, VERTICES), bool), np.zeros((1, VERTICES), np.int8)
+    edges, ops = np.zeros((1, VERTICES, VERTICES), bool), np.zeros((1, VERTICES), np.int32)
     edges[0][np.ix_(place, place)] = matrix
     ops[0, 1 : size - 1] = [OPS.index(word) for word in words[1:-1]]
     arch = genes(Cells(edges, ops))
@@ -154,7 +154,7 @@ def widths(graphs: Cells, channels: int) -> np.ndarray:
     return width
 
 
-def macs_params_layers(archs: Any, channels: int, modules: int, classes: int, image_shape: tuple[int, int, int] = (32, 32, 3)) -> Counts:
+def macs_params_layers(archs: Any, channels: int, modules: int, classes: int, image_shape: tuple[int, ...] = (32, 32, 3)) -> Counts:
     """Exact counts, int64 `[n]` each, for `archs` int `[n, 26]`; the benchmark has channels 128, modules 3 (per stack), 10 classes.
 
     params: every trainable parameter: convolutions (no bias), normalisation (scale and shift), linear layer (with bias). flops:

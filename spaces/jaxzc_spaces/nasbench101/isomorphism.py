@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxzc.spacekit.vectors import check_vector, neighbours_of
 from jaxzc.types import JaxzcError
-from jaxzc_spaces.core.vectors import check_vector, neighbours_of
 from jaxzc_spaces.nasbench101.encoding import CHOICES, EDGES, MAX_EDGES, OPS, VERTICES, cells, genes, is_valid, pruned
 
 CELLS = 423_624
@@ -22,7 +22,7 @@ _LABELS = len(OPS) ** INTERIOR
 
 
 def canonical(archs: Any) -> np.ndarray:
-    """For each of `archs` int `[n, 26]` the pruned representative of its isomorphism class, int8 `[n, 26]`.
+    """For each of `archs` int `[n, 26]` the pruned representative of its isomorphism class, int32 `[n, 26]`.
 
     Members of a class are one network except where channels do not divide evenly: the vertices that get one channel more are the first
     in vertex order, so that parameters may differ by a few. Raises `JaxzcError` for invalid genes.
@@ -32,7 +32,7 @@ def canonical(archs: Any) -> np.ndarray:
 
 @functools.cache
 def all_cells() -> np.ndarray:
-    """Every cell of the benchmark, int8 `[423624, 26]`, in the order of the matrices, then of the operations. The first call takes some
+    """Every cell of the benchmark, int32 `[423624, 26]`, in the order of the matrices, then of the operations. The first call takes some
     seconds; the array is shared and read-only."""
     bits = np.arange(2**BITS)
     bits = bits[np.bitwise_count(bits) <= MAX_EDGES]
@@ -49,7 +49,7 @@ def all_cells() -> np.ndarray:
 
 
 def sample(rng: np.random.Generator, n: int) -> np.ndarray:
-    """`n` distinct cells of the benchmark, uniformly, int8 `[n, 26]`."""
+    """`n` distinct cells of the benchmark, uniformly, int32 `[n, 26]`."""
     if not 0 <= n <= CELLS:
         raise JaxzcError(f"cannot sample {n:,} distinct architectures from a space of {CELLS:,}; expected 0 <= n <= {CELLS:,}")
     return all_cells()[rng.choice(CELLS, n, replace=False)]
@@ -57,21 +57,21 @@ def sample(rng: np.random.Generator, n: int) -> np.ndarray:
 
 def mutate(rng: np.random.Generator, archs: Any) -> np.ndarray:
     """A copy of `archs` int `[n, 26]` in which edges flip with probability 1/7 and operations change with probability 1/5 each, drawn anew
-    until the cell is in the benchmark and another one; int8 `[n, 26]`, canonical. Source: Ying et al., 2019, supplement S3."""
+    until the cell is in the benchmark and another one; int32 `[n, 26]`, canonical. Source: Ying et al., 2019, supplement S3."""
     parents = canonical(archs)
     children, open_rows = parents.copy(), np.arange(len(parents))
     while open_rows.size:
         start = parents[open_rows]
         flips = rng.random((len(start), BITS)) < 1 / VERTICES
         shift = np.where(rng.random((len(start), INTERIOR)) < 1 / INTERIOR, rng.integers(1, len(OPS), (len(start), INTERIOR)), 0)
-        drawn = np.concatenate([start[:, :BITS] ^ flips, (start[:, BITS:] + shift) % len(OPS)], axis=1).astype(np.int8)
+        drawn = np.concatenate([start[:, :BITS] ^ flips, (start[:, BITS:] + shift) % len(OPS)], axis=1).astype(np.int32)
         children[open_rows] = drawn = canonical(drawn)
         open_rows = open_rows[~is_valid(drawn) | (drawn == start).all(1)]
     return children
 
 
 def neighbours(arch: Any) -> np.ndarray:
-    """The other cells of the benchmark, canonical and each once, that one changed gene of `canonical(arch)` leads to, int8 `[n, 26]`."""
+    """The other cells of the benchmark, canonical and each once, that one changed gene of `canonical(arch)` leads to, int32 `[n, 26]`."""
     own = canonical(check_vector(CHOICES, arch)[None])
     near = neighbours_of(CHOICES, own[0])
     near = np.unique(canonical(near[is_valid(near)]), axis=0)
@@ -87,7 +87,7 @@ def _codes(archs: np.ndarray) -> np.ndarray:
 def _genes(codes: np.ndarray) -> np.ndarray:
     matrix, labels = np.divmod(codes, _LABELS)
     digits = labels[:, None] // len(OPS) ** np.arange(INTERIOR)[::-1] % len(OPS)
-    return np.concatenate([matrix[:, None] >> np.arange(BITS) & 1, digits], axis=1).astype(np.int8)
+    return np.concatenate([matrix[:, None] >> np.arange(BITS) & 1, digits], axis=1).astype(np.int32)
 
 
 def _smallest(codes: np.ndarray) -> np.ndarray:

@@ -11,15 +11,19 @@ import numpy as np
 from flax import nnx
 
 from jaxzc.types import Array, JaxzcError, LayerGroup
-from jaxzc_spaces.core.params import leaf, with_leaves
+from jaxzc_spaces.core.params import leaf, nested
 from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram
 from jaxzc_spaces.nasbench101.encoding import CONV1, CONV3, POOL, VERTICES, cells, pruned, widths
 from jaxzc_spaces.nasbench101.layout import INTERIOR, OUTPUT, cell, layouts
 from jaxzc_spaces.nasbench101.program import ProgramNet
 
+STACKS = 3
+KEY = 1 + STACKS * len(INTERIOR)
+"""Numbers of a key."""
+
 
 def program_keys(archs: Any, channels: int) -> np.ndarray:
-    """Int64 `[n, 16]` of architectures `[n, 26]`: how many vertices lead to the output (1 where only the input does), and the channels of
+    """int32 `[n, 16]` of architectures `[n, 26]`: how many vertices lead to the output (1 where only the input does), and the channels of
     the 5 interior vertices in each of 3 stacks. Vertices that the pruned cell has not are as wide as the narrowest of the output's parts.
 
     Raises `JaxzcError` where the output is not reached from the input.
@@ -29,8 +33,9 @@ def program_keys(archs: Any, channels: int) -> np.ndarray:
     if len(disconnected):
         raise unreached(np.atleast_2d(archs)[disconnected[0]])
     parts = np.maximum(graphs.edges[:, 1:-1, -1].sum(1), 1)
-    stacks = [channels << stack for stack in range(3)]
-    return np.column_stack([parts, *(np.maximum(widths(graphs, c)[:, 1:-1], (c // parts)[:, None]) for c in stacks)])
+    stacks = [channels << stack for stack in range(STACKS)]
+    by_stack = (np.maximum(widths(graphs, c)[:, 1:-1], (c // parts)[:, None]) for c in stacks)
+    return np.column_stack([parts, *by_stack]).astype(np.int32)
 
 
 def unreached(arch: Any) -> JaxzcError:
@@ -41,7 +46,7 @@ def unreached(arch: Any) -> JaxzcError:
 
 
 @dataclass(frozen=True)
-class Program(SharedProgram):
+class NasBench101Program(SharedProgram):
     """The program of all cells with one key; its parameters serve all of them."""
 
     key: tuple[int, ...]
@@ -51,10 +56,13 @@ class Program(SharedProgram):
     in_channels: int
 
     def network(self, genes: Any) -> "ProgramNetwork":
-        return ProgramNetwork(self, genes)
+        return ProgramNetwork(self, jnp.asarray(genes, jnp.int32))
 
-    def init(self, key: Array, initialiser: str = "torch") -> Any:
-        return _init(self, initialiser, key)
+    def init(self, rng_key: Array, initialiser: str = "torch") -> Any:
+        return _init(self, initialiser, rng_key)
+
+    def discrete_params(self, params: Any, arch: Any) -> Any:
+        return discrete_params(self, params, arch)
 
     def make(self) -> ProgramNet:
         return ProgramNet(layouts(self.key, self.channels), self.modules, self.classes, self.in_channels)
@@ -88,11 +96,11 @@ class Program(SharedProgram):
         return (*groups, LayerGroup("head", (c, self.classes), c, self.classes))
 
 
-program = lru_cache(maxsize=64)(Program)
+nasbench101_program = lru_cache(maxsize=64)(NasBench101Program)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _init(program: Program, initialiser: str, key: Array) -> Any:
+def _init(program: NasBench101Program, initialiser: str, key: Array) -> Any:
     return ProgramNetwork(program, None).draw(program.structure[1], initialiser, key)
 
 
@@ -121,9 +129,8 @@ class ProgramNetwork(SharedNetwork):
         return once, once
 
 
-def discrete_params(program: Program, params: Any, arch: Any, discrete: Any) -> Any:
-    """The parameters of the discrete network of a cell (genes `[26]`, ints), cut from those of its program. discrete: parameters of its
-    structure."""
+def discrete_params(program: NasBench101Program, params: Any, arch: Any) -> Any:
+    """The parameters of the discrete network of a cell (genes `[26]`), cut from those of its program."""
     edges, ops = (part[0] for part in pruned(cells(np.asarray(arch)[None])))
     modules = [(number, place) for number, (run, _) in enumerate(program.runs) for place in range(run.count)]
     filled = {"stem/conv": params["stem"], "stem/bn/scale": params["stem_bn"]["scale"], "stem/bn/bias": params["stem_bn"]["bias"]}
@@ -143,4 +150,4 @@ def discrete_params(program: Program, params: Any, arch: Any, discrete: Any) -> 
                 fill(f"{at}op/vertex{v}", ours["conv3x3" if ops[v] == CONV3 else "conv1x1"][k], ours["op_bn"][k], (place, i))
         if edges[0, OUTPUT]:
             fill(f"{at}proj/vertex{VERTICES - 1}", ours["out"], ours["out_bn"], (place, 0))
-    return with_leaves(discrete, filled)
+    return nested(filled)

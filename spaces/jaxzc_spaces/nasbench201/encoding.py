@@ -1,7 +1,7 @@
 """NAS-Bench-201 without its network: genes, official strings, isomorphism classes, dead edges and exact counts; numpy only.
 
 A cell has four nodes, 0 (its input) to 3 (its output), and one operation on each of the six edges from a lower to a higher node; a node is
-the sum of what its edges deliver. An architecture is int8 `[6]`: gene `e` is the index in `OPS` of the operation on `EDGES[e]`.
+the sum of what its edges deliver. An architecture is int32 `[6]`: gene `e` is the index in `OPS` of the operation on `EDGES[e]`.
 Source: Dong & Yang, NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search, ICLR 2020.
 """
 
@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from jaxzc.spacekit.vectors import check_vector, check_vectors, enumerate_vectors
 from jaxzc.types import Counts, JaxzcError
 from jaxzc_spaces.cells import isomorphism as cell_isomorphism
 from jaxzc_spaces.cells.isomorphism import IDENTITY, LAYER, NOTHING, POOLING
-from jaxzc_spaces.core.vectors import check_vector, check_vectors, enumerate_vectors
 
 OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
@@ -25,7 +25,7 @@ _FORM = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
 
 
 def parse(text: str) -> np.ndarray:
-    """The genes int8 `[6]` of an official string such as `|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|`.
+    """The genes int32 `[6]` of an official string such as `|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|`.
 
     White space around the string is ignored. Raises `JaxzcError` that quotes the string, says what is wrong where, and what was expected.
     """
@@ -34,7 +34,7 @@ def parse(text: str) -> np.ndarray:
     nodes = text.strip().split("+")
     if len(nodes) != 3:
         raise _malformed(text, f"it has {len(nodes)} nodes separated by '+'", f"3, as in {_FORM}")
-    return np.array([gene for k, node in enumerate(nodes, start=1) for gene in _parse_node(text, k, node)], np.int8)
+    return np.array([gene for k, node in enumerate(nodes, start=1) for gene in _parse_node(text, k, node)], np.int32)
 
 
 def _parse_node(text: str, k: int, node: str) -> list[int]:
@@ -68,7 +68,7 @@ def to_string(arch: Any) -> str:
 
 
 def canonical(archs: Any) -> np.ndarray:
-    """For each of `archs` int `[n, 6]` the representative of its isomorphism class, int8 `[n, 6]`: the class's smallest genes in
+    """For each of `archs` int `[n, 6]` the representative of its isomorphism class, int32 `[n, 6]`: the class's smallest genes in
     lexicographic order. The classes are the 6,466 that the benchmark's authors count ("considering zero and skip").
 
     They are equal texts, and the rules below are exactly theirs. Node 0 reads `0`. An edge reads `#` if its operation is none or its source
@@ -90,7 +90,7 @@ def canonical(archs: Any) -> np.ndarray:
 
 @functools.cache
 def _representatives() -> np.ndarray:
-    """int8 `[15625, 6]`: for every architecture, in lexicographic order, the first one with the same text."""
+    """int32 `[15625, 6]`: for every architecture, in lexicographic order, the first one with the same text."""
     space = enumerate_vectors(CHOICES)
     first: dict[str, int] = {}
     table = space[[first.setdefault(_expression(genes), row) for row, genes in enumerate(space.tolist())]]
@@ -100,7 +100,7 @@ def _representatives() -> np.ndarray:
 
 def same_network(archs: Any) -> np.ndarray:
     """For each of `archs` int `[n, 6]` the smallest genes, in lexicographic order, of those that are the same network with weights drawn
-    anew, int8 `[n, 6]`: 6,410 networks, equal in counts and, in distribution, in every score. (`canonical` differs in both directions.)
+    anew, int32 `[n, 6]`: 6,410 networks, equal in counts and, in distribution, in every score. (`canonical` differs in both directions.)
 
     A convolution that has no effect is there, for its ReLU counts in naswot and its weights in counts; a pooling that has none is not.
     Raises `JaxzcError` for invalid genes. The first call builds a table of the whole space (about 0.6 s).
@@ -146,7 +146,7 @@ def dead_edges(archs: Any) -> np.ndarray:
     return used & ~alive
 
 
-def macs_params_layers(archs: Any, channels: int, cells: int, classes: int, image_shape: tuple[int, int, int] = (32, 32, 3)) -> Counts:
+def macs_params_layers(archs: Any, channels: int, cells: int, classes: int, image_shape: tuple[int, ...] = (32, 32, 3)) -> Counts:
     """Exact counts of the official network, int64 `[n]` each, for `archs` int `[n, 6]`.
 
     channels, cells: of the first stage (C) and of each stage (N); the benchmark has 16 and 5. image_shape: (height, width, channels).

@@ -2,25 +2,24 @@
 
 >>> space = NasBench201()
 >>> arch = space.parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|")
->>> params = space.init(jax.random.key(0))                     # serves every architecture
->>> space.network(arch).forward(params, images, norm="batch").outputs
+>>> program = space.program()
+>>> params = program.init(jax.random.key(0))                   # serves every architecture
+>>> program.network(arch).forward(params, images, norm="batch").outputs
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
-from jaxzc.types import Array, Counts, LayerGroup
+from jaxzc.spacekit import VectorSpace, vectors
+from jaxzc.types import Array, Counts, InputSpec, LayerGroup
 from jaxzc_spaces.cells.graph import graph
-from jaxzc_spaces.core import vectors
-from jaxzc_spaces.core.params import with_parameters
-from jaxzc_spaces.core.shared import SharedNetwork
+from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.nasbench201 import encoding as encoding
 from jaxzc_spaces.nasbench201.encoding import EDGES, OPS
@@ -28,56 +27,76 @@ from jaxzc_spaces.nasbench201.network import NasBench201Net, is_conv
 
 
 @dataclass(frozen=True)
-class NasBench201(vectors.EveryVector):
+class NasBench201(VectorSpace):
     """NAS-Bench-201 (NATS-Bench topology): 15,625 cells of 4 nodes and 6 edges.
 
     The fields are the size of its network; the defaults are the benchmark's own.
 
-    channels: width C of the first stage (doubles twice). cells: N per stage. image_shape: (H, W, channels), H and W divisible by 4.
+    channels: width C of the first stage (doubles twice). cells: N per stage. inputs: images (H, W, channels), H and W divisible by 4.
     """
 
     channels: int = 16
     cells: int = 5
     classes: int = 10
-    image_shape: tuple[int, int, int] = (32, 32, 3)
+    inputs: InputSpec = InputSpec((32, 32, 3))
 
     name = "nasbench201"
     choices = (len(OPS),) * len(EDGES)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_positive(self, "channels", "cells", "classes")
         check_images(self, 4, "two reductions halve them")
 
     # Architectures.
 
-    parse = staticmethod(encoding.parse)
-    to_string = staticmethod(encoding.to_string)
-    canonical = staticmethod(encoding.canonical)
+    def parse(self, text: str) -> np.ndarray:
+        return encoding.parse(text)
+
+    def to_string(self, arch: Any) -> str:
+        return encoding.to_string(arch)
+
+    def canonical(self, archs: np.ndarray) -> np.ndarray:
+        return encoding.canonical(archs)
+
     same_network = staticmethod(encoding.same_network)
     graph = staticmethod(graph)
 
     def counts(self, archs: np.ndarray) -> Counts:
-        return encoding.macs_params_layers(np.atleast_2d(archs), self.channels, self.cells, self.classes, self.image_shape)
+        return encoding.macs_params_layers(np.atleast_2d(archs), self.channels, self.cells, self.classes, self.inputs.shape)
 
     # Networks.
 
-    def init(self, key: Array, initialiser: str = "torch") -> Any:
-        """Parameters (nested dict of float32 arrays) that serve every architecture of the space."""
-        return _init(self, initialiser, key)
-
-    def module(self, params: Any) -> NasBench201Net:
-        """The NNX module with these parameters; call it with `(images, arch)`."""
-        return with_parameters(*self._structure, params)
+    def program(self, key: tuple[int, ...] = ()) -> "NasBench201Program":
+        """The one program of all architectures."""
+        return nasbench201_program(self.channels, self.cells, self.classes, self.inputs.shape[2])
 
     def network(self, arch: Any) -> "CellNetwork":
-        """The network of genes `[6]`: Python ints or a numpy array give the discrete network, a (traced) jax array the shared program."""
-        if not isinstance(arch, jax.Array):
-            arch = tuple(int(g) for g in vectors.check_vectors(self.choices, np.asarray(arch)[None])[0])
-        return CellNetwork(self, arch)
+        """The discrete network of genes `[6]`, whose parameters are those of the program."""
+        return self.program().discrete(vectors.check_vector(self.choices, arch).tolist())
 
-    @cached_property
-    def _structure(self) -> tuple[Any, Any]:
-        return nnx.split(nnx.eval_shape(lambda: NasBench201Net(self.channels, self.cells, self.classes, self.image_shape[2])))
+
+@dataclass(frozen=True)
+class NasBench201Program(SharedProgram):
+    """The program of all architectures at one size; its parameters (nested dict of float32 arrays) serve all of them."""
+
+    channels: int
+    cells: int
+    classes: int
+    in_channels: int
+
+    def make(self) -> NasBench201Net:
+        return NasBench201Net(self.channels, self.cells, self.classes, self.in_channels)
+
+    def init(self, rng_key: Array, initialiser: str = "torch") -> Any:
+        return _init(self, initialiser, rng_key)
+
+    def network(self, genes: Any) -> "CellNetwork":
+        return CellNetwork(self, jnp.asarray(genes, jnp.int32))
+
+    def discrete(self, genes: Sequence[int]) -> "CellNetwork":
+        """The network of genes that are Python ints: without loops, only what the architecture has."""
+        return CellNetwork(self, tuple(genes))
 
     @cached_property
     def groups(self) -> tuple[LayerGroup, ...]:
@@ -87,7 +106,7 @@ class NasBench201(vectors.EveryVector):
         def conv(name: str, k: int, c_in: int, c_out: int, cells: Sequence[int] = (-1,)) -> LayerGroup:
             return LayerGroup(name, (k, k, c_in, c_out), k * k * c_in, c_out, tuple(cells))
 
-        groups = [conv("stem", 3, self.image_shape[2], c)]
+        groups = [conv("stem", 3, self.in_channels, c)]
         for stage in range(3):
             width, first = c * 2**stage, stage * (n + 1)
             cells = np.repeat(np.arange(first, first + n), 6).tolist()
@@ -102,9 +121,12 @@ class NasBench201(vectors.EveryVector):
         return (*groups, LayerGroup("head", (4 * c, self.classes), 4 * c, self.classes))
 
 
+nasbench201_program = lru_cache(maxsize=16)(NasBench201Program)
+
+
 @partial(jax.jit, static_argnums=(0, 1))
-def _init(space: NasBench201, initialiser: str, key: Array) -> Any:
-    return CellNetwork(space, None).draw(space._structure[1], initialiser, key)
+def _init(program: NasBench201Program, initialiser: str, key: Array) -> Any:
+    return CellNetwork(program, None).draw(program.structure[1], initialiser, key)
 
 
 class CellNetwork(SharedNetwork):

@@ -1,6 +1,6 @@
 """The size search space of NATS-Bench without its network: genes, official strings and exact counts; numpy only.
 
-An architecture is int8 `[5]`: gene `i` in 0 .. 7 stands for 8, 16, ... 64 channels behind the stem and the first cell, the first residual
+An architecture is int32 `[5]`: gene `i` in 0 .. 7 stands for 8, 16, ... 64 channels behind the stem and the first cell, the first residual
 block, the second cell, the second residual block and the third cell. Source: Dong et al., NATS-Bench, TPAMI 2021, section 3.2.
 """
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxzc.spacekit.vectors import check_vector, check_vectors
 from jaxzc.types import Counts, JaxzcError
-from jaxzc_spaces.core.vectors import check_vector, check_vectors
 
 LAYERS, STEPS, UNIT = 5, 8, 8
 CHOICES = (STEPS,) * LAYERS
@@ -18,14 +18,14 @@ CELLS, CONVS, SKIP = (0, 2, 4), ((0, 1), (0, 2), (1, 2), (1, 3), (2, 3)), (0, 3)
 
 
 def parse(text: str) -> np.ndarray:
-    """The genes int8 `[5]` of an official string such as `8:16:32:64:64`. Raises `JaxzcError` that quotes the string."""
+    """The genes int32 `[5]` of an official string such as `8:16:32:64:64`. Raises `JaxzcError` that quotes the string."""
     words = text.strip().split(":") if isinstance(text, str) else []
     if len(words) != LAYERS:
         raise _malformed(text, f"it has {len(words)} numbers separated by ':'", f"{LAYERS}, as in 8:16:32:64:64")
     for word in words:
         if not word.isdecimal() or int(word) % UNIT or not 1 <= int(word) // UNIT <= STEPS:
             raise _malformed(text, f"{word!r} channels", f"multiples of {UNIT} from {UNIT} to {UNIT * STEPS}")
-    return np.array([int(word) // UNIT - 1 for word in words], np.int8)
+    return np.array([int(word) // UNIT - 1 for word in words], np.int32)
 
 
 def _malformed(text: Any, wrong: str, expected: str) -> JaxzcError:
@@ -37,12 +37,7 @@ def to_string(arch: Any) -> str:
     return ":".join(str(UNIT * (gene + 1)) for gene in check_vector(CHOICES, arch).tolist())
 
 
-def canonical(archs: Any) -> np.ndarray:
-    """`archs` int `[n, 5]` themselves, int8: no two width vectors are one network."""
-    return check_vectors(CHOICES, archs)
-
-
-def macs_params_layers(archs: Any, unit: int, classes: int, image_shape: tuple[int, int, int] = (32, 32, 3)) -> Counts:
+def macs_params_layers(archs: Any, unit: int, classes: int, image_shape: tuple[int, ...] = (32, 32, 3)) -> Counts:
     """Exact counts, int64 `[n]` each, for `archs` int `[n, 5]`; the benchmark's unit is 8 channels.
 
     params: every trainable parameter: convolutions (no bias), normalisation (scale and shift), linear layer (with bias). flops:

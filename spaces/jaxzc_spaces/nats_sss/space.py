@@ -2,10 +2,11 @@
 
 >>> space = NatsSizeSpace()
 >>> arch = space.parse("8:16:32:64:64")
->>> params = space.init(jax.random.key(0), "torch", arch)
->>> space.network(arch).forward(params, images, norm="batch").outputs
+>>> program = program_of(space, arch)                          # of jaxzc.spacekit
+>>> params = program.init(jax.random.key(0))
+>>> program.network(arch).forward(params, images, norm="batch").outputs
 
-All five genes are static: one program is compiled for each width vector. Widths as data, masks over the widest network, would be one
+All five genes change shapes: one program is compiled for each width vector. Widths as data, masks over the widest network, would be one
 program for all, but proxies that look at whole layers (the deviation of a layer's saliencies in T-CET, the number of equal signs in LNWOT
 and NASWOT, the fan-in in Fisher, the share of zero gradients in the interval finder) would count the masked channels; and every network
 would cost what the widest one does, 61 times the multiply-accumulates of the narrowest.
@@ -17,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc.types import Counts
-from jaxzc_spaces.core import vectors
+from jaxzc.spacekit import vectors
+from jaxzc.types import Counts, InputSpec
 from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, discrete_network
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.nats_sss import encoding as encoding
@@ -26,40 +27,43 @@ from jaxzc_spaces.nats_sss.network import NatsSizeNet
 
 
 @dataclass(frozen=True)
-class NatsSizeSpace(vectors.EveryVector, OneNetworkEach):
+class NatsSizeSpace(OneNetworkEach):
     """NATS-Bench's size space: 8^5 = 32,768 width vectors.
 
     unit: channels that one step of a width stands for, 8 in the benchmark; official strings name the benchmark's widths whatever it is.
-    image_shape: (H, W, channels), H and W divisible by 4.
+    inputs: images (H, W, channels), H and W divisible by 4.
     """
 
     unit: int = 8
     classes: int = 10
-    image_shape: tuple[int, int, int] = (32, 32, 3)
+    inputs: InputSpec = InputSpec((32, 32, 3))
 
     name = "nats_sss"
     choices = encoding.CHOICES
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_positive(self, "unit", "classes")
         check_images(self, 4, "two residual blocks halve them")
 
-    parse = staticmethod(encoding.parse)
-    to_string = staticmethod(encoding.to_string)
-    canonical = staticmethod(encoding.canonical)
+    def parse(self, text: str) -> np.ndarray:
+        return encoding.parse(text)
+
+    def to_string(self, arch: Any) -> str:
+        return encoding.to_string(arch)
 
     def counts(self, archs: np.ndarray) -> Counts:
-        return encoding.macs_params_layers(np.atleast_2d(archs), self.unit, self.classes, self.image_shape)
+        return encoding.macs_params_layers(np.atleast_2d(archs), self.unit, self.classes, self.inputs.shape)
 
     def widths(self, arch: Any) -> tuple[int, ...]:
         """Channels behind each of the five layers."""
         return tuple(self.unit * (int(gene) + 1) for gene in vectors.check_vector(self.choices, arch))
 
     def network(self, arch: Any) -> DiscreteNetwork:
-        """The network of genes `[5]`, Python ints or a numpy array."""
+        """The network of genes `[5]`."""
         return _network(self, self.widths(arch))
 
 
 @lru_cache(maxsize=64)
 def _network(space: NatsSizeSpace, widths: tuple[int, ...]) -> DiscreteNetwork:
-    return discrete_network(lambda: NatsSizeNet(widths, space.classes, space.image_shape[2]), space.image_shape)
+    return discrete_network(lambda: NatsSizeNet(widths, space.classes, space.inputs.shape[2]), space.inputs.shape)

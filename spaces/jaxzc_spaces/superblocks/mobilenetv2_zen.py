@@ -12,7 +12,7 @@ from jaxzc_spaces.superblocks.space import PlainNetSpace
 class MobileNetV2Zen(PlainNetSpace):
     """ZiCo's ImageNet space: MobileNetV2-like chains of inverted bottlenecks.
 
-    A 3x3 convolution, four stages, all of stride 2, and a 1x1 convolution of `head` channels that no mutation changes. `image_shape` is
+    A 3x3 convolution, four stages, all of stride 2, and a 1x1 convolution of `head` channels that no mutation changes. `inputs` are
     usually (224, 224, 3); other sizes are for study.
     """
 

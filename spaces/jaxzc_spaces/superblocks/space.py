@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from jaxzc.types import Counts, JaxzcError
-from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint, discrete_genes
+from jaxzc.spacekit.vectors import check_vector, check_vectors
+from jaxzc.types import Counts, InputSpec, JaxzcError
+from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint
 from jaxzc_spaces.core.sizes import check_images, check_positive
-from jaxzc_spaces.core.vectors import check_vector, check_vectors
 from jaxzc_spaces.genotypes.counts import as_counts
 from jaxzc_spaces.superblocks.blocks import Block, parse_blocks, print_blocks, round8
 from jaxzc_spaces.superblocks.counts import CodeCounts, code_counts, network_tally
@@ -37,11 +37,11 @@ WALK = 16
 @dataclass(frozen=True)
 class PlainNetSpace(OneNetworkEach):
     """residual: build the shortcuts. The authors score without them (the default) and train with them; counts are always of the network
-    with them, which a budget is about. classes, image_shape: of the data."""
+    with them, which a budget is about. classes, inputs: of the data."""
 
     residual: bool = False
     classes: int = 10
-    image_shape: tuple[int, int, int] = (32, 32, 3)
+    inputs: InputSpec = InputSpec((32, 32, 3))
 
     name: ClassVar[str]
     kinds: ClassVar[tuple[str, ...]]
@@ -52,11 +52,12 @@ class PlainNetSpace(OneNetworkEach):
     free_head: ClassVar[bool]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_positive(self, "classes")
         check_images(self)
 
     @property
-    def choices(self) -> tuple[int, ...]:
+    def choices(self) -> tuple[int, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         shape = (WIDTHS, WIDTHS, LAYERS)
         stage = (len(self.kinds), *shape) + (SLOTS - 1) * (len(self.kinds) + 1, *shape)
         return (WIDTHS, *stage * (len(self.strides) - 1), *((WIDTHS,) if self.free_head else ()))
@@ -67,7 +68,7 @@ class PlainNetSpace(OneNetworkEach):
         """The network's blocks."""
         genes = check_vector(self.choices, arch).tolist()
         stem, *slots = self._units(genes)
-        blocks = [Block("SuperConvK3BNRELU", self.image_shape[2], stem[1], self.strides[0], 0, 1)]
+        blocks = [Block("SuperConvK3BNRELU", self.inputs.shape[2], stem[1], self.strides[0], 0, 1)]
         for position, (kind, width, bottleneck, layers) in slots:
             stride = self.strides[1 + position // SLOTS] if position % SLOTS == 0 else 1
             blocks.append(Block(kind, blocks[-1].c_out, width, stride, bottleneck, layers))
@@ -75,19 +76,19 @@ class PlainNetSpace(OneNetworkEach):
 
     def _units(self, genes: Sequence[int]) -> list[Any]:
         """("stem", width), then (slot, (kind, width, bottleneck, layers)) of every slot that is not empty."""
-        found: list[Any] = [("stem", 8 * (genes[0] + 1))]
+        units: list[Any] = [("stem", 8 * (genes[0] + 1))]
         for slot in range(SLOTS * (len(self.strides) - 1)):
             kind, width, bottleneck, layers = genes[1 + 4 * slot : 5 + 4 * slot]
             number = kind if slot % SLOTS == 0 else kind - 1
             if number >= 0:
-                found.append((slot, (self.kinds[number], 8 * (width + 1), 8 * (bottleneck + 1), layers + 1)))
-        return found
+                units.append((slot, (self.kinds[number], 8 * (width + 1), 8 * (bottleneck + 1), layers + 1)))
+        return units
 
     def _head(self, genes: Sequence[int]) -> int:
         return 8 * (genes[-1] + 1)
 
     def genes(self, blocks: Sequence[Block]) -> np.ndarray:
-        """The genes int8 of a chain of blocks. Raises `JaxzcError` where it is none of this space."""
+        """The genes int32 of a chain of blocks. Raises `JaxzcError` where it is none of this space."""
         text = print_blocks(blocks)
         first, *middle, last = blocks if len(blocks) > 2 else (None, None)
         if first is None or last is None or first.kind != "SuperConvK3BNRELU" or last.kind != "SuperConvK1BNRELU":
@@ -110,7 +111,7 @@ class PlainNetSpace(OneNetworkEach):
         for stage in stages:
             for position in range(SLOTS):
                 genes += self._slot(text, stage[position] if position < len(stage) else None, position)
-        return np.array([*genes, *self._head_genes(text, last)], np.int8)
+        return np.array([*genes, *self._head_genes(text, last)], np.int32)
 
     def _slot(self, text: str, block: Block | None, position: int) -> list[int]:
         if block is None:
@@ -134,8 +135,8 @@ class PlainNetSpace(OneNetworkEach):
         return JaxzcError(f"{text!r} is no {self.name} architecture: {wrong}; expected {expected}")
 
     def parse(self, text: str) -> np.ndarray:
-        """The genes int8 of the authors' string. Raises `JaxzcError` that quotes what is wrong."""
-        return self.genes(parse_blocks(text, self.image_shape[2]))
+        """The genes int32 of the authors' string. Raises `JaxzcError` that quotes what is wrong."""
+        return self.genes(parse_blocks(text, self.inputs.shape[2]))
 
     def to_string(self, arch: Any) -> str:
         return print_blocks(self.blocks(arch))
@@ -143,7 +144,7 @@ class PlainNetSpace(OneNetworkEach):
     @property
     def initial(self) -> np.ndarray:
         """The architecture that the authors' search begins with."""
-        return self.parse(self.initial_string.replace("(3,", f"({self.image_shape[2]},", 1))
+        return self.parse(self.initial_string.replace("(3,", f"({self.inputs.shape[2]},", 1))
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """`n` architectures, each the initial one after 1 to 16 mutations (the space itself is far larger than what its users consider)."""
@@ -167,19 +168,19 @@ class PlainNetSpace(OneNetworkEach):
     def _mutated(self, rng: np.random.Generator, row: np.ndarray) -> np.ndarray:
         present = [unit[0] for unit in self._units(row.tolist())] + (["head"] if self.free_head else [])
         place = present[rng.integers(len(present))]
-        made = row.copy()
+        mutated = row.copy()
         if place in ("stem", "head"):
             gene = 0 if place == "stem" else len(row) - 1
             options = [width for width in scaled(int(row[gene])) if width != row[gene]]
-            made[gene] = options[rng.integers(len(options))]
-            return made
+            mutated[gene] = options[rng.integers(len(options))]
+            return mutated
         start = 1 + 4 * int(place)
         kinds = range(len(self.kinds)) if int(place) % SLOTS == 0 else range(1, len(self.kinds) + 1)
         _, width, bottleneck, layers = row[start : start + 4].tolist()
         depths = sorted({min(max(layers + step, 0), LAYERS - 1) for step in STEPS})
-        while np.array_equal(made, row):
-            made[start : start + 4] = [rng.choice(values) for values in (kinds, scaled(width), scaled(bottleneck), depths)]
-        return self._split(made, int(place))
+        while np.array_equal(mutated, row):
+            mutated[start : start + 4] = [rng.choice(values) for values in (kinds, scaled(width), scaled(bottleneck), depths)]
+        return self._split(mutated, int(place))
 
     def _split(self, row: np.ndarray, slot: int) -> np.ndarray:
         """The row with the block of this slot split where it is long and its stage has room."""
@@ -191,15 +192,15 @@ class PlainNetSpace(OneNetworkEach):
             return row
         here = slot - first
         kind = stage[here, 0] + (here == 0)
-        second = np.array([kind, *stage[here, 1:3], layers - SPLIT // 2 - 1], np.int8)
-        blocks = [*stage[:here], np.array([*stage[here, :3], SPLIT // 2 - 1], np.int8), second, *stage[here + 1 : used]]
-        row[1 + 4 * first : 1 + 4 * (first + SLOTS)] = np.stack([*blocks, *np.zeros((SLOTS - len(blocks), 4), np.int8)]).ravel()
+        second = np.array([kind, *stage[here, 1:3], layers - SPLIT // 2 - 1], np.int32)
+        blocks = [*stage[:here], np.array([*stage[here, :3], SPLIT // 2 - 1], np.int32), second, *stage[here + 1 : used]]
+        row[1 + 4 * first : 1 + 4 * (first + SLOTS)] = np.stack([*blocks, *np.zeros((SLOTS - len(blocks), 4), np.int32)]).ravel()
         return row
 
     def neighbours(self, arch: Any) -> np.ndarray:
         """Every architecture in which one property of one block has another of the values that a mutation may give it."""
         row = check_vector(self.choices, arch)
-        found = []
+        near = []
         for place, *_ in [*self._units(row.tolist()), *([("head",)] if self.free_head else [])]:
             if place in ("stem", "head"):
                 gene = 0 if place == "stem" else len(row) - 1
@@ -212,9 +213,9 @@ class PlainNetSpace(OneNetworkEach):
                 changes = [(g, v) for g, values in zip((kind, width, bottleneck, layers), options, strict=True) for v in values]
             for gene, value in changes:
                 if value != row[gene]:
-                    found.append(row.copy())
-                    found[-1][gene] = value
-        return np.stack(found)
+                    near.append(row.copy())
+                    near[-1][gene] = value
+        return np.stack(near)
 
     def canonical(self, archs: np.ndarray) -> np.ndarray:
         """The same networks with empty slots behind the others and zeros in them."""
@@ -226,12 +227,12 @@ class PlainNetSpace(OneNetworkEach):
 
     def counts(self, archs: np.ndarray) -> Counts:
         """Exact, of the network with its shortcuts whatever `residual` says."""
-        size = self.image_shape[:2]
+        size = self.inputs.shape[:2]
         return as_counts([network_tally(self.blocks(arch), self.classes, (size[0], size[1])) for arch in np.atleast_2d(archs)])
 
     def code_counts(self, arch: Any) -> CodeCounts:
         """As the authors' code counts, of the network with its shortcuts, for square images. Their budgets are in these numbers."""
-        return code_counts(self.blocks(arch), self.classes, self.image_shape[0])
+        return code_counts(self.blocks(arch), self.classes, self.inputs.shape[0])
 
     @property
     def own_counts(self) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
@@ -245,13 +246,13 @@ class PlainNetSpace(OneNetworkEach):
     # Networks.
 
     def network(self, arch: Any) -> DiscreteNetwork:
-        """The discrete network of these genes (no tracers), without shortcuts unless `residual`."""
-        blocks = tuple(self.blocks(np.asarray(discrete_genes(arch))))
-        return DiscreteNetwork(plainnet_blueprint(blocks, self.classes, self.image_shape, self.residual))
+        """The network of these genes, without shortcuts unless `residual`."""
+        blocks = tuple(self.blocks(arch))
+        return DiscreteNetwork(plainnet_blueprint(blocks, self.classes, self.inputs.shape, self.residual))
 
 
 @lru_cache(maxsize=64)
-def plainnet_blueprint(blocks: tuple[Block, ...], classes: int, image_shape: tuple[int, int, int], residual: bool) -> Blueprint:
+def plainnet_blueprint(blocks: tuple[Block, ...], classes: int, image_shape: tuple[int, ...], residual: bool) -> Blueprint:
     """Cells are the residual blocks."""
 
     def cell(word: str) -> int:

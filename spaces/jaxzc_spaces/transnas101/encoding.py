@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from jaxzc.spacekit.vectors import check_vector, check_vectors, enumerate_vectors
 from jaxzc.types import Counts, JaxzcError
 from jaxzc_spaces.cells import isomorphism as cell_isomorphism
 from jaxzc_spaces.cells.isomorphism import IDENTITY, LAYER, NOTHING
-from jaxzc_spaces.core.vectors import check_vector, check_vectors, enumerate_vectors
 from jaxzc_spaces.nasbench201.encoding import EDGES
 
 WIDTH = 64
@@ -38,7 +38,7 @@ def malformed(text: Any, space: str, wrong: str, expected: str) -> JaxzcError:
 
 
 def parse_micro(text: str) -> np.ndarray:
-    """The genes int8 `[6]` of `64-41414-a_bc_def`: the operations (0 none, 1 skip, 2 conv 1x1, 3 conv 3x3) on the edges 0->1 | 0->2, 1->2 |
+    """The genes `[6]` of `64-41414-a_bc_def`: the operations (0 none, 1 skip, 2 conv 1x1, 3 conv 3x3) on the edges 0->1 | 0->2, 1->2 |
     0->3, 1->3, 2->3. Raises `JaxzcError` that quotes the string."""
     form = f"{WIDTH}-{MICRO}-a_bc_def with digits 0 to 3"
     macro, cell = _body(text, "cell", form)
@@ -47,7 +47,7 @@ def parse_micro(text: str) -> np.ndarray:
     nodes = cell.split("_")
     if [len(node) for node in nodes] != [1, 2, 3] or not set("".join(nodes)) <= set("0123"):
         raise malformed(text, "cell", f"its cell is {cell!r}", form)
-    return np.array([int(digit) for digit in "".join(nodes)], np.int8)
+    return np.array([int(digit) for digit in "".join(nodes)], np.int32)
 
 
 def micro_to_string(arch: Any) -> str:
@@ -58,14 +58,14 @@ def micro_to_string(arch: Any) -> str:
 
 @functools.cache
 def micro_networks() -> np.ndarray:
-    """int8 `[4096, 6]`: for every cell, in lexicographic order, the first one that is the same network with weights drawn anew."""
+    """int32 `[4096, 6]`: for every cell, in lexicographic order, the first one that is the same network with weights drawn anew."""
     entering, inner = ([NOTHING, skip, LAYER, LAYER] for skip in (LAYER, IDENTITY))
     kinds = [entering if source == 0 else inner for source, _ in EDGES]
     return cell_isomorphism.networks(MICRO_CHOICES, EDGES, kinds)
 
 
 def parse_macro(text: str) -> np.ndarray:
-    """The genes int8 `[6]` of `64-MACRO-basic`, four to six digits from 1 to 4. Raises `JaxzcError` that quotes the string.
+    """The genes int32 `[6]` of `64-MACRO-basic`, four to six digits from 1 to 4. Raises `JaxzcError` that quotes the string.
 
     Strings that the benchmark leaves out (see `in_benchmark`) are read as well: their networks exist."""
     form = f"{WIDTH}-MACRO-basic with four to six digits from 1 to 4"
@@ -74,7 +74,7 @@ def parse_macro(text: str) -> np.ndarray:
         raise malformed(text, "macro", f"its cell is {cell!r}", form)
     if not 4 <= len(macro) <= LAYERS or not set(macro) <= set("1234"):
         raise malformed(text, "macro", f"its macro string is {macro!r}", form)
-    return np.array([*(int(digit) - 1 for digit in macro), *[ABSENT] * (LAYERS - len(macro))], np.int8)
+    return np.array([*(int(digit) - 1 for digit in macro), *[ABSENT] * (LAYERS - len(macro))], np.int32)
 
 
 def macro_to_string(arch: Any) -> str:
@@ -84,7 +84,7 @@ def macro_to_string(arch: Any) -> str:
 
 
 def check_macro(archs: Any) -> np.ndarray:
-    """`archs` as int8 `[n, 6]`; raises `JaxzcError` for invalid genes and for a sixth layer without a fifth."""
+    """`archs` as int32 `[n, 6]`; raises `JaxzcError` for invalid genes and for a sixth layer without a fifth."""
     genes = check_vectors(MACRO_CHOICES, archs)
     if ((genes[:, 4] == ABSENT) & (genes[:, 5] != ABSENT)).any():
         wrong = genes[(genes[:, 4] == ABSENT) & (genes[:, 5] != ABSENT)][0]
@@ -111,7 +111,7 @@ def in_benchmark(archs: Any) -> np.ndarray:
 
 
 def all_macros() -> np.ndarray:
-    """The macro space, int8 `[3256, 6]`, in lexicographic order."""
+    """The macro space, int32 `[3256, 6]`, in lexicographic order."""
     everything = enumerate_vectors(MACRO_CHOICES)
     return everything[in_benchmark(everything)]
 
@@ -119,7 +119,7 @@ def all_macros() -> np.ndarray:
 class _Sum:
     """Running totals of params, flops and layers while a network is walked through; every entry a number or int64 `[n]`."""
 
-    def __init__(self, n: int, channels: int, classes: int, image_shape: tuple[int, int, int]):
+    def __init__(self, n: int, channels: int, classes: int, image_shape: tuple[int, ...]):
         height, width, colours = image_shape
         self.params, self.flops, self.layers = (np.zeros(n, np.int64) for _ in range(3))
         self.classes, self.height, self.width = classes, np.full(n, height), np.full(n, width)
@@ -141,7 +141,7 @@ class _Sum:
         return Counts(self.params + head + self.classes, self.flops + head, self.layers + 1)
 
 
-def micro_counts(archs: Any, channels: int, classes: int, image_shape: tuple[int, int, int]) -> Counts:
+def micro_counts(archs: Any, channels: int, classes: int, image_shape: tuple[int, ...]) -> Counts:
     """Exact counts, int64 `[n]` each, for cells int `[n, 6]`; channels: the width of the first layer, 64 in the benchmark.
 
     params: every trainable parameter: convolutions (no bias), normalisation (scale and shift), linear layer (with bias). flops:
@@ -168,7 +168,7 @@ def micro_counts(archs: Any, channels: int, classes: int, image_shape: tuple[int
     return total.counts(c)
 
 
-def macro_counts(archs: Any, channels: int, classes: int, image_shape: tuple[int, int, int]) -> Counts:
+def macro_counts(archs: Any, channels: int, classes: int, image_shape: tuple[int, ...]) -> Counts:
     """As `micro_counts`, for macro architectures int `[n, 6]`."""
     genes = check_macro(archs)
     total, c = _Sum(len(genes), channels, classes, image_shape), np.full(len(genes), channels, np.int64)

@@ -2,10 +2,11 @@
 
 >>> space = TransNasMacro(classes=75)
 >>> arch = space.parse("64-1234-basic")
->>> params = space.init(jax.random.key(0), "torch", arch)
->>> space.network(arch).forward(params, images, norm="batch").outputs
+>>> program = program_of(space, arch)                          # of jaxzc.spacekit
+>>> params = program.init(jax.random.key(0))
+>>> program.network(arch).forward(params, images, norm="batch").outputs
 
-All six genes are static: they decide the depth, the widths and the sizes, so one program is compiled for each macro string.
+All six genes change shapes: they decide the depth, the widths and the sizes, so one program is compiled for each macro string.
 """
 
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc.types import Counts, JaxzcError
-from jaxzc_spaces.core import vectors
+from jaxzc.spacekit import vectors
+from jaxzc.types import Counts, InputSpec, JaxzcError
 from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, discrete_network
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.transnas101 import encoding as encoding
@@ -40,17 +41,23 @@ class TransNasMacro(OneNetworkEach):
 
     channels: int = 64
     classes: int = 75
-    image_shape: tuple[int, int, int] = (256, 256, 3)
+    inputs: InputSpec = InputSpec((256, 256, 3))
 
     name = "transnas101_macro"
     choices = encoding.MACRO_CHOICES
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_sizes(self)
 
-    parse = staticmethod(encoding.parse_macro)
-    to_string = staticmethod(encoding.macro_to_string)
-    canonical = staticmethod(encoding.check_macro)
+    def parse(self, text: str) -> np.ndarray:
+        return encoding.parse_macro(text)
+
+    def to_string(self, arch: Any) -> str:
+        return encoding.macro_to_string(arch)
+
+    def canonical(self, archs: np.ndarray) -> np.ndarray:
+        return encoding.check_macro(archs)
 
     def enumerate(self) -> np.ndarray:
         return encoding.all_macros()
@@ -72,23 +79,23 @@ class TransNasMacro(OneNetworkEach):
         return near[encoding.in_benchmark(near)]
 
     def counts(self, archs: np.ndarray) -> Counts:
-        return encoding.macro_counts(np.atleast_2d(archs), self.channels, self.classes, self.image_shape)
+        return encoding.macro_counts(np.atleast_2d(archs), self.channels, self.classes, self.inputs.shape)
 
     def layers(self, arch: Any) -> tuple[tuple[int, int], ...]:
         """(width, stride) of each layer."""
         genes = encoding.check_macro(np.asarray(arch)[None])
-        width, found = self.channels, []
+        width, layers = self.channels, []
         for gene, wide, small in zip(genes[0], encoding.widens(genes)[0], encoding.strides(genes)[0], strict=True):
             if gene != encoding.ABSENT:
                 width *= 2 if wide else 1
-                found.append((width, 2 if small else 1))
-        return tuple(found)
+                layers.append((width, 2 if small else 1))
+        return tuple(layers)
 
     def network(self, arch: Any) -> DiscreteNetwork:
-        """The network of genes `[6]`, Python ints or a numpy array."""
+        """The network of genes `[6]`."""
         return _network(self, self.layers(arch))
 
 
 @lru_cache(maxsize=64)
 def _network(space: TransNasMacro, layers: tuple[tuple[int, int], ...]) -> DiscreteNetwork:
-    return discrete_network(lambda: MacroNet(layers, space.channels, space.classes, space.image_shape[2]), space.image_shape)
+    return discrete_network(lambda: MacroNet(layers, space.channels, space.classes, space.inputs.shape[2]), space.inputs.shape)

@@ -2,24 +2,23 @@
 
 >>> space = TransNasMicro(classes=75)
 >>> arch = space.parse("64-41414-3_10_012")
->>> params = space.init(jax.random.key(0))                     # serves every architecture
->>> space.network(arch).forward(params, images, norm="batch").outputs
+>>> program = space.program()
+>>> params = program.init(jax.random.key(0))                   # serves every architecture
+>>> program.network(arch).forward(params, images, norm="batch").outputs
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
-from jaxzc.types import Array, Counts, LayerGroup
-from jaxzc_spaces.core import vectors
-from jaxzc_spaces.core.params import with_parameters
-from jaxzc_spaces.core.shared import SharedNetwork
+from jaxzc.spacekit import VectorSpace, vectors
+from jaxzc.types import Array, Counts, InputSpec, LayerGroup
+from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram
 from jaxzc_spaces.nasbench201.encoding import EDGES
 from jaxzc_spaces.nasbench201.network import is_conv
 from jaxzc_spaces.transnas101 import encoding as encoding
@@ -29,7 +28,7 @@ from jaxzc_spaces.transnas101.micro_network import ENTERING, INNER, STAGES, Micr
 
 
 @dataclass(frozen=True)
-class TransNasMicro(vectors.EveryVector):
+class TransNasMicro(VectorSpace):
     """TransNAS-Bench-101's cell space: 4^6 = 4,096 architectures.
 
     channels: width in front of the first cell, 64 in the benchmark, whose images are 256 x 256. classes: of the task: 75 scenes, 100
@@ -38,46 +37,60 @@ class TransNasMicro(vectors.EveryVector):
 
     channels: int = 64
     classes: int = 75
-    image_shape: tuple[int, int, int] = (256, 256, 3)
+    inputs: InputSpec = InputSpec((256, 256, 3))
 
     name = "transnas101_micro"
     choices = encoding.MICRO_CHOICES
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_sizes(self)
 
-    parse = staticmethod(encoding.parse_micro)
-    to_string = staticmethod(encoding.micro_to_string)
+    def parse(self, text: str) -> np.ndarray:
+        return encoding.parse_micro(text)
 
-    def canonical(self, archs: np.ndarray) -> np.ndarray:
-        """`archs` int `[n, 6]` themselves, int8: the benchmark trained every one."""
-        return vectors.check_vectors(self.choices, archs)
+    def to_string(self, arch: Any) -> str:
+        return encoding.micro_to_string(arch)
 
     def same_network(self, archs: np.ndarray) -> np.ndarray:
         """For each of `archs` int `[n, 6]` the smallest genes, in lexicographic order, of those that are the same network with weights
-        drawn anew, int8 `[n, 6]`: 2,132 networks. In a cell that halves the image, skip connections from its input are layers."""
+        drawn anew, int32 `[n, 6]`: 2,132 networks. In a cell that halves the image, skip connections from its input are layers."""
         return encoding.micro_networks()[np.ravel_multi_index(tuple(vectors.check_vectors(self.choices, archs).T), self.choices)]
 
     def counts(self, archs: np.ndarray) -> Counts:
-        return encoding.micro_counts(np.atleast_2d(archs), self.channels, self.classes, self.image_shape)
+        return encoding.micro_counts(np.atleast_2d(archs), self.channels, self.classes, self.inputs.shape)
 
-    def init(self, key: Array, initialiser: str = "torch") -> Any:
-        """Parameters (nested dict of float32 arrays) that serve every architecture of the space."""
-        return _init(self, initialiser, key)
+    # Networks.
 
-    def module(self, params: Any) -> MicroNet:
-        """The NNX module with these parameters; call it with `(images, arch)`."""
-        return with_parameters(*self._structure, params)
+    def program(self, key: tuple[int, ...] = ()) -> "TransNasMicroProgram":
+        """The one program of all architectures."""
+        return transnas_micro_program(self.channels, self.classes, self.inputs.shape[2])
 
     def network(self, arch: Any) -> "MicroNetwork":
-        """The network of genes `[6]`: Python ints or a numpy array give the discrete network, a (traced) jax array the shared program."""
-        if not isinstance(arch, jax.Array):
-            arch = tuple(int(g) for g in vectors.check_vector(self.choices, arch))
-        return MicroNetwork(self, arch)
+        """The discrete network of genes `[6]`, whose parameters are those of the program."""
+        return self.program().discrete(vectors.check_vector(self.choices, arch).tolist())
 
-    @cached_property
-    def _structure(self) -> tuple[Any, Any]:
-        return nnx.split(nnx.eval_shape(lambda: MicroNet(self.channels, self.classes, self.image_shape[2])))
+
+@dataclass(frozen=True)
+class TransNasMicroProgram(SharedProgram):
+    """The program of all architectures at one size; its parameters (nested dict of float32 arrays) serve all of them."""
+
+    channels: int
+    classes: int
+    in_channels: int
+
+    def make(self) -> MicroNet:
+        return MicroNet(self.channels, self.classes, self.in_channels)
+
+    def init(self, rng_key: Array, initialiser: str = "torch") -> Any:
+        return _init(self, initialiser, rng_key)
+
+    def network(self, genes: Any) -> "MicroNetwork":
+        return MicroNetwork(self, jnp.asarray(genes, jnp.int32))
+
+    def discrete(self, genes: Sequence[int]) -> "MicroNetwork":
+        """The network of genes that are Python ints: without loops, only what the architecture has."""
+        return MicroNetwork(self, tuple(genes))
 
     @cached_property
     def groups(self) -> tuple[LayerGroup, ...]:
@@ -87,7 +100,7 @@ class TransNasMicro(vectors.EveryVector):
         def conv(name: str, k: int, c_in: int, c_out: int, cells: Sequence[int] = (-1,)) -> LayerGroup:
             return LayerGroup(name, (k, k, c_in, c_out), k * k * c_in, c_out, tuple(cells))
 
-        groups, cell = [conv("stem0", 3, self.image_shape[2], half), conv("stem1", 3, half, c)], 0
+        groups, cell = [conv("stem0", 3, self.in_channels, half), conv("stem1", 3, half, c)], 0
         for stage, count in enumerate(STAGES):
             c_in, c = c, 2 * c
             here, block = (cell,) * 3, f"widenings/{stage}/"
@@ -100,9 +113,12 @@ class TransNasMicro(vectors.EveryVector):
         return (*groups, LayerGroup("head", (c, self.classes), c, self.classes))
 
 
+transnas_micro_program = lru_cache(maxsize=16)(TransNasMicroProgram)
+
+
 @partial(jax.jit, static_argnums=(0, 1))
-def _init(space: TransNasMicro, initialiser: str, key: Array) -> Any:
-    return MicroNetwork(space, None).draw(space._structure[1], initialiser, key)
+def _init(program: TransNasMicroProgram, initialiser: str, key: Array) -> Any:
+    return MicroNetwork(program, None).draw(program.structure[1], initialiser, key)
 
 
 class MicroNetwork(SharedNetwork):

@@ -1,7 +1,7 @@
 """Architectures as vectors of choices: the functions that every such space shares.
 
 A space is given by `choices`, one count per gene; gene `g` of an architecture is an integer in `0 .. choices[g] - 1`. One architecture is
-an int8 vector `[genes]`, many are an int8 array `[n, genes]`. Nothing here knows what a gene means.
+an int32 vector `[genes]`, many are an int32 array `[n, genes]`. Nothing here knows what a gene means.
 """
 
 import math
@@ -12,12 +12,14 @@ import numpy as np
 
 from jaxzc.types import JaxzcError
 
-MAX_ENUMERATED = 2**26
+MAX_ENUMERATED = 2**24
 """The largest space `enumerate_vectors` lists; more rows than this do not fit into the memory of an ordinary machine."""
+MAX_CHOICES = 2**31 - 1
+"""The most values of one gene: what int32 holds."""
 
 
 def enumerate_vectors(choices: Sequence[int]) -> np.ndarray:
-    """Every architecture of the space, int8 `[prod(choices), genes]`, in lexicographic order (the last gene changes fastest).
+    """Every architecture of the space, int32 `[prod(choices), genes]`, in lexicographic order (the last gene changes fastest).
 
     Raises `JaxzcError` for a space of more than `MAX_ENUMERATED` architectures.
     """
@@ -29,7 +31,7 @@ def enumerate_vectors(choices: Sequence[int]) -> np.ndarray:
 
 
 def sample_vectors(choices: Sequence[int], rng: np.random.Generator, n: int, *, distinct: bool = False) -> np.ndarray:
-    """`n` architectures drawn uniformly from the space, int8 `[n, genes]`; a function of the state of `rng` only.
+    """`n` architectures drawn uniformly from the space, int32 `[n, genes]`; a function of the state of `rng` only.
 
     distinct: without replacement, so that no architecture comes twice.
     Raises `JaxzcError` for a negative `n`, and for `distinct` when the space has fewer than `n` architectures.
@@ -55,7 +57,7 @@ def sample_vectors(choices: Sequence[int], rng: np.random.Generator, n: int, *, 
 
 
 def mutate_vectors(choices: Sequence[int], rng: np.random.Generator, archs: Any) -> np.ndarray:
-    """A copy of `archs` int `[n, genes]` in which each row has one gene changed to a different value; int8 `[n, genes]`.
+    """A copy of `archs` int `[n, genes]` in which each row has one gene changed to a different value; int32 `[n, genes]`.
 
     The gene is uniform among those with at least two choices, the new value uniform among the other values of that gene.
     Raises `JaxzcError` for invalid `archs`, and for a space of one single architecture.
@@ -75,7 +77,7 @@ def mutate_vectors(choices: Sequence[int], rng: np.random.Generator, archs: Any)
 
 
 def neighbours_of(choices: Sequence[int], arch: Any) -> np.ndarray:
-    """Every architecture that differs from `arch` int `[genes]` in exactly one gene, int8 `[sum(choices - 1), genes]`.
+    """Every architecture that differs from `arch` int `[genes]` in exactly one gene, int32 `[sum(choices - 1), genes]`.
 
     The order is by gene, then by value. Raises `JaxzcError` for an invalid `arch`.
     """
@@ -89,7 +91,7 @@ def neighbours_of(choices: Sequence[int], arch: Any) -> np.ndarray:
 
 
 def check_vectors(choices: Sequence[int], archs: Any) -> np.ndarray:
-    """`archs` as int8 `[n, genes]`; raises `JaxzcError` that names the first wrong shape, dtype or gene and what was expected."""
+    """`archs` as int32 `[n, genes]`; raises `JaxzcError` that names the first wrong shape, dtype or gene and what was expected."""
     counts = _check_choices(choices)
     array = _as_integers(archs, len(counts))
     if array.ndim != 2 or array.shape[1] != len(counts):
@@ -99,11 +101,11 @@ def check_vectors(choices: Sequence[int], archs: Any) -> np.ndarray:
     if wrong.any():
         row, gene = np.argwhere(wrong)[0]
         raise JaxzcError(f"gene {gene} of architecture {row} is {array[row, gene]}; expected 0 .. {counts[gene] - 1}")
-    return array.astype(np.int8, copy=False)
+    return array.astype(np.int32, copy=False)
 
 
 def check_vector(choices: Sequence[int], arch: Any) -> np.ndarray:
-    """One architecture as int8 `[genes]`; raises `JaxzcError` like `check_vectors`."""
+    """One architecture as int32 `[genes]`; raises `JaxzcError` like `check_vectors`."""
     array = _as_integers(arch, len(choices))
     if array.shape != (len(choices),):
         raise JaxzcError(f"the architecture has shape {list(array.shape)}; expected [{len(choices)}], one integer per gene")
@@ -115,6 +117,9 @@ def _as_integers(archs: Any, genes: int) -> np.ndarray:
         array = np.asarray(archs)
     except ValueError:
         raise JaxzcError(f"architectures {archs!r} have rows of different lengths; expected {genes} integers in each") from None
+    except TypeError:  # JAX's error for a tracer is one
+        advice = "where genes are traced, space.program(key).network(genes) takes them"
+        raise JaxzcError(f"genes of type {type(archs).__name__} are no integers; expected {genes} of them, and {advice}") from None
     if array.dtype.kind in "US":
         raise JaxzcError(f"got the text {archs!r} where genes are expected; turn it into {genes} integers with the space's parse() first")
     if array.dtype.kind not in "iu":
@@ -123,9 +128,8 @@ def _as_integers(archs: Any, genes: int) -> np.ndarray:
 
 
 def _check_choices(choices: Sequence[int]) -> tuple[int, ...]:
-    # 128 values are what int8 holds above zero.
-    if len(choices) == 0 or any(not 1 <= count <= 128 for count in choices):
-        raise JaxzcError(f"choices are {tuple(choices)}; expected one count per gene, each in 1 .. 128")
+    if len(choices) == 0 or any(not 1 <= count <= MAX_CHOICES for count in choices):
+        raise JaxzcError(f"choices are {tuple(choices)}; expected one count per gene, each in 1 .. {MAX_CHOICES}")
     return tuple(int(count) for count in choices)
 
 
@@ -135,32 +139,13 @@ def _check_rng(rng: Any) -> None:
 
 
 def _draw(counts: tuple[int, ...], rng: np.random.Generator, n: int) -> np.ndarray:
-    return rng.integers(0, np.array(counts), size=(n, len(counts))).astype(np.int8)
+    return rng.integers(0, np.array(counts), size=(n, len(counts))).astype(np.int32)
 
 
 def _rows_at(counts: tuple[int, ...], indices: np.ndarray) -> np.ndarray:
-    """The architectures with these numbers (int64 `[n]`) in lexicographic order, int8 `[n, genes]`."""
-    rows = np.empty((indices.size, len(counts)), np.int8)
+    """The architectures with these numbers (int64 `[n]`) in lexicographic order, int32 `[n, genes]`."""
+    rows = np.empty((indices.size, len(counts)), np.int32)
     rest = indices
     for gene in reversed(range(len(counts))):
         rest, rows[:, gene] = np.divmod(rest, counts[gene])
     return rows
-
-
-class EveryVector:
-    """For spaces in which every vector within `choices` is an architecture: what needs no more than that."""
-
-    choices: tuple[int, ...]
-
-    def enumerate(self) -> np.ndarray:
-        return enumerate_vectors(self.choices)
-
-    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """`n` distinct architectures, uniformly."""
-        return sample_vectors(self.choices, rng, n, distinct=True)
-
-    def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray:
-        return mutate_vectors(self.choices, rng, archs)
-
-    def neighbours(self, arch: Any) -> np.ndarray:
-        return neighbours_of(self.choices, arch)
