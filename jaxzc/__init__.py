@@ -11,7 +11,7 @@ from jaxzc.proxies import PROXIES
 from jaxzc.scoring.network import evaluate_proxies, score
 from jaxzc.scoring.space import SpaceScorer, score_space
 from jaxzc.scoring.sweet_interval import sweet_interval
-from jaxzc.tasks import cross_entropy
+from jaxzc.tasks import Task, cross_entropy
 from jaxzc.types import Batch, Counts, JaxzcError, Network, Space
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Network",
     "Space",
     "SpaceScorer",
+    "Task",
     "cross_entropy",
     "evaluate_proxies",
     "score",

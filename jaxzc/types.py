@@ -5,7 +5,7 @@ Only types live here. The engine (`jaxzc`) knows no search space, a space knows 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -125,6 +125,20 @@ class Network(Protocol):
         ...
 
     def forward(self, params: Any, inputs: Any, *, norm: Norm, tap: Tap | None = None) -> Forward: ...
+
+
+@runtime_checkable
+class EmbeddingNetwork(Network, Protocol):
+    """A network whose inputs need not be floats. What a proxy differentiates by the inputs, perturbs, or sets to ones is then the first
+    floating value that they become: the output of the embedding; of one array of floats, the inputs themselves."""
+
+    def entry(self, params: Any, inputs: Any) -> Any:
+        """That value `[B, ...]`, an array or a tuple of arrays; raises `JaxzcError` where there is none that could be replaced."""
+        ...
+
+    def forward(self, params: Any, inputs: Any, *, norm: Norm, tap: Tap | None = None, entry: Any = None) -> Forward:
+        """A pass with `entry` in the place of that value (None: with what the inputs become)."""
+        ...
 
 
 class Keyed(NamedTuple):

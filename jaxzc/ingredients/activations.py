@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc.ingredients.patterns import pattern_kernel, relu_code
+from jaxzc.numerics.trees import first
 from jaxzc.resolver import makes
 from jaxzc.types import Array, JaxzcError, Network, Tap
 
@@ -25,7 +26,7 @@ def init_mode(network: Network, params: Any, batches: Any, *, wanted: frozenset[
             kept["layer_kernels"] = pattern_kernel(code, y.dtype)
         return y, {name: value for name, value in kept.items() if name in wanted}
 
-    out = network.forward(params, jnp.asarray(batches[0].inputs), norm="init", tap=Tap(layer=layer))
+    out = network.forward(params, first(batches[0].inputs, None), norm="init", tap=Tap(layer=layer))
     exists = network.active()
 
     def masked(kept: Array, on: Array) -> Array:

@@ -10,6 +10,7 @@ from jaxzc._compile.float64 import in_float64
 from jaxzc.ingredients import resized
 from jaxzc.ingredients.drawn import named
 from jaxzc.numerics.linalg import correlation, eigenvalues
+from jaxzc.numerics.trees import first
 from jaxzc.resolver import makes
 from jaxzc.types import Array, Network, Norm, Tap
 
@@ -56,8 +57,8 @@ def smallest(matrices: Array) -> Array:
 def layer_sizes(network: Network, params: Any, batches: Any, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Per group: map_positions, int, height x width of the output; channels, int, its channels."""
     tap = Tap(layer=lambda y, _: (y, y))
-    images = jnp.asarray(batches[0].inputs)
-    shapes = jax.eval_shape(lambda p, x: network.forward(p, x, norm=norm, tap=tap).layers, params, images)
+    inputs = first(batches[0].inputs, None)
+    shapes = jax.eval_shape(lambda p, x: network.forward(p, x, norm=norm, tap=tap).layers, params, inputs)
     return {
         "map_positions": [int(np.prod(s.shape[2:-1], dtype=int)) for s in shapes],
         "channels": [g.channels for g in network.groups],

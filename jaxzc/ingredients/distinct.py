@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxzc.ingredients import resized
 from jaxzc.ingredients.patterns import relu_code
+from jaxzc.numerics.trees import batch_size
 from jaxzc.resolver import makes
 from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
 
@@ -16,11 +17,11 @@ LIMIT = 16
 
 
 @makes(swap_counts="8F of 16 images")
-def swap_counts(network: Network, swap_params: Any, swap_images: Array, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
+def swap_counts(network: Network, swap_params: Any, swap_images: Any, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """For each of `swap_params`, how many different rows the matrix [units, images] of the signs of all ReLU inputs has, int32
     `[repeats]`."""
-    if len(swap_images) > LIMIT:
-        raise JaxzcError(f"swap_images holds {len(swap_images)} images: give at most {LIMIT}, which have {2**LIMIT} patterns")
+    if batch_size(swap_images) > LIMIT:
+        raise JaxzcError(f"swap_images holds {batch_size(swap_images)} images: give at most {LIMIT}, which have {2**LIMIT} patterns")
 
     def seen(x: Array) -> Array:
         code = relu_code(x).astype(jnp.int32)

@@ -10,8 +10,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxzc.ingredients import entry
 from jaxzc.numerics import initialisers
-from jaxzc.numerics.trees import map_named
+from jaxzc.numerics.trees import first, map_named
 from jaxzc.resolver import Maker, makes
 from jaxzc.types import Array, JaxzcError, Network
 
@@ -39,11 +40,12 @@ def redrawn(network: Network, params: Any, key: Array, initialiser: str) -> Any:
 
 
 def _noise(name: str, count: int | None = None) -> Maker:
-    def make(batches: Any, key: Array, *, wanted: frozenset[str]) -> dict[str, Any]:
-        images = jnp.asarray(batches[0].inputs)[:count]
-        return {name: jax.random.normal(named(key, name), images.shape, images.dtype)}
+    def make(network: Network, params: Any, batches: Any, key: Array, *, wanted: frozenset[str]) -> dict[str, Any]:
+        leaves, structure = jax.tree.flatten(entry.shapes(network, params, first(batches[0].inputs, count)))
+        keys = [named(key, name)] if len(leaves) == 1 else jax.random.split(named(key, name), len(leaves))
+        return {name: jax.tree.unflatten(structure, [jax.random.normal(k, s.shape, s.dtype) for k, s in zip(keys, leaves, strict=True)])}
 
-    make.__doc__ = "Standard normal images of the first batch's shape."
+    make.__doc__ = "Standard normal images of the first batch's shape (noise in the place of the embedding where inputs are integers)."
     return makes(**{name: ""})(make)
 
 
@@ -57,7 +59,7 @@ def _parameters(name: str, initialiser: str) -> Maker:
 
 def _first(name: str, count: int) -> Maker:
     def make(batches: Any, *, wanted: frozenset[str]) -> dict[str, Any]:
-        return {name: jnp.asarray(batches[0].inputs)[:count]}
+        return {name: first(batches[0].inputs, count)}
 
     make.__doc__ = f"The first {count} images of the first batch."
     return makes(**{name: ""})(make)
@@ -108,10 +110,11 @@ def meco_image(batches: Any, key: Array, *, wanted: frozenset[str]) -> dict[str,
 
 
 def _pictures(batches: Any) -> Array:
-    images = jnp.asarray(batches[0].inputs)
-    if images.ndim != 4:
-        raise JaxzcError(f"needs images [N, height, width, channels], and the batch has shape {images.shape}: leave this proxy out")
-    return images
+    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(batches[0].inputs)]
+    if len(shapes) != 1 or len(shapes[0]) != 4:
+        listed = ", ".join(map(str, shapes))
+        raise JaxzcError(f"needs images [N, height, width, channels], and the batch has shape {listed}: leave this proxy out")
+    return jnp.asarray(jax.tree.leaves(batches[0].inputs)[0])
 
 
 MAKERS = [

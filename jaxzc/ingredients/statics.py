@@ -2,19 +2,21 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.ingredients.gradients import labels_of
+from jaxzc.numerics.trees import at_least_float32, batch_size
 from jaxzc.resolver import makes
-from jaxzc.types import Network
+from jaxzc.tasks.checks import targets_of
+from jaxzc.types import JaxzcError, Network
 
 
 @makes(weights="")
 def weights(network: Network, params: Any, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Kernels of convolution and linear layers, `[layers, n]` per group; zero where the layer does not exist."""
     kernels = zip(network.weights(params), network.active(), strict=True)
-    return {"weights": [w.reshape(len(w), -1) * on[:, None] for w, on in kernels]}
+    return {"weights": [at_least_float32(w.reshape(len(w), -1)) * on[:, None] for w, on in kernels]}
 
 
 @makes(active="", cells="", fan_in="")
@@ -31,7 +33,14 @@ def layer_facts(network: Network, *, wanted: frozenset[str]) -> dict[str, Any]:
 @makes(labels="")
 def labels(batches: Any, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Labels of the first batch, int [B]."""
-    return {"labels": jnp.asarray(labels_of(batches[0]))}
+    targets, count = targets_of(batches[0]), batch_size(batches[0].inputs)
+    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(targets)]
+    if shapes not in ([(count,)], [(count, 1)]) or not jnp.issubdtype(jnp.result_type(*jax.tree.leaves(targets)), jnp.integer):
+        raise JaxzcError(
+            f"compares examples of one class, and the targets are no class numbers [{count}] (shapes {', '.join(map(str, shapes))}): "
+            "leave this proxy out"
+        )
+    return {"labels": jnp.reshape(jax.tree.leaves(targets)[0], count)}
 
 
 MAKERS = [weights, layer_facts, labels]

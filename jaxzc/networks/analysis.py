@@ -55,10 +55,10 @@ class Found:
 
 
 def analyse(program: Program, shapes: Sequence[tuple[int, ...]]) -> Found:
-    """Layers, ReLUs and normalisation of `program`, whose inputs are the parameter leaves with these shapes and, last, the images."""
+    """Layers, ReLUs and normalisation of `program`, whose inputs are the parameter leaves with these shapes and then the data."""
     found = Found()
     taints = [Taint(False, frozenset({(leaf, 0)})) for leaf in range(len(shapes))]
-    env = _Walk(shapes, found).block(program, [*taints, Taint(True)], "", 1)
+    env = _Walk(shapes, found).block(program, [*taints, *[Taint(True)] * (len(program.inputs) - len(shapes))], "", 1)
     found.layers = [layer if layer.point is None else replace(layer, point=_after_bias(program, env, layer)) for layer in found.layers]
     return found
 

@@ -12,45 +12,44 @@ from jaxzc.catalogue.selection import ProxySpec, select, unknown
 from jaxzc.ingredients import RESOLVER
 from jaxzc.networks import as_network
 from jaxzc.resolver import Proxy, needs
-from jaxzc.tasks import Task, classification, cross_entropy
-from jaxzc.tasks.task import Loss
+from jaxzc.tasks import Loss, Task, as_task, classification
+from jaxzc.tasks.checks import check_targets, warn_of_zero_kernels, with_targets
 from jaxzc.types import Array, Batch, Counts, JaxzcError, Network, Norm, Scaled
 
 Batches = Batch | tuple[Any, Any] | Sequence[Batch | tuple[Any, Any]]
 
 
 def as_batches(batch: Batches) -> tuple[Batch, ...]:
-    """One batch `(images, labels)` or a list of them, as a tuple of `Batch`."""
+    """One batch `(inputs, targets)` or a list of them, as a tuple of `Batch`. Of a tuple of two pairs each is a batch: say `Batch` where
+    both inputs and targets are tuples."""
     if isinstance(batch, Batch):
         return (batch,)
-    if isinstance(batch, tuple) and len(batch) == 2 and not isinstance(batch[0], tuple):
+    if isinstance(batch, tuple) and len(batch) == 2 and not all(isinstance(part, tuple) and len(part) == 2 for part in batch):
         return (Batch(*batch),)
     if isinstance(batch, (list, tuple)) and batch and all(isinstance(b, tuple) and len(b) == 2 for b in batch):
         return tuple(Batch(*b) for b in batch)
-    raise JaxzcError(f"batch is a {type(batch).__name__}: expected (images, labels), or a list of such pairs for proxies that need several")
+    raise JaxzcError(
+        f"batch is a {type(batch).__name__}: expected (inputs, targets), or a list of such pairs for proxies that need several"
+    )
 
 
 def checked_batches(batch: Batches, classes: int | None = None, image_shape: tuple[int, ...] | None = None) -> tuple[Batch, ...]:
     """The batches as JAX arrays. Raises `JaxzcError` for values that cannot be used and batches of different shapes."""
-    from jaxzc.data import check_batch
+    from jaxzc.data import check_batch, check_examples
 
-    batches = [check_batch(b, classes=classes, image_shape=image_shape) for b in as_batches(batch)]
-    shapes = [np.shape(b.inputs) for b in batches]
-    if len(set(shapes)) > 1:
-        raise JaxzcError(f"the batches have images of different shapes {', '.join(map(str, shapes))}: give batches of one shape")
-    return tuple(Batch(*(None if part is None else jnp.asarray(part) for part in b)) for b in batches)
+    own = classes is None and image_shape is None
+    batches = [check_examples(b) if own else check_batch(b, classes=classes, image_shape=image_shape) for b in as_batches(batch)]
+    shapes = [[np.shape(leaf) for leaf in jax.tree.leaves(b.inputs)] for b in batches]
+    if any(shape != shapes[0] for shape in shapes):
+        listed = ", ".join(", ".join(map(str, shape)) for shape in shapes)
+        raise JaxzcError(f"the batches have inputs of different shapes {listed}: give batches of one shape")
+    return tuple(Batch(*(as_arrays(part) for part in b)) for b in batches)
 
 
-def check_loss(loss: Loss, logits: Any, batches: Sequence[Batch]) -> None:
-    """Raises `JaxzcError` where the loss of logits (their shape and dtype) and labels is not one number, or a class does not exist."""
-    from jaxzc.data import check_batch
-
-    for b in batches:
-        if loss is cross_entropy:
-            check_batch(b, classes=logits.shape[-1])
-        shape = () if b.targets is None else np.shape(jax.eval_shape(loss, logits, b.targets))
-        if shape != ():
-            raise JaxzcError(f"loss(logits, labels) returned an array of shape {shape}: expected one number, such as the mean")
+def as_arrays(tree: Any) -> Any:
+    """A pytree of JAX arrays; lists of numbers, written out, become one array."""
+    written = isinstance(tree, list) and not any(hasattr(leaf, "shape") for leaf in jax.tree.leaves(tree))
+    return jnp.asarray(tree) if written else jax.tree.map(jnp.asarray, tree)
 
 
 def evaluate_proxies(
@@ -116,16 +115,18 @@ def score(
     batch: Batches,
     proxies: ProxySpec = "founding",
     *,
-    loss: Loss = cross_entropy,
+    task: Task | Loss | str | None = None,
     norm: Norm = "batch",
     seed: int = 0,
     **options: Any,
 ) -> dict[str, float]:
     """Scores one network, unchanged: a Flax Linen module, a Flax NNX module (`params=None`), or `apply_fn(params, images)`.
 
-    batch: (images [N, ...] float, labels [N] int), or a list of such pairs of one shape (ZiCo needs two). proxies: "founding" (the 24
-    of the four founding papers), "all", names, or functions whose argument names are ingredients. loss(logits, labels) -> scalar. norm: how
-    batch normalisation acts in the passes that the authors run in train mode. seed: of noise and of weights drawn anew, for the proxies
+    batch: (inputs, targets), pytrees whose leaves have a leading axis N, such as (images [N, ...] float, labels [N] int), or a list of such
+    pairs of one shape (ZiCo needs two). proxies: "founding" (the 24 of the four founding papers), "all", names, or functions whose argument
+    names are ingredients. task: a `jaxzc.Task`, the name of a ready-made one ("classification", "regression", "multilabel", "next_token",
+    "ctc"), or a function loss(outputs, targets) -> scalar of what the network returned and the targets as they are; None: chosen from
+    outputs and targets where these allow one reading. norm: how batch normalisation acts in the passes that the authors run in train mode. seed: of noise and of weights drawn anew, for the proxies
     that have such. options: see `jaxzc.networks.as_network`.
 
     Returns proxy -> score; NaN and infinities are kept. Raises `JaxzcError` for input that cannot be used.
@@ -136,9 +137,13 @@ def score(
     RESOLVER.wanted(chosen)
     batches = checked_batches(batch)
     network, params = as_network(model, params, batches[0].inputs, **options)
-    check_loss(loss, jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").outputs, params, batches[0].inputs), batches)
+    outputs = jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").outputs, params, batches[0].inputs)
+    task = as_task(task, outputs, batches[0].targets)
+    batches = tuple(with_targets(task, b) for b in batches)
+    check_targets(task, outputs, batches)
+    warn_of_zero_kernels([group.name for group in network.groups], network.weights(params))
     counts = network.counts(params) if {"counts", "param_count"} & RESOLVER.wanted(chosen).keys() else None
     size = {} if counts is None else {"param_count": np.float32(counts.params)}
-    program = jax.jit(rewritten(lambda p, b, k, given: evaluate_proxies(chosen, network, p, b, Task(loss), norm, k, given)))
+    program = jax.jit(rewritten(lambda p, b, k, given: evaluate_proxies(chosen, network, p, b, task, norm, k, given)))
     made = program(params, batches, jax.random.key(seed), size)
     return to_floats({**made, **counted_scores(chosen, counts)}, chosen)
