@@ -1,8 +1,8 @@
 """A traced program in float64: its operations are widened one by one, and nobody's Python is run again with other types.
 
-To trace a model anew on float64 inputs is not enough: layers cast to a dtype of their own, loops carry float32, `lax` operations refuse operands
-of two types. In the program all of that is written down: every narrow float becomes float64, in values, constants, casts, accumulators and
-in the bodies of loops and of functions with a derivative of their own.
+To trace a model anew on float64 inputs is not enough: layers cast to a dtype of their own, loops carry float32, `lax` operations refuse
+operands of two types. In the program all of that is written down: every narrow float becomes float64, in values, constants, casts,
+accumulators and in the bodies of loops and of functions with a derivative of their own.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.numerics.trees import batch_size
+from jaxzc.numerics.trees import batch_size, is_real
 from jaxzc.tasks.checks import check_classes
 from jaxzc.types import Batch, JaxzcError
 
@@ -34,12 +34,8 @@ def check_examples(batch: Any) -> Batch:
 
 def _check_values(leaf: Any) -> None:
     values = np.asarray(leaf)
-    if (
-        values.dtype == object
-        or not jnp.issubdtype(values.dtype, jnp.number | jnp.bool_)
-        or np.issubdtype(values.dtype, np.complexfloating)
-    ):
-        raise JaxzcError(f"the inputs hold {values.dtype}, expected arrays of real numbers: convert them")
+    if values.dtype == object or not is_real(values):
+        raise JaxzcError(f"the inputs hold {values.dtype} {list(values.shape)}, expected arrays of real numbers: convert them")
     if values.dtype == np.uint8 and values.ndim == 4:
         raise JaxzcError(
             f"the images are uint8 {list(values.shape)}, expected normalised floats: normalise them first, (images / 255 - mean) / std in "

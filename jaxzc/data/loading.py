@@ -155,9 +155,7 @@ def _npz_classes(path: str, stored: np.ndarray | None, labels: np.ndarray, asked
     if stored is None:
         classes = asked or int(labels.max()) + 1
         if not asked and classes == 1:
-            raise JaxzcError(
-                f"all labels of {path} are 0: give the number of classes, or save it as the array `classes`, if there are more"
-            )
+            raise JaxzcError(f"all labels of {path} are 0: save their number as the array `classes` if there are more")
     elif stored.ndim == 1:
         classes = len(stored)
     elif stored.ndim == 0 and np.issubdtype(stored.dtype, np.integer):

@@ -21,7 +21,9 @@ from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
 def map_shapes(
     network: Network, params: Any, inputs: Any, norm: Norm, asker: str = "map_entropies or map_gains", noise: Any = None
 ) -> list[Any]:
-    """Shape and dtype `[maps, B, H, W, channels]` of every map group, of the inputs or of noise in their place; raises `JaxzcError` where the network offers no maps."""
+    """Shape and dtype `[maps, B, H, W, channels]` of every map group, of the inputs or of noise in their place.
+
+    Raises `JaxzcError` where the network offers no maps."""
     tap = Tap(cell=lambda y, _: (y, y))
 
     def cells(params: Any, noise: Any) -> Any:

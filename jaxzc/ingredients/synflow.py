@@ -1,4 +1,4 @@
-"""Gradients of the summed outputs of the all-positive network: absolute parameters, one example of ones (integer inputs: embedded as ones)."""
+"""Gradients of the summed outputs of the all-positive network: absolute parameters, one example of ones."""
 
 from collections.abc import Callable
 from typing import Any

@@ -35,8 +35,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class _State:
-    """What a value holds of the data: nothing, integers, the truth of a comparison as a number ("bits"), another number made of integers, or
-    floats; and whether it depends on parameters."""
+    """What a value holds of the data (nothing, integers, the truth of a comparison as a number: "bits", another number made of integers, or
+    floats), and whether it depends on parameters."""
 
     data: str = ""
     trained: bool = False
@@ -107,7 +107,7 @@ def check_examples(values: Sequence[Any], batch: int) -> None:
     for value in values:
         if not value.shape or value.shape[0] != batch:
             raise JaxzcError(
-                f"the first floats that the inputs become have shape {list(value.shape)}, whose first axis does not hold the {batch} examples"
+                f"the first floats that the inputs become have shape {list(value.shape)}, and their first axis is not the {batch} examples"
             )
 
 

@@ -18,6 +18,11 @@ def is_float(leaf: Any) -> bool:
     return jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
 
 
+def is_real(leaf: Any) -> bool:
+    """Whether a leaf holds floats, integers or truth values."""
+    return any(jnp.issubdtype(jnp.result_type(leaf), kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
+
+
 def map_named(function: Callable[[str, Array], Array], params: Any) -> Any:
     """`function(name, leaf)` in place of every floating-point leaf."""
     return jax.tree_util.tree_map_with_path(lambda path, leaf: function(name_of(path), leaf) if is_float(leaf) else leaf, params)

@@ -115,7 +115,8 @@ def score(
     batch: Batches,
     proxies: ProxySpec = "founding",
     *,
-    task: Task | Loss | str | None = None,
+    loss: Loss | None = None,
+    task: Task | str | None = None,
     norm: Norm = "batch",
     seed: int = 0,
     **options: Any,
@@ -123,11 +124,14 @@ def score(
     """Scores one network, unchanged: a Flax Linen module, a Flax NNX module (`params=None`), or `apply_fn(params, images)`.
 
     batch: (inputs, targets), pytrees whose leaves have a leading axis N, such as (images [N, ...] float, labels [N] int), or a list of such
-    pairs of one shape (ZiCo needs two). proxies: "founding" (the 24 of the four founding papers), "all", names, or functions whose argument
-    names are ingredients. task: a `jaxzc.Task`, the name of a ready-made one ("classification", "regression", "multilabel", "next_token",
-    "ctc"), or a function loss(outputs, targets) -> scalar of what the network returned and the targets as they are; None: chosen from
-    outputs and targets where these allow one reading. norm: how batch normalisation acts in the passes that the authors run in train mode. seed: of noise and of weights drawn anew, for the proxies
-    that have such. options: see `jaxzc.networks.as_network`.
+        pairs of one shape (ZiCo needs two).
+    proxies: "founding" (the 24 of the four founding papers), "all", names, or functions whose argument names are ingredients.
+    loss: loss(outputs, targets) -> scalar of what the network returned and of the targets as they are.
+    task: instead of a loss a `jaxzc.Task`, or the name of a ready-made one ("classification", "regression", "multilabel", "next_token",
+        "ctc"); None: chosen from outputs and targets where these allow one reading.
+    norm: how batch normalisation acts in the passes that the authors run in train mode.
+    seed: of noise and of weights drawn anew, for the proxies that have such.
+    options: see `jaxzc.networks.as_network`.
 
     Returns proxy -> score; NaN and infinities are kept. Raises `JaxzcError` for input that cannot be used.
 
@@ -135,10 +139,12 @@ def score(
     """
     chosen = select(proxies)
     RESOLVER.wanted(chosen)
+    if loss is not None and task is not None:
+        raise JaxzcError("loss and task are both given: give one of them, task=jaxzc.Task(loss, readout=...) says both")
     batches = checked_batches(batch)
     network, params = as_network(model, params, batches[0].inputs, **options)
     outputs = jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").outputs, params, batches[0].inputs)
-    task = as_task(task, outputs, batches[0].targets)
+    task = as_task(loss if task is None else task, outputs, batches[0].targets)
     batches = tuple(with_targets(task, b) for b in batches)
     check_targets(task, outputs, batches)
     warn_of_zero_kernels([group.name for group in network.groups], network.weights(params))

@@ -95,9 +95,10 @@ def warn_of_zero_kernels(names: Sequence[str], kernels: Sequence[Any]) -> None:
         if isinstance(kernel, np.ndarray | jax.Array) and not isinstance(kernel, jax.core.Tracer) and not np.any(np.asarray(kernel))
     ]
     if zero:
+        named = f"{', '.join(zero[:3])}{' and others' if len(zero) > 3 else ''}"
         warnings.warn(
-            f"the kernel of {', '.join(zero[:3])}{' and others' if len(zero) > 3 else ''} is all zeros: no gradient passes it, so that snip, "
-            "fisher and synflow may be 0 and jacob_cov NaN; draw it at random to compare networks",
+            f"the kernel of {named} is all zeros: no gradient passes it, so that snip, fisher and synflow may be 0 and jacob_cov NaN; draw it "
+            "at random to compare networks",
             stacklevel=3,
         )
 
@@ -108,9 +109,10 @@ def _are_inputs(batch: Batch) -> bool:
 
 
 def _check_distribution(rows: np.ndarray) -> None:
-    sums = rows.astype(np.float64).sum(-1)
-    if not np.allclose(sums, 1, atol=1e-3):
+    sums = rows.astype(np.float64).sum(-1).ravel()
+    worst = sums[np.argmax(np.abs(sums - 1))]
+    if not np.isclose(worst, 1, atol=1e-3):
         raise JaxzcError(
-            f"targets of the outputs' shape are rows of probabilities in classification, and one sums to {sums.ravel()[np.argmax(np.abs(sums - 1))]:g}: "
-            "give integers, or task='multilabel' or 'regression'"
+            f"targets of the outputs' shape are rows of probabilities in classification, and one sums to {worst:g}: give integers, or "
+            "task='multilabel' or 'regression'"
         )

@@ -1,11 +1,11 @@
-"""Which task a batch is for: read from shapes, dtypes and the kind of numbers where these leave one reading, named by the user otherwise."""
+"""Which task a batch is for: read from shapes, dtypes and kinds of numbers where these leave one reading, named by the user otherwise."""
 
 from typing import Any, NoReturn
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from jaxzc.numerics.trees import is_real
 from jaxzc.tasks.losses import Loss, described
 from jaxzc.tasks.task import TASKS, Task, classification, multilabel, regression
 from jaxzc.types import JaxzcError
@@ -70,7 +70,7 @@ def undecided(reason: str) -> Task:
 
 
 def _one_array(tree: Any) -> bool:
-    return jax.tree.structure(tree) == jax.tree.structure(0) and jnp.issubdtype(jnp.result_type(tree), jnp.number | jnp.bool_)
+    return jax.tree.structure(tree) == jax.tree.structure(0) and is_real(tree)
 
 
 def _distributions(values: np.ndarray) -> bool:

@@ -29,8 +29,8 @@ def shifted(inputs: Any) -> Array:
     tokens = [leaf for leaf in jax.tree.leaves(inputs) if jnp.ndim(leaf) == 2 and jnp.issubdtype(jnp.result_type(leaf), jnp.integer)]
     if len(tokens) != 1:
         raise JaxzcError(
-            f"next_token without targets takes them from integer inputs [N, T], and the inputs are {described(inputs)}: give the next tokens "
-            "as targets"
+            f"next_token without targets takes them from integer inputs [N, T], and the inputs are {described(inputs)}: give the next "
+            "tokens as targets"
         )
     return jnp.concatenate([tokens[0][:, 1:], jnp.full_like(tokens[0][:, :1], -1)], axis=1)
 
