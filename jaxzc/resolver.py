@@ -6,8 +6,11 @@ gradients, and with them the activation gradients): it is told by its keyword `w
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
+
+import jax
 
 from jaxzc.types import JaxzcError
 
@@ -78,48 +81,79 @@ class Resolver:
                 ask(name, label, f"proxy {label!r}")
         return users
 
-    def run(self, proxies: Mapping[str, Proxy], roots: Mapping[str, Any]) -> dict[str, Any]:
+    def run(self, proxies: Mapping[str, Proxy], roots: Mapping[str, Any], reasons: dict[str, str] | None = None) -> dict[str, Any]:
         """The value of every proxy; each ingredient is made once. `roots` holds the values that no maker makes; an ingredient found among
-        them is taken as it is."""
+        them is taken as it is.
+
+        reasons: None: a proxy that cannot be computed is a `JaxzcError`, which names all that fail with it. A dict: its value is NaN, the
+        others are computed, and the dict is told the reason by the proxy's label.
+        """
         users = self.wanted(proxies)
-        wanted = frozenset(users)
+        wanted = set(users)
         values = dict(roots)
+        failed: dict[str, JaxzcError] = {}
 
         def get(name: str) -> Any:
+            if name in failed:
+                raise failed[name]
             if name not in values:
                 maker = self.maker[name]
                 arguments = [get(need) for need in maker.needs]
                 try:
-                    values.update({k: v for k, v in maker.function(*arguments, wanted=wanted).items() if k not in roots})
-                except JaxzcError as error:
-                    asked = [p for made in _failing(maker, arguments, wanted) for p in users[made]]
-                    raise JaxzcError(f"{', '.join(p for p in proxies if p in asked)}: {error}") from error
+                    values.update({k: v for k, v in maker.function(*arguments, wanted=frozenset(wanted)).items() if k not in roots})
+                except Exception as error:
+                    if reasons is None and not isinstance(error, JaxzcError):
+                        raise
+                    failing = _failing(maker, arguments, wanted, error)
+                    if reasons is None:
+                        asked = {label for ingredient in failing for label in users[ingredient]}
+                        raise JaxzcError(f"{', '.join(label for label in proxies if label in asked)}: {error}") from error
+                    failed.update(failing)
+                    wanted.difference_update(failing)
+                    return get(name)
             return values[name]
 
-        scores = {}
-        for label, function in proxies.items():
-            missing = [root for root in self.roots if root not in roots and label in users.get(root, [])]
-            if missing:
+        def value(label: str, function: Proxy) -> Any:
+            absent = [root for root in self.roots if root not in roots and label in users.get(root, [])]
+            if absent:
                 raise JaxzcError(
-                    f"{label}: the ingredient {missing[0]!r} is not known where the network runs: a proxy may ask only for it alone"
+                    f"{label}: the ingredient {absent[0]!r} is not known where the network runs: a proxy may ask only for it alone"
                 )
             arguments = [get(name) for name in needs(function)]
             try:
-                scores[label] = function(*arguments)
+                return function(*arguments)
             except JaxzcError as error:
                 raise JaxzcError(f"{label}: {error}") from error
+
+        scores = {}
+        for label, function in proxies.items():
+            try:
+                scores[label] = value(label, function)
+            except JaxzcError as error:
+                if reasons is None:
+                    raise
+                scores[label], reasons[label] = math.nan, str(error).removeprefix(f"{label}: ")
         return scores
 
 
-def _failing(maker: Maker, arguments: list[Any], wanted: frozenset[str]) -> list[str]:
-    """Which of the wanted ingredients the maker cannot make: an error names those who asked for them, and not all who share the pass."""
+def _failing(maker: Maker, arguments: list[Any], wanted: Collection[str], error: Exception) -> dict[str, JaxzcError]:
+    """Which of the wanted ingredients the maker cannot make, and why: an error names those who asked for them, and not all who share the
+    pass. All of them with `error` where each can be made alone."""
+    failing = {}
+    asked = [name for name in maker.makes if name in wanted]
+    for name in asked:
 
-    def fails(name: str) -> bool:
-        try:
+        def alone(name: str = name) -> int:
             maker.function(*arguments, wanted=frozenset([name]))
-        except JaxzcError:
-            return True
-        return False
+            return 0
 
-    made = [name for name in maker.makes if name in wanted]
-    return [name for name in made if fails(name)] or made
+        try:
+            jax.eval_shape(alone)  # of an attempt, nothing enters the program
+        except Exception as own:
+            failing[name] = _as_reason(own)
+    return failing or dict.fromkeys(asked, _as_reason(error))
+
+
+def _as_reason(error: Exception) -> JaxzcError:
+    """Of an error of JAX or of the model, its kind and first line."""
+    return error if isinstance(error, JaxzcError) else JaxzcError(f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")

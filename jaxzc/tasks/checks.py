@@ -38,11 +38,11 @@ def loss_of(task: Task, outputs: Any, targets: Any) -> Array:
     return value
 
 
-def check_targets(task: Task, outputs: Any, batches: Sequence[Batch]) -> None:
+def check_targets(task: Task, outputs: Any, batches: Sequence[Batch], *, warns: bool = False) -> None:
     """Judges class numbers where the task is a ready-made one that has such.
 
     outputs: shapes of what the network returns. Raises `JaxzcError` for a class that has no output, for rows that are no distribution, and
-    for tokens given as their own successors; warns of labels of one class and of labels that leave out the first class.
+    for tokens given as their own successors. warns: of labels of one class, and of labels that leave out the first class.
     """
     for batch in batches:
         if task is next_token and batch.targets is not None and _are_inputs(batch):
@@ -56,7 +56,7 @@ def check_targets(task: Task, outputs: Any, batches: Sequence[Batch]) -> None:
             _check_distribution(values)
     for values in labels:
         check_classes(values, outputs.shape[-1])
-    if labels:
+    if labels and warns:
         warn_of_labels(np.concatenate([values.ravel() for values in labels]), outputs.shape[-1])
 
 

@@ -11,21 +11,32 @@ from jaxzc.tasks.task import TASKS, Task, classification, multilabel, regression
 from jaxzc.types import JaxzcError
 
 
-def as_task(task: Task | Loss | str | None, outputs: Any, targets: Any) -> Task:
-    """A `Task`, of the name of a ready-made one, of a loss, or (None) chosen for these outputs and targets.
-
-    outputs: what the network returns (arrays or their shapes). targets: a batch's, concrete, or None.
-    Raises `JaxzcError` for a name that is no task's.
-    """
-    if isinstance(task, Task):
-        return task
+def named_task(loss: Loss | None, task: Task | str | None) -> Task | None:
+    """The task that a user means by one of two arguments; None where neither is given. Raises `JaxzcError` for both, and for no task's
+    name."""
+    if loss is not None and task is not None:
+        raise JaxzcError("loss and task are both given: give one of them, task=jaxzc.Task(loss, readout=...) says both")
+    if loss is not None:
+        return Task(loss)
     if isinstance(task, str):
         if task not in TASKS:
-            raise JaxzcError(f"task {task!r} is none of {', '.join(TASKS)}: choose one, or give a loss(outputs, targets)")
+            raise JaxzcError(f"task={task!r} is none of {', '.join(TASKS)}: choose one, or give loss(outputs, targets)")
         return TASKS[task]
-    if task is not None:
-        return Task(task)
-    return chosen(outputs, targets)
+    return task
+
+
+def kind_of(targets: Any) -> tuple[bool, ...]:
+    """What of concrete targets' values the choice depends on."""
+    arrays = [np.asarray(leaf) for leaf in jax.tree.leaves(targets)]
+    return () if len(arrays) != 1 or arrays[0].ndim < 1 else (_binary(arrays[0]), _distributions(arrays[0]))
+
+
+def as_task(task: Task | None, outputs: Any, targets: Any) -> Task:
+    """The task, or where it is None the one chosen for these outputs and targets.
+
+    outputs: what the network returns (arrays or their shapes). targets: a batch's, concrete, or None.
+    """
+    return chosen(outputs, targets) if task is None else task
 
 
 def chosen(outputs: Any, targets: Any) -> Task:

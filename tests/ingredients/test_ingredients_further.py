@@ -12,7 +12,7 @@ from jaxzc_spaces.nasbench201.space import NasBench201
 import jaxzc
 from jaxzc.ingredients.distinct import distinct, hashed
 from jaxzc.networks import as_network
-from jaxzc.scoring.network import evaluate_proxies
+from jaxzc.scoring.compute import compute_scores
 from jaxzc.tasks import cross_entropy
 from jaxzc.types import Batch, JaxzcError, Tap
 
@@ -40,7 +40,7 @@ def make(names: str, given: Any = None, key: Any = None) -> dict[str, Any]:
 
         proxy.__signature__ = inspect.Signature([inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD)])  # type: ignore[attr-defined]
         proxies[name] = proxy
-    return evaluate_proxies(proxies, network, params, (BATCH,), key=key, given=given)
+    return compute_scores(proxies, network, params, (BATCH,), key=key, fixed=given)
 
 
 def test_ntk_is_the_gram_matrix_of_the_jacobian_without_biases() -> None:
@@ -166,7 +166,7 @@ def test_maps_of_cells(cell_network: tuple[Any, Any]) -> None:
     def collect(map_entropies: Any, map_gains: Any, map_identities: Any) -> Any:
         return map_entropies, map_gains, map_identities
 
-    run = jax.jit(lambda given: evaluate_proxies({"all": collect}, network, params, (Batch(images),), given=given)["all"])
+    run = jax.jit(lambda given: compute_scores({"all": collect}, network, params, (Batch(images),), fixed=given)["all"])
     entropies, gains, same = run(given)
 
     def maps(shifts: Any) -> Any:
@@ -195,7 +195,7 @@ def test_meco_minima(cell_network: tuple[Any, Any]) -> None:
     def minima(meco_minima: Any, meco_sampled_minima: Any) -> Any:
         return meco_minima, meco_sampled_minima
 
-    run = jax.jit(lambda x: evaluate_proxies({"all": minima}, network, params, (Batch(image),), given={"meco_image": x})["all"])
+    run = jax.jit(lambda x: compute_scores({"all": minima}, network, params, (Batch(image),), fixed={"meco_image": x})["all"])
     made, sampled = run(image)
     stem = jax.lax.conv_general_dilated(jnp.asarray(image), params["stem"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
     expected = np.linalg.eigvalsh(np.corrcoef(np.reshape(stem, (-1, 2)).T))[0]
@@ -212,7 +212,7 @@ def test_response_correlations(cell_network: tuple[Any, Any]) -> None:
         return response_correlations
 
     batch = (Batch(jnp.asarray(images), jnp.asarray(labels)),)
-    made = jax.jit(lambda b: evaluate_proxies({"all": collect}, network, params, b)["all"])(batch)
+    made = jax.jit(lambda b: compute_scores({"all": collect}, network, params, b)["all"])(batch)
     assert made.shape == (9, 4, 4)
     stem = jax.lax.conv_general_dilated(jnp.asarray(images), params["stem"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
     stem = (stem - stem.mean((0, 1, 2))) / np.sqrt(np.var(stem, (0, 1, 2)) + 1e-5)

@@ -12,7 +12,8 @@ from flax import linen as nn
 
 import jaxzc
 from jaxzc.proxies import FOUNDING
-from jaxzc.scoring.network import as_batches, to_float
+from jaxzc.scoring.batches import as_batches
+from jaxzc.scoring.results import to_float
 from jaxzc.types import Batch, JaxzcError, Scaled
 from tests.support.models import BATCH, CLASSES, IMAGES, LinenViT, initial, three_models
 

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxzc.scoring.network import to_float
+from jaxzc.scoring.results import to_float
 from jaxzc.types import Tap
 
 
