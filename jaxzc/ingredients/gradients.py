@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxzc.ingredients.groups import by_group, of_groups, of_relus
 from jaxzc.ingredients.patterns import pattern_kernel, relu_code
 from jaxzc.resolver import makes
 from jaxzc.tasks import Task
@@ -30,7 +31,7 @@ def labels_of(batch: Batch) -> Array:
 def layer_shapes(network: Network, params: Any, images: Array, norm: Norm) -> list[Any]:
     """Shape and dtype `[layers, B, ..., channels]` of every group's outputs."""
     tap = Tap(layer=lambda y, _: (y, y))
-    return list(jax.eval_shape(lambda p, x: network.forward(p, x, norm=norm, tap=tap).layers, params, images))
+    return by_group(network, jax.eval_shape(lambda p, x: network.forward(p, x, norm=norm, tap=tap).layers, params, images))
 
 
 @makes(
@@ -59,24 +60,26 @@ def first_batch(network: Network, params: Any, batches: Any, task: Task, norm: N
 
     def run(weights: Any, images: Array, perturb: Any) -> Any:
         out = network.forward(network.with_weights(params, weights), images, norm=norm, tap=tap._replace(perturb=perturb))
-        return out.outputs, (out.layers, out.relus)
+        return out.outputs, (out.layers, out.activations)
 
     def first_order(weights: Any) -> Any:
-        outputs, pull, (layers, relus) = jax.vjp(run, weights, images, perturb, has_aux=True)
+        outputs, pull, (layers, activated) = jax.vjp(run, weights, images, perturb, has_aux=True)
         made: dict[str, Any] = {"logits": task.readout(outputs)}
         grads = None
         if wanted & {"loss_value", "loss_grads", "hvp", "channel_saliency", "activation_grads"}:
             made["loss_value"], ct = jax.value_and_grad(task.loss)(outputs, labels_of(batch))
             grads, _, saliency = pull(ct)
             if perturb is not None:
-                made["channel_saliency"] = [s["gate"] for s in saliency] if "channel_saliency" in wanted else None
-                made["activation_grads"] = [s["shift"] for s in saliency] if "activation_grads" in wanted else None
+                pulled = by_group(network, saliency)
+                made["channel_saliency"] = [s["gate"] for s in pulled] if "channel_saliency" in wanted else None
+                made["activation_grads"] = [s["shift"] for s in pulled] if "activation_grads" in wanted else None
         if "input_grads" in wanted:
             (ones,) = jax.vjp(task.readout, outputs)[1](jnp.ones_like(made["logits"]))
             made["input_grads"] = pull(ones)[1].reshape(len(images), -1)
         if layers is not None:
-            made["train_activations"] = layers
-        if relus is not None:
+            made["train_activations"] = by_group(network, layers)
+        if tap.activation is not None:
+            relus = of_relus(network, activated)
             made["relu_kernels"] = [r.get("kernel") for r in relus]
             made["relu_codes"] = [r.get("code") for r in relus]
         return grads, made
@@ -100,13 +103,14 @@ def _taps(network: Network, params: Any, images: Array, norm: Norm, wanted: froz
     perturb = None
     if gates or shifts:
         shapes = layer_shapes(network, params, images, norm)
-        perturb = [
+        zeros = [
             {
                 "gate": jnp.zeros((*s.shape[:2], s.shape[-1]), s.dtype) if gates else None,
                 "shift": jnp.zeros(s.shape, s.dtype) if shifts else None,
             }
             for s in shapes
         ]
+        perturb = of_groups(network, zeros)
 
     def layer(y: Array, p: Any) -> tuple[Array, Any]:
         if p is not None and p["gate"] is not None:
@@ -123,7 +127,7 @@ def _taps(network: Network, params: Any, images: Array, norm: Norm, wanted: froz
         }
 
     reads_relus = bool(wanted & {"relu_codes", "relu_kernels"})
-    return Tap(layer=layer if perturb or keep else None, relu=relu if reads_relus else None), perturb
+    return Tap(layer=layer if perturb or keep else None, activation=relu if reads_relus else None), perturb
 
 
 @makes(batch_grads="F + B per further batch")

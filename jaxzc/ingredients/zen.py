@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxzc.ingredients.groups import of_relus
 from jaxzc.resolver import makes
 from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
 
@@ -27,15 +28,13 @@ def zen_pair(
     zen_exists, bool `[norms]`."""
 
     def run(images: Array) -> tuple[Array, Any]:
-        out = network.forward(zen_params, images, norm=norm, tap=Tap(norm=_variance, relu=jax.nn.relu))
+        out = network.forward(zen_params, images, norm=norm, tap=Tap(norm=_variance, activation=jax.nn.relu))
         if not out.norms:
             raise JaxzcError(
                 "needs the inputs of normalisation layers (the ingredient zen_variances), which this network does not offer: "
                 "score a space, or leave this proxy out"
             )
-        if not out.relus:
-            raise JaxzcError("needs the output of the last ReLU, and this network has no ReLU")
-        return out.relus[-1][-1], out.norms
+        return of_relus(network, out.activations, "the output of the last ReLU")[-1][-1], list(out.norms.values())
 
     features, norms = jax.vmap(run)(jnp.stack([zen_images, zen_images + SIZE * zen_noise]))
     return {

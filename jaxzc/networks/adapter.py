@@ -1,7 +1,7 @@
 """A `Network` (see `jaxzc.types`) made of any pure function `fn(params, images, norm) -> logits`, whatever it was written in."""
 
 import math
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,8 +13,8 @@ import numpy as np
 
 from jaxzc._compile.jaxpr import Program, flatten, run
 from jaxzc.networks.analysis import Found, Layer, analyse
-from jaxzc.networks.taps import tap_layer, tap_relus, unreadable
-from jaxzc.types import Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
+from jaxzc.networks.taps import relu_name, tap_layer, tap_relus, unreadable
+from jaxzc.types import ActivationGroup, Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
 
 SETTINGS = ("jax_enable_x64", "jax_default_matmul_precision")
 
@@ -68,9 +68,13 @@ class ProgramNetwork:
     def active(self) -> list[Array]:
         return [jnp.ones(len(group.cells), bool) for group in self.groups]
 
-    def relu_counts(self) -> tuple[list[Array], list[Array]]:
-        ones = [jnp.ones(1) for _ in self._example.found.relus]
-        return ones, list(ones)
+    @property
+    def activations(self) -> tuple[ActivationGroup, ...]:
+        """One per ReLU, in the order of execution: "relu0", "relu1", ...."""
+        return tuple(ActivationGroup(relu_name(number)) for number in range(len(self._example.found.relus)))
+
+    def activation_counts(self) -> dict[str, Array]:
+        return OrderedDict((group.name, jnp.ones((1, 1))) for group in self.activations)
 
     def counts(self, params: Any) -> Counts:
         """Parameters (floating-point leaves), multiply-accumulates for one image, and the number of layers.
@@ -82,7 +86,7 @@ class ProgramNetwork:
         return Counts(np.int64(size), np.int64(macs), np.int64(sum(len(group.cells) for group in self.groups)))
 
     def forward(self, params: Any, inputs: Array, *, norm: Norm, tap: Tap | None = None) -> Forward:
-        """Logits `[B, classes]` of inputs `[B, ...]`, and what the tap kept: per group and per ReLU, each with a leading axis of 1.
+        """Logits `[B, classes]` of inputs `[B, ...]`, and what the tap kept: by the names of groups, each with a leading axis of 1.
 
         Raises `JaxzcError` where a tap asks for a layer or ReLU that cannot be read (loops, tied weights), naming it.
         """
@@ -92,24 +96,25 @@ class ProgramNetwork:
         traced = self._trace(flat, inputs, norm)
         tap = tap or Tap()
         layers, after = self._tap_layers(traced.found, tap, inputs.shape[0])
-        relus, before = tap_relus(traced.found, tap, inputs.shape[0])
+        activations, before = tap_relus(traced.found, tap, inputs.shape[0])
         (outputs,) = run(traced.program, [*flat, inputs], before, after)
-        kept = None if layers is None else [layers[group] for group in range(len(self.groups))]
-        return Forward(outputs, kept, relus, jnp.zeros((), jnp.int32))
+        kept = None if layers is None else OrderedDict((group.name, layers[k]) for k, group in enumerate(self.groups))
+        return Forward(outputs, kept, activations, jnp.zeros((), jnp.int32))
 
     def _tap_layers(self, found: Found, tap: Tap, batch: int) -> tuple[dict[int, Any] | None, dict[int, Callable[[Any], Any]]]:
         """Where layer taps keep things (by group), and what to do after which operation."""
         if tap.layer is None:
             return None, {}
-        if tap.perturb is not None and len(tap.perturb) != len(self.groups):
-            raise JaxzcError(f"tap.perturb has {len(tap.perturb)} entries for {len(self.groups)} layer groups")
+        missing = [group.name for group in self.groups if tap.perturb is not None and group.name not in tap.perturb]
+        if missing:
+            raise JaxzcError(f"tap.perturb has no entry {missing[0]!r}: give one pytree for each layer group, by its name")
         kept: dict[int, Any] = {}
         after: dict[int, Callable[[Any], Any]] = {}
         for group, layer in self._by_group(found):
             name = self.groups[group].name
             if layer.point is None:
                 raise JaxzcError(f"layer {name} {unreadable(layer.reason)}")
-            perturb = None if tap.perturb is None else jax.tree.map(lambda leaf: leaf[0], tap.perturb[group])
+            perturb = None if tap.perturb is None else jax.tree.map(lambda leaf: leaf[0], tap.perturb[name])
 
             def keep(value: Any, group: int = group) -> None:
                 kept[group] = jax.tree.map(lambda leaf: leaf[None], value)
