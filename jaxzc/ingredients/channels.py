@@ -9,6 +9,7 @@ import numpy as np
 from jaxzc._compile.float64 import in_float64
 from jaxzc.ingredients import resized
 from jaxzc.ingredients.drawn import named
+from jaxzc.ingredients.groups import by_group
 from jaxzc.numerics.linalg import correlation, eigenvalues
 from jaxzc.numerics.trees import first
 from jaxzc.resolver import makes
@@ -27,7 +28,7 @@ def channel_minima(network: Network, params: Any, meco_image: Array, norm: Norm,
     def layer(y: Array, _: Any) -> tuple[Array, Array]:
         return y, correlation(y[0].reshape(-1, y.shape[-1]).T)
 
-    matrices = resized.forward(network, params, meco_image, norm, Tap(layer=layer)).layers or ()
+    matrices = by_group(network, resized.forward(network, params, meco_image, norm, Tap(layer=layer)).layers)
     # Where a layer does not exist, a program may show another operation's output in its place.
     there = [jnp.asarray(a) for a in network.active()][: len(matrices)]
     made = {}
@@ -60,7 +61,7 @@ def layer_sizes(network: Network, params: Any, batches: Any, norm: Norm, *, want
     inputs = first(batches[0].inputs, None)
     shapes = jax.eval_shape(lambda p, x: network.forward(p, x, norm=norm, tap=tap).layers, params, inputs)
     return {
-        "map_positions": [int(np.prod(s.shape[2:-1], dtype=int)) for s in shapes],
+        "map_positions": [int(np.prod(s.shape[2:-1], dtype=int)) for s in by_group(network, shapes)],
         "channels": [g.channels for g in network.groups],
     }
 

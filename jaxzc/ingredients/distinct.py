@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxzc.ingredients import resized
+from jaxzc.ingredients.groups import of_relus
 from jaxzc.ingredients.patterns import relu_code
 from jaxzc.numerics.trees import batch_size
 from jaxzc.resolver import makes
@@ -29,9 +30,7 @@ def swap_counts(network: Network, swap_params: Any, swap_images: Any, norm: Norm
         return jnp.zeros(1 << len(code), bool).at[words].set(True)
 
     def count(params: Any) -> Array:
-        relus = network.forward(params, swap_images, norm=norm, tap=Tap(relu=seen)).relus
-        if not relus:
-            raise JaxzcError("needs the patterns of ReLU inputs, and this network has no ReLU")
+        relus = of_relus(network, network.forward(params, swap_images, norm=norm, tap=Tap(activation=seen)).activations)
         return jnp.stack([table.any(0) for table in relus]).any(0).sum(dtype=jnp.int32)
 
     return {"swap_counts": jax.lax.map(count, swap_params)}
@@ -43,9 +42,8 @@ def region_count(network: Network, region_params: Any, region_images: Array, nor
     regions that the images fall into. Codes are compared by 64 hashed bits. (3,000 crops of 4 x 4 are the pixels of 47 CIFAR images.)"""
 
     def codes(images: Array) -> Array:
-        relus = resized.forward(network, region_params, images, norm, Tap(relu=lambda x: hashed(relu_code(x)))).relus
-        if not relus:
-            raise JaxzcError("needs the patterns of ReLU inputs, and this network has no ReLU")
+        tap = Tap(activation=lambda x: hashed(relu_code(x)))
+        relus = of_relus(network, resized.forward(network, region_params, images, norm, tap).activations)
         rng = np.random.default_rng(0)
         total = jnp.zeros((len(images), 2), jnp.uint32)
         for group in relus:

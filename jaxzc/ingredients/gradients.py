@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc.ingredients import entry
+from jaxzc.ingredients.groups import by_group, of_groups, of_relus
 from jaxzc.ingredients.patterns import pattern_kernel, relu_code
 from jaxzc.numerics.trees import at_least_float32, batch_size, first
 from jaxzc.resolver import makes
@@ -27,7 +28,7 @@ def flat(groups: Sequence[Array]) -> list[Array]:
 def layer_shapes(network: Network, params: Any, inputs: Any, norm: Norm) -> list[Any]:
     """Shape and dtype `[layers, B, ..., channels]` of every group's outputs."""
     tap = Tap(layer=lambda y, _: (y, y))
-    return list(jax.eval_shape(lambda p, x: network.forward(p, x, norm=norm, tap=tap).layers, params, inputs))
+    return by_group(network, jax.eval_shape(lambda p, x: network.forward(p, x, norm=norm, tap=tap).layers, params, inputs))
 
 
 @makes(
@@ -64,24 +65,26 @@ def first_batch(network: Network, params: Any, batches: Any, task: Task, norm: N
         else:
             values = jax.tree.map(jnp.add, entry.values(network, moved, inputs), shift)
             out = entry.forward(network, moved, inputs, values, norm=norm, tap=reads)
-        return out.outputs, (out.layers, out.relus)
+        return out.outputs, (out.layers, out.activations)
 
     def first_order(weights: Any) -> Any:
-        outputs, pull, (layers, relus) = jax.vjp(run, weights, shift, perturb, has_aux=True)
+        outputs, pull, (layers, activated) = jax.vjp(run, weights, shift, perturb, has_aux=True)
         made: dict[str, Any] = {"logits": task.readout(outputs)} if "logits" in wanted else {}
         grads = None
         if wanted & {"loss_value", "loss_grads", "hvp", "channel_saliency", "activation_grads"}:
             made["loss_value"], ct = _value_and_cotangent(task, outputs, targets_of(batch))
             grads, _, saliency = pull(ct)
             if perturb is not None:
-                made["channel_saliency"] = [s["gate"] for s in saliency] if "channel_saliency" in wanted else None
-                made["activation_grads"] = [s["shift"] for s in saliency] if "activation_grads" in wanted else None
+                pulled = by_group(network, saliency)
+                made["channel_saliency"] = [s["gate"] for s in pulled] if "channel_saliency" in wanted else None
+                made["activation_grads"] = [s["shift"] for s in pulled] if "activation_grads" in wanted else None
         if "input_grads" in wanted:
             (ones,) = jax.vjp(task.total, outputs)[1](jnp.ones((), jnp.result_type(jax.eval_shape(task.total, outputs))))
             made["input_grads"] = entry.flat(pull(ones)[1], batch_size(inputs))
         if layers is not None:
-            made["train_activations"] = layers
-        if relus is not None:
+            made["train_activations"] = by_group(network, layers)
+        if tap.activation is not None:
+            relus = of_relus(network, activated)
             made["relu_kernels"] = [r.get("kernel") for r in relus]
             made["relu_codes"] = [r.get("code") for r in relus]
         return grads, made
@@ -111,13 +114,14 @@ def _taps(network: Network, params: Any, inputs: Any, norm: Norm, wanted: frozen
     perturb = None
     if gates or shifts:
         shapes = layer_shapes(network, params, inputs, norm)
-        perturb = [
+        zeros = [
             {
                 "gate": jnp.zeros((*s.shape[:2], s.shape[-1]), s.dtype) if gates else None,
                 "shift": jnp.zeros(s.shape, s.dtype) if shifts else None,
             }
             for s in shapes
         ]
+        perturb = of_groups(network, zeros)
 
     def layer(y: Array, p: Any) -> tuple[Array, Any]:
         if p is not None and p["gate"] is not None:
@@ -134,7 +138,7 @@ def _taps(network: Network, params: Any, inputs: Any, norm: Norm, wanted: frozen
         }
 
     reads_relus = bool(wanted & {"relu_codes", "relu_kernels"})
-    return Tap(layer=layer if perturb or keep else None, relu=relu if reads_relus else None), perturb
+    return Tap(layer=layer if perturb or keep else None, activation=relu if reads_relus else None), perturb
 
 
 @makes(batch_grads="F + B per further batch")

@@ -4,6 +4,7 @@ Every map is cut off and goes on as stop_gradient(map) + 0, and the derivative b
 sum_l <probe_l, map_l> then gives J_l' probe_l of every cell l at once, where a derivative by the maps themselves would flow on.
 """
 
+from collections import OrderedDict
 from typing import Any
 
 import jax
@@ -20,15 +21,16 @@ from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
 
 def map_shapes(
     network: Network, params: Any, inputs: Any, norm: Norm, asker: str = "map_entropies or map_gains", noise: Any = None
-) -> list[Any]:
-    """Shape and dtype `[maps, B, H, W, channels]` of every map group, of the inputs or of noise in their place.
+) -> OrderedDict[str, Any]:
+    """Shape and dtype `[maps, B, H, W, channels]` of every map group, by its name, of the inputs or of noise in their place.
 
     Raises `JaxzcError` where the network offers no maps."""
     tap = Tap(cell=lambda y, _: (y, y))
 
     def cells(params: Any, noise: Any) -> Any:
-        given = network.forward(params, inputs, norm=norm, tap=tap) if noise is None else None
-        return (given or entry.forward(network, params, inputs, noise, norm=norm, tap=tap)).cells
+        if noise is None:
+            return network.forward(params, inputs, norm=norm, tap=tap).cells
+        return entry.forward(network, params, inputs, noise, norm=norm, tap=tap).cells
 
     shapes = jax.eval_shape(cells, params, noise)
     if shapes is None:
@@ -36,7 +38,7 @@ def map_shapes(
             f"needs the feature maps of cells (the ingredient {asker}), which this network does not offer: "
             "score a space that has cells, or leave this proxy out"
         )
-    return list(shapes)
+    return OrderedDict(shapes)
 
 
 @makes(az_probes="")
@@ -46,7 +48,7 @@ def probes(
     """Random signs, one array per map group `[maps, B, H, W, channels]` (the first, the stem's, is not used)."""
     shapes = map_shapes(network, az_params, batches[0].inputs, norm, noise=az_images)
     keys = jax.random.split(named(key, "az_probes"), len(shapes))
-    return {"az_probes": [jax.random.rademacher(k, s.shape, s.dtype) for k, s in zip(keys, shapes, strict=True)]}
+    return {"az_probes": [jax.random.rademacher(k, s.shape, s.dtype) for k, s in zip(keys, shapes.values(), strict=True)]}
 
 
 @makes(map_entropies="F", map_gains="F + B", map_identities="F + B")
@@ -57,7 +59,8 @@ def az_pass(
     [maps - 1], the largest singular value of g_in' g_out / positions for each pair of adjacent maps (g_in of a larger map is folded into
     channels); map_identities, bool [maps - 1], whether g_in is g_out exactly."""
     inputs, pulls = batches[0].inputs, bool(wanted & {"map_gains", "map_identities"})
-    shifts = [jnp.zeros(s.shape, s.dtype) for s in map_shapes(network, az_params, inputs, norm, noise=az_images)]
+    shapes = map_shapes(network, az_params, inputs, norm, noise=az_images)
+    shifts = OrderedDict((name, jnp.zeros(s.shape, s.dtype)) for name, s in shapes.items())
 
     def cell(y: Array, shift: Array) -> tuple[Array, Any]:
         rows = y.reshape(-1, y.shape[-1])
@@ -65,13 +68,14 @@ def az_pass(
         return lax.stop_gradient(y) + shift, {"map": y if pulls else None, "covariance": lax.stop_gradient(centred.T @ centred / len(rows))}
 
     def run(shifts: Any) -> tuple[Any, Any]:
-        kept = entry.forward(network, az_params, inputs, az_images, norm=norm, tap=Tap(cell=cell, cell_perturb=shifts)).cells or ()
-        return [k["map"] for k in kept], [k["covariance"] for k in kept]
+        kept = entry.forward(network, az_params, inputs, az_images, norm=norm, tap=Tap(cell=cell, cell_perturb=shifts)).cells or {}
+        return [kept[name]["map"] for name in shapes], [kept[name]["covariance"] for name in shapes]
 
     made: dict[str, Any] = {}
     if pulls:
         _, pull, covariances = jax.vjp(run, shifts, has_aux=True)
-        made |= _gains(pull([p.astype(s.dtype) for p, s in zip(az_probes, shifts, strict=True)])[0], az_probes)
+        pulled = pull([p.astype(s.dtype) for p, s in zip(az_probes, shifts.values(), strict=True)])[0]
+        made |= _gains(list(pulled.values()), az_probes)
     else:
         covariances = run(shifts)[1]
     if "map_entropies" in wanted:

@@ -1,5 +1,6 @@
 """How alike a network answers to different images: correlations of cells' outputs and of the loss gradients there."""
 
+from collections import OrderedDict
 from typing import Any
 
 import jax
@@ -19,7 +20,8 @@ def response_correlations(network: Network, params: Any, batches: Any, task: Tas
     """|corr| of the images' feature maps plus |corr| of the loss gradients by these maps, `[maps, B, B]`, for the stem and every cell in
     depth order; NaN where an image's map or gradient is constant."""
     inputs, targets = first(batches[0].inputs, None), targets_of(batches[0])
-    shifts = [jnp.zeros(s.shape, s.dtype) for s in map_shapes(network, params, inputs, norm, "response_correlations")]
+    shapes = map_shapes(network, params, inputs, norm, "response_correlations")
+    shifts = OrderedDict((name, jnp.zeros(s.shape, s.dtype)) for name, s in shapes.items())
 
     def value(shifts: Any) -> tuple[Array, Any]:
         tap = Tap(cell=lambda y, shift: (y + shift, _likeness(y)), cell_perturb=shifts)
@@ -27,7 +29,7 @@ def response_correlations(network: Network, params: Any, batches: Any, task: Tas
         return loss_of(task, out.outputs, targets), out.cells
 
     pulled, answers = jax.grad(value, has_aux=True)(shifts)
-    return {"response_correlations": jnp.concatenate([a + jax.vmap(_likeness)(g) for a, g in zip(answers, pulled, strict=True)])}
+    return {"response_correlations": jnp.concatenate([answers[name] + jax.vmap(_likeness)(pulled[name]) for name in shapes])}
 
 
 def _likeness(y: Array) -> Array:

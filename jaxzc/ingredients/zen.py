@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc.ingredients import entry
+from jaxzc.ingredients.groups import of_relus
 from jaxzc.resolver import makes
 from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
 
@@ -28,15 +29,14 @@ def zen_pair(
     zen_exists, bool `[norms]`."""
 
     def run(values: Any) -> tuple[Array, Any]:
-        out = entry.forward(network, zen_params, batches[0].inputs, values, norm=norm, tap=Tap(norm=_variance, relu=jax.nn.relu))
+        tap = Tap(norm=_variance, activation=jax.nn.relu)
+        out = entry.forward(network, zen_params, batches[0].inputs, values, norm=norm, tap=tap)
         if not out.norms:
             raise JaxzcError(
                 "needs the inputs of normalisation layers (the ingredient zen_variances), which this network does not offer: "
                 "score a space, or leave this proxy out"
             )
-        if not out.relus:
-            raise JaxzcError("needs the output of the last ReLU, and this network has no ReLU")
-        return out.relus[-1][-1], out.norms
+        return of_relus(network, out.activations, "the output of the last ReLU")[-1][-1], list(out.norms.values())
 
     features, norms = jax.vmap(run)(jax.tree.map(lambda x, e: jnp.stack([x, x + SIZE * e]), zen_images, zen_noise))
     return {

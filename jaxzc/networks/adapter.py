@@ -1,7 +1,7 @@
 """A `Network` (see `jaxzc.types`) made of any pure function `fn(params, inputs, norm) -> outputs`, whatever it was written in."""
 
 import math
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -16,9 +16,9 @@ from jaxzc._compile.jaxpr import Program, flatten, needed, run
 from jaxzc._compile.widening import widen
 from jaxzc.networks.analysis import Found, Layer, analyse
 from jaxzc.networks.entry import Entry, check_examples, find_entry, replacements
-from jaxzc.networks.taps import tap_layer, tap_relus, unreadable
+from jaxzc.networks.taps import relu_name, tap_layer, tap_relus, unreadable
 from jaxzc.numerics.trees import batch_size
-from jaxzc.types import Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
+from jaxzc.types import ActivationGroup, Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
 
 SETTINGS = ("jax_enable_x64", "jax_default_matmul_precision")
 
@@ -79,9 +79,13 @@ class ProgramNetwork:
     def active(self) -> list[Array]:
         return [jnp.ones(len(group.cells), bool) for group in self.groups]
 
-    def relu_counts(self) -> tuple[list[Array], list[Array]]:
-        ones = [jnp.ones(1) for _ in self._example.found.relus]
-        return ones, list(ones)
+    @property
+    def activations(self) -> tuple[ActivationGroup, ...]:
+        """One per ReLU, in the order of execution: "relu0", "relu1", ...."""
+        return tuple(ActivationGroup(relu_name(number)) for number in range(len(self._example.found.relus)))
+
+    def activation_counts(self) -> dict[str, Array]:
+        return OrderedDict((group.name, jnp.ones((1, 1))) for group in self.activations)
 
     def counts(self, params: Any) -> Counts:
         """Parameters (floating-point leaves), multiply-accumulates for one image, and the number of layers.
@@ -123,27 +127,28 @@ class ProgramNetwork:
         traced = self._trace(flat, inputs, norm, entry)
         tap, batch, leaves = tap or Tap(), batch_size(inputs), jax.tree.leaves(inputs)
         layers, after = self._tap_layers(traced.found, tap, batch)
-        relus, before = tap_relus(traced.found, tap, batch)
+        activations, before = tap_relus(traced.found, tap, batch)
         if entry is not None:
             leaves, made = replacements(traced.entry.checked(), leaves, jax.tree.leaves(entry))
             after |= {op: partial(_replaced, value, after.get(op)) for op, value in made.items()}
         outputs = run(traced.program, [*flat, *leaves], before, after)
-        kept = None if layers is None else [layers[group] for group in range(len(self.groups))]
-        return Forward(jax.tree.unflatten(traced.outputs, outputs), kept, relus, jnp.zeros((), jnp.int32))
+        kept = None if layers is None else OrderedDict((group.name, layers[k]) for k, group in enumerate(self.groups))
+        return Forward(jax.tree.unflatten(traced.outputs, outputs), kept, activations, jnp.zeros((), jnp.int32))
 
     def _tap_layers(self, found: Found, tap: Tap, batch: int) -> tuple[dict[int, Any] | None, dict[int, Callable[[Any], Any]]]:
         """Where layer taps keep things (by group), and what to do after which operation."""
         if tap.layer is None:
             return None, {}
-        if tap.perturb is not None and len(tap.perturb) != len(self.groups):
-            raise JaxzcError(f"tap.perturb has {len(tap.perturb)} entries for {len(self.groups)} layer groups")
+        missing = [group.name for group in self.groups if tap.perturb is not None and group.name not in tap.perturb]
+        if missing:
+            raise JaxzcError(f"tap.perturb has no entry {missing[0]!r}: give one pytree for each layer group, by its name")
         kept: dict[int, Any] = {}
         after: dict[int, Callable[[Any], Any]] = {}
         for group, layer in self._by_group(found):
             name = self.groups[group].name
             if layer.point is None:
                 raise JaxzcError(f"layer {name} {unreadable(layer.reason)}")
-            perturb = None if tap.perturb is None else jax.tree.map(lambda leaf: leaf[0], tap.perturb[group])
+            perturb = None if tap.perturb is None else jax.tree.map(lambda leaf: leaf[0], tap.perturb[name])
 
             def keep(value: Any, group: int = group) -> None:
                 kept[group] = jax.tree.map(lambda leaf: leaf[None], value)

@@ -1,5 +1,6 @@
 """Calling taps inside a running program: bringing values into the layout that taps see, and back."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,22 +12,27 @@ from jaxzc.networks.analysis import Found, Point
 from jaxzc.types import Array, JaxzcError, Tap
 
 
-def tap_relus(found: Found, tap: Tap, batch: int) -> tuple[list[Any] | None, dict[int, Callable[[Sequence[Any]], None]]]:
-    """Where ReLU taps keep things (in execution order), and what to do before which operation."""
-    if tap.relu is None:
+def tap_relus(found: Found, tap: Tap, batch: int) -> tuple[OrderedDict[str, Any] | None, dict[int, Callable[[Sequence[Any]], None]]]:
+    """Where activation taps keep things (by name, in execution order), and what to do before which operation."""
+    if tap.activation is None:
         return None, {}
-    kept: list[Any] = []
+    kept: OrderedDict[str, Any] = OrderedDict()
     before: dict[int, Callable[[Sequence[Any]], None]] = {}
-    for relu in found.relus:
+    for number, relu in enumerate(found.relus):
         if isinstance(relu, str):
             raise JaxzcError(f"a ReLU {unreadable(relu)}")
 
-        def look(values: Sequence[Any], position: int = relu[1]) -> None:
-            assert tap.relu is not None
-            kept.append(jax.tree.map(lambda leaf: leaf[None], tap.relu(_batch_first(values[position], batch, "a ReLU's input"))))
+        def look(values: Sequence[Any], position: int = relu[1], name: str = relu_name(number)) -> None:
+            assert tap.activation is not None
+            made = tap.activation(_batch_first(values[position], batch, "a ReLU's input"))
+            kept[name] = jax.tree.map(lambda leaf: leaf[None], made)
 
         before[relu[0]] = look
     return kept, before
+
+
+def relu_name(number: int) -> str:
+    return f"relu{number}"
 
 
 def tap_layer(layer: Callable[[Array, Any], Any], perturb: Any, point: Point, batch: int, name: str, keep: Any, value: Array) -> Array:

@@ -1,6 +1,7 @@
 """Ingredients of the proxies beyond the founding ones, against dense derivatives and counts by hand."""
 
 import inspect
+from collections import OrderedDict
 from typing import Any
 
 import jax
@@ -171,9 +172,10 @@ def test_maps_of_cells(cell_network: tuple[Any, Any]) -> None:
 
     def maps(shifts: Any) -> Any:
         tap = Tap(cell=lambda y, shift: (y + shift, y), cell_perturb=shifts)
-        return [m for group in network.forward(params, images, norm="batch", tap=tap).cells for m in group]
+        return [m for group in network.forward(params, images, norm="batch", tap=tap).cells.values() for m in group]
 
-    zeros = [jnp.zeros(p.shape) for p in probes]
+    names = ["stem", "stages/0", "reductions/0", "stages/1", "reductions/1", "stages/2"]
+    zeros = OrderedDict((name, jnp.zeros(p.shape)) for name, p in zip(names, probes, strict=True))
     outputs = jax.jit(maps)(zeros)
     for output, entropy in zip(outputs, entropies, strict=True):
         rows = np.asarray(output, np.float64).reshape(-1, output.shape[-1])

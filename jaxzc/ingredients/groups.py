@@ -1,0 +1,25 @@
+"""What a tap kept, as the lists that ingredients are: one entry per group, in the order of the network's groups."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jaxzc.types import JaxzcError, Network
+
+
+def by_group(network: Network, kept: Mapping[str, Any] | None) -> list[Any]:
+    """Of the layers, in the order of `network.groups`; empty where nothing was kept."""
+    return [] if kept is None else [kept[group.name] for group in network.groups]
+
+
+def of_groups(network: Network, entries: Sequence[Any]) -> OrderedDict[str, Any]:
+    """The reverse: layer group's name -> entry, as `Tap.perturb` is."""
+    return OrderedDict((group.name, entry) for group, entry in zip(network.groups, entries, strict=True))
+
+
+def of_relus(network: Network, kept: Mapping[str, Any] | None, asks: str = "the patterns of ReLU inputs") -> list[Any]:
+    """Of the activations that are ReLUs, the network's last one last; raises `JaxzcError` where there is none."""
+    relus = [] if kept is None else [kept[group.name] for group in network.activations if group.kind == "relu"]
+    if not relus:
+        raise JaxzcError(f"needs {asks}, and this network has no ReLU (GELU, SiLU and others have no binary code)")
+    return relus
