@@ -50,11 +50,16 @@ class LayerGroup:
     cells: tuple[int, ...] = (-1,)
 
 
+RECTIFIERS = frozenset({"relu", "relu6", "leaky_relu", "prelu"})
+"""Kinds of activation functions that are linear on both sides of a kink at zero: the sign of their input is a unit's binary code."""
+
+
 @dataclass(frozen=True)
 class ActivationGroup:
     """Values of one shape that activation functions of one kind take, stacked on a leading axis; facts known before anything runs.
 
-    name: of the place in the network. kind: which function: "relu", ....
+    name: of the place in the network. kind: which function: one of `RECTIFIERS`, or "elu", "hard_sigmoid", "softplus", "silu", "gelu",
+        "tanh", "sigmoid".
     modules: the ways in which the authors' code comes to these values: each is the types of the modules that the value passes while it is
         activated, innermost first, such as ("ReLU",), or ("ReLU", "ReLUConvBN") for a ReLU in a block of that name.
         `Network.activation_counts` says how often each way is taken.

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.ingredients.groups import by_group
+from jaxzc.ingredients.groups import by_group, rectifiers
 from jaxzc.ingredients.patterns import pattern_kernel, relu_code
 from jaxzc.numerics.trees import first
 from jaxzc.resolver import makes
@@ -43,7 +43,7 @@ def init_mode(network: Network, params: Any, batches: Any, *, wanted: frozenset[
 def relu_numbers(network: Network, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Per ReLU group, float [relus]: relu_counts, how many ReLU modules act on the value; relu_hooks, how many modules the hooks of NASWOT's
     authors count there, which are on every module whose type name contains "ReLU", blocks around a ReLU included."""
-    groups = [group for group in network.activations if group.kind == "relu"]
+    groups = rectifiers(network)
     if not groups:
         raise JaxzcError("needs the patterns of ReLU inputs, and this network has no ReLU (GELU, SiLU and others have no binary code)")
     counts = network.activation_counts()

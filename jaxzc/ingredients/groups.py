@@ -1,10 +1,10 @@
 """What a tap kept, as the lists that ingredients are: one entry per group, in the order of the network's groups."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from jaxzc.types import JaxzcError, Network
+from jaxzc.types import RECTIFIERS, ActivationGroup, JaxzcError, Network
 
 
 def by_group(network: Network, kept: Mapping[str, Any] | None) -> list[Any]:
@@ -17,9 +17,19 @@ def of_groups(network: Network, entries: Sequence[Any]) -> OrderedDict[str, Any]
     return OrderedDict((group.name, entry) for group, entry in zip(network.groups, entries, strict=True))
 
 
-def of_relus(network: Network, kept: Mapping[str, Any] | None, asks: str = "the patterns of ReLU inputs") -> list[Any]:
-    """Of the activations that are ReLUs, the network's last one last; raises `JaxzcError` where there is none."""
-    relus = [] if kept is None else [kept[group.name] for group in network.activations if group.kind == "relu"]
+def rectifiers(network: Network, kinds: Collection[str] = RECTIFIERS) -> list[ActivationGroup]:
+    """The activation functions whose input's sign is a code (see `RECTIFIERS`), or those of some kinds only."""
+    return [group for group in network.activations if group.kind in kinds]
+
+
+def of_relus(
+    network: Network,
+    kept: Mapping[str, Any] | None,
+    asks: str = "the patterns of ReLU inputs",
+    kinds: Collection[str] = RECTIFIERS,
+) -> list[Any]:
+    """Of the rectifiers, the network's last one last; raises `JaxzcError` where there is none."""
+    relus = [] if kept is None else [kept[group.name] for group in rectifiers(network, kinds)]
     if not relus:
         raise JaxzcError(f"needs {asks}, and this network has no ReLU (GELU, SiLU and others have no binary code)")
     return relus

@@ -36,7 +36,7 @@ def zen_pair(
                 "needs the inputs of normalisation layers (the ingredient zen_variances), which this network does not offer: "
                 "score a space, or leave this proxy out"
             )
-        return of_relus(network, out.activations, "the output of the last ReLU")[-1][-1], list(out.norms.values())
+        return of_relus(network, out.activations, "the output of the last ReLU", ("relu",))[-1][-1], list(out.norms.values())
 
     features, norms = jax.vmap(run)(jax.tree.map(lambda x, e: jnp.stack([x, x + SIZE * e]), zen_images, zen_noise))
     return {

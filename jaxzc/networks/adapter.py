@@ -16,7 +16,7 @@ from jaxzc._compile.jaxpr import Program, flatten, needed, run
 from jaxzc._compile.widening import widen
 from jaxzc.networks.analysis import Found, Layer, analyse
 from jaxzc.networks.entry import Entry, check_examples, find_entry, replacements
-from jaxzc.networks.taps import relu_name, tap_layer, tap_relus, unreadable
+from jaxzc.networks.taps import activation_names, tap_activations, tap_layer, unreadable
 from jaxzc.numerics.trees import batch_size
 from jaxzc.types import ActivationGroup, Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
 
@@ -81,8 +81,9 @@ class ProgramNetwork:
 
     @property
     def activations(self) -> tuple[ActivationGroup, ...]:
-        """One per ReLU, in the order of execution: "relu0", "relu1", ...."""
-        return tuple(ActivationGroup(relu_name(number)) for number in range(len(self._example.found.relus)))
+        """One per activation function, in the order of execution: "relu0", "relu1", "gelu0", ...."""
+        found = self._example.found
+        return tuple(ActivationGroup(name, act.kind) for name, act in zip(activation_names(found), found.activations, strict=True))
 
     def activation_counts(self) -> dict[str, Array]:
         return OrderedDict((group.name, jnp.ones((1, 1))) for group in self.activations)
@@ -127,7 +128,7 @@ class ProgramNetwork:
         traced = self._trace(flat, inputs, norm, entry)
         tap, batch, leaves = tap or Tap(), batch_size(inputs), jax.tree.leaves(inputs)
         layers, after = self._tap_layers(traced.found, tap, batch)
-        activations, before = tap_relus(traced.found, tap, batch)
+        activations, before = tap_activations(traced.found, tap, batch)
         if entry is not None:
             leaves, made = replacements(traced.entry.checked(), leaves, jax.tree.leaves(entry))
             after |= {op: partial(_replaced, value, after.get(op)) for op, value in made.items()}

@@ -52,7 +52,8 @@ class Lanes(NamedTuple):
 class Program:
     """Compiled for one network, or several at a time.
 
-    run: arrays, batches and keys -> proxy -> value; None where all proxies need counts only. outputs: shapes of what the network returns. task: the one it was compiled for.
+    run: arrays, batches and keys -> proxy -> value; None where all proxies need counts only. outputs: shapes of what the
+    network returns. task: of the compiled loss.
     reasons: proxy -> why it cannot be computed. bytes: what the program plans: arguments, results and temporaries.
     """
 

@@ -97,7 +97,7 @@ def warn_of_zero_kernels(names: Sequence[str], kernels: Sequence[Any]) -> None:
     if zero:
         named = f"{', '.join(zero[:3])}{' and others' if len(zero) > 3 else ''}"
         warnings.warn(
-            f"the kernel of {named} is all zeros: no gradient passes it, so that snip, fisher and synflow may be 0 and jacob_cov NaN; draw it "
+            f"the kernel of {named} is all zeros: no gradient passes it, so that snip, fisher, synflow may be 0 and jacob_cov NaN; draw it "
             "at random to compare networks",
             stacklevel=3,
         )
