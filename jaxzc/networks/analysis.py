@@ -46,8 +46,8 @@ class Layer:
 
 
 class Activation(NamedTuple):
-    """One activation function: its kind (see `Nonlinearity`), the operation that completes it, which of its inputs it acts on, and the reason
-    why that cannot be read, where it cannot."""
+    """One activation function: its kind (see `Nonlinearity`), the operation that completes it, which of its inputs it acts on, and why
+    that cannot be read, where it cannot."""
 
     kind: str
     op: int

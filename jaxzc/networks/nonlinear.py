@@ -1,8 +1,9 @@
 """Activation functions in a program, judged by operations alone (modules' names are gone): which, and of which value.
 
 A rectifier is linear on both sides of a kink at zero; the sign of its input is a unit's binary code. Whatever the spelling, it is
-`max(x, 0)`, a choice by `x > 0` between x and a multiple of x, the larger of two multiples of x, or a product of x and the truth of `x > 0`.
-No rectifiers are a clip of what cannot be negative, the clip of a shifted value that a hard sigmoid consists of, and the clip of a variance.
+`max(x, 0)`, a choice by `x > 0` between x and a multiple of x, the larger of two multiples of x, or a product of x and the truth of
+`x > 0`. No rectifiers are a clip of what cannot be negative, the clip of a shifted value that a hard sigmoid consists of, and the clip of
+a variance.
 """
 
 from collections.abc import Iterator, Sequence

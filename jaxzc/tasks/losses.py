@@ -109,6 +109,6 @@ def wide(x: Any) -> Array:
 
 def described(x: Any) -> str:
     """Outputs or targets in a few words: "float32 [8, 10]", "a tuple of float32 [8, 10], float32 [8]"."""
-    leaves = [f"{jnp.result_type(leaf)} {list(jnp.shape(leaf))}" for leaf in jax.tree.leaves(x)]
+    leaves = [f"{getattr(leaf, 'dtype', type(leaf).__name__)} {list(jnp.shape(leaf))}" for leaf in jax.tree.leaves(x)]
     several = not (len(leaves) == 1 and jax.tree.structure(x) == jax.tree.structure(0))
     return f"a {type(x).__name__} of {', '.join(leaves) or 'nothing'}" if several else leaves[0]
