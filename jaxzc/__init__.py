@@ -5,7 +5,7 @@
 >>> space = jaxzc.space("nasbench201", classes=10, image_shape=(32, 32, 3))
 >>> jaxzc.score_space(space, archs, [(images, labels), (more_images, more_labels)])   # a whole space, one compiled program
 
-Names are imported when they are first used (PEP 562): `import jaxzc` itself imports nothing, and `jaxzc.report` works without a further import.
+Names are imported when they are first used (PEP 562): `import jaxzc` alone takes no time, and `jaxzc.report` works after it.
 """
 
 from importlib import import_module

@@ -102,7 +102,7 @@ class Resolver:
                 try:
                     values.update({k: v for k, v in maker.function(*arguments, wanted=frozenset(wanted)).items() if k not in roots})
                 except Exception as error:
-                    if reasons is None and not isinstance(error, JaxzcError):
+                    if isinstance(error, Warning) or (reasons is None and not isinstance(error, JaxzcError)):
                         raise
                     failing = _failing(maker, arguments, wanted, error)
                     if reasons is None:

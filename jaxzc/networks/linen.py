@@ -9,7 +9,6 @@ from flax.core import DenyList, unfreeze
 from flax.errors import InvalidRngError
 
 from jaxzc.networks.adapter import ProgramNetwork, make_network
-from jaxzc.networks.inputs import arguments
 from jaxzc.networks.norms import batch_norm, mode_kwargs
 from jaxzc.types import Array, JaxzcError, Norm
 
@@ -43,10 +42,9 @@ def linen_network(
     def fn(params: Any, images: Array, norm: Norm) -> Any:
         # nn.jit caches by what is mutable but knows nothing of interceptors: the name of the mode keeps its entries apart
         mutable = DenyList(("params", f"jaxzc {norm}"))
-        given, named = arguments(type(module).__call__, images, kwargs)
         with nn.intercept_methods(_interceptor(norm)):
             try:
-                logits, _ = module.apply({"params": params, **rest}, *given, mutable=mutable, **named)
+                logits, _ = module.apply({"params": params, **rest}, images, mutable=mutable, **kwargs)
             except InvalidRngError as error:
                 raise JaxzcError(
                     f"{type(module).__name__} asks for random numbers ({error}): a score must not depend on them, "

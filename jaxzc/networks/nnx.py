@@ -8,7 +8,6 @@ import jax
 from flax import nnx
 
 from jaxzc.networks.adapter import ProgramNetwork, make_network
-from jaxzc.networks.inputs import arguments
 from jaxzc.networks.norms import batch_norm, mode_kwargs
 from jaxzc.types import Array, JaxzcError, Norm
 
@@ -46,8 +45,7 @@ def nnx_network(
             if isinstance(part, (nnx.Dropout, *NORMS)):
                 # the class changes, not the object: it stays where it is, in lists too, and isinstance still holds
                 object.__setattr__(part, "__class__", _replaced(type(part), norm))
-        given, named = arguments(type(module).__call__, images, kwargs)
-        return model(*given, **named)
+        return model(images, **kwargs)
 
     return make_network(fn, params, images, cells), params
 

@@ -21,7 +21,7 @@ from jaxzc.resolver import Proxy
 from jaxzc.scoring.compute import computed, only_counts
 from jaxzc.scoring.models import Bound
 from jaxzc.scoring.program import Recipe
-from jaxzc.types import Batch, JaxzcError, Network, Norm
+from jaxzc.types import Batch, Network, Norm
 
 
 def identity(recipe: Recipe, bound: Bound, batches: tuple[Batch, ...]) -> tuple[str, ...]:
@@ -77,13 +77,13 @@ def _passes(recipe: Recipe, network: Network, params: Any, batch: Batch, notes: 
     def total(weights: Any) -> Any:
         outputs = network.forward(network.with_weights(params, weights), batch.inputs, norm=recipe.norm).outputs
         loss = 0.0 if batch.targets is None else recipe.task.loss(outputs, batch.targets)
-        return loss + jnp.sum(recipe.task.readout(outputs))
+        return jnp.sum(loss) + jnp.sum(recipe.task.readout(outputs))
 
     def attempt(function: Any, *arguments: Any) -> Any:
         try:
             return function(*arguments)
-        except JaxzcError as error:
-            notes.append(str(error))
+        except Exception as error:  # what cannot be computed is for the proxies that need it to say
+            notes.append(f"{type(error).__name__}: {error}")
             return None
 
     modes = [attempt(lambda norm=norm: network.forward(params, batch.inputs, norm=norm).outputs) for norm in get_args(Norm)]

@@ -1,7 +1,7 @@
 """What varies from call to call of one model, apart from what is fixed: arrays are arguments of a compiled program, the rest is part of it.
 
-A model's network is made inside the traced function, from traced arrays, so that no array is baked into the program: neither parameters, nor
-other collections of a Linen module, nor the state of an NNX module (running statistics, random keys), which differ from seed to seed.
+A model's network is made inside the traced function, from traced arrays, so that no array is baked into the program: neither parameters,
+nor other collections of a Linen module, nor the state of an NNX module (running statistics, random keys), which differ from seed to seed.
 """
 
 from collections.abc import Callable, Hashable, Mapping
@@ -48,9 +48,12 @@ class Model:
 
 @dataclass(frozen=True, eq=False)
 class Bound:
-    """A model with parameters. arrays: those that vary; the first `handed` of them are the parameters handed in, the others the remaining
-    state of an NNX module. graph: of an NNX module, what it is besides its arrays. structure, varies, constant: where the arrays stand among
-    the leaves of parameters (and other state), and the leaves that do not vary."""
+    """A model with parameters.
+
+    arrays: those that vary; the first `handed` are the parameters handed in, the others the remaining state of an NNX module.
+    graph: of an NNX module, what it is besides its arrays.
+    structure, varies, constant: where the arrays stand among the leaves of parameters (and state), and the leaves that do not vary.
+    """
 
     model: Model
     arrays: list[Any]

@@ -35,11 +35,11 @@ class Scorer:
     task: instead of a loss a `jaxzc.Task`, or the name of a ready-made one ("classification", "regression", "multilabel", "next_token",
         "ctc"); None: chosen from outputs and targets where these allow one reading.
     norm: how batch normalisation acts in the passes that the authors run in train mode.
-    unavailable: "nan": a proxy that cannot be computed for this network (no ReLU, one batch where two are needed, ...) is NaN, its reason is
-        in `Scores.reasons`, and a warning names it; "error": it is a `JaxzcError`.
+    unavailable: "nan": a proxy that cannot be computed (the network has no ReLU, one batch where two are needed, ...) is NaN, its reason
+        is in `Scores.reasons`, and a warning names it; "error": it is a `JaxzcError`.
     ingredients: functions of your own that make ingredients for your proxies.
 
-    As with `jax.jit`, what the model and the proxies close over (arrays, other functions) is read when a program is compiled, and not again.
+    As with `jax.jit`, what the model and the proxies close over (arrays, other functions) is read when a program is compiled, not again.
     Raises `JaxzcError` for input that cannot be used.
     """
 
@@ -82,8 +82,8 @@ class Scorer:
     def score(self, params: Any, batches: Batches, seed: int = 0) -> Scores:
         """Proxy -> score.
 
-        params: as `jaxzc.as_network` takes them; None for an NNX module's own. batches: `(inputs [N, ...], targets)`, or a list of such pairs
-        of one shape (ZiCo needs two). seed: of noise and of weights drawn anew, for the proxies that have such.
+        params: as `jaxzc.as_network` takes them; None for an NNX module's own. batches: `(inputs [N, ...], targets)`, or a list of such
+        pairs of one shape (ZiCo needs two). seed: of noise and of weights drawn anew, for the proxies that have such.
         """
         bound, checked = examined(self.recipe, params, batches)
         program = self._program(bound, checked, jax.random.key(seed))
@@ -120,7 +120,7 @@ class Scorer:
         return scores[:count]
 
     def memory_of(self, params: Any, batches: Batches) -> int:
-        """Bytes that the program of one network plans, which is compiled where it was not, and not run."""
+        """Bytes that the program of one network plans: parameters, batches, results, temporaries. It is compiled, and not run."""
         bound, checked = examined(self.recipe, params, batches)
         return self._program(bound, checked, jax.random.key(0)).bytes
 

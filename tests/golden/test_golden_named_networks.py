@@ -26,7 +26,7 @@ from jaxzc_spaces.superblocks.space import plainnet_blueprint
 
 from jaxzc._compile.pieces import Pieced
 from jaxzc.catalogue.selection import select
-from jaxzc.scoring.compute import compute_scores
+from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.results import to_float
 from jaxzc.tasks import cross_entropy
 from jaxzc.types import Counts
@@ -105,7 +105,7 @@ def made(space: str, index: int) -> Made:
     with jax.enable_x64(True):
 
         def program(params: Any, b: Any) -> Any:
-            return compute_scores(chosen, network, params, b), network.forward(params, b[0].inputs, norm="init").outputs
+            return compute_scores(traced_proxies(chosen), network, params, b), network.forward(params, b[0].inputs, norm="init").outputs
 
         out, eval_mode = jax.device_get(Pieced(program)(stored.params(network, jnp.float64), batches(inputs, jnp.float64)))
     return Made(

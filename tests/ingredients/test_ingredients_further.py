@@ -41,7 +41,7 @@ def make(names: str, given: Any = None, key: Any = None) -> dict[str, Any]:
 
         proxy.__signature__ = inspect.Signature([inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD)])  # type: ignore[attr-defined]
         proxies[name] = proxy
-    return compute_scores(proxies, network, params, (BATCH,), key=key, fixed=given)
+    return compute_scores(proxies, network, params, (BATCH,), key=key, fixed=given, unavailable="error")
 
 
 def test_ntk_is_the_gram_matrix_of_the_jacobian_without_biases() -> None:

@@ -11,7 +11,7 @@ import pytest
 from jaxzc.catalogue import spaces
 from jaxzc.proxies import PROXIES
 from jaxzc.resolver import needs
-from jaxzc.scoring.compute import compute_scores
+from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.results import to_float
 from jaxzc.scoring.space import NOISE, SpaceScorer, fold_in, has_programs, program_keys, static_genes, with_key
 from jaxzc.types import Batch, Space
@@ -222,7 +222,7 @@ def test_float32_is_close_to_float64(case: Case) -> None:
     with jax.enable_x64(True):
         wide = jax.tree.map(lambda a: a.astype(jnp.float64) if a.dtype == jnp.float32 else a, (params, case.scorer.batches))
         network = lambda genes: case.space.network(with_key(case.space, genes, _key(case)))  # noqa: E731
-        made = jax.jit(lambda p, a, b: compute_scores(chosen, network(a), p, b))(wide[0], arch, wide[1])
+        made = jax.jit(lambda p, a, b: compute_scores(traced_proxies(chosen), network(a), p, b))(wide[0], arch, wide[1])
         made = {name: to_float(value) for name, value in made.items()}
     for name in names:
         np.testing.assert_allclose(case.rows[0][name], made[name], rtol=1e-4, err_msg=name)

@@ -16,7 +16,7 @@ from jaxzc.ingredients import drawn
 from jaxzc.ingredients.examples import example_grads
 from jaxzc.ingredients.maps import map_shapes
 from jaxzc.proxies import PROXIES
-from jaxzc.scoring.compute import compute_scores
+from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.results import to_float
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.tasks import cross_entropy
@@ -188,7 +188,7 @@ def test_every_proxy_equals_that_of_the_discrete_network(name: str) -> None:
     size = np.float64(space.counts(np.array(genes)).params[0])
 
     def scores(network: Any, params: Any, batches: Any, given: Any) -> Any:
-        return compute_scores(chosen, network, params, batches, key=root, fixed={"param_count": size, **given})
+        return compute_scores(traced_proxies(chosen), network, params, batches, key=root, fixed={"param_count": size, **given})
 
     with jax.enable_x64(True):
         params, data, traced = params_of(space), batches(space), jnp.asarray(genes, jnp.int32)

@@ -14,7 +14,7 @@ from jaxzc_spaces.nasbench101.space import NasBench101
 
 from jaxzc.ingredients import RESOLVER, drawn
 from jaxzc.proxies import PROXIES
-from jaxzc.scoring.compute import compute_scores
+from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.results import to_float
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.tasks import cross_entropy
@@ -168,7 +168,7 @@ def test_every_proxy_equals_that_of_the_discrete_network(name: str) -> None:
     root = jax.random.key(7)
 
     def scores(network: Any, params: Any, batches: Any, given: Any) -> Any:
-        return compute_scores(chosen, network, params, batches, key=root, fixed={"param_count": size, **given})
+        return compute_scores(traced_proxies(chosen), network, params, batches, key=root, fixed={"param_count": size, **given})
 
     with jax.enable_x64(True):
         params, data = params_of(SPACE, key), batches(SPACE)
