@@ -4,16 +4,47 @@
 >>> jaxzc.score(model, variables, (images, labels), proxies=["snip", "naswot"])     # your own network
 >>> space = jaxzc.space("nasbench201", classes=10, image_shape=(32, 32, 3))
 >>> jaxzc.score_space(space, archs, [(images, labels), (more_images, more_labels)])   # a whole space, one compiled program
+
+Names are imported when they are first used (PEP 562): `import jaxzc` alone takes no time, and `jaxzc.report` works after it.
 """
 
-from jaxzc.catalogue.spaces import space, spaces
-from jaxzc.facts import Passes, ingredient, proxy, with_settings
-from jaxzc.proxies import PROXIES
-from jaxzc.scoring.network import evaluate_proxies, score
-from jaxzc.scoring.space import SpaceScorer, score_space
-from jaxzc.scoring.sweet_interval import sweet_interval
-from jaxzc.tasks import cross_entropy
-from jaxzc.types import Batch, Counts, JaxzcError, Network, Space
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxzc import aggregates, data, evaluation, experiments, ingredients, networks, proxies, report, search, tables, tasks, training
+    from jaxzc.catalogue.spaces import space, spaces
+    from jaxzc.facts import Passes, ingredient, proxy, with_settings
+    from jaxzc.networks import as_network
+    from jaxzc.proxies import PROXIES
+    from jaxzc.scoring.compute import compute_scores
+    from jaxzc.scoring.network import score
+    from jaxzc.scoring.results import Scores, UnavailableWarning
+    from jaxzc.scoring.scorer import Scorer
+    from jaxzc.scoring.space import SpaceScorer, score_space
+    from jaxzc.scoring.sweet_interval import sweet_interval
+    from jaxzc.tasks import Task, cross_entropy
+    from jaxzc.types import Batch, Counts, JaxzcError, Network, Space
+
+    __version__: str
+
+_HOMES = {
+    "jaxzc.catalogue.spaces": ("space", "spaces"),
+    "jaxzc.facts": ("Passes", "ingredient", "proxy", "with_settings"),
+    "jaxzc.networks": ("as_network",),
+    "jaxzc.proxies": ("PROXIES",),
+    "jaxzc.scoring.compute": ("compute_scores",),
+    "jaxzc.scoring.network": ("score",),
+    "jaxzc.scoring.results": ("Scores", "UnavailableWarning"),
+    "jaxzc.scoring.scorer": ("Scorer",),
+    "jaxzc.scoring.space": ("SpaceScorer", "score_space"),
+    "jaxzc.scoring.sweet_interval": ("sweet_interval",),
+    "jaxzc.tasks": ("Task", "cross_entropy"),
+    "jaxzc.types": ("Batch", "Counts", "JaxzcError", "Network", "Space"),
+}
+"""Where the public names are defined."""
+
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "PROXIES",
@@ -22,16 +53,52 @@ __all__ = [
     "JaxzcError",
     "Network",
     "Passes",
+    "Scorer",
+    "Scores",
     "Space",
     "SpaceScorer",
+    "Task",
+    "UnavailableWarning",
+    "aggregates",
+    "as_network",
+    "compute_scores",
     "cross_entropy",
-    "evaluate_proxies",
+    "data",
+    "evaluation",
+    "experiments",
     "ingredient",
+    "ingredients",
+    "networks",
+    "proxies",
     "proxy",
+    "report",
     "score",
     "score_space",
+    "search",
     "space",
     "spaces",
     "sweet_interval",
+    "tables",
+    "tasks",
+    "training",
     "with_settings",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value = version("jaxzc")
+    elif name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+    elif name in __all__:
+        return import_module(f"jaxzc.{name}")  # which sets the attribute itself
+    else:
+        raise AttributeError(f"module 'jaxzc' has no attribute {name!r}: its names are {', '.join(__all__)}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -175,7 +175,7 @@ class Resolver:
             try:
                 values.update(_called(function, arguments, wanted))
             except Exception as error:
-                if reasons is None and not isinstance(error, JaxzcError):
+                if isinstance(error, Warning) or (reasons is None and not isinstance(error, JaxzcError)):
                     raise
                 failing = _failing(function, arguments, wanted, error)
                 if reasons is None:

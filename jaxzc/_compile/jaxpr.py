@@ -134,7 +134,7 @@ def flatten(jaxpr: Any) -> Program:
 
     arguments = tuple(new(var.aval) for var in traced.jaxpr.invars)
     results = tuple(inline(traced.jaxpr, traced.consts, arguments))
-    return Program(_needed(ops, results), arguments, results, tuple(avals), constants)
+    return Program(needed(ops, results), arguments, results, tuple(avals), constants)
 
 
 def closed_body(eqn: Any) -> Closed:
@@ -150,7 +150,7 @@ def scan_starts(params: Mapping[str, Any]) -> tuple[int, int]:
     return consts, consts + carry
 
 
-def _needed(ops: Sequence[Op], results: Sequence[int]) -> tuple[Op, ...]:
+def needed(ops: Sequence[Op], results: Sequence[int]) -> tuple[Op, ...]:
     """The operations that the results (or an effect) need, each with the values that are read there for the last time."""
     alive = set(results)
     kept: list[Op] = []

@@ -4,11 +4,15 @@ XLA lays a program's buffers out when it compiles it, so the need is known befor
 not fit; on a CPU the operating system ends the process without a word, which is worth a warning beforehand.
 """
 
+import contextlib
 import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
+
+from jaxzc.types import JaxzcError
 
 log = logging.getLogger("jaxzc")
 GROUP = Path("/sys/fs/cgroup")
@@ -34,15 +38,38 @@ def _of_group() -> int | None:
     return int(limit) - int(used) if limit.isdigit() else None
 
 
-def check(planned: int) -> None:
+COMMAND = "lower --batch-size, or score fewer proxies"
+"""What helps, in the words of the command line."""
+
+
+def advice(batch_size: int, chunk: int = 1) -> str:
+    """What helps where a program needs too much, for a function that was called with so many examples and networks at a time."""
+    fewer = f"give a chunk smaller than {chunk}, " if chunk > 1 else ""
+    return f"{fewer}{'a' if fewer else 'give a'} batch of fewer than {batch_size} examples, or fewer proxies"
+
+
+def check(planned: int, advice: str = COMMAND) -> None:
     """Warns where a program of that many bytes is about to run on a processor that has not as much left."""
-    there = available() if jax.default_backend() == "cpu" else None
-    if there is not None and planned > there:
+    free = available() if jax.default_backend() == "cpu" else None
+    if free is not None and planned > free:
         log.warning(
-            "the compiled program plans %s and %s are free: the system may end this process; lower --batch-size, or score fewer proxies",
+            "the compiled program plans %s and %s are free: the system may end this process; %s",
             gigabytes(planned),
-            gigabytes(there),
+            gigabytes(free),
+            advice,
         )
+
+
+@contextlib.contextmanager
+def explained(advice: str, planned: int | None = None) -> Iterator[None]:
+    """Turns an error of XLA for lack of memory into a `JaxzcError` that says what the program plans and what helps."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error) and "out of memory" not in str(error).lower():
+            raise
+        plan = "the program does not fit" if planned is None else f"the program plans {gigabytes(planned)}, which do not fit"
+        raise JaxzcError(f"{plan} into memory ({str(error).strip().partition(chr(10))[0]}): {advice}") from error
 
 
 def crowded(share: float) -> bool:

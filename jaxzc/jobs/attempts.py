@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxzc.jobs.parts import Key, Row
 from jaxzc.jobs.work import Unit
-from jaxzc.scoring.network import Batches
+from jaxzc.scoring.batches import Batches
 from jaxzc.scoring.space import SpaceScorer, has_programs, program_keys
 from jaxzc.types import JaxzcError
 

@@ -15,7 +15,7 @@ from jaxzc.jobs.manifest import Request
 from jaxzc.jobs.parts import Key, Row
 from jaxzc.jobs.recorder import EVERY, Recorder
 from jaxzc.jobs.work import Stripe, Unit
-from jaxzc.scoring.network import Batches
+from jaxzc.scoring.batches import Batches
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.types import JaxzcError
 

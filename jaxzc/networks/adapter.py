@@ -1,30 +1,38 @@
-"""A `Network` (see `jaxzc.types`) made of any pure function `fn(params, images, norm) -> logits`, whatever it was written in."""
+"""A `Network` (see `jaxzc.types`) made of any pure function `fn(params, inputs, norm) -> outputs`, whatever it was written in."""
 
 import math
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc._compile.jaxpr import Program, flatten, run
+from jaxzc._compile.jaxpr import Program, flatten, needed, run
+from jaxzc._compile.widening import widen
 from jaxzc.networks.analysis import Found, Layer, analyse
-from jaxzc.networks.taps import tap_layer, tap_relus, unreadable
-from jaxzc.types import Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
+from jaxzc.networks.entry import Entry, check_examples, find_entry, replacements
+from jaxzc.networks.taps import activation_names, tap_activations, tap_layer, unreadable
+from jaxzc.numerics.trees import batch_size
+from jaxzc.types import ActivationGroup, Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
 
 SETTINGS = ("jax_enable_x64", "jax_default_matmul_precision")
 
-Function = Callable[[Any, Array, Norm], Any]
+Function = Callable[[Any, Any, Norm], Any]
 
 
 @dataclass(frozen=True, eq=False)
 class _Traced:
+    """A program for certain shapes, what it has, and the structure of what it returns."""
+
     program: Program
     found: Found
+    entry: Entry
+    outputs: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +41,8 @@ class ProgramNetwork:
 
     groups: one per kernel leaf, in the order in which they first run.
     leaves: for each group, the number of its leaf among the flattened parameters.
+
+    Called with float64 parameters or inputs where it was made with narrower ones, it runs the operations of its own program in float64.
     """
 
     fn: Function
@@ -40,6 +50,7 @@ class ProgramNetwork:
     leaves: tuple[int, ...]
     _structure: Any
     _example: _Traced
+    _own: "_Own"
     _batch: int
     _cache: dict[Any, _Traced] = field(default_factory=dict, repr=False)
 
@@ -68,9 +79,14 @@ class ProgramNetwork:
     def active(self) -> list[Array]:
         return [jnp.ones(len(group.cells), bool) for group in self.groups]
 
-    def relu_counts(self) -> tuple[list[Array], list[Array]]:
-        ones = [jnp.ones(1) for _ in self._example.found.relus]
-        return ones, list(ones)
+    @property
+    def activations(self) -> tuple[ActivationGroup, ...]:
+        """One per activation function, in the order of execution: "relu0", "relu1", "gelu0", ...."""
+        found = self._example.found
+        return tuple(ActivationGroup(name, act.kind) for name, act in zip(activation_names(found), found.activations, strict=True))
+
+    def activation_counts(self) -> dict[str, Array]:
+        return OrderedDict((group.name, jnp.ones((1, 1))) for group in self.activations)
 
     def counts(self, params: Any) -> Counts:
         """Parameters (floating-point leaves), multiply-accumulates for one image, and the number of layers.
@@ -81,35 +97,59 @@ class ProgramNetwork:
         size = sum(int(np.size(leaf)) for leaf in self._flat(params) if _is_float(leaf))
         return Counts(np.int64(size), np.int64(macs), np.int64(sum(len(group.cells) for group in self.groups)))
 
-    def forward(self, params: Any, inputs: Array, *, norm: Norm, tap: Tap | None = None) -> Forward:
-        """Logits `[B, classes]` of inputs `[B, ...]`, and what the tap kept: per group and per ReLU, each with a leading axis of 1.
+    def entry(self, params: Any, inputs: Any) -> Any:
+        """The first floats that the inputs become: the inputs where they are one array of floats, or else a tuple of arrays `[B, ...]`, the
+        float leaves and the embeddings that integers are turned into.
 
+        Raises `JaxzcError` where there are none, or where they come up in a loop.
+        """
+        flat, leaves = self._flat(params), jax.tree.leaves(inputs)
+        if _is_one_float(inputs):
+            return jnp.asarray(inputs)
+        traced = self._trace(flat, inputs, "batch")
+        entry, program = traced.entry.checked(), traced.program
+        results = tuple(program.ops[op].outputs[0] for op in entry.ops)
+        cut = replace(program, ops=needed(program.ops, results), outputs=results)
+        values = (*(jnp.asarray(leaves[place]) for place in entry.leaves), *run(cut, [*flat, *leaves], {}, {}))
+        check_examples(values, batch_size(inputs))
+        return values
+
+    def forward(self, params: Any, inputs: Any, *, norm: Norm, tap: Tap | None = None, entry: Any = None) -> Forward:
+        """Outputs for inputs whose leaves are `[B, ...]`, and what the tap kept: per group and per ReLU, each with a leading axis of 1.
+
+        entry: what is put in the place of `self.entry(params, inputs)`.
         Raises `JaxzcError` where a tap asks for a layer or ReLU that cannot be read (loops, tied weights), naming it.
         """
         flat = self._flat(params)
         if norm not in ("batch", "init", "none"):
             raise JaxzcError(f"norm={norm!r} is not one of 'batch', 'init', 'none'")
-        traced = self._trace(flat, inputs, norm)
-        tap = tap or Tap()
-        layers, after = self._tap_layers(traced.found, tap, inputs.shape[0])
-        relus, before = tap_relus(traced.found, tap, inputs.shape[0])
-        (outputs,) = run(traced.program, [*flat, inputs], before, after)
-        kept = None if layers is None else [layers[group] for group in range(len(self.groups))]
-        return Forward(outputs, kept, relus, jnp.zeros((), jnp.int32))
+        if entry is not None and _is_one_float(inputs):
+            inputs, entry = entry, None
+        traced = self._trace(flat, inputs, norm, entry)
+        tap, batch, leaves = tap or Tap(), batch_size(inputs), jax.tree.leaves(inputs)
+        layers, after = self._tap_layers(traced.found, tap, batch)
+        activations, before = tap_activations(traced.found, tap, batch)
+        if entry is not None:
+            leaves, made = replacements(traced.entry.checked(), leaves, jax.tree.leaves(entry))
+            after |= {op: partial(_replaced, value, after.get(op)) for op, value in made.items()}
+        outputs = run(traced.program, [*flat, *leaves], before, after)
+        kept = None if layers is None else OrderedDict((group.name, layers[k]) for k, group in enumerate(self.groups))
+        return Forward(jax.tree.unflatten(traced.outputs, outputs), kept, activations, jnp.zeros((), jnp.int32))
 
     def _tap_layers(self, found: Found, tap: Tap, batch: int) -> tuple[dict[int, Any] | None, dict[int, Callable[[Any], Any]]]:
         """Where layer taps keep things (by group), and what to do after which operation."""
         if tap.layer is None:
             return None, {}
-        if tap.perturb is not None and len(tap.perturb) != len(self.groups):
-            raise JaxzcError(f"tap.perturb has {len(tap.perturb)} entries for {len(self.groups)} layer groups")
+        missing = [group.name for group in self.groups if tap.perturb is not None and group.name not in tap.perturb]
+        if missing:
+            raise JaxzcError(f"tap.perturb has no entry {missing[0]!r}: give one pytree for each layer group, by its name")
         kept: dict[int, Any] = {}
         after: dict[int, Callable[[Any], Any]] = {}
         for group, layer in self._by_group(found):
             name = self.groups[group].name
             if layer.point is None:
                 raise JaxzcError(f"layer {name} {unreadable(layer.reason)}")
-            perturb = None if tap.perturb is None else jax.tree.map(lambda leaf: leaf[0], tap.perturb[group])
+            perturb = None if tap.perturb is None else jax.tree.map(lambda leaf: leaf[0], tap.perturb[name])
 
             def keep(value: Any, group: int = group) -> None:
                 kept[group] = jax.tree.map(lambda leaf: leaf[None], value)
@@ -135,32 +175,56 @@ class ProgramNetwork:
             raise JaxzcError(f"params have the structure {structure}, but the network was made with {self._structure}")
         return flat
 
-    def _trace(self, flat: Sequence[Any], images: Any, norm: Norm) -> _Traced:
-        key = _key(flat, images, norm)
-        if key not in self._cache:
-            traced = _trace(self.fn, self._structure, flat, images, norm)
-            if {leaf for layer in traced.found.layers for leaf in layer.leaves} != set(self.leaves):
-                raise JaxzcError(
-                    f"with norm={norm!r} and images {np.shape(images)} the model runs other layers than with its example images"
-                )
-            self._cache[key] = traced
-        return self._cache[key]
+    def _trace(self, flat: Sequence[Any], inputs: Any, norm: Norm, entry: Any = None) -> _Traced:
+        in_float64 = self._own.is_widened([*flat, *jax.tree.leaves(inputs), *jax.tree.leaves(entry)])
+        if in_float64:
+            flat, inputs = self._own.shapes(flat, inputs)
+        with jax.enable_x64(self._own.x64) if in_float64 else nullcontext():
+            key = _key(flat, inputs, norm)
+            if key not in self._cache:
+                traced = _trace(self.fn, self._structure, flat, inputs, norm)
+                if {leaf for layer in traced.found.layers for leaf in layer.leaves} != set(self.leaves):
+                    shapes = ", ".join(str(np.shape(leaf)) for leaf in jax.tree.leaves(inputs))
+                    raise JaxzcError(f"with norm={norm!r} and inputs {shapes} the model runs other layers than with its example inputs")
+                self._cache[key] = traced
+        if in_float64 and (key, "float64") not in self._cache:
+            narrow = self._cache[key]
+            self._cache[key, "float64"] = _read(widen(narrow.program), flat, narrow.outputs)
+        return self._cache[(key, "float64") if in_float64 else key]
 
 
-def make_network(fn: Function, params: Any, images: Any, cells: Callable[[str], int] | None = None) -> ProgramNetwork:
-    """The network of `fn(params, images, norm)`, its layers found with `norm="batch"` and the example images `[B, ...]`.
+class _Own(NamedTuple):
+    """The dtypes of the parameters' and the inputs' leaves with which a network was made, and whether 64-bit types were enabled then."""
+
+    dtypes: tuple[Any, ...]
+    x64: bool
+
+    def is_widened(self, leaves: Sequence[Any]) -> bool:
+        """Whether a leaf is float64 in a network that has no float64 of its own."""
+        wide = np.dtype(np.float64)
+        return wide not in self.dtypes and any(jnp.result_type(leaf) == wide for leaf in leaves)
+
+    def shapes(self, flat: Sequence[Any], inputs: Any) -> tuple[list[Any], Any]:
+        """The shapes of parameters and inputs, in the network's own types."""
+        leaves, structure = jax.tree.flatten(inputs)
+        own = [jax.ShapeDtypeStruct(np.shape(leaf), dtype) for leaf, dtype in zip((*flat, *leaves), self.dtypes, strict=True)]
+        return own[: len(flat)], jax.tree.unflatten(structure, own[len(flat) :])
+
+
+def make_network(fn: Function, params: Any, inputs: Any, cells: Callable[[str], int] | None = None) -> ProgramNetwork:
+    """The network of `fn(params, inputs, norm)`, its layers found with `norm="batch"` and example inputs whose leaves are `[B, ...]`.
 
     cells: gives the number of the cell that the layer of this name sits in; -1 for all without it.
-    Raises `JaxzcError` where there is no layer, or where the result is not one array `[B, classes]`.
+    Raises `JaxzcError` where there is no layer, or where the result holds no array.
     """
     flat, structure = jax.tree_util.tree_flatten(params)
-    traced = _trace(fn, structure, flat, images, "batch")
+    traced = _trace(fn, structure, flat, inputs, "batch")
     first: dict[int, Layer] = {}
     for layer in traced.found.layers:
         for leaf in layer.leaves:
             first.setdefault(leaf, layer)
     if not first:
-        raise JaxzcError("the model has no layers: no convolution or matrix product of the images with a parameter was found")
+        raise JaxzcError("the model has no layers: no convolution or matrix product of the inputs with a parameter was found")
     names = [_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
     groups = []
     for leaf, layer in first.items():
@@ -168,37 +232,52 @@ def make_network(fn: Function, params: Any, images: Any, cells: Callable[[str], 
         cell = -1 if cells is None else int(cells(names[leaf]))
         stacked = math.prod(shape[: layer.depth])
         groups.append(LayerGroup(names[leaf], shape[layer.depth :], layer.fan_in, layer.channels, (cell,) * stacked))
-    cache = {_key(flat, images, "batch"): traced}
-    return ProgramNetwork(fn, tuple(groups), tuple(first), structure, traced, images.shape[0], cache)
+    own = _Own(tuple(jnp.result_type(leaf) for leaf in (*flat, *jax.tree.leaves(inputs))), bool(jax.config.jax_enable_x64))
+    cache = {_key(flat, inputs, "batch"): traced}
+    return ProgramNetwork(fn, tuple(groups), tuple(first), structure, traced, own, batch_size(inputs), cache)
 
 
-def _trace(fn: Function, structure: Any, flat: Sequence[Any], images: Any, norm: Norm) -> _Traced:
-    """The program of `fn` for these shapes, checked to give logits."""
-    if not np.shape(images) or np.shape(images)[0] == 0:
-        raise JaxzcError(f"images must be [B, ...] with B >= 1, got shape {np.shape(images)}")
-
-    def call(flat: Sequence[Any], images: Any) -> Any:
-        return fn(jax.tree_util.tree_unflatten(structure, flat), images, norm)
-
-    closed, out = jax.make_jaxpr(call, return_shape=True)([_abstract(leaf) for leaf in flat], _abstract(images))
-    if not isinstance(out, jax.ShapeDtypeStruct):
+def _trace(fn: Function, structure: Any, flat: Sequence[Any], inputs: Any, norm: Norm) -> _Traced:
+    """The program of `fn` for these shapes."""
+    if batch_size(inputs) == 0:
         raise JaxzcError(
-            f"the model must return one array of logits [B, classes], it returns a {type(out).__name__}: wrap it so that it does"
+            f"inputs must be [B, ...] with B >= 1, got shapes {', '.join(str(np.shape(leaf)) for leaf in jax.tree.leaves(inputs))}"
         )
-    if len(out.shape) != 2 or out.shape[0] != images.shape[0]:
-        raise JaxzcError(f"logits must be [B, classes] with B={images.shape[0]}, the model returns {out.shape}")
-    program = flatten(closed)
-    return _Traced(program, analyse(program, [np.shape(leaf) for leaf in flat]))
+
+    def call(flat: Sequence[Any], inputs: Any) -> Any:
+        return fn(jax.tree_util.tree_unflatten(structure, flat), inputs, norm)
+
+    closed, out = jax.make_jaxpr(call, return_shape=True)([_abstract(leaf) for leaf in flat], jax.tree.map(_abstract, inputs))
+    if not jax.tree.leaves(out):
+        raise JaxzcError("the model returns no array: its outputs are what a loss is taken of")
+    return _read(flatten(closed), flat, jax.tree.structure(out))
+
+
+def _read(program: Program, flat: Sequence[Any], outputs: Any) -> _Traced:
+    return _Traced(program, analyse(program, [np.shape(leaf) for leaf in flat]), find_entry(program, len(flat)), outputs)
+
+
+def _replaced(value: Any, then: Callable[[Any], Any] | None, output: Any) -> Any:
+    """`value` in the place of an operation's output, and what a tap does there."""
+    if np.shape(value) != output.shape:
+        raise JaxzcError(f"entry has shape {np.shape(value)} in the place of {output.shape}")
+    value = value.astype(output.dtype)
+    return value if then is None else then(value)
 
 
 def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(np.shape(leaf), jnp.result_type(leaf))
 
 
-def _key(flat: Sequence[Any], images: Any, norm: Norm) -> Any:
+def _is_one_float(inputs: Any) -> bool:
+    return jax.tree.structure(inputs) == jax.tree.structure(0) and jnp.issubdtype(jnp.result_type(inputs), jnp.floating)
+
+
+def _key(flat: Sequence[Any], inputs: Any, norm: Norm) -> Any:
     """What a trace depends on, settings that are baked into it included."""
-    shapes = tuple((np.shape(leaf), jnp.result_type(leaf)) for leaf in (*flat, images))
-    return norm, shapes, *(getattr(jax.config, setting) for setting in SETTINGS)
+    leaves, structure = jax.tree.flatten(inputs)
+    shapes = tuple((np.shape(leaf), jnp.result_type(leaf)) for leaf in (*flat, *leaves))
+    return norm, structure, shapes, *(getattr(jax.config, setting) for setting in SETTINGS)
 
 
 def _name(path: Sequence[Any]) -> str:

@@ -1,4 +1,4 @@
-"""Where a program has layers, ReLUs and normalisation: read from its operations and from which parameters they depend on.
+"""Where a program has layers, activation functions and normalisation: read from its operations and from which parameters they depend on.
 
 A layer is a convolution or matrix product of something that depends on the images with something that does not but depends on a parameter.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from jaxzc._compile.jaxpr import CUSTOM_RULES, SHAPING, Op, Program, closed_body, flatten, scan_starts
-from jaxzc.networks.nonlinear import is_normalisation, rectifier, relu_input
+from jaxzc.networks.nonlinear import is_normalisation, nonlinearity, rectifier
 
 
 class Taint(NamedTuple):
@@ -45,20 +45,30 @@ class Layer:
     reason: str = ""
 
 
+class Activation(NamedTuple):
+    """One activation function: its kind (see `Nonlinearity`), the operation that completes it, which of its inputs it acts on, and why
+    that cannot be read, where it cannot."""
+
+    kind: str
+    op: int
+    position: int
+    reason: str = ""
+
+
 @dataclass
 class Found:
-    """What a program has, in execution order. relus: (operation, which input) or the reason why that ReLU cannot be read."""
+    """What a program has, in execution order."""
 
     layers: list[Layer] = field(default_factory=list)
-    relus: list[tuple[int, int] | str] = field(default_factory=list)
+    activations: list[Activation] = field(default_factory=list)
     normalises: bool = False
 
 
 def analyse(program: Program, shapes: Sequence[tuple[int, ...]]) -> Found:
-    """Layers, ReLUs and normalisation of `program`, whose inputs are the parameter leaves with these shapes and, last, the images."""
+    """Layers, activation functions and normalisation of `program`, whose inputs are parameter leaves of these shapes, and then the data."""
     found = Found()
     taints = [Taint(False, frozenset({(leaf, 0)})) for leaf in range(len(shapes))]
-    env = _Walk(shapes, found).block(program, [*taints, Taint(True)], "", 1)
+    env = _Walk(shapes, found).block(program, [*taints, *[Taint(True)] * (len(program.inputs) - len(shapes))], "", 1)
     found.layers = [layer if layer.point is None else replace(layer, point=_after_bias(program, env, layer)) for layer in found.layers]
     return found
 
@@ -74,9 +84,9 @@ class _Walk:
         for number, op in enumerate(program.ops):
             ins = [env[value] for value in op.inputs]
             data = [taint.data for taint in ins]
-            relu = relu_input(program, op, data)
-            if relu is not None:
-                self.found.relus.append(f"runs inside {inside}" if inside else (number, relu))
+            act = nonlinearity(program, op, data)
+            if act is not None:
+                self.found.activations.append(Activation(act.kind, number, act.position, f"runs inside {inside}" if inside else ""))
                 outs = [_join(*ins)] * len(op.outputs)
             else:
                 self.found.normalises |= is_normalisation(program, op, data)
@@ -119,7 +129,7 @@ class _Walk:
                 break
             state = new
         self.found.layers += trial.layers
-        self.found.relus += trial.relus
+        self.found.activations += trial.activations
         self.found.normalises |= trial.normalises
         return [*state, *outs[len(state) :]]
 

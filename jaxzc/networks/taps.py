@@ -1,5 +1,6 @@
 """Calling taps inside a running program: bringing values into the layout that taps see, and back."""
 
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,25 +9,45 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxzc.networks.analysis import Found, Point
-from jaxzc.types import Array, JaxzcError, Tap
+from jaxzc.types import RECTIFIERS, Array, JaxzcError, Tap
 
 
-def tap_relus(found: Found, tap: Tap, batch: int) -> tuple[list[Any] | None, dict[int, Callable[[Sequence[Any]], None]]]:
-    """Where ReLU taps keep things (in execution order), and what to do before which operation."""
-    if tap.relu is None:
+def tap_activations(found: Found, tap: Tap, batch: int) -> tuple[OrderedDict[str, Any] | None, dict[int, Callable[[Sequence[Any]], None]]]:
+    """Where activation taps keep things (by name, in execution order), and what to do before which operation.
+
+    Raises `JaxzcError` for a rectifier that cannot be read; other activation functions are then left out, no code is read there.
+    """
+    if tap.activation is None:
         return None, {}
-    kept: list[Any] = []
+    kept: OrderedDict[str, Any] = OrderedDict()
     before: dict[int, Callable[[Sequence[Any]], None]] = {}
-    for relu in found.relus:
-        if isinstance(relu, str):
-            raise JaxzcError(f"a ReLU {unreadable(relu)}")
+    for name, act in zip(activation_names(found), found.activations, strict=True):
+        coded = act.kind in RECTIFIERS
+        if act.reason and not coded:
+            continue
+        if act.reason:
+            raise JaxzcError(f"a ReLU {unreadable(act.reason)}")
 
-        def look(values: Sequence[Any], position: int = relu[1]) -> None:
-            assert tap.relu is not None
-            kept.append(jax.tree.map(lambda leaf: leaf[None], tap.relu(_batch_first(values[position], batch, "a ReLU's input"))))
+        def look(values: Sequence[Any], position: int = act.position, name: str = name, coded: bool = coded) -> None:
+            value = values[position]
+            if not coded and (value.ndim == 0 or value.shape[0] % batch):
+                return
+            assert tap.activation is not None
+            made = tap.activation(_batch_first(value, batch, "a ReLU's input"))
+            kept[name] = jax.tree.map(lambda leaf: leaf[None], made)
 
-        before[relu[0]] = look
+        before[act.op] = look
     return kept, before
+
+
+def activation_names(found: Found) -> list[str]:
+    """ "relu0", "gelu0", "relu1", ...: numbered within each kind, in the order of execution."""
+    seen: Counter[str] = Counter()
+    names = []
+    for act in found.activations:
+        names.append(f"{act.kind}{seen[act.kind]}")
+        seen[act.kind] += 1
+    return names
 
 
 def tap_layer(layer: Callable[[Array, Any], Any], perturb: Any, point: Point, batch: int, name: str, keep: Any, value: Array) -> Array:

@@ -15,7 +15,9 @@ from jaxzc._compile.depthwise import rewritten
 from jaxzc._compile.devices import CHUNK, mesh, spread
 from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.ingredients import RESOLVER
-from jaxzc.scoring.network import Batches, checked_batches, counted_scores, evaluate_proxies, only_counts, to_floats
+from jaxzc.scoring.batches import Batches, checked_batches
+from jaxzc.scoring.compute import compute_scores, counted_scores, traced_proxies
+from jaxzc.scoring.results import to_floats
 from jaxzc.tasks import Task, classification
 from jaxzc.types import Array, Counts, JaxzcError, Keyed, Norm, Space
 
@@ -115,7 +117,7 @@ class SpaceScorer:
         self.space, self.proxies = space, select(proxies, ingredients)
         RESOLVER.wanted(self.proxies)
         self.batches = checked_batches(batches, space.classes, space.image_shape)
-        self.traced = {k: f for k, f in self.proxies.items() if not only_counts(f)}
+        self.traced = traced_proxies(self.proxies)
         self.weights, self.init, self.task = weights, init, task
         self.norm: Norm = norm
         self.mesh = mesh(devices)
@@ -171,7 +173,8 @@ class SpaceScorer:
         def program(params: Any, arch: Array, batches: Any, key: Array, param_count: Any) -> Any:
             key = jax.random.fold_in(fold_in(key, arch) if self.weights == "redrawn" else key, NOISE)
             network = space.network(with_key(space, arch, shared))
-            return evaluate_proxies(self.traced, network, params, batches, self.task, self.norm, key, {"param_count": param_count})
+            size = {"param_count": param_count}
+            return compute_scores(self.traced, network, params, batches, self.task, self.norm, key, size, unavailable="error")
 
         return Programs(draw, program)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.scoring.network import Batches
+from jaxzc.scoring.batches import Batches
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.types import Array, JaxzcError, Space
 

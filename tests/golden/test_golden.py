@@ -14,7 +14,8 @@ import pytest
 from jaxzc_spaces.nasbench201.encoding import CONV1
 
 from jaxzc.catalogue.selection import select
-from jaxzc.scoring.network import evaluate_proxies, to_float
+from jaxzc.scoring.compute import compute_scores, traced_proxies
+from jaxzc.scoring.results import to_float
 from jaxzc.scoring.sweet_interval import EDGES, best_interval, cell_ratios, trends
 from jaxzc.types import Batch
 from tests.support.golden import Golden, batches, given, read, shared
@@ -179,7 +180,7 @@ def _score(dtype: Any) -> Scores:
             def program(p: Any, arch: Any, b: tuple[Batch, ...], space: Any = space) -> Any:
                 network = space.network(arch)
                 eval_mode = network.forward(p, b[0].inputs, norm="init").outputs
-                return evaluate_proxies(chosen, network, p, b), eval_mode
+                return compute_scores(traced_proxies(chosen), network, p, b), eval_mode
 
             programs[space] = jax.jit(program)
         made, eval_mode = programs[space](golden.params(dtype), jnp.asarray(golden.arch, jnp.int32), batch)
@@ -213,7 +214,7 @@ def _score_drawn(dtype: Any, tables: Any, first_space_only: bool = False) -> Dra
         if golden.space not in programs:
 
             def program(p: Any, arch: Any, b: Any, drawn: Any, space: Any = golden.space) -> Any:
-                return evaluate_proxies(chosen, space.network(arch), p, b, given=drawn)
+                return compute_scores(traced_proxies(chosen), space.network(arch), p, b, fixed=drawn)
 
             programs[golden.space] = jax.jit(program)
         arguments = golden.params(dtype), jnp.asarray(golden.arch, jnp.int32), batches(inputs, dtype)

@@ -14,7 +14,8 @@ import pytest
 import tests.support.golden_spaces as golden_spaces
 from jaxzc._compile.pieces import Pieced
 from jaxzc.catalogue.selection import select
-from jaxzc.scoring.network import evaluate_proxies, to_float
+from jaxzc.scoring.compute import compute_scores, traced_proxies
+from jaxzc.scoring.results import to_float
 from jaxzc.scoring.space import has_programs
 from jaxzc.types import Keyed
 from tests.support.golden_spaces import PROXIES
@@ -41,7 +42,7 @@ def _program(space: Any, static: Any) -> Any:
 
     def program(params: Any, arch: Any, batches: Any) -> Any:
         network = space.network(arch if static is None else static._replace(genes=arch) if isinstance(static, Keyed) else static)
-        made = evaluate_proxies(chosen, network, params, batches)
+        made = compute_scores(traced_proxies(chosen), network, params, batches)
         return made, network.forward(params, batches[0].inputs, norm="init").outputs
 
     return Pieced(program) if has_programs(space) and not isinstance(static, Keyed) else jax.jit(program)

@@ -12,7 +12,7 @@ import pytest
 from jax import lax
 
 from jaxzc.networks import as_network
-from jaxzc.scoring.network import evaluate_proxies
+from jaxzc.scoring.compute import compute_scores
 from jaxzc.tasks import Task, cross_entropy
 from jaxzc.types import Batch, JaxzcError
 
@@ -41,7 +41,7 @@ def make(names: str, model: Any, params: Any, batches: Any, loss: Any = cross_en
 
     parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in wanted]
     everything.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return jax.jit(lambda p, b: evaluate_proxies({"all": everything}, network, p, b, Task(loss), norm)["all"])(*arrays)
+    return jax.jit(lambda p, b: compute_scores({"all": everything}, network, p, b, Task(loss), norm, unavailable="error")["all"])(*arrays)
 
 
 def batch(size: int = 4, shape: tuple[int, ...] = (5,)) -> Batch:

@@ -1,6 +1,7 @@
 """Ingredients of the proxies beyond the founding ones, against dense derivatives and counts by hand."""
 
 import inspect
+from collections import OrderedDict
 from typing import Any
 
 import jax
@@ -12,7 +13,7 @@ from jaxzc_spaces.nasbench201.space import NasBench201
 import jaxzc
 from jaxzc.ingredients.distinct import distinct, hashed
 from jaxzc.networks import as_network
-from jaxzc.scoring.network import evaluate_proxies
+from jaxzc.scoring.compute import compute_scores
 from jaxzc.tasks import cross_entropy
 from jaxzc.types import Batch, JaxzcError, Tap
 
@@ -40,7 +41,7 @@ def make(names: str, given: Any = None, key: Any = None) -> dict[str, Any]:
 
         proxy.__signature__ = inspect.Signature([inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD)])  # type: ignore[attr-defined]
         proxies[name] = proxy
-    return evaluate_proxies(proxies, network, params, (BATCH,), key=key, given=given)
+    return compute_scores(proxies, network, params, (BATCH,), key=key, fixed=given, unavailable="error")
 
 
 def test_ntk_is_the_gram_matrix_of_the_jacobian_without_biases() -> None:
@@ -166,14 +167,15 @@ def test_maps_of_cells(cell_network: tuple[Any, Any]) -> None:
     def collect(map_entropies: Any, map_gains: Any, map_identities: Any) -> Any:
         return map_entropies, map_gains, map_identities
 
-    run = jax.jit(lambda given: evaluate_proxies({"all": collect}, network, params, (Batch(images),), given=given)["all"])
+    run = jax.jit(lambda given: compute_scores({"all": collect}, network, params, (Batch(images),), fixed=given)["all"])
     entropies, gains, same = run(given)
 
     def maps(shifts: Any) -> Any:
         tap = Tap(cell=lambda y, shift: (y + shift, y), cell_perturb=shifts)
-        return [m for group in network.forward(params, images, norm="batch", tap=tap).cells for m in group]
+        return [m for group in network.forward(params, images, norm="batch", tap=tap).cells.values() for m in group]
 
-    zeros = [jnp.zeros(p.shape) for p in probes]
+    names = ["stem", "stages/0", "reductions/0", "stages/1", "reductions/1", "stages/2"]
+    zeros = OrderedDict((name, jnp.zeros(p.shape)) for name, p in zip(names, probes, strict=True))
     outputs = jax.jit(maps)(zeros)
     for output, entropy in zip(outputs, entropies, strict=True):
         rows = np.asarray(output, np.float64).reshape(-1, output.shape[-1])
@@ -195,7 +197,7 @@ def test_meco_minima(cell_network: tuple[Any, Any]) -> None:
     def minima(meco_minima: Any, meco_sampled_minima: Any) -> Any:
         return meco_minima, meco_sampled_minima
 
-    run = jax.jit(lambda x: evaluate_proxies({"all": minima}, network, params, (Batch(image),), given={"meco_image": x})["all"])
+    run = jax.jit(lambda x: compute_scores({"all": minima}, network, params, (Batch(image),), fixed={"meco_image": x})["all"])
     made, sampled = run(image)
     stem = jax.lax.conv_general_dilated(jnp.asarray(image), params["stem"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
     expected = np.linalg.eigvalsh(np.corrcoef(np.reshape(stem, (-1, 2)).T))[0]
@@ -212,7 +214,7 @@ def test_response_correlations(cell_network: tuple[Any, Any]) -> None:
         return response_correlations
 
     batch = (Batch(jnp.asarray(images), jnp.asarray(labels)),)
-    made = jax.jit(lambda b: evaluate_proxies({"all": collect}, network, params, b)["all"])(batch)
+    made = jax.jit(lambda b: compute_scores({"all": collect}, network, params, b)["all"])(batch)
     assert made.shape == (9, 4, 4)
     stem = jax.lax.conv_general_dilated(jnp.asarray(images), params["stem"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
     stem = (stem - stem.mean((0, 1, 2))) / np.sqrt(np.var(stem, (0, 1, 2)) + 1e-5)

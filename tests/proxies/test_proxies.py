@@ -11,7 +11,7 @@ import pytest
 
 from jaxzc import proxies
 from jaxzc.proxies.sweet import NAS_BENCH_201
-from jaxzc.scoring.network import to_float
+from jaxzc.scoring.results import to_float
 from jaxzc.types import Counts, JaxzcError, Scaled
 from tests.support.by_hand import group, value
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxzc import proxies
-from jaxzc.scoring.network import to_float
+from jaxzc.scoring.results import to_float
 from jaxzc.types import JaxzcError
 from tests.support.by_hand import group, value
 

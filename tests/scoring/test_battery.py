@@ -11,7 +11,8 @@ import pytest
 from jaxzc.catalogue import spaces
 from jaxzc.proxies import PROXIES
 from jaxzc.resolver import needs
-from jaxzc.scoring.network import evaluate_proxies, to_float
+from jaxzc.scoring.compute import compute_scores, traced_proxies
+from jaxzc.scoring.results import to_float
 from jaxzc.scoring.space import NOISE, SpaceScorer, fold_in, has_programs, program_keys, static_genes, with_key
 from jaxzc.types import Batch, Space
 
@@ -189,7 +190,7 @@ def discrete(case: Case) -> dict[str, Any]:
     network = case.space.network(tuple(arch.tolist()))
     genes = jnp.asarray(arch, jnp.int32)
     key, given = jax.random.fold_in(fold_in(jax.random.key(0), genes), NOISE), {"param_count": case.scorer._param_counts(arch[None])[0]}
-    program = jax.jit(lambda p, b: evaluate_proxies({"all": collect}, network, p, b, key=key, given=given)["all"])
+    program = jax.jit(lambda p, b: compute_scores({"all": collect}, network, p, b, key=key, fixed=given)["all"])
     params = case.scorer.programs(arch).draw(jax.random.key(0), genes)
     if hasattr(case.space, "program_keys"):  # a discrete network may have parameters of its own form
         params = case.space.discrete_params(params, arch)  # type: ignore[attr-defined]
@@ -221,7 +222,7 @@ def test_float32_is_close_to_float64(case: Case) -> None:
     with jax.enable_x64(True):
         wide = jax.tree.map(lambda a: a.astype(jnp.float64) if a.dtype == jnp.float32 else a, (params, case.scorer.batches))
         network = lambda genes: case.space.network(with_key(case.space, genes, _key(case)))  # noqa: E731
-        made = jax.jit(lambda p, a, b: evaluate_proxies(chosen, network(a), p, b))(wide[0], arch, wide[1])
+        made = jax.jit(lambda p, a, b: compute_scores(traced_proxies(chosen), network(a), p, b))(wide[0], arch, wide[1])
         made = {name: to_float(value) for name, value in made.items()}
     for name in names:
         np.testing.assert_allclose(case.rows[0][name], made[name], rtol=1e-4, err_msg=name)

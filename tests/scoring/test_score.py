@@ -12,7 +12,9 @@ from flax import linen as nn
 
 import jaxzc
 from jaxzc.proxies import FOUNDING
-from jaxzc.scoring.network import as_batches, to_float
+from jaxzc.scoring.batches import as_batches
+from jaxzc.scoring.results import to_float
+from jaxzc.tasks import Task
 from jaxzc.types import Batch, JaxzcError, Scaled
 from tests.support.models import BATCH, CLASSES, IMAGES, LinenViT, initial, three_models
 
@@ -82,12 +84,15 @@ def test_attention_has_gradients_and_no_patterns() -> None:
     assert all(math.isfinite(value) for value in made.values())
     assert made["layers"] == 8
     with pytest.raises(JaxzcError, match=r"^naswot: needs the patterns of ReLU inputs, and this network has no ReLU"):
-        jaxzc.score(*model, BATCHES, ["snip", "naswot", "jacob_cov"])
+        jaxzc.score(*model, BATCHES, ["snip", "naswot", "jacob_cov"], unavailable="error")
+
+
+SUM = Task(lambda logits, labels: logits.sum())
 
 
 def test_closed_formulas_of_one_matrix() -> None:
     x = FLAT[0]
-    made = jaxzc.score(matrix, WEIGHTS, FLAT, ["grad_norm", "snip", "plain", "l2_norm", "synflow", "fisher"], loss=lambda z, y: z.sum())
+    made = jaxzc.score(matrix, WEIGHTS, FLAT, ["grad_norm", "snip", "plain", "l2_norm", "synflow", "fisher"], task=SUM)
     w, g = np.asarray(WEIGHTS["w"]), np.tile(x.sum(0)[:, None], (1, CLASSES))
     expected = {
         "grad_norm": np.linalg.norm(g),
@@ -132,23 +137,23 @@ def test_labels_only_where_needed() -> None:
     made = jaxzc.score(rectified, WEIGHTS, (FLAT[0], None), free)
     assert_alike(made, jaxzc.score(rectified, WEIGHTS, FLAT, free), 1e-6)
     with pytest.raises(JaxzcError, match=r"^snip: needs labels, and the batch has none"):
-        jaxzc.score(rectified, WEIGHTS, (FLAT[0], None), ["naswot", "snip", "jacob_cov"])
+        jaxzc.score(rectified, WEIGHTS, (FLAT[0], None), ["naswot", "snip", "jacob_cov"], unavailable="error")
     with pytest.raises(JaxzcError, match=r"^grad_norm, snip, grasp, fisher, plain, .*: needs labels"):
-        jaxzc.score(rectified, WEIGHTS, Batch(FLAT[0]))
+        jaxzc.score(rectified, WEIGHTS, Batch(FLAT[0]), unavailable="error")
 
 
 def test_zico_needs_two_batches() -> None:
     for batch in (FLAT, [FLAT]):
         with pytest.raises(JaxzcError, match=r"^zico, sweet_zico: needs the gradients of at least 2 batches and got 1: give a list"):
-            jaxzc.score(matrix, WEIGHTS, batch, ["snip", "zico", "sweet_zico"])
+            jaxzc.score(matrix, WEIGHTS, batch, ["snip", "zico", "sweet_zico"], unavailable="error")
 
 
 def test_forms_of_a_batch() -> None:
     pair, batch = FLAT, Batch(*FLAT)
-    for given in (pair, batch, [pair], (batch,), [batch]):
-        assert len(as_batches(given)) == 1
-    for given in ([pair, pair], (batch, batch), (pair, batch), [batch, pair]):
-        assert len(as_batches(given)) == 2
+    for form in (pair, batch, [pair], (batch,), [batch]):
+        assert len(as_batches(form)) == 1
+    for form in ([pair, pair], (batch, batch), (pair, batch), [batch, pair]):
+        assert len(as_batches(form)) == 2
     mistakes: list[Any] = [[], (), FLAT[0], [*FLAT], {"images": 1}, (1, 2, 3), None]
     for wrong in mistakes:
         with pytest.raises(JaxzcError, match=r"^batch is a .*: expected \(images, labels\), or a list of such pairs"):
@@ -179,7 +184,7 @@ X, Y = FLAT
 )
 def test_unusable_batches(batch: Any, message: str) -> None:
     with pytest.raises(JaxzcError, match=message):
-        jaxzc.score(matrix, WEIGHTS, batch, "snip,zico")
+        jaxzc.score(matrix, WEIGHTS, batch, "snip,zico", unavailable="error")
 
 
 def test_a_loss_of_your_own() -> None:
@@ -190,11 +195,11 @@ def test_a_loss_of_your_own() -> None:
         return jnp.square(logits - labels[:, None]).sum(1)
 
     binary = {"w": WEIGHTS["w"][:, :1]}  # classes that are no index of a logit are fine where the loss knows them
-    assert jaxzc.score(matrix, binary, FLAT, "snip", loss=hinge)["snip"] > 0
+    assert jaxzc.score(matrix, binary, FLAT, "snip", task=Task(hinge))["snip"] > 0
     with pytest.raises(
         JaxzcError, match=r"loss\(logits, labels\) returned an array of shape \(5,\): expected one number, such as the mean"
     ):
-        jaxzc.score(matrix, WEIGHTS, FLAT, "snip", loss=each)
+        jaxzc.score(matrix, WEIGHTS, FLAT, "snip", task=Task(each))
 
 
 def test_proxies_of_your_own() -> None:
@@ -213,12 +218,13 @@ def test_proxies_of_your_own() -> None:
             "n": lambda: 3,
             "nan": broken,
             "per": lambda counts: counts.flops / counts.params,
+            "both": lambda logits, counts: 0 * logits.sum() + counts.layers,
             "big": lambda: Scaled(0.5, 2000),
         },
     )
     gradient = jax.grad(lambda w: jaxzc.cross_entropy(X @ w, jnp.asarray(Y)))(WEIGHTS["w"])
     assert made["mine"] == pytest.approx(float(jnp.abs(gradient).max()), rel=1e-5)
-    assert (made["n"], made["per"], made["big"]) == (3, 1, math.inf)
+    assert (made["n"], made["per"], made["both"], made["big"]) == (3, 1, 1, math.inf)
     assert math.isnan(made["nan"])
     assert list(jaxzc.score(matrix, WEIGHTS, FLAT, [largest, "l2_norm"])) == ["largest", "l2_norm"]
 
@@ -232,7 +238,6 @@ def test_proxies_of_your_own() -> None:
         ),
         (lambda logits: logits, r"^mine: a proxy returned an array of shape \(5, 5\): expected one number"),
         (lambda logits: None, r"^mine: a proxy returned None: expected one number"),
-        (lambda logits, counts: logits.sum(), r"^mine: the ingredient 'counts' is not known where the network runs"),
         (3, r"proxy 'mine' is a int: expected a name or a function"),
         ("snipp", r"unknown proxy 'snipp'.*did you mean 'snip'\?"),
         ("zico(std_of='std')", r"^mine: std_of='std': expected 'signed'"),
@@ -240,7 +245,7 @@ def test_proxies_of_your_own() -> None:
 )
 def test_unusable_proxies(proxy: Any, message: str) -> None:
     with pytest.raises(JaxzcError, match=message):
-        jaxzc.score(matrix, WEIGHTS, [FLAT, FLAT], {"l2_norm": "l2_norm", "mine": proxy})
+        jaxzc.score(matrix, WEIGHTS, [FLAT, FLAT], {"l2_norm": "l2_norm", "mine": proxy}, unavailable="error")
 
 
 def test_broken_weights_give_nan_and_not_an_error() -> None:
@@ -261,9 +266,9 @@ def test_a_layer_that_cannot_be_read_blames_the_proxies_that_read_it() -> None:
     made = jaxzc.score(Tied(), variables, FLAT, "snip,grasp,jacob_cov,synflow,naswot,params")
     assert made["params"] == 42 + 35
     with pytest.raises(JaxzcError, match=r"^fisher: layer Dense_0/kernel is used 2 times \(tied weights\).* leave out proxies"):
-        jaxzc.score(Tied(), variables, FLAT, "snip,naswot,fisher,params")
+        jaxzc.score(Tied(), variables, FLAT, "snip,naswot,fisher,params", unavailable="error")
     with pytest.raises(JaxzcError, match=r"^lnwot: layer Dense_0/kernel is used 2 times"):
-        jaxzc.score(Tied(), variables, FLAT, "snip,lnwot")
+        jaxzc.score(Tied(), variables, FLAT, "snip,lnwot", unavailable="error")
 
 
 def test_finished_scores() -> None:

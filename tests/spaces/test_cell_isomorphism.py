@@ -14,7 +14,8 @@ from jaxzc_spaces.nasbench201.space import NasBench201
 from jaxzc_spaces.transnas101.micro import TransNasMicro
 
 from jaxzc.proxies import PROXIES
-from jaxzc.scoring.network import evaluate_proxies, to_floats
+from jaxzc.scoring.compute import compute_scores
+from jaxzc.scoring.results import to_floats
 from jaxzc.tasks import classification
 from jaxzc.types import Batch
 
@@ -117,7 +118,7 @@ def _evaluate(params: Any, arch: Any) -> Any:
         for _ in range(2)
     ]
     chosen = {proxy: PROXIES[proxy] for proxy in COMPARED}
-    return evaluate_proxies(chosen, SPACE.network(arch), params, batches, classification, "batch", jax.random.key(2), {})
+    return compute_scores(chosen, SPACE.network(arch), params, batches, classification, "batch", jax.random.key(2), {})
 
 
 def test_classes_of_transnas101_micro() -> None:

@@ -6,6 +6,7 @@
 >>> space.network(arch).forward(params, images, norm="batch").outputs
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -16,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from jaxzc.types import Array, Counts, LayerGroup
+from jaxzc.types import ActivationGroup, Array, Counts, LayerGroup
 from jaxzc_spaces.cells.graph import graph
 from jaxzc_spaces.core import vectors
 from jaxzc_spaces.core.params import with_parameters
@@ -24,7 +25,7 @@ from jaxzc_spaces.core.shared import SharedNetwork
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.nasbench201 import encoding as encoding
 from jaxzc_spaces.nasbench201.encoding import EDGES, OPS
-from jaxzc_spaces.nasbench201.network import NasBench201Net, is_conv
+from jaxzc_spaces.nasbench201.network import BLOCK, NasBench201Net, is_conv
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ class NasBench201(vectors.EveryVector):
         """Parameters (nested dict of float32 arrays) that serve every architecture of the space."""
         return _init(self, initialiser, key)
 
-    def module(self, params: Any) -> NasBench201Net:
-        """The NNX module with these parameters; call it with `(images, arch)`."""
+    def merged(self, params: Any) -> NasBench201Net:
+        """The NNX module with these parameters; call it with `(images, arch, pass)`."""
         return with_parameters(*self._structure, params)
 
     def network(self, arch: Any) -> "CellNetwork":
@@ -102,6 +103,15 @@ class NasBench201(vectors.EveryVector):
         return (*groups, LayerGroup("head", (4 * c, self.classes), 4 * c, self.classes))
 
 
+    @property
+    def activations(self) -> tuple[ActivationGroup, ...]:
+        """The inputs of the ReLUs in depth order: per stage of its cells' nodes, in the authors' ReLUConvBN blocks."""
+        names = []
+        for stage in range(3):
+            names += [f"stages/{stage}/nodes", *([f"reductions/{stage}/relu_a", f"reductions/{stage}/relu_b"] if stage < 2 else [])]
+        return (*(ActivationGroup(name, modules=(("ReLU", BLOCK),)) for name in names), ActivationGroup("head_relu"))
+
+
 @partial(jax.jit, static_argnums=(0, 1))
 def _init(space: NasBench201, initialiser: str, key: Array) -> Any:
     return CellNetwork(space, None).draw(space._structure[1], initialiser, key)
@@ -118,12 +128,9 @@ class CellNetwork(SharedNetwork):
             exists.append(jnp.ones(1, bool) if on is None else jnp.tile(on, self.space.cells))
         return exists
 
-    def relu_counts(self) -> tuple[list[Array], list[Array]]:
-        """Every convolution of a cell has a ReLU of its own, which the authors' ReLUConvBN block makes two hooked modules."""
+    def activation_counts(self) -> dict[str, Array]:
+        """Every convolution of a cell has a ReLU of its own."""
         conv = [jnp.asarray(is_conv(self.arch[e])).astype(jnp.float32) for e in range(6)]
         per_node = jnp.stack([sum(conv[e] for e, (source, _) in enumerate(EDGES) if source == node) for node in range(3)])
-        once: list[Array] = []
-        for stage in range(3):
-            once.append(jnp.tile(per_node, self.space.cells))
-            once += [jnp.ones(1)] * (2 if stage < 2 else 1)
-        return once, [2 * a for a in once[:-1]] + once[-1:]
+        nodes = jnp.tile(per_node, self.space.cells)[:, None]
+        return OrderedDict((g.name, nodes if g.name.endswith("nodes") else jnp.ones((1, 1))) for g in self.activations)

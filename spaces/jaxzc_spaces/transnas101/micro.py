@@ -6,6 +6,7 @@
 >>> space.network(arch).forward(params, images, norm="batch").outputs
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -16,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from jaxzc.types import Array, Counts, LayerGroup
+from jaxzc.types import ActivationGroup, Array, Counts, LayerGroup
 from jaxzc_spaces.core import vectors
 from jaxzc_spaces.core.params import with_parameters
 from jaxzc_spaces.core.shared import SharedNetwork
@@ -26,6 +27,7 @@ from jaxzc_spaces.transnas101 import encoding as encoding
 from jaxzc_spaces.transnas101.encoding import CONV1, CONV3, SKIP
 from jaxzc_spaces.transnas101.macro import check_sizes
 from jaxzc_spaces.transnas101.micro_network import ENTERING, INNER, STAGES, MicroNet
+from jaxzc_spaces.transnas101.network import BLOCK
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,8 @@ class TransNasMicro(vectors.EveryVector):
         """Parameters (nested dict of float32 arrays) that serve every architecture of the space."""
         return _init(self, initialiser, key)
 
-    def module(self, params: Any) -> MicroNet:
-        """The NNX module with these parameters; call it with `(images, arch)`."""
+    def merged(self, params: Any) -> MicroNet:
+        """The NNX module with these parameters; call it with `(images, arch, pass)`."""
         return with_parameters(*self._structure, params)
 
     def network(self, arch: Any) -> "MicroNetwork":
@@ -100,6 +102,18 @@ class TransNasMicro(vectors.EveryVector):
         return (*groups, LayerGroup("head", (c, self.classes), c, self.classes))
 
 
+    @property
+    def activations(self) -> tuple[ActivationGroup, ...]:
+        """The inputs of the ReLUs in depth order: of each widening cell its input, in the authors' ReLUConvBN blocks and in factorised
+        reductions, and its other nodes; of the stage behind it the cells' nodes."""
+        conv = ("ReLU", BLOCK)
+        groups = [ActivationGroup("stem_relu", modules=(conv,))]
+        for stage in range(len(STAGES)):
+            groups.append(ActivationGroup(f"widenings/{stage}/input", modules=(conv, ("ReLU",))))
+            groups += [ActivationGroup(f"{cells}/{stage}/nodes", modules=(conv,)) for cells in ("widenings", "stages")]
+        return tuple(groups)
+
+
 @partial(jax.jit, static_argnums=(0, 1))
 def _init(space: TransNasMicro, initialiser: str, key: Array) -> Any:
     return MicroNetwork(space, None).draw(space._structure[1], initialiser, key)
@@ -107,6 +121,8 @@ def _init(space: TransNasMicro, initialiser: str, key: Array) -> Any:
 
 class MicroNetwork(SharedNetwork):
     """The network of one architecture."""
+
+    offers_norms = False
 
     def _chosen(self, op: int, edges: Sequence[int]) -> Array:
         return jnp.stack([jnp.asarray(self.arch[e] == op) for e in edges])
@@ -119,15 +135,15 @@ class MicroNetwork(SharedNetwork):
         cells = [on for count in STAGES for on in (*entering, *inner, *(jnp.tile(all_edges, count) for all_edges in everywhere))]
         return [always, always, *cells, always]
 
-    def relu_counts(self) -> tuple[list[Array], list[Array]]:
-        """Every convolution of a cell and every factorised reduction has a ReLU of its own; a convolution's block is named ReLUConvBN,
-        which the authors' hooks count as well."""
+    def activation_counts(self) -> dict[str, Array]:
+        """Every convolution of a cell and every factorised reduction has a ReLU of its own."""
         conv = [jnp.asarray(is_conv(gene)).astype(jnp.float32) for gene in self.arch]
         skip = [jnp.asarray(gene == SKIP).astype(jnp.float32) for gene in self.arch]
         per_node = jnp.stack([sum(conv[e] for e, (source, _) in enumerate(EDGES) if source == node) for node in range(3)])
-        once, hooks = [jnp.ones(1)], [2 * jnp.ones(1)]
-        for count in STAGES:
-            reductions = jnp.stack([skip[e] for e in ENTERING]).sum(keepdims=True)
-            once += [per_node[:1] + reductions, per_node[1:], jnp.tile(per_node, count)]
-            hooks += [2 * per_node[:1] + reductions, 2 * per_node[1:], 2 * jnp.tile(per_node, count)]
-        return once, hooks
+        reductions = jnp.stack([skip[e] for e in ENTERING]).sum(keepdims=True)
+        counts: dict[str, Array] = OrderedDict(stem_relu=jnp.ones((1, 1)))
+        for stage, count in enumerate(STAGES):
+            counts[f"widenings/{stage}/input"] = jnp.stack([per_node[:1], reductions], axis=1)
+            counts[f"widenings/{stage}/nodes"] = per_node[1:, None]
+            counts[f"stages/{stage}/nodes"] = jnp.tile(per_node, count)[:, None]
+        return counts

@@ -1,0 +1,99 @@
+"""Scores of one network as a pure function of arrays, for use inside anybody's jit, vmap, grad or scan."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
+
+import jax
+import numpy as np
+
+from jaxzc.catalogue.selection import ProxySpec, select, unknown
+from jaxzc.facts import Proxy
+from jaxzc.ingredients import RESOLVER
+from jaxzc.resolver import Resolver, needs
+from jaxzc.scoring.batches import Batches, as_batches
+from jaxzc.scoring.results import Unavailable, check_unavailable, warn_of
+from jaxzc.tasks import Task, classification
+from jaxzc.types import Array, Counts, JaxzcError, Network, Norm
+
+LARGEST = 2**31 - 1
+"""Of an int32, the widest integer of a compiled program unless `jax_enable_x64` is set."""
+
+
+def compute_scores(
+    proxies: ProxySpec,
+    network: Network,
+    params: Any,
+    batches: Batches,
+    task: Task = classification,
+    norm: Norm = "batch",
+    key: Array | None = None,
+    fixed: Mapping[str, Any] | None = None,
+    *,
+    unavailable: Unavailable = "nan",
+) -> dict[str, Any]:
+    """Proxy -> value `[]` of one network: a pure function of `params`, `batches` and `key`, which may be traced.
+
+    >>> network, params = jaxzc.as_network(model, variables, inputs)
+    >>> jax.jit(jax.vmap(lambda p: jaxzc.compute_scores("snip,naswot", network, p, (inputs, targets))))(stacked_params)
+
+    proxies, batches: in all forms that `jaxzc.score` takes; batches are not examined, since traced ones cannot be.
+    key: of noise, probes and weights drawn anew (`jax.random.key(0)` without one).
+    fixed: values of ingredients by name, which are then not computed (`{"az_images": images}`).
+    unavailable: see `jaxzc.Scorer`; the reasons are in a warning, given when the function is traced.
+
+    Values are float32 scalars, or `Scaled` where float32 is too small. Counts (params, flops, layers) are exact integers, except inside a
+    traced program where they do not fit an int32: there they are float32. Raises `JaxzcError` for names and options that do not exist.
+    """
+    check_unavailable(unavailable)
+    reasons: dict[str, str] | None = None if unavailable == "error" else {}
+    selected = select(proxies)
+    resolver = RESOLVER.with_those_of(selected.values())
+    values = computed(resolver, selected, network, params, as_batches(batches), task, norm, key, fixed, reasons)
+    warn_of(reasons or {}, "; ".join(f"{label}: {reason}" for label, reason in list((reasons or {}).items())[:1]), stacklevel=2)
+    return values
+
+
+def computed(
+    resolver: Resolver,
+    proxies: Mapping[str, Proxy],
+    network: Network,
+    params: Any,
+    batches: Any,
+    task: Task,
+    norm: Norm,
+    key: Array | None,
+    fixed: Mapping[str, Any] | None,
+    reasons: dict[str, str] | None,
+) -> dict[str, Any]:
+    """The work of `compute_scores`. reasons: where the reason of every proxy that cannot be computed is written; None: it is an error."""
+    if norm not in get_args(Norm):
+        raise JaxzcError(f"norm={norm!r}: expected one of {', '.join(map(repr, get_args(Norm)))}")
+    for name in fixed or ():
+        if name not in resolver.known:
+            raise unknown("ingredient", name, resolver.known)
+    key = jax.random.key(0) if key is None else key
+    roots = {"network": network, "params": params, "batches": batches, "task": task, "norm": norm, "key": key}
+    return resolver.run(proxies, {**roots, **_counted(network, params), **(fixed or {})}, reasons)
+
+
+def _counted(network: Network, params: Any) -> dict[str, Any]:
+    """Counts of a network that can tell them from the shapes of its parameters, as ingredients."""
+    count: Callable[[Any], Counts] | None = getattr(network, "counts", None)
+    if count is None:
+        return {}
+    counts = count(params)
+    return {"counts": Counts(*(c if c <= LARGEST else np.float32(c) for c in counts)), "param_count": np.float32(counts.params)}
+
+
+def only_counts(proxy: Proxy) -> bool:
+    return set(needs(proxy)) <= {"counts"}
+
+
+def counted_scores(proxies: Mapping[str, Proxy], counts: Counts | None) -> dict[str, Any]:
+    """Proxies that need only counts are evaluated on the host, in exact integers."""
+    return {k: f(counts) if needs(f) else f() for k, f in proxies.items() if only_counts(f)}
+
+
+def traced_proxies(proxies: Mapping[str, Proxy]) -> dict[str, Proxy]:
+    """Those that need more than counts, and with it a compiled program."""
+    return {label: proxy for label, proxy in proxies.items() if not only_counts(proxy)}

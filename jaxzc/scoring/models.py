@@ -1,0 +1,129 @@
+"""What varies from call to call of one model, apart from what is fixed: arrays are arguments of a compiled program, the rest is part of it.
+
+A model's network is made inside the traced function, from traced arrays, so that no array is baked into the program: neither parameters,
+nor other collections of a Linen module, nor the state of an NNX module (running statistics, random keys), which differ from seed to seed.
+"""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from jaxzc.networks import as_network
+from jaxzc.types import Batch, JaxzcError, Network
+
+ARRAYS = (jax.Array, np.ndarray, np.generic, float, complex, jax.ShapeDtypeStruct)
+"""Leaves of parameters that vary; all others (text, functions, whole numbers) are part of the program."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model, and how its network is made; see `jaxzc.as_network`."""
+
+    model: Any
+    cells: Callable[[str], int] | None = None
+    model_kwargs: Mapping[str, Any] | None = None
+
+    def network(self, params: Any, inputs: Any) -> tuple[Network, Any]:
+        return as_network(self.model, params, inputs, cells=self.cells, model_kwargs=self.model_kwargs)
+
+    def bound(self, params: Any) -> "Bound":
+        """The model with parameters (None: an NNX module's own)."""
+        graph, tree = None, params
+        if isinstance(self.model, nnx.Module):
+            graph, own, others = nnx.split(self.model, nnx.Param, ...)
+            own, others = (jax.tree.map(lambda leaf: leaf, state) for state in (own, others))
+            tree = (own if params is None else params, others)
+        leaves, structure = jax.tree.flatten(tree)
+        varies = tuple(isinstance(leaf, ARRAYS) for leaf in leaves)
+        constant = tuple(leaf for leaf, varying in zip(leaves, varies, strict=True) if not varying)
+        arrays = [leaf for leaf, varying in zip(leaves, varies, strict=True) if varying]
+        handed = len(arrays) if params is None else sum(isinstance(leaf, ARRAYS) for leaf in jax.tree.leaves(params))
+        return Bound(self, arrays, handed, graph, structure, varies, constant)
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """A model with parameters.
+
+    arrays: those that vary; the first `handed` are the parameters handed in, the others the remaining state of an NNX module.
+    graph: of an NNX module, what it is besides its arrays.
+    structure, varies, constant: where the arrays stand among the leaves of parameters (and state), and the leaves that do not vary.
+    """
+
+    model: Model
+    arrays: list[Any]
+    handed: int
+    graph: Any
+    structure: Any
+    varies: tuple[bool, ...]
+    constant: tuple[Any, ...]
+
+    def network(self, arrays: list[Any], inputs: Any) -> tuple[Network, Any]:
+        """The network for these arrays in the place of its own, and its parameters; both may be traced."""
+        varying, constant = iter(arrays), iter(self.constant)
+        tree = jax.tree.unflatten(self.structure, [next(varying if varies else constant) for varies in self.varies])
+        if self.graph is None:
+            return self.model.network(tree, inputs)
+        params, others = tree
+        module = nnx.merge(self.graph, params, others)
+        return Model(module, self.model.cells, self.model.model_kwargs).network(None, inputs)
+
+    def check(self) -> None:
+        """Raises `JaxzcError` for arrays that are traced, or have no values."""
+        check_concrete(self.arrays, "params")
+        if any(isinstance(array, jax.ShapeDtypeStruct) for array in self.arrays):
+            raise JaxzcError("params are shapes without values, which give params, flops and layers only: leave out the other proxies")
+
+    def signature(self) -> Hashable:
+        """What of it shapes a program. Raises `TypeError` where that cannot be compared."""
+        constant = tuple((type(leaf), leaf) for leaf in self.constant)  # True == 1 == 1.0
+        return self.graph, self.structure, self.varies, constant, shapes(self.arrays)
+
+    def axes(self) -> list[int | None]:
+        """For `jax.vmap` over stacked parameters: 0 for these, None for the other arrays."""
+        return [0 if number < self.handed else None for number in range(len(self.arrays))]
+
+    def at(self, places: int | np.ndarray) -> "Bound":
+        """The model with one, or several, of its stacked parameter sets."""
+        arrays = [array[places] if number < self.handed else array for number, array in enumerate(self.arrays)]
+        return replace(self, arrays=arrays)
+
+    def sets(self) -> int:
+        """How many parameter sets are stacked. Raises `JaxzcError` where the arrays do not have one leading axis of the same size."""
+        sizes = {np.shape(array)[0] if np.ndim(array) else 0 for array in self.arrays[: self.handed]}
+        if len(sizes) != 1 or 0 in sizes:
+            raise JaxzcError(
+                f"stacked parameters have a leading axis of one size on every array, and these have sizes {sorted(sizes)}: stack them as "
+                "jax.vmap(init)(keys) does, or use stacked=False for one set"
+            )
+        return sizes.pop()
+
+
+def shapes(arrays: Any) -> Hashable:
+    """Structure, shapes and dtypes of arrays, and where they lie if they were put there."""
+    leaves, structure = jax.tree.flatten(arrays)
+    return structure, tuple(_shape(leaf) for leaf in leaves)
+
+
+def _shape(leaf: Any) -> Hashable:
+    placed = leaf.sharding if isinstance(leaf, jax.Array) and leaf.committed else None
+    dtype = leaf.dtype if hasattr(leaf, "dtype") else jnp.result_type(leaf)
+    return np.shape(leaf), dtype, bool(getattr(leaf, "weak_type", isinstance(leaf, float | complex))), placed
+
+
+def check_concrete(arrays: Any, name: str) -> None:
+    """Raises `JaxzcError` where an array is traced: scores as Python floats do not exist there."""
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arrays)):
+        raise JaxzcError(
+            f"{name} are traced (inside jit, vmap, grad or scan), where a score is no Python float yet: use the pure function "
+            "jaxzc.compute_scores(proxies, network, params, batches) there, with network, params = jaxzc.as_network(model, params, inputs)"
+        )
+
+
+def batch_size(batches: tuple[Batch, ...]) -> int:
+    return int(np.shape(jax.tree.leaves(batches[0].inputs)[0])[0])

@@ -1,0 +1,133 @@
+"""One compiled program: the scores of a model for parameters and batches of given shapes; and a small cache of such programs."""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import jax
+
+from jaxzc._compile import memory
+from jaxzc._compile.cache import planned, settings
+from jaxzc._compile.depthwise import rewritten
+from jaxzc.resolver import Proxy, Resolver
+from jaxzc.scoring.compute import computed, traced_proxies
+from jaxzc.scoring.models import Bound, Model, batch_size
+from jaxzc.scoring.results import Unavailable
+from jaxzc.tasks import Task, as_task
+from jaxzc.tasks.checks import check_targets, warn_of_zero_kernels
+from jaxzc.types import Batch, Counts, Network, Norm
+
+log = logging.getLogger("jaxzc")
+CROWDED = 0.75
+"""Share of a process's memory mappings (compiled code has thousands); where more is taken, the programs used longest ago go."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is scored, and how: all that programs of one scorer have in common."""
+
+    model: Model
+    proxies: Mapping[str, Proxy]
+    resolver: Resolver
+    task: Task | None
+    norm: Norm
+    unavailable: Unavailable
+
+    def values(self, network: Network, params: Any, batches: Any, key: Any, task: Task, reasons: dict[str, str] | None) -> dict[str, Any]:
+        """Proxy -> value of those that need more than counts; see `jaxzc.compute_scores`."""
+        return computed(self.resolver, traced_proxies(self.proxies), network, params, batches, task, self.norm, key, None, reasons)
+
+
+class Lanes(NamedTuple):
+    """Networks that a program scores at a time. count: how many. stacked: whether each has parameters of its own, along the first axis of
+    the arrays, or only a key."""
+
+    count: int = 1
+    stacked: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Compiled for one network, or several at a time.
+
+    run: arrays, batches and keys -> proxy -> value; None where all proxies need counts only. outputs: shapes of what the
+    network returns. task: of the compiled loss.
+    reasons: proxy -> why it cannot be computed. bytes: what the program plans: arguments, results and temporaries.
+    """
+
+    run: Callable[..., dict[str, Any]] | None
+    outputs: Any
+    task: Task
+    counts: Counts
+    reasons: dict[str, str]
+    bytes: int
+
+
+def compiled(recipe: Recipe, bound: Bound, batches: tuple[Batch, ...], keys: Any, lanes: Lanes = Lanes()) -> Program:  # noqa: B008
+    """The program for arrays like these, and keys: one, or `lanes.count` of them.
+
+    Raises `JaxzcError` for a model, targets or proxies that cannot be used, before anything is compiled.
+    """
+    one = bound.at(0) if lanes.stacked else bound
+    network, params = one.network(one.arrays, batches[0].inputs)
+    outputs = jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").outputs, params, batches[0].inputs)
+    task = as_task(recipe.task, outputs, batches[0].targets)
+    check_targets(task, outputs, batches)
+    warn_of_zero_kernels([group.name for group in network.groups], network.weights(params))
+    counts: Counts = network.counts(params)  # type: ignore[attr-defined]
+    if not traced_proxies(recipe.proxies):
+        return Program(None, outputs, task, counts, {}, 0)
+    bound.check()
+    reasons: dict[str, str] | None = None if recipe.unavailable == "error" else {}
+
+    def scores(arrays: list[Any], batches: tuple[Batch, ...], key: Any) -> dict[str, Any]:
+        network, params = bound.network(arrays, batches[0].inputs)
+        return recipe.values(network, params, batches, key, task, reasons)
+
+    function = rewritten(scores)
+    if lanes.count > 1:
+        function = jax.vmap(function, (bound.axes() if lanes.stacked else None, None, 0))
+    if program_settings()[1]:
+        return Program(function, outputs, task, counts, {} if reasons is None else reasons, 0)
+    advice = memory.advice(batch_size(batches), lanes.count)
+    with memory.explained(advice):
+        executable = jax.jit(function).lower(bound.arrays, batches, keys).compile()
+    plan = planned(executable)
+    log.info("the compiled program plans %s", memory.gigabytes(plan))
+    memory.check(plan, advice)
+
+    def run(arrays: list[Any], batches: tuple[Batch, ...], keys: Any) -> dict[str, Any]:
+        with memory.explained(advice, plan):
+            return jax.device_get(executable(arrays, batches, keys))
+
+    return Program(run, outputs, task, counts, {} if reasons is None else reasons, plan)
+
+
+def program_settings() -> tuple[Any, ...]:
+    """Of JAX's configuration, what a program depends on."""
+    config: Any = jax.config
+    return settings(), config.jax_disable_jit, config.jax_default_device, jax.default_backend()
+
+
+@dataclass
+class Recent:
+    """The programs used last, by what they depend on. most: how many; compilations: how many have been compiled so far."""
+
+    most: int
+    compilations: int = 0
+    programs: OrderedDict[Hashable, Program] = field(default_factory=OrderedDict)
+
+    def get(self, key: Hashable | None, compile_: Callable[[], Program]) -> Program:
+        """The program of this key, compiled where there is none; it is not kept where the key is None."""
+        if key is not None and key in self.programs:
+            self.programs.move_to_end(key)
+            return self.programs[key]
+        program = compile_()
+        self.compilations += program.run is not None
+        if key is not None:
+            self.programs[key] = program
+            while len(self.programs) > self.most or (len(self.programs) > 1 and memory.crowded(CROWDED)):
+                self.programs.popitem(last=False)
+        return program

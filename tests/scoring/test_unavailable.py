@@ -1,0 +1,131 @@
+"""A proxy that cannot be computed is NaN with its reason and leaves the others alone; scores inside the user's transformations."""
+
+import math
+import pickle
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxzc
+from jaxzc.networks import as_network
+from jaxzc.proxies import FOUNDING, PROXIES
+from jaxzc.scoring.results import Scores, UnavailableWarning
+from jaxzc.types import JaxzcError
+
+rng = np.random.default_rng(1)
+X, Y = rng.normal(size=(4, 6)).astype(np.float32), np.array([0, 1, 2, 1])
+PARAMS = {"w": jnp.asarray(rng.normal(size=(6, 3)).astype(np.float32))}
+STACKED = {"w": jnp.asarray(rng.normal(size=(2, 6, 3)).astype(np.float32))}
+
+
+def smooth(params: Any, x: Any) -> Any:
+    return jnp.tanh(x @ params["w"])
+
+
+def rectified(params: Any, x: Any) -> Any:
+    return jax.nn.relu(x @ params["w"])
+
+
+def deep(params: Any, x: Any) -> Any:
+    return jax.nn.relu(x @ params["v"]) @ params["w"].T
+
+
+DEEP = {"v": jnp.asarray(rng.normal(size=(6, 3)).astype(np.float32)), "w": PARAMS["w"]}
+
+
+def test_one_batch_and_the_default_proxies() -> None:
+    with pytest.warns(UnavailableWarning, match=r"^could not be computed and is NaN: zico, sweet_zico; see `reasons` of the scores$"):
+        scores = jaxzc.score(deep, DEEP, (X, Y))
+    assert list(scores) == list(FOUNDING)
+    assert [name for name, value in scores.items() if math.isnan(value)] == list(scores.reasons) == ["zico", "sweet_zico"]
+    assert scores.reasons["zico"].startswith("needs the gradients of at least 2 batches and got 1")
+
+
+@pytest.mark.slow
+def test_all_proxies_of_the_smallest_network() -> None:
+    with pytest.warns(UnavailableWarning, match=r" and is NaN: .*, \d+ more; see"):
+        scores = jaxzc.score(smooth, PARAMS, [(X, Y), (X, Y)], "all")
+    assert list(scores) == list(PROXIES)
+    assert {"naswot", "zen", "az_expressivity", "wrcor"} <= scores.reasons.keys()
+    assert {"snip", "zico", "synflow", "jacob_cov", "params", "ntk_trace"}.isdisjoint(scores.reasons)
+    assert all(math.isnan(scores[name]) for name in scores.reasons)
+
+
+def test_the_others_are_as_without_it() -> None:
+    names = ["snip", "naswot", "jacob_cov", "l2_norm"]
+    with pytest.warns(UnavailableWarning, match="naswot"):
+        scores = jaxzc.score(smooth, PARAMS, (X, Y), names)
+    assert scores.reasons.keys() == {"naswot"}
+    assert "this network has no ReLU" in scores.reasons["naswot"]
+    names.remove("naswot")
+    assert {name: scores[name] for name in names} == pytest.approx(jaxzc.score(smooth, PARAMS, (X, Y), names), rel=1e-6)
+    # two reasons in one pass: neither labels nor ReLUs
+    with pytest.warns(UnavailableWarning, match="snip, naswot"):
+        scores = jaxzc.score(smooth, PARAMS, (X, None), ["snip", "naswot", "jacob_cov"])
+    assert scores.reasons["snip"].startswith("needs labels")
+    assert scores.reasons["naswot"].startswith("needs the patterns of ReLU")
+    assert math.isfinite(scores["jacob_cov"])
+
+
+def test_errors_on_wish_and_of_options() -> None:
+    with pytest.raises(JaxzcError, match=r"^naswot: needs the patterns of ReLU inputs"):
+        jaxzc.score(smooth, PARAMS, (X, Y), "snip,naswot", unavailable="error")
+    with pytest.raises(JaxzcError, match=r"^unavailable='zero': expected 'nan' .* or 'error'"):
+        jaxzc.score(smooth, PARAMS, (X, Y), "snip", unavailable="zero")  # type: ignore[arg-type]
+
+
+def test_scores_are_a_dict_that_can_be_pickled() -> None:
+    scores = Scores({"a": 1.0}, {"b": "because"})
+    copy = pickle.loads(pickle.dumps(scores))
+    assert copy == {"a": 1.0}
+    assert copy.reasons == {"b": "because"}
+
+
+def test_inside_jit_vmap_and_map() -> None:
+    network, _ = as_network(rectified, PARAMS, X)
+    names = ["snip", "naswot", "params"]
+
+    def scores(params: Any) -> Any:
+        return jaxzc.compute_scores(names, network, params, (X, Y))
+
+    expected = [jaxzc.score(rectified, {"w": w}, (X, Y), names) for w in STACKED["w"]]
+    for many in (jax.jit(jax.vmap(scores))(STACKED), jax.jit(lambda stack: jax.lax.map(scores, stack))(STACKED)):
+        for lane, one in enumerate(expected):
+            assert {name: float(value[lane]) for name, value in many.items()} == pytest.approx(one, rel=1e-5)
+    # the gradient of a proxy by the parameters: snip of a linear network and a linear loss is sum |w g| with constant g
+    gradient = jax.grad(lambda p: jaxzc.compute_scores("l2_norm", network, p, (X, Y))["l2_norm"])(PARAMS)["w"]
+    np.testing.assert_allclose(gradient, PARAMS["w"] / jnp.linalg.norm(PARAMS["w"]), rtol=1e-5)
+
+
+def test_all_forms_of_proxies_and_batches() -> None:
+    network, _ = as_network(rectified, PARAMS, X)
+
+    def own(logits: Any) -> Any:
+        return logits.sum()
+
+    expected = float(rectified(PARAMS, X).sum())
+    for batches in ((X, Y), [(X, Y)], jaxzc.Batch(X, Y), (jaxzc.Batch(X, Y),), (X, None)):
+        for proxies in ([own], {"own": own}):
+            assert float(jaxzc.compute_scores(proxies, network, PARAMS, batches)["own"]) == pytest.approx(expected)
+    counts = jaxzc.compute_scores("params,flops,layers", network, PARAMS, (X, Y))
+    assert {name: int(value) for name, value in counts.items()} == {"params": 18, "flops": 18, "layers": 1}
+    with pytest.warns(UnavailableWarning, match=r"is NaN: zico; see zico: needs the gradients of at least 2 batches"):
+        assert math.isnan(jaxzc.compute_scores("zico", network, PARAMS, (X, Y))["zico"])
+    with pytest.raises(JaxzcError, match=r"^zico: needs the gradients of at least 2 batches"):
+        jaxzc.compute_scores("zico", network, PARAMS, (X, Y), unavailable="error")
+
+
+def test_score_inside_a_transformation_names_the_pure_function() -> None:
+    def inside(params: Any) -> Any:
+        return jaxzc.score(rectified, params, (X, Y), "snip")["snip"]
+
+    for transformed in (jax.jit(inside), jax.grad(inside)):
+        with pytest.raises(JaxzcError, match=r"^params are traced \(inside jit, .*: use the pure function jaxzc.compute_scores\("):
+            transformed(PARAMS)
+    with pytest.raises(JaxzcError, match=r"^params are traced"):
+        jax.vmap(inside)(STACKED)
+    with pytest.raises(JaxzcError, match=r"^batches are traced"):
+        jax.jit(lambda x: jaxzc.Scorer(rectified, "snip").score(PARAMS, (x, Y))["snip"])(X)

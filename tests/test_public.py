@@ -1,0 +1,100 @@
+"""`import jaxzc`: its names, what it imports and when."""
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import jaxzc
+
+MODULES = ["aggregates", "data", "evaluation", "experiments", "ingredients", "networks", "proxies", "report", "search", "tables", "tasks"]
+ROOT = Path(__file__).parents[1]
+
+BLOCKED = """
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"sklearn", "tensorflow_datasets", "matplotlib", "pyarrow", "orbax", "pandas", "scipy"} - ALLOWED:
+            raise ModuleNotFoundError(f"{name} is blocked")
+
+sys.meta_path.insert(0, Blocked())
+"""
+
+
+def run(code: str, allowed: str = "set()") -> str:
+    source = BLOCKED.replace("ALLOWED", allowed) + code
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_tab_shows_public_names_only() -> None:
+    assert dir(jaxzc) == sorted([*jaxzc.__all__, "__version__"])
+    assert [name for name in dir(jaxzc) if name.startswith("_")] == ["__version__"]
+    assert set(MODULES) <= set(dir(jaxzc))
+    assert jaxzc.__version__.count(".") == 2
+    with pytest.raises(AttributeError, match="module 'jaxzc' has no attribute 'scorer': its names are PROXIES, Batch, "):
+        jaxzc.scorer  # noqa: B018
+    names: dict[str, object] = {}
+    exec("from jaxzc import *", names)
+    assert set(jaxzc.__all__) <= names.keys()
+
+
+@pytest.mark.parametrize("name", jaxzc.__all__)
+def test_every_public_name_is_explained(name: str) -> None:
+    value = getattr(jaxzc, name)
+    assert inspect.getdoc(value)
+    if inspect.isclass(value) and value.__module__ != "jaxzc.types":
+        methods = {key: member for key, member in vars(value).items() if inspect.isfunction(member) or isinstance(member, property)}
+        assert [key for key, member in methods.items() if not key.startswith("_") and not inspect.getdoc(member)] == []
+
+
+def test_importing_imports_nothing_else() -> None:
+    code = """
+before = set(sys.modules)
+import jaxzc
+print(sorted({name.partition(".")[0] for name in set(sys.modules) - before} - sys.stdlib_module_names))
+"""
+    assert run(code) == "['jaxzc']\n"
+
+
+def test_scoring_needs_jax_flax_optax_and_numpy_only() -> None:
+    code = """
+import jaxzc, numpy as np
+for name in ("Scorer", "SpaceScorer", "space", "spaces", "compute_scores", "PROXIES", "Batch", "search", "tasks", "networks", "data"):
+    getattr(jaxzc, name)
+x = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+print(sorted(jaxzc.score(lambda p, x: x @ p, np.ones((3, 2), np.float32), (x, np.array([0, 1, 0, 1])), "snip,params")))
+"""
+    assert run(code, "{'scipy'}") == "['params', 'snip']\n"  # jax itself imports scipy
+
+
+def test_modules_work_after_the_bare_import() -> None:
+    code = f"import jaxzc\nprint([inspect for inspect in {MODULES} if not getattr(jaxzc, inspect).__name__ == 'jaxzc.' + inspect])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
+
+
+def test_the_example_of_the_readme_runs() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = [block.partition("```")[0] for block in text.split("```python\n")[1:]]
+    (own,) = [block for block in blocks if "max_gradient" in block]
+    (scorer,) = [block for block in blocks if "jaxzc.Scorer(" in block]
+    setting = """
+import jax, jaxzc
+from flax import linen as nn
+data = jaxzc.data.load("digits", batch_size=4)
+class Small(nn.Module):
+    @nn.compact
+    def __call__(self, x): return nn.Dense(10)(nn.relu(nn.Dense(4)(x.reshape(len(x), -1))))
+my_model = Small()
+my_variables = my_model.init(jax.random.key(0), data.batches[0][0])
+"""
+    names: dict[str, object] = {}
+    with pytest.warns(jaxzc.UnavailableWarning, match="zen"):
+        exec(setting + scorer + own, names)
+    assert isinstance(names["scorer"], jaxzc.Scorer)
+    assert names["scorer"].compilations == 1
