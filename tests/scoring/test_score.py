@@ -170,16 +170,17 @@ X, Y = FLAT
 @pytest.mark.parametrize(
     ("batch", "message"),
     [
-        ((X, Y[:3]), r"the batch has 5 images but 3 labels, expected \[5\]"),
-        ((X, np.eye(5, dtype=int)), r"5 images but labels of shape \[5, 5\]"),
-        ((X, Y.astype(float)), r"the labels are float64, expected integers"),
+        ((X, Y[:3]), r"^snip, zico: the batch has outputs float32 \[5, 5\] and targets int32 \[3\]: give one target for each example"),
+        ((X, np.eye(5, dtype=int)), r"^snip, zico: outputs .* may be classification .*: give task='classification', 'multilabel' or"),
+        ((X, Y.astype(float)), r"^snip, zico: outputs float32 \[5, 5\] and targets float32 \[5\] belong to no ready-made task"),
         ((X, Y - 1), r"label -1 at index 0 is out of range"),
         ((X, Y + 1), r"label 5 at index 4 is out of range, expected 0 to 4 \(5 classes\)"),
-        ((np.where(X > 0, X, np.nan), Y), r"image values are NaN or infinite"),
-        ((X.astype(int), Y), r"the images are int64, expected normalised floats"),
+        ((np.where(X > 0, X, np.nan), Y), r"input values are NaN or infinite"),
+        ((X.astype(object), Y), r"the inputs hold object \[5, 6\], expected arrays of real numbers"),
+        ((np.zeros((5, 2, 2, 3), np.uint8), Y), r"the images are uint8 \[5, 2, 2, 3\], expected normalised floats"),
         ((X[:0], Y[:0]), r"the batch is empty"),
-        ((X[0], Y), r"the images have shape \[6\]"),
-        ([(X, Y), (X[:3], Y[:3]), (X, Y)], r"images of different shapes \(5, 6\), \(3, 6\), \(5, 6\): give batches of one shape"),
+        (({"a": X, "b": X[:2]}, Y), r"the inputs have shapes \[5, 6\], \[2, 6\], expected arrays that share a leading axis N"),
+        ([(X, Y), (X[:3], Y[:3]), (X, Y)], r"inputs of different shapes \(5, 6\), \(3, 6\), \(5, 6\): give batches of one shape"),
     ],
 )
 def test_unusable_batches(batch: Any, message: str) -> None:
@@ -197,9 +198,9 @@ def test_a_loss_of_your_own() -> None:
     binary = {"w": WEIGHTS["w"][:, :1]}  # classes that are no index of a logit are fine where the loss knows them
     assert jaxzc.score(matrix, binary, FLAT, "snip", task=Task(hinge))["snip"] > 0
     with pytest.raises(
-        JaxzcError, match=r"loss\(logits, labels\) returned an array of shape \(5,\): expected one number, such as the mean"
+        JaxzcError, match=r"^snip: loss\(outputs, targets\) returned an array of shape \(5,\): expected one number, such as the mean"
     ):
-        jaxzc.score(matrix, WEIGHTS, FLAT, "snip", task=Task(each))
+        jaxzc.score(matrix, WEIGHTS, FLAT, "snip", loss=each, unavailable="error")
 
 
 def test_proxies_of_your_own() -> None:
