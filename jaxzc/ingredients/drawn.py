@@ -1,6 +1,6 @@
 """What is drawn at random: noise, probes and fresh parameters. All come from the root `key`, each by a name of its own.
 
-Any of them can be given instead (`compute_scores(..., fixed={"az_images": x})`), which is how the authors' stored numbers are compared.
+Any of them can be fixed instead (`compute_scores(..., fixed={"az_images": x})`), which is how the authors' stored numbers are compared.
 How many are drawn, and how large, are settings: `swap(repeats=32)` reaches `swap_params`.
 """
 

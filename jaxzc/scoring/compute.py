@@ -9,7 +9,7 @@ import numpy as np
 from jaxzc.catalogue.selection import ProxySpec, select, unknown
 from jaxzc.facts import Proxy
 from jaxzc.ingredients import RESOLVER
-from jaxzc.resolver import Resolver, needs
+from jaxzc.resolver import needs
 from jaxzc.scoring.batches import Batches, as_batches
 from jaxzc.scoring.results import Unavailable, check_unavailable, warn_of
 from jaxzc.tasks import Task, classification
@@ -46,15 +46,12 @@ def compute_scores(
     """
     check_unavailable(unavailable)
     reasons: dict[str, str] | None = None if unavailable == "error" else {}
-    selected = select(proxies)
-    resolver = RESOLVER.with_those_of(selected.values())
-    values = computed(resolver, selected, network, params, as_batches(batches), task, norm, key, fixed, reasons)
+    values = computed(select(proxies), network, params, as_batches(batches), task, norm, key, fixed, reasons)
     warn_of(reasons or {}, "; ".join(f"{label}: {reason}" for label, reason in list((reasons or {}).items())[:1]), stacklevel=2)
     return values
 
 
 def computed(
-    resolver: Resolver,
     proxies: Mapping[str, Proxy],
     network: Network,
     params: Any,
@@ -68,12 +65,13 @@ def computed(
     """The work of `compute_scores`. reasons: where the reason of every proxy that cannot be computed is written; None: it is an error."""
     if norm not in get_args(Norm):
         raise JaxzcError(f"norm={norm!r}: expected one of {', '.join(map(repr, get_args(Norm)))}")
+    known = RESOLVER.with_those_of(proxies.values()).known
     for name in fixed or ():
-        if name not in resolver.known:
-            raise unknown("ingredient", name, resolver.known)
+        if name not in known:
+            raise unknown("ingredient", name, known)
     key = jax.random.key(0) if key is None else key
     roots = {"network": network, "params": params, "batches": batches, "task": task, "norm": norm, "key": key}
-    return resolver.run(proxies, {**roots, **_counted(network, params), **(fixed or {})}, reasons)
+    return RESOLVER.run(proxies, {**roots, **_counted(network, params), **(fixed or {})}, reasons)
 
 
 def _counted(network: Network, params: Any) -> dict[str, Any]:

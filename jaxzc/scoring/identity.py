@@ -15,9 +15,9 @@ import numpy as np
 from flax import nnx
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
+from jaxzc.catalogue.selection import PROXIES
 from jaxzc.facts import Proxy, parts, proxy_facts
-from jaxzc.proxies import PROXIES
-from jaxzc.scoring.compute import computed, only_counts
+from jaxzc.scoring.compute import computed, traced_proxies
 from jaxzc.scoring.models import Bound
 from jaxzc.scoring.program import Recipe
 from jaxzc.tasks import classification
@@ -33,7 +33,7 @@ def identity(recipe: Recipe, bound: Bound, batches: tuple[Batch, ...]) -> tuple[
         network, params = bound.network(arrays, batches[0].inputs)
         notes.extend(str(group) for group in network.groups)
         passes = _passes(recipe, network, params, batches[0], notes)
-        own = computed(recipe.resolver, _own(recipe), network, params, batches, recipe.task, recipe.norm, key, None, reasons)
+        own = computed(_own(recipe), network, params, batches, recipe.task, recipe.norm, key, None, reasons)
         return passes, own
 
     traced = jax.make_jaxpr(compute)(bound.arrays, batches, jax.random.key(0))
@@ -50,26 +50,20 @@ def told(recipe: Recipe) -> Hashable:
         model = type(model)
     if isinstance(model, nnx.Module):
         model = type(model)
-    return (
-        model,
-        tuple((label, _told_function(f)) for label, f in recipe.proxies.items()),
-        None if recipe.task is None else recipe.task.readout,
-        recipe.norm,
-        recipe.unavailable,
-    )
+    proxies = tuple((label, _told_proxy(proxy)) for label, proxy in recipe.proxies.items())
+    return model, proxies, None if recipe.task is None else recipe.task.readout, recipe.norm, recipe.unavailable
 
 
-def _told_function(proxy: Any) -> Hashable:
-    """A proxy by its function, what was applied to it since, and the ingredients that it brings along."""
-    function, arguments, settings = parts(proxy)
-    return function, repr(arguments), repr(settings), proxy_facts(proxy).ingredients
+def _told_proxy(proxy: Proxy) -> Hashable:
+    """The function, what settings made of it, and the ingredients that it brings along."""
+    function, arguments, chosen = parts(proxy)
+    return function, repr(arguments), repr(chosen), proxy_facts(proxy).ingredients
 
 
 def _own(recipe: Recipe) -> dict[str, Proxy]:
     """The proxies that are not ours, and need more than counts: they may change between calls."""
     ours = set(PROXIES.values())
-    functions = {label: parts(proxy)[0] for label, proxy in recipe.proxies.items()}
-    return {label: recipe.proxies[label] for label, f in functions.items() if f not in ours and not only_counts(recipe.proxies[label])}
+    return {label: proxy for label, proxy in traced_proxies(recipe.proxies).items() if parts(proxy)[0] not in ours}
 
 
 def _passes(recipe: Recipe, network: Network, params: Any, batch: Batch, notes: list[str]) -> list[Any]:

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.core import Tracer
 
 from jaxzc.networks import as_network
 from jaxzc.types import Batch, JaxzcError, Network
@@ -118,7 +119,7 @@ def _shape(leaf: Any) -> Hashable:
 
 def check_concrete(arrays: Any, name: str) -> None:
     """Raises `JaxzcError` where an array is traced: scores as Python floats do not exist there."""
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arrays)):
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(arrays)):
         raise JaxzcError(
             f"{name} are traced (inside jit, vmap, grad or scan), where a score is no Python float yet: use the pure function "
             "jaxzc.compute_scores(proxies, network, params, batches) there, with network, params = jaxzc.as_network(model, params, inputs)"

@@ -33,7 +33,7 @@ def score(
     cells: Callable[[str], int] | None = None,
     model_kwargs: Mapping[str, Any] | None = None,
     unavailable: Unavailable = "nan",
-    ingredients: Iterable[Any] = (),
+    ingredients: Iterable[Callable[..., Any]] = (),
 ) -> Scores:
     """Scores one network, unchanged: a Flax Linen module, a Flax NNX module (`params=None`), or `apply_fn(params, inputs)`.
 

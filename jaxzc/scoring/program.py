@@ -11,7 +11,7 @@ import jax
 from jaxzc._compile import memory
 from jaxzc._compile.cache import planned, settings
 from jaxzc._compile.depthwise import rewritten
-from jaxzc.resolver import Proxy, Resolver
+from jaxzc.facts import Proxy
 from jaxzc.scoring.compute import computed, traced_proxies
 from jaxzc.scoring.models import Bound, Model, batch_size
 from jaxzc.scoring.results import Unavailable
@@ -30,21 +30,20 @@ class Recipe:
 
     model: Model
     proxies: Mapping[str, Proxy]
-    resolver: Resolver
     task: Task | None
     norm: Norm
     unavailable: Unavailable
 
     def values(self, network: Network, params: Any, batches: Any, key: Any, task: Task, reasons: dict[str, str] | None) -> dict[str, Any]:
         """Proxy -> value of those that need more than counts; see `jaxzc.compute_scores`."""
-        return computed(self.resolver, traced_proxies(self.proxies), network, params, batches, task, self.norm, key, None, reasons)
+        return computed(traced_proxies(self.proxies), network, params, batches, task, self.norm, key, None, reasons)
 
 
 class Lanes(NamedTuple):
-    """Networks that a program scores at a time. count: how many. stacked: whether each has parameters of its own, along the first axis of
+    """Networks that a program scores at a time. size: how many. stacked: whether each has parameters of its own, along the first axis of
     the arrays, or only a key."""
 
-    count: int = 1
+    size: int = 1
     stacked: bool = False
 
 
@@ -66,7 +65,7 @@ class Program:
 
 
 def compiled(recipe: Recipe, bound: Bound, batches: tuple[Batch, ...], keys: Any, lanes: Lanes = Lanes()) -> Program:  # noqa: B008
-    """The program for arrays like these, and keys: one, or `lanes.count` of them.
+    """The program for arrays like these, and keys: one, or `lanes.size` of them.
 
     Raises `JaxzcError` for a model, targets or proxies that cannot be used, before anything is compiled.
     """
@@ -87,11 +86,11 @@ def compiled(recipe: Recipe, bound: Bound, batches: tuple[Batch, ...], keys: Any
         return recipe.values(network, params, batches, key, task, reasons)
 
     function = rewritten(scores)
-    if lanes.count > 1:
+    if lanes.size > 1:
         function = jax.vmap(function, (bound.axes() if lanes.stacked else None, None, 0))
     if program_settings()[1]:
         return Program(function, outputs, task, counts, {} if reasons is None else reasons, 0)
-    advice = memory.advice(batch_size(batches), lanes.count)
+    advice = memory.advice(batch_size(batches), lanes.size)
     with memory.explained(advice):
         executable = jax.jit(function).lower(bound.arrays, batches, keys).compile()
     plan = planned(executable)

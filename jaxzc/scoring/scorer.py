@@ -38,7 +38,7 @@ class Scorer:
     norm: how batch normalisation acts in the passes that the authors run in train mode.
     unavailable: "nan": a proxy that cannot be computed (the network has no ReLU, one batch where two are needed, ...) is NaN, its reason
         is in `Scores.reasons`, and a warning names it; "error": it is a `JaxzcError`.
-    ingredients: functions of your own that make ingredients for your proxies.
+    ingredients: functions of your own that make what your proxies ask for (`jaxzc.ingredient`).
 
     As with `jax.jit`, what the model and the proxies close over (arrays, other functions) is read when a program is compiled, not again.
     Raises `JaxzcError` for input that cannot be used.
@@ -55,15 +55,14 @@ class Scorer:
         cells: Callable[[str], int] | None = None,
         model_kwargs: Mapping[str, Any] | None = None,
         unavailable: Unavailable = "nan",
-        ingredients: Iterable[Any] = (),
+        ingredients: Iterable[Callable[..., Any]] = (),
     ):
         check_unavailable(unavailable)
         if norm not in get_args(Norm):
             raise JaxzcError(f"norm={norm!r}: expected one of {', '.join(map(repr, get_args(Norm)))}")
         selected = select(proxies, ingredients)
-        resolver = RESOLVER.with_those_of(selected.values())
-        resolver.wanted(selected)
-        self.recipe = Recipe(Model(model, cells, model_kwargs), selected, resolver, named_task(loss, task), norm, unavailable)
+        RESOLVER.wanted(selected)
+        self.recipe = Recipe(Model(model, cells, model_kwargs), selected, named_task(loss, task), norm, unavailable)
         self._recent = Recent(MOST)
 
     @property

@@ -53,7 +53,7 @@ def compilations() -> Iterator[list[str]]:
     """The compilations that JAX reports meanwhile."""
     events: list[str] = []
 
-    def listen(event: str, _: float, **__: Any) -> None:
+    def listen(event: str, duration_secs: float, **kwargs: str | int) -> None:
         events.extend([event] if event == COMPILING else [])
 
     jax.monitoring.register_event_duration_secs_listener(listen)
@@ -158,6 +158,26 @@ def test_what_a_loss_and_a_proxy_close_over_is_read_at_every_call() -> None:
     assert [s[k] / f[k] for f, s in zip(first, second, strict=True) for k in f] == pytest.approx([2, 2])
     power = 2.0
     assert jaxzc.score(rectified, SETS[0], BATCH, [largest], task=Task(loss))["largest"] == pytest.approx(second[1]["largest"] ** 2)
+
+
+def test_ingredients_of_your_own() -> None:
+    factor = 2.0
+
+    @jaxzc.ingredient(jaxzc.Passes())
+    def norms(weights: Any) -> Any:
+        return [factor * jnp.linalg.norm(w, axis=1) for w in weights]
+
+    def total(norms: Any) -> Any:
+        return sum((n.sum() for n in norms), jnp.zeros(()))
+
+    def score() -> float:
+        return jaxzc.score(rectified, SETS[0], BATCH, [total], ingredients=[norms])["total"]
+
+    norm = float(jnp.linalg.norm(SETS[0]["w"]))
+    assert score() == pytest.approx(2 * norm, rel=1e-5)
+    factor = 3.0
+    assert score() == pytest.approx(3 * norm, rel=1e-5)
+    assert jaxzc.Scorer(rectified, [total], ingredients=[norms]).score(SETS[0], BATCH)["total"] == score()
 
 
 def test_other_collections_of_a_model_are_no_part_of_the_program() -> None:
