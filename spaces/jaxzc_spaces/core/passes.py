@@ -13,7 +13,7 @@ own (`Pass.step`) with the same calls; the loop stacks what the steps kept, and 
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import Any, Literal
 
 import jax
@@ -107,7 +107,8 @@ class Pass:
         differentiation. Everything that is alive in the network must be among them."""
         if self.norm != "none":
             return xs
-        largest = reduce(jnp.maximum, [jnp.max(jnp.abs(x)) for x in xs])
+        maxima = [jnp.max(jnp.abs(x)) for x in xs]
+        largest = maxima[0] if len(xs) == 1 else jnp.max(jnp.stack(maxima))
         shift = lax.stop_gradient(binary_exponent(largest))
         self.exponent = self.exponent + shift
         return tuple(x * power_of_two(-shift, x.dtype) for x in xs)
@@ -127,17 +128,21 @@ class Pass:
             self.maps if self.tap.cell and maps else None,
         )
 
-    def _one_of(self, tree: Any) -> Any:
-        return jax.tree.map(lambda a: a[0], tree)
-
     def _keep(self, kept: dict[str, Any], name: str, value: Any) -> None:
         if name in kept:
             raise JaxzcError(f"two layers of one network are named {name!r}: give each a name of its own")
-        kept[name] = jax.tree.map(lambda a: a[None], value)
+        kept[name] = self._stack_of(value)
+
+    def _one_of(self, tree: Any) -> Any:
+        return jax.tree.map(lambda a: a[0], tree)
+
+    def _stack_of(self, tree: Any) -> Any:
+        return jax.tree.map(lambda a: a[None], tree)
 
 
 class Step(Pass):
-    """The pass of one step of a loop over stacked layers: perturbations, and what is kept, have no leading axis."""
+    """A pass in which perturbations, and what is kept, have no leading axis: of one step of a loop over stacked layers, or through a network
+    whose layers are stacked afterwards."""
 
     def kept(self) -> dict[str, Any]:
         """Everything that was kept, by name; constant under differentiation."""
@@ -146,8 +151,8 @@ class Step(Pass):
     def _one_of(self, tree: Any) -> Any:
         return tree
 
-    def _keep(self, kept: dict[str, Any], name: str, value: Any) -> None:
-        kept[name] = value
+    def _stack_of(self, tree: Any) -> Any:
+        return tree
 
 
 class Recorder(Pass):
