@@ -40,8 +40,8 @@ def init_mode(network: Network, params: Any, batches: Any, *, wanted: frozenset[
 
 @makes(relu_counts="", relu_hooks="")
 def relu_numbers(network: Network, *, wanted: frozenset[str]) -> dict[str, Any]:
-    """Per ReLU group, float [relus]: relu_counts, how many ReLU modules act on the value; relu_hooks, how many modules the hooks of NASWOT's
-    authors count there, which are on every module whose type name contains "ReLU", blocks around a ReLU included."""
+    """Per ReLU group, float [relus]: relu_counts, how many ReLU modules act on the value; relu_hooks, how many modules the hooks of
+    NASWOT's authors count there, which are on every module whose type name contains "ReLU", blocks around a ReLU included."""
     groups = [group for group in network.activations if group.kind == "relu"]
     if not groups:
         raise JaxzcError("needs the patterns of ReLU inputs, and this network has no ReLU (GELU, SiLU and others have no binary code)")

@@ -73,7 +73,9 @@ class Trainer:
             )
         self.space, self.images, self.settings = space, images, settings
         if not hasattr(space, "module"):
-            raise JaxzcError(f"{space.name} cannot be trained: it does not give its architectures as Flax modules, which space.module(arch) does")
+            raise JaxzcError(
+                f"{space.name} cannot be trained: it does not give its architectures as Flax modules, which space.module(arch) does"
+            )
         self.arch = np.asarray(arch)
         abstract: Any = nnx.eval_shape(self._module)
         self._graph, self._params, self._statistics = nnx.split(abstract, nnx.Param, nnx.BatchStat)

@@ -14,8 +14,8 @@ from jaxzc.types import Array, Counts, JaxzcError
 from jaxzc_spaces.core import vectors
 from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, blueprint, discrete_genes
 from jaxzc_spaces.core.layers import BatchNorm, Head, NetworkModule, ReLU, conv, depthwise, kernel
-from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.core.module import WithModule
+from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.core.sizes import check_images, check_positive
 
 OPS = ((), (3, 3), (6, 5))

@@ -158,7 +158,9 @@ def test_norm_modes_and_taps_equal_those_of_the_discrete_network(size: str) -> N
                     for n, c in ((there, counts), (network, their_counts))
                 )
                 assert at(mine).sum() == at(other).sum()
-                weighed = [sum((c[name] * kept[name]).sum() for name in c) for c, kept in ((mine, ours.activations), (other, theirs.activations))]
+                weighed = [
+                    sum((c[name] * kept[name]).sum() for name in c) for c, kept in ((mine, ours.activations), (other, theirs.activations))
+                ]
                 np.testing.assert_allclose(*weighed, rtol=1e-9)
         assert program._cache_size() == 1
 

@@ -57,7 +57,9 @@ def test_parameters_and_layers_are_those_counted(space: Any) -> None:
 
 def test_cells_are_numbered_in_depth_order(space: Any) -> None:
     network = space.network(space.sample(np.random.default_rng(0), 1)[0])
-    cell_of = {name: cell for m, g in zip(network.blueprint.layers, network.groups, strict=True) for name, cell in zip(m, g.cells, strict=True)}
+    cell_of = {
+        name: cell for m, g in zip(network.blueprint.layers, network.groups, strict=True) for name, cell in zip(m, g.cells, strict=True)
+    }
     recorders = []
 
     def run(params: Any, x: Any) -> Any:

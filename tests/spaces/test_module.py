@@ -1,4 +1,4 @@
-"""`space.module(arch)`: an ordinary NNX module with the architecture's own parameters, equal to the network that scores are computed with."""
+"""`space.module(arch)`: an ordinary NNX module with the architecture's own parameters, equal to the network that is scored."""
 
 from typing import Any
 
@@ -75,7 +75,11 @@ def test_module_has_its_own_parameters_and_no_others(name: str) -> None:
         assert not jax.tree.leaves(nnx.state(module, nnx.Not(nnx.Any(nnx.Param, nnx.BatchStat))))
 
 
-@pytest.mark.parametrize("name", TINY)
+FAST = ("nasbench201", "transnas101_micro", "nats_sss", "resnet_zen")
+"""The others' programs take a minute to compile, or their modules are of the same layers."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in TINY])
 def test_module_equals_the_network_that_is_scored(name: str) -> None:
     space = tiny(name)
     arch = drawn(space)
@@ -175,9 +179,10 @@ def test_attributes_are_readable(space: Any) -> None:
 
 
 def test_mistakes_are_explained(space: Any) -> None:
+    network = space.own_network(ARCH)
+    bare = network.module(network.init(jax.random.key(0)))
     with pytest.raises(JaxzcError, match="running statistics"):
-        network = space.own_network(ARCH)
-        network.module(network.init(jax.random.key(0)))(data(space)[0])
+        bare(data(space)[0])
     plain = jaxzc.space("resnet_zen", classes=3, image_shape=(8, 8, 3))
     arch = drawn(plain)
     with pytest.raises(JaxzcError, match="without shortcuts: expected those of a space with residual=True"):

@@ -1,7 +1,7 @@
 """Arrays written by hand as what proxies ask for, and derivatives taken by hand."""
 
-from functools import partial
 from collections import OrderedDict
+from functools import partial
 from typing import Any
 
 import jax

@@ -196,11 +196,7 @@ def _spread(what: str, of: str, stacked: Mapping[str, Any] | None, groups: Membe
     missing = [names[0] for names in groups if names[0] not in stacked]
     if missing:
         raise JaxzcError(f"tap.{what} has no entry {missing[0]!r}: give one pytree for each {of} group, by its name")
-    return {
-        name: jax.tree.map(lambda a, k=k: a[k], stacked[names[0]])
-        for names in groups
-        for k, name in enumerate(names)
-    }
+    return {name: jax.tree.map(lambda a, k=k: a[k], stacked[names[0]]) for names in groups for k, name in enumerate(names)}
 
 
 def _gathered(kept: Mapping[str, Any] | None, groups: Members) -> Any:

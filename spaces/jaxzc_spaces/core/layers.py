@@ -108,7 +108,9 @@ class BatchNorm(nnx.Module):
 
     def _own(self, x: Array, scale: Array, bias: Array) -> Array:
         if not hasattr(self, "mean"):
-            raise JaxzcError("a network without running statistics was called without a pass: make it with space.module(arch), or give a Pass")
+            raise JaxzcError(
+                "a network without running statistics was called without a pass: make it with space.module(arch), or give a Pass"
+            )
         if self.use_running_average:
             return (x - self.mean[...]) * (scale * lax.rsqrt(self.var[...] + self.eps)) + bias
         axes = tuple(range(x.ndim - 1))

@@ -39,7 +39,11 @@ class WithModule:
         >>> optimiser = nnx.Optimizer(model, optax.sgd(0.1), wrt=nnx.Param)
         """
         network = self.own_network(arch)
-        own = network.init(jax.random.key(0) if rng_key is None else rng_key, initialiser) if params is None else self.own_params(params, arch)
+        own = (
+            network.init(jax.random.key(0) if rng_key is None else rng_key, initialiser)
+            if params is None
+            else self.own_params(params, arch)
+        )
         module = network.module(jax.tree.map(jnp.copy, own))
         for _, part in list(nnx.iter_modules(module)):
             if isinstance(part, BatchNorm):

@@ -8,7 +8,7 @@ Networks are written with the layers of `layers.py`, which hand what they comput
     y = p.map("reductions/0", y)       # the output of a cell
 
 Everything kept has a leading axis: 1 for a layer on its own. Layers that are stacked run in a loop, each step of which has a pass of its
-own (`Pass.step`) with the same calls; the loop stacks what the steps kept, and the network puts it where it belongs (`p.layers[name] = ...`).
+own (`Pass.step`) with the same calls; the loop stacks what the steps kept, and the network says what it is: `p.layers[name] = ...`.
 """
 
 from collections import OrderedDict
@@ -141,8 +141,8 @@ class Pass:
 
 
 class Step(Pass):
-    """A pass in which perturbations, and what is kept, have no leading axis: of one step of a loop over stacked layers, or through a network
-    whose layers are stacked afterwards."""
+    """A pass in which perturbations, and what is kept, have no leading axis: of one step of a loop over stacked layers, or through a
+    network whose layers are stacked afterwards."""
 
     def kept(self) -> dict[str, Any]:
         """Everything that was kept, by name; constant under differentiation."""

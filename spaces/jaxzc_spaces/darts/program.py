@@ -126,7 +126,9 @@ class Run(nnx.Module):
 
     def hand(self, p: Pass, name: str, kept: Any, inner: Any, kept_map: Any) -> None:
         """Hands the pass what was kept of the steps and of `inner0` and `inner1`, by slot, and of the cells' outputs."""
-        outer = [(slot, jax.tree.map(lambda a, n=n: a[n:], inner[slot])) for slot, n in (("inner0", 2), ("inner1", 1)) if hasattr(self, slot)]
+        outer = [
+            (slot, jax.tree.map(lambda a, n=n: a[n:], inner[slot])) for slot, n in (("inner0", 2), ("inner1", 1)) if hasattr(self, slot)
+        ]
         flat = {slot: jax.tree.map(lambda a, n=slot: a.reshape(-1, *a.shape[3 if n == "fr" else 2 :]), k) for slot, k in kept.items()}
         for slot, of in outer:
             for what, into in (("layer", p.layers), ("relu", p.activations), ("bn", p.norms)):
@@ -207,7 +209,8 @@ LAST_RELU = "last_relu"
 
 def last_relu(steps: Plan, inner: Any, kept: list[Any]) -> Any:
     """What was kept of a run's last ReLU, leading axis [1]: that of its last cell's last convolution, or, in a cell without any, of the
-    preprocessing of its newer input, the last of `inner`; with zeros where another of these is larger. kept: of the ReLUs of the run's steps."""
+    preprocessing of its newer input, the last of `inner`; with zeros where another of these is larger. kept: of the ReLUs of the run's
+    steps."""
     number = jnp.where(relu_steps(steps), jnp.arange(STEPS), -1).max()
     which = jnp.where(number < 0, 0, 1 + at(steps.strided, jnp.maximum(number, 0)))
 

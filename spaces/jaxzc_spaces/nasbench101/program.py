@@ -71,8 +71,8 @@ def vertex(p: Pass, there: Array, op: Array, x: Array, kernels: Any, bn: Any, pe
 
 
 def module(p: Pass, cell: Cell, layout: Layout, x: Array, leaves: Any, perturb: Any) -> tuple[Array, Any]:
-    """One cell: `[B, H, W, c_in]` -> `[B, H, W, channels]`. leaves, perturb: `Modules.leaves` and `Modules.perturbations` of this module. Kept:
-    per block `proj` and `op` in the order of the vertices, and `out`."""
+    """One cell: `[B, H, W, c_in]` -> `[B, H, W, channels]`. leaves, perturb: `Modules.leaves` and `Modules.perturbations` of this module.
+    Kept: per block `proj` and `op` in the order of the vertices, and `out`."""
     nodes: dict[int, Array] = {}
     kept: dict[str, Any] = {"proj": [], "op": []}
     there = cell.edges

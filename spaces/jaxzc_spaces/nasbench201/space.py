@@ -111,7 +111,6 @@ class NasBench201(vectors.EveryVector, WithModule):
                 ]
         return (*groups, LayerGroup("head", (4 * c, self.classes), 4 * c, self.classes))
 
-
     @property
     def activations(self) -> tuple[ActivationGroup, ...]:
         """The inputs of the ReLUs in depth order: per stage of its cells' nodes, in the authors' ReLUConvBN blocks."""

@@ -251,14 +251,14 @@ class PlainNetSpace(OneNetworkEach, WithModule):
         return DiscreteNetwork(plainnet_blueprint(blocks, self.classes, self.image_shape, self.residual))
 
     def own_network(self, arch: Any) -> DiscreteNetwork:
-        """With the shortcuts, which the authors train, and `counts` counts."""
+        """With the shortcuts, with which the authors train, and `counts` counts."""
         return DiscreteNetwork(plainnet_blueprint(tuple(self.blocks(arch)), self.classes, self.image_shape, residual=True))
 
     def own_params(self, params: Any, arch: Any) -> Any:
         if not self.residual:
             raise JaxzcError(
-                f"{self.name}: parameters of a network without shortcuts: expected those of a space with residual=True, because a module is "
-                "trained with them and some of them are layers"
+                f"{self.name}: parameters of a network without shortcuts: expected those of a space with residual=True, because a module "
+                "is trained with them and some of them are layers"
             )
         return params
 

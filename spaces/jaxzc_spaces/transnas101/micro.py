@@ -110,7 +110,6 @@ class TransNasMicro(vectors.EveryVector, WithModule):
             cell += 1 + count
         return (*groups, LayerGroup("head", (c, self.classes), c, self.classes))
 
-
     @property
     def activations(self) -> tuple[ActivationGroup, ...]:
         """The inputs of the ReLUs in depth order: of each widening cell its input, in the authors' ReLUConvBN blocks and in factorised

@@ -104,9 +104,7 @@ class Widening(nnx.Module):
             conv = [is_conv(gene) for gene in genes]
             fed = [conv[0] | conv[1], conv[2]]
             p.activating(f"{name}/input", x)
-            p.activations[f"{name}/nodes"] = stack(
-                [read_where(c, tap.activation, lax.stop_gradient(nodes[n])) for n, c in enumerate(fed)]
-            )
+            p.activations[f"{name}/nodes"] = stack([read_where(c, tap.activation, lax.stop_gradient(nodes[n])) for n, c in enumerate(fed)])
         return nodes[-1]
 
 
