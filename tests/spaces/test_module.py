@@ -11,6 +11,7 @@ import pytest
 from flax import nnx
 
 import jaxzc
+from jaxzc.catalogue import spaces
 from jaxzc.types import JaxzcError, Keyed
 
 TINY: dict[str, dict[str, Any]] = {
@@ -61,7 +62,7 @@ def scored(space: Any, arch: np.ndarray) -> tuple[Any, Any]:
 
 
 def test_all_spaces_are_here() -> None:
-    assert set(TINY) == set(jaxzc.catalogue.spaces.spaces()) - {"conv_chains"}
+    assert set(TINY) == set(spaces.spaces()) - {"conv_chains"}
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -183,7 +184,7 @@ def test_mistakes_are_explained(space: Any) -> None:
     bare = network.module(network.init(jax.random.key(0)))
     with pytest.raises(JaxzcError, match="running statistics"):
         bare(data(space)[0])
-    plain = jaxzc.space("resnet_zen", classes=3, image_shape=(8, 8, 3))
+    plain: Any = jaxzc.space("resnet_zen", classes=3, image_shape=(8, 8, 3))
     arch = drawn(plain)
     with pytest.raises(JaxzcError, match="without shortcuts: expected those of a space with residual=True"):
         plain.module(arch, plain.network(arch).init(jax.random.key(0)))
