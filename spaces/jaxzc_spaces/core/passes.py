@@ -166,7 +166,8 @@ class Recorder(Pass):
         self.outputs: list[tuple[str, tuple[int, ...]]] = []
 
     def layer(self, kernel: Named, y: Array) -> Array:
-        self.kernels.append((self.name(kernel), () if isinstance(kernel, str) else tuple(kernel.shape), y.shape[1:], self.cell))
+        shape = tuple(kernel.shape) if isinstance(kernel, nnx.Param) else ()
+        self.kernels.append((self.name(kernel), shape, y.shape[1:], self.cell))
         return y
 
     def activating(self, named: Named, x: Array, modules: tuple[str, ...] = ("ReLU",)) -> Array:

@@ -29,7 +29,7 @@ def block(p: Pass, conv: Callable[[Array, Any], Array], x: Array, kernels: Any, 
     """Convolution, normalisation, ReLU: the output, and what the taps kept by `layer`, `norm` and `relu`."""
     q = p.step(None if perturb is None else {"layer": perturb})
     y = q.layer("layer", conv(x, kernels))
-    z = normalise(q.normalising("norm", y), *bn, p.norm)
+    z = normalise(q.normalising("norm", y), bn[0], bn[1], p.norm)
     return jax.nn.relu(q.activating("relu", z)), q.kept()
 
 
