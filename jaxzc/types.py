@@ -15,10 +15,6 @@ Norm = Literal["batch", "init", "none"]
 """How normalisation layers act: `batch`: with the statistics of the batch (train mode); `init`: with fresh running statistics,
 mean 0 and variance 1 (eval mode of an untrained network); `none`: replaced by the identity, scale and bias included."""
 
-Normalise = Callable[[Array, Array, Array], Array]
-"""Instead of a `Norm`, a discrete network takes a function that it calls for each of its batch normalisations, in order: input
-`[B, ..., channels]`, scale and bias `[channels]` -> output. Training with running averages is done so."""
-
 
 class JaxzcError(ValueError):
     """What the user gave cannot be used; the message says which value, what was expected and what to do."""

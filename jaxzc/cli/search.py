@@ -19,7 +19,7 @@ from jaxzc.aggregates import AGGREGATES
 from jaxzc.catalogue.selection import select, split_names
 from jaxzc.cli import common
 from jaxzc.facts import proxy_facts
-from jaxzc.scoring.space import SpaceScorer, has_programs
+from jaxzc.scoring.space import SpaceScorer
 from jaxzc.search import ALGORITHMS, Problem, Search, State, folder, parse_budget
 from jaxzc.search import run as run_search
 from jaxzc.search.scores import Scores, proxy_scores, table_scores
@@ -261,7 +261,6 @@ def _summary(arguments: argparse.Namespace, search: Search, state: State, winner
     options = " ".join(f"--set {pair}" for pair in arguments.set)
     made = f"jaxzc.space({arguments.space!r}, classes={space.classes}, image_shape={tuple(map(int, space.image_shape))}"
     made += "".join(f", {pair}" for pair in arguments.set) + ")"
-    drawn = "jax.random.key(0), 'torch', arch" if has_programs(space) else "jax.random.key(0)"
     return "\n".join(
         [
             f"{arguments.out}: {state.evaluated} evaluations{f', {invalid} without a finite score' if invalid else ''}; "
@@ -272,10 +271,19 @@ def _summary(arguments: argparse.Namespace, search: Search, state: State, winner
             f"front: {len(search.front(state))} networks in {Path(arguments.out) / 'front.parquet'}",
             "train it:",
             f"  jaxzc train {arguments.space} '{string}' --data {images} {options}".rstrip(),
-            "as a discrete Flax network, in Python:",
-            f"  space = {made}",
-            f"  arch = space.parse({string!r})",
-            f"  network, params = space.network(arch), space.init({drawn})",
-            '  logits = network.forward(params, images, norm="batch").outputs',
+            *_as_python(space, made, string),
         ]
     )
+
+
+def _as_python(space: Any, made: str, string: str) -> list[str]:
+    """Lines to be pasted, which make the network and call it; none for a space that gives no modules."""
+    if not hasattr(space, "module"):
+        return []
+    return [
+        "as a Flax NNX module, in Python (model.train() and model.eval() switch its normalisation):",
+        "import jax.numpy as jnp, jaxzc",
+        f"space = {made}",
+        f"model = space.module(space.parse({string!r}))",
+        f"logits = model(jnp.zeros((2, {', '.join(map(str, space.image_shape))})))",
+    ]

@@ -41,8 +41,8 @@ def init_mode(network: Network, params: Any, batches: Any, *, wanted: frozenset[
 
 @ingredient(relu_counts=Passes(), relu_hooks=Passes())
 def relu_numbers(network: Network, *, wanted: frozenset[str]) -> dict[str, Any]:
-    """Per ReLU group, float [relus]: relu_counts, how many ReLU modules act on the value; relu_hooks, how many modules NASWOT's authors
-    count there: every module whose type name contains "ReLU", blocks around a ReLU included."""
+    """Per ReLU group, float [relus]: relu_counts, how many ReLU modules act on the value; relu_hooks, how many modules the hooks of
+    NASWOT's authors count there, which are on every module whose type name contains "ReLU", blocks around a ReLU included."""
     groups = rectifiers(network)
     if not groups:
         raise JaxzcError("needs the patterns of ReLU inputs, and this network has no ReLU (GELU, SiLU and others have no binary code)")

@@ -14,6 +14,7 @@ from jaxzc.types import Array, Counts, JaxzcError
 from jaxzc_spaces.core import vectors
 from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, blueprint, discrete_genes
 from jaxzc_spaces.core.layers import BatchNorm, Head, NetworkModule, ReLU, conv, depthwise, kernel
+from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.core.sizes import check_images, check_positive
 
@@ -26,7 +27,7 @@ CHOICES = (len(OPS),) * LAYERS
 
 
 @dataclass(frozen=True)
-class NasBenchMacro(vectors.EveryVector, OneNetworkEach):
+class NasBenchMacro(vectors.EveryVector, OneNetworkEach, WithModule):
     """NAS-Bench-Macro. The fields are the size of its network; the defaults are the benchmark's own.
 
     channels: width of the stem. head: width of the last convolution, which does not grow with `channels`.

@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxzc.types import Counts, JaxzcError
 from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint, discrete_genes
+from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images
 from jaxzc_spaces.darts.space import OPS as DARTS_OPS
 from jaxzc_spaces.darts.space import cell_number
@@ -45,7 +46,7 @@ NASNET_OPS = (
 
 
 @dataclass(frozen=True)
-class _Nds(OneNetworkEach):
+class _Nds(OneNetworkEach, WithModule):
     """stem: `cifar`, or `imagenet`, which divides the image by 8 before the cells. width, depth: instead of the genes' values
     (0: the genes'), so that networks can be made small."""
 

@@ -206,7 +206,9 @@ def test_every_proxy_equals_that_of_the_discrete_network(name: str) -> None:
         for each, to in ((network, fresh), (discrete, given)):
             rng = np.random.default_rng(2)
             shapes = map_shapes(each, fresh["az_params"] if each is network else given["az_params"], data[0].inputs, "batch")
-            to["az_probes"] = [jnp.asarray(np.stack([rng.choice([-1.0, 1.0], s.shape[1:]) for _ in range(len(s))])) for s in shapes]
+            to["az_probes"] = [
+                jnp.asarray(np.stack([rng.choice([-1.0, 1.0], s.shape[1:]) for _ in range(len(s))])) for s in shapes.values()
+            ]
         ours = jax.jit(lambda g, p, b, f: scores(space.network(g), p, b, f))(traced, params, data, fresh)
         theirs = jax.jit(lambda p, b, f: scores(discrete, p, b, f))(cut(params), data, given)
         atol = dict.fromkeys(SIGNS, 2.0 * rounded_zeros(discrete, cut(params), data[0]))

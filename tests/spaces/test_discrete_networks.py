@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 from jaxzc_spaces.core.passes import Recorder
 from jaxzc_spaces.darts.space import Darts
 from jaxzc_spaces.nasbench_macro import NasBenchMacro
@@ -63,12 +62,13 @@ def test_cells_are_numbered_in_depth_order(space: Any) -> None:
     }
     recorders = []
 
-    def run(x: Any) -> Any:
-        module = nnx.merge(network.blueprint.graph, network.blueprint.state)
+    def run(params: Any, x: Any) -> Any:
+        module = network.module(params)
         recorders.append(Recorder(module))
         return module(x, recorders[0])
 
-    jax.eval_shape(run, jax.ShapeDtypeStruct((2, *space.image_shape), jnp.float32))
+    params = jax.eval_shape(lambda: network.init(jax.random.key(0)))
+    jax.eval_shape(run, params, jax.ShapeDtypeStruct((2, *space.image_shape), jnp.float32))
     in_order = [cell_of[name] for name, *_ in recorders[0].kernels]
     cells = [cell for cell in in_order if cell >= 0]
     assert cells == sorted(cells)

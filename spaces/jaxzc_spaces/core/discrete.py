@@ -21,7 +21,7 @@ from jax.core import Tracer
 from jaxzc.numerics import initialisers
 from jaxzc.types import ActivationGroup, Array, Forward, JaxzcError, LayerGroup, Norm, Tap
 from jaxzc_spaces.core.params import with_parameters
-from jaxzc_spaces.core.passes import Pass, Recorder
+from jaxzc_spaces.core.passes import Recorder, Step
 
 Path = tuple[Any, ...]
 """Keys of nested parameters: words, and the numbers of a list's members."""
@@ -178,7 +178,7 @@ class DiscreteNetwork:
         module = self.module(params)
         perturb = _spread("perturb", "layer", tap.perturb, of.layers)
         cell_perturb = _spread("cell_perturb", "map", tap.cell_perturb, of.maps)
-        p = Pass(norm, tap._replace(perturb=perturb, cell_perturb=cell_perturb, cell=tap.cell if of.maps else None), module)
+        p = Step(norm, tap._replace(perturb=perturb, cell_perturb=cell_perturb, cell=tap.cell if of.maps else None), module)
         logits = module(jnp.asarray(inputs), p)
         kept = p.forward(logits, maps=bool(of.maps))
         members = {"layers": of.layers, "activations": of.activated, "norms": of.norms, "cells": of.maps}
@@ -190,23 +190,19 @@ class DiscreteNetwork:
 
 
 def _spread(what: str, of: str, stacked: Mapping[str, Any] | None, groups: Members) -> dict[str, Any] | None:
-    """What a tap gives for each group, as one pytree for each member, leading axis [1]."""
+    """What a tap gives for each group, as one pytree for each member."""
     if stacked is None or not groups:
         return None
     missing = [names[0] for names in groups if names[0] not in stacked]
     if missing:
         raise JaxzcError(f"tap.{what} has no entry {missing[0]!r}: give one pytree for each {of} group, by its name")
-    return {
-        name: jax.tree.map(lambda a, k=k: a[k : k + 1], stacked[names[0]])
-        for names in groups
-        for k, name in enumerate(names)
-    }
+    return {name: jax.tree.map(lambda a, k=k: a[k], stacked[names[0]]) for names in groups for k, name in enumerate(names)}
 
 
 def _gathered(kept: Mapping[str, Any] | None, groups: Members) -> Any:
     if kept is None:
         return None
-    return OrderedDict((names[0], jax.tree.map(lambda *a: jnp.concatenate(a), *(kept[name] for name in names))) for names in groups)
+    return OrderedDict((names[0], jax.tree.map(lambda *a: jnp.stack(a), *(kept[name] for name in names))) for names in groups)
 
 
 class OneNetworkEach:

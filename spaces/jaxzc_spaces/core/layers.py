@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from jaxzc.types import Array
+from jaxzc.types import Array, JaxzcError
 from jaxzc_spaces.core.passes import Mode, Pass
 from jaxzc_spaces.core.pools import shifted
 
@@ -107,6 +107,10 @@ class BatchNorm(nnx.Module):
         return self._own(x, scale, bias) if p.norm == "own" else normalise(x, scale, bias, p.norm, self.eps)
 
     def _own(self, x: Array, scale: Array, bias: Array) -> Array:
+        if not hasattr(self, "mean"):
+            raise JaxzcError(
+                "a network without running statistics was called without a pass: make it with space.module(arch), or give a Pass"
+            )
         if self.use_running_average:
             return (x - self.mean[...]) * (scale * lax.rsqrt(self.var[...] + self.eps)) + bias
         axes = tuple(range(x.ndim - 1))

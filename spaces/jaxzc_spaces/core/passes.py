@@ -8,12 +8,12 @@ Networks are written with the layers of `layers.py`, which hand what they comput
     y = p.map("reductions/0", y)       # the output of a cell
 
 Everything kept has a leading axis: 1 for a layer on its own. Layers that are stacked run in a loop, each step of which has a pass of its
-own (`Pass.step`) with the same calls; the loop stacks what the steps kept, and the network puts it where it belongs (`p.layers[name] = ...`).
+own (`Pass.step`) with the same calls; the loop stacks what the steps kept, and the network says what it is: `p.layers[name] = ...`.
 """
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import Any, Literal
 
 import jax
@@ -107,7 +107,8 @@ class Pass:
         differentiation. Everything that is alive in the network must be among them."""
         if self.norm != "none":
             return xs
-        largest = reduce(jnp.maximum, [jnp.max(jnp.abs(x)) for x in xs])
+        maxima = [jnp.max(jnp.abs(x)) for x in xs]
+        largest = maxima[0] if len(xs) == 1 else jnp.max(jnp.stack(maxima))
         shift = lax.stop_gradient(binary_exponent(largest))
         self.exponent = self.exponent + shift
         return tuple(x * power_of_two(-shift, x.dtype) for x in xs)
@@ -127,17 +128,21 @@ class Pass:
             self.maps if self.tap.cell and maps else None,
         )
 
-    def _one_of(self, tree: Any) -> Any:
-        return jax.tree.map(lambda a: a[0], tree)
-
     def _keep(self, kept: dict[str, Any], name: str, value: Any) -> None:
         if name in kept:
             raise JaxzcError(f"two layers of one network are named {name!r}: give each a name of its own")
-        kept[name] = jax.tree.map(lambda a: a[None], value)
+        kept[name] = self._stack_of(value)
+
+    def _one_of(self, tree: Any) -> Any:
+        return jax.tree.map(lambda a: a[0], tree)
+
+    def _stack_of(self, tree: Any) -> Any:
+        return jax.tree.map(lambda a: a[None], tree)
 
 
 class Step(Pass):
-    """The pass of one step of a loop over stacked layers: perturbations, and what is kept, have no leading axis."""
+    """A pass in which perturbations, and what is kept, have no leading axis: of one step of a loop over stacked layers, or through a
+    network whose layers are stacked afterwards."""
 
     def kept(self) -> dict[str, Any]:
         """Everything that was kept, by name; constant under differentiation."""
@@ -146,8 +151,8 @@ class Step(Pass):
     def _one_of(self, tree: Any) -> Any:
         return tree
 
-    def _keep(self, kept: dict[str, Any], name: str, value: Any) -> None:
-        kept[name] = value
+    def _stack_of(self, tree: Any) -> Any:
+        return tree
 
 
 class Recorder(Pass):
@@ -161,7 +166,8 @@ class Recorder(Pass):
         self.outputs: list[tuple[str, tuple[int, ...]]] = []
 
     def layer(self, kernel: Named, y: Array) -> Array:
-        self.kernels.append((self.name(kernel), () if isinstance(kernel, str) else tuple(kernel.shape), y.shape[1:], self.cell))
+        shape = tuple(kernel.shape) if isinstance(kernel, nnx.Param) else ()
+        self.kernels.append((self.name(kernel), shape, y.shape[1:], self.cell))
         return y
 
     def activating(self, named: Named, x: Array, modules: tuple[str, ...] = ("ReLU",)) -> Array:

@@ -50,7 +50,7 @@ class Run(nnx.Module):
         sizes = {"inner0": self.count - 2, "inner1": self.count - 1, **dict.fromkeys(("dw3", "dw5", "pw"), self.count * STEPS)}
         return {name: size for name, size in (sizes | {"fr": self.count * STEPS}).items() if hasattr(self, name)}
 
-    def perturb(self, p: Pass, name: str) -> dict[str, Any] | None:
+    def perturbations(self, p: Pass, name: str) -> dict[str, Any] | None:
         """The perturbations of the run's layers by slot, leading axis [layers]."""
         return None if p.tap.perturb is None else {slot: p.perturb(f"{name}/{slot}") for slot in self.slots()}
 
@@ -95,7 +95,7 @@ class Run(nnx.Module):
                 y, kept_map = tap.cell(y, shift)
             return y, kept, kept_map
 
-        perturb = self.perturb(p, name)
+        perturb = self.perturbations(p, name)
         inputs = self.arguments(perturb), p.map_perturb(name)
         if self.count == 1:
             y, kept, kept_map = cell(*given, *jax.tree.map(lambda a: a[0], inputs))
@@ -126,7 +126,9 @@ class Run(nnx.Module):
 
     def hand(self, p: Pass, name: str, kept: Any, inner: Any, kept_map: Any) -> None:
         """Hands the pass what was kept of the steps and of `inner0` and `inner1`, by slot, and of the cells' outputs."""
-        outer = [(slot, jax.tree.map(lambda a, n=n: a[n:], inner[slot])) for slot, n in (("inner0", 2), ("inner1", 1)) if hasattr(self, slot)]
+        outer = [
+            (slot, jax.tree.map(lambda a, n=n: a[n:], inner[slot])) for slot, n in (("inner0", 2), ("inner1", 1)) if hasattr(self, slot)
+        ]
         flat = {slot: jax.tree.map(lambda a, n=slot: a.reshape(-1, *a.shape[3 if n == "fr" else 2 :]), k) for slot, k in kept.items()}
         for slot, of in outer:
             for what, into in (("layer", p.layers), ("relu", p.activations), ("bn", p.norms)):
@@ -152,10 +154,10 @@ def entered(p: Pass, outside: Array, given: Array, x: Array, own: Any) -> Any:
     preprocessed."""
 
     def preprocess(given: Array, x: Array, own: Any) -> Any:
-        weights, bn, perturb = own
+        weights, (scale, bias), perturb = own
         q = p.step(None if perturb is None else {"layer": perturb})
         y = q.layer("layer", convolution(jax.nn.relu(q.activating("relu", x)), weights))
-        return normalise(q.normalising("bn", y), *bn, p.norm), q.kept()
+        return normalise(q.normalising("bn", y), scale, bias, p.norm), q.kept()
 
     nothing = zeros(jax.eval_shape(preprocess, given, x, own)[1])
     return lax.cond(outside, lambda given, x, own: (given, nothing), preprocess, given, x, own)
@@ -207,7 +209,8 @@ LAST_RELU = "last_relu"
 
 def last_relu(steps: Plan, inner: Any, kept: list[Any]) -> Any:
     """What was kept of a run's last ReLU, leading axis [1]: that of its last cell's last convolution, or, in a cell without any, of the
-    preprocessing of its newer input, the last of `inner`; with zeros where another of these is larger. kept: of the ReLUs of the run's steps."""
+    preprocessing of its newer input, the last of `inner`; with zeros where another of these is larger. kept: of the ReLUs of the run's
+    steps."""
     number = jnp.where(relu_steps(steps), jnp.arange(STEPS), -1).max()
     which = jnp.where(number < 0, 0, 1 + at(steps.strided, jnp.maximum(number, 0)))
 

@@ -77,7 +77,6 @@ class Program(SharedProgram):
 
         return tuple(group(path, cells) for path, cells in named)
 
-
     @cached_property
     def activations(self) -> tuple[ActivationGroup, ...]:
         """Inputs of ReLUs outside the runs' groups, one by one; then per run those of its inner preprocessing and of its steps; the

@@ -19,6 +19,7 @@ import numpy as np
 
 from jaxzc.types import Array, Counts, JaxzcError
 from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, blueprint, discrete_genes
+from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.darts.shared import Program, ProgramNetwork, discrete_params, program
 from jaxzc_spaces.genotypes import counts as genotype_counts
@@ -39,7 +40,7 @@ NODES = 4
 
 
 @dataclass(frozen=True)
-class Darts:
+class Darts(WithModule):
     """DARTS: two cells of four nodes, each the sum of two of seven operations on different earlier states.
 
     The fields are the network; the defaults are NAS-Bench-301's size. The DARTS paper evaluates at channels=36, cells=20 (CIFAR) and
@@ -144,6 +145,9 @@ class Darts:
 
     def _discrete(self, arch: Any) -> DiscreteNetwork:
         return DiscreteNetwork(_blueprint(self, self.genotype(np.asarray(discrete_genes(arch)))))
+
+    def own_params(self, params: Any, arch: Any) -> Any:
+        return self.discrete_params(params, arch)
 
     def discrete_params(self, params: Any, arch: Any) -> Any:
         """The parameters of the discrete network of genes `[32]` (ints), cut from those `params` of the program."""

@@ -29,7 +29,7 @@ def block(p: Pass, conv: Callable[[Array, Any], Array], x: Array, kernels: Any, 
     """Convolution, normalisation, ReLU: the output, and what the taps kept by `layer`, `norm` and `relu`."""
     q = p.step(None if perturb is None else {"layer": perturb})
     y = q.layer("layer", conv(x, kernels))
-    z = normalise(q.normalising("norm", y), *bn, p.norm)
+    z = normalise(q.normalising("norm", y), bn[0], bn[1], p.norm)
     return jax.nn.relu(q.activating("relu", z)), q.kept()
 
 
@@ -71,8 +71,8 @@ def vertex(p: Pass, there: Array, op: Array, x: Array, kernels: Any, bn: Any, pe
 
 
 def module(p: Pass, cell: Cell, layout: Layout, x: Array, leaves: Any, perturb: Any) -> tuple[Array, Any]:
-    """One cell: `[B, H, W, c_in]` -> `[B, H, W, channels]`. leaves, perturb: `Modules.leaves` and `Modules.perturbations` of this module. Kept:
-    per block `proj` and `op` in the order of the vertices, and `out`."""
+    """One cell: `[B, H, W, c_in]` -> `[B, H, W, channels]`. leaves, perturb: `Modules.leaves` and `Modules.perturbations` of this module.
+    Kept: per block `proj` and `op` in the order of the vertices, and `out`."""
     nodes: dict[int, Array] = {}
     kept: dict[str, Any] = {"proj": [], "op": []}
     there = cell.edges

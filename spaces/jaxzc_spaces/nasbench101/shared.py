@@ -88,11 +88,10 @@ class Program(SharedProgram):
         c = self.channels << 2
         return (*groups, LayerGroup("head", (c, self.classes), c, self.classes))
 
-
     @cached_property
     def activations(self) -> tuple[ActivationGroup, ...]:
-        """Inputs of ReLUs: of the stem, and per run of equal modules of the vertices' convolutions from the input and of their own ones (one
-        group for each width), and of the output's; the network's last is at its end."""
+        """Inputs of ReLUs: of the stem, and per run of equal modules of the vertices' convolutions from the input and of their own ones
+        (one group for each width), and of the output's; the network's last is at its end."""
         names = ["stem_relu"]
         for number, (run, _) in enumerate(self.runs):
             names += [f"runs/{number}/{kind}/{k}" for kind in ("proj_relu", "op_relu") for k in range(len(run.layout.classes))]

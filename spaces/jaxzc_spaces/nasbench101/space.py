@@ -20,6 +20,7 @@ import numpy as np
 
 from jaxzc.types import Array, Counts, JaxzcError, Keyed
 from jaxzc_spaces.core.discrete import DiscreteNetwork, discrete_genes, discrete_network
+from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.nasbench101 import encoding as encoding
 from jaxzc_spaces.nasbench101 import isomorphism as isomorphism
@@ -28,7 +29,7 @@ from jaxzc_spaces.nasbench101.shared import Program, ProgramNetwork, discrete_pa
 
 
 @dataclass(frozen=True)
-class NasBench101:
+class NasBench101(WithModule):
     """NAS-Bench-101: 423,624 cells.
 
     channels: width of the stem and of the first stack (doubles twice), 128 in the benchmark. modules: per stack. image_shape: (H, W,
@@ -95,6 +96,9 @@ class NasBench101:
             raise unreached(genes)
         graph = Graph(tuple((int(x), int(y)) for x, y in np.argwhere(edges)), tuple(ops.tolist()))
         return _network(self, graph)
+
+    def own_params(self, params: Any, arch: Any) -> Any:
+        return self.discrete_params(params, arch)
 
     def discrete_params(self, params: Any, arch: Any) -> Any:
         """The parameters of the discrete network of genes `[26]` (ints), cut from those `params` of its program."""

@@ -97,7 +97,7 @@ def cells(x: Array, arch: Sequence[Any], edges: Edges, p: Pass) -> tuple[Array, 
     """Cells of one architecture in sequence: the output, and what was kept per edge and per node."""
 
     tap, norm = p.tap, p.norm
-    post = Post(edge_reader(p), lambda y, bn: normalise(y, *bn, norm))
+    post = Post(edge_reader(p), lambda y, bn: normalise(y, bn[0], bn[1], norm))
     count = len(edges.kernels[0]) // 6
     wiring = repeated(EDGES, count)
     start = begin(wiring, x)

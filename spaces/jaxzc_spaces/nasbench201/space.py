@@ -9,7 +9,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import jax
@@ -20,16 +20,19 @@ from flax import nnx
 from jaxzc.types import ActivationGroup, Array, Counts, LayerGroup
 from jaxzc_spaces.cells.graph import graph
 from jaxzc_spaces.core import vectors
+from jaxzc_spaces.core.discrete import DiscreteNetwork, discrete_network
+from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.params import with_parameters
 from jaxzc_spaces.core.shared import SharedNetwork
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.nasbench201 import encoding as encoding
 from jaxzc_spaces.nasbench201.encoding import EDGES, OPS
 from jaxzc_spaces.nasbench201.network import BLOCK, NasBench201Net, is_conv
+from jaxzc_spaces.nasbench201.own import OwnNet, own_params
 
 
 @dataclass(frozen=True)
-class NasBench201(vectors.EveryVector):
+class NasBench201(vectors.EveryVector, WithModule):
     """NAS-Bench-201 (NATS-Bench topology): 15,625 cells of 4 nodes and 6 edges.
 
     The fields are the size of its network; the defaults are the benchmark's own.
@@ -76,6 +79,12 @@ class NasBench201(vectors.EveryVector):
             arch = tuple(int(g) for g in vectors.check_vectors(self.choices, np.asarray(arch)[None])[0])
         return CellNetwork(self, arch)
 
+    def own_network(self, arch: Any) -> DiscreteNetwork:
+        return _own_network(self, tuple(vectors.check_vector(self.choices, arch).tolist()))
+
+    def own_params(self, params: Any, arch: Any) -> Any:
+        return own_params(params, vectors.check_vector(self.choices, arch).tolist())
+
     @cached_property
     def _structure(self) -> tuple[Any, Any]:
         return nnx.split(nnx.eval_shape(lambda: NasBench201Net(self.channels, self.cells, self.classes, self.image_shape[2])))
@@ -102,7 +111,6 @@ class NasBench201(vectors.EveryVector):
                 ]
         return (*groups, LayerGroup("head", (4 * c, self.classes), 4 * c, self.classes))
 
-
     @property
     def activations(self) -> tuple[ActivationGroup, ...]:
         """The inputs of the ReLUs in depth order: per stage of its cells' nodes, in the authors' ReLUConvBN blocks."""
@@ -110,6 +118,12 @@ class NasBench201(vectors.EveryVector):
         for stage in range(3):
             names += [f"stages/{stage}/nodes", *([f"reductions/{stage}/relu_a", f"reductions/{stage}/relu_b"] if stage < 2 else [])]
         return (*(ActivationGroup(name, modules=(("ReLU", BLOCK),)) for name in names), ActivationGroup("head_relu"))
+
+
+@lru_cache(maxsize=64)
+def _own_network(space: NasBench201, genes: tuple[int, ...]) -> DiscreteNetwork:
+    sizes = space.channels, space.cells, space.classes, space.image_shape[2]
+    return discrete_network(lambda: OwnNet(genes, *sizes), space.image_shape)
 
 
 @partial(jax.jit, static_argnums=(0, 1))

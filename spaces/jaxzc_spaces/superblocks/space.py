@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxzc.types import Counts, JaxzcError
 from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint, discrete_genes
+from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.core.vectors import check_vector, check_vectors
 from jaxzc_spaces.genotypes.counts import as_counts
@@ -35,7 +36,7 @@ WALK = 16
 
 
 @dataclass(frozen=True)
-class PlainNetSpace(OneNetworkEach):
+class PlainNetSpace(OneNetworkEach, WithModule):
     """residual: build the shortcuts. The authors score without them (the default) and train with them; counts are always of the network
     with them, which a budget is about. classes, image_shape: of the data."""
 
@@ -248,6 +249,18 @@ class PlainNetSpace(OneNetworkEach):
         """The discrete network of these genes (no tracers), without shortcuts unless `residual`."""
         blocks = tuple(self.blocks(np.asarray(discrete_genes(arch))))
         return DiscreteNetwork(plainnet_blueprint(blocks, self.classes, self.image_shape, self.residual))
+
+    def own_network(self, arch: Any) -> DiscreteNetwork:
+        """With the shortcuts, with which the authors train, and `counts` counts."""
+        return DiscreteNetwork(plainnet_blueprint(tuple(self.blocks(arch)), self.classes, self.image_shape, residual=True))
+
+    def own_params(self, params: Any, arch: Any) -> Any:
+        if not self.residual:
+            raise JaxzcError(
+                f"{self.name}: parameters of a network without shortcuts: expected those of a space with residual=True, because a module "
+                "is trained with them and some of them are layers"
+            )
+        return params
 
 
 @lru_cache(maxsize=64)

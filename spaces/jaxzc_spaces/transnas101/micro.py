@@ -9,7 +9,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import jax
@@ -19,6 +19,8 @@ from flax import nnx
 
 from jaxzc.types import ActivationGroup, Array, Counts, LayerGroup
 from jaxzc_spaces.core import vectors
+from jaxzc_spaces.core.discrete import DiscreteNetwork, discrete_network
+from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.params import with_parameters
 from jaxzc_spaces.core.shared import SharedNetwork
 from jaxzc_spaces.nasbench201.encoding import EDGES
@@ -28,10 +30,11 @@ from jaxzc_spaces.transnas101.encoding import CONV1, CONV3, SKIP
 from jaxzc_spaces.transnas101.macro import check_sizes
 from jaxzc_spaces.transnas101.micro_network import ENTERING, INNER, STAGES, MicroNet
 from jaxzc_spaces.transnas101.network import BLOCK
+from jaxzc_spaces.transnas101.own import OwnNet, own_params
 
 
 @dataclass(frozen=True)
-class TransNasMicro(vectors.EveryVector):
+class TransNasMicro(vectors.EveryVector, WithModule):
     """TransNAS-Bench-101's cell space: 4^6 = 4,096 architectures.
 
     channels: width in front of the first cell, 64 in the benchmark, whose images are 256 x 256. classes: of the task: 75 scenes, 100
@@ -77,6 +80,12 @@ class TransNasMicro(vectors.EveryVector):
             arch = tuple(int(g) for g in vectors.check_vector(self.choices, arch))
         return MicroNetwork(self, arch)
 
+    def own_network(self, arch: Any) -> DiscreteNetwork:
+        return _own_network(self, tuple(vectors.check_vector(self.choices, arch).tolist()))
+
+    def own_params(self, params: Any, arch: Any) -> Any:
+        return own_params(params, vectors.check_vector(self.choices, arch).tolist())
+
     @cached_property
     def _structure(self) -> tuple[Any, Any]:
         return nnx.split(nnx.eval_shape(lambda: MicroNet(self.channels, self.classes, self.image_shape[2])))
@@ -101,7 +110,6 @@ class TransNasMicro(vectors.EveryVector):
             cell += 1 + count
         return (*groups, LayerGroup("head", (c, self.classes), c, self.classes))
 
-
     @property
     def activations(self) -> tuple[ActivationGroup, ...]:
         """The inputs of the ReLUs in depth order: of each widening cell its input, in the authors' ReLUConvBN blocks and in factorised
@@ -112,6 +120,11 @@ class TransNasMicro(vectors.EveryVector):
             groups.append(ActivationGroup(f"widenings/{stage}/input", modules=(conv, ("ReLU",))))
             groups += [ActivationGroup(f"{cells}/{stage}/nodes", modules=(conv,)) for cells in ("widenings", "stages")]
         return tuple(groups)
+
+
+@lru_cache(maxsize=64)
+def _own_network(space: TransNasMicro, genes: tuple[int, ...]) -> DiscreteNetwork:
+    return discrete_network(lambda: OwnNet(genes, space.channels, space.classes, space.image_shape[2]), space.image_shape)
 
 
 @partial(jax.jit, static_argnums=(0, 1))

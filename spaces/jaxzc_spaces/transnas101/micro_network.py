@@ -86,7 +86,7 @@ class Widening(nnx.Module):
             None if tap.perturb is None else tuple(p.perturb(f"{name}/{kernel}") for kernel in ENTRY_KERNELS),
         )
         edges = Edges((self.conv1x1[...], self.conv3x3[...]), self.bn.leaves(), edge_perturb(p, name))
-        post = Post(edge_reader(p), lambda y, bn: normalise(y, *bn, norm))
+        post = Post(edge_reader(p), lambda y, bn: normalise(y, bn[0], bn[1], norm))
         genes = [arch[e] for e in INNER]
         if isinstance(arch[0], int):
             one = [jax.tree.map(lambda a, i=i: a[i], entries)._replace(gene=arch[e]) for i, e in enumerate(ENTERING)]
@@ -104,9 +104,7 @@ class Widening(nnx.Module):
             conv = [is_conv(gene) for gene in genes]
             fed = [conv[0] | conv[1], conv[2]]
             p.activating(f"{name}/input", x)
-            p.activations[f"{name}/nodes"] = stack(
-                [read_where(c, tap.activation, lax.stop_gradient(nodes[n])) for n, c in enumerate(fed)]
-            )
+            p.activations[f"{name}/nodes"] = stack([read_where(c, tap.activation, lax.stop_gradient(nodes[n])) for n, c in enumerate(fed)])
         return nodes[-1]
 
 
