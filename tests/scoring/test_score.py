@@ -259,14 +259,17 @@ class Tied(nn.Module):
     @nn.compact
     def __call__(self, x: Any) -> Any:
         dense = nn.Dense(6)
-        return nn.Dense(CLASSES)(dense(nn.relu(dense(x))))
+        once = nn.relu(dense(x))
+        return nn.Dense(CLASSES)(dense(jnp.stack([once, -once], 1)).sum(1))
 
 
 def test_a_layer_that_cannot_be_read_blames_the_proxies_that_read_it() -> None:
     variables = Tied().init(jax.random.key(0), FLAT[0])
     made = jaxzc.score(Tied(), variables, FLAT, "snip,grasp,jacob_cov,synflow,naswot,params")
     assert made["params"] == 42 + 35
-    with pytest.raises(JaxzcError, match=r"^fisher: layer Dense_0/kernel is used 2 times \(tied weights\).* leave out proxies"):
+    with pytest.raises(
+        JaxzcError, match=r"^fisher: layer Dense_0/kernel is used 2 times \(tied weights\) on values of several shapes.* leave out proxies"
+    ):
         jaxzc.score(Tied(), variables, FLAT, "snip,naswot,fisher,params", unavailable="error")
     with pytest.raises(JaxzcError, match=r"^lnwot: layer Dense_0/kernel is used 2 times"):
         jaxzc.score(Tied(), variables, FLAT, "snip,lnwot", unavailable="error")
