@@ -111,7 +111,7 @@ def test_tied_weights_have_one_entry_for_each_call() -> None:
     moved = network.forward(params, x, norm="batch", tap=Tap(layer=lambda y, p: (y + p, None), perturb=shift))
     close(moved.outputs, 2 * read.outputs)
     shapes, _ = as_network(lambda p, x: (x @ p["w"]).mean(1) @ p["w"] @ p["h"], params, x[:, None].repeat(3, 1))
-    with pytest.raises(JaxzcError, match="layer w is used 2 times .* on values of several shapes"):
+    with pytest.raises(JaxzcError, match=r"layer w is used 2 times .* on values of several shapes"):
         shapes.forward(params, x[:, None].repeat(3, 1), norm="batch", tap=Tap(layer=lambda y, p: (y, y)))
 
 
