@@ -186,7 +186,7 @@ def test_mistakes_are_explained() -> None:
         as_network(lambda p, x: x * p, jnp.ones(3), x)
     with pytest.raises(JaxzcError, match="the model returns no array"):
         as_network(lambda p, x: None, w, x)
-    with pytest.raises(JaxzcError, match=r"B >= 1, got shape \(0, 3\)"):
+    with pytest.raises(JaxzcError, match=r"B >= 1, got shapes \(0, 3\)"):
         as_network(lambda p, x: x @ p, w, x[:0])
     with pytest.raises(JaxzcError, match="got int"):
         as_network(3, w, x)
