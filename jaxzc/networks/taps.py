@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -63,12 +63,13 @@ def activation_names(found: Found) -> list[str]:
     return names
 
 
-def tap_layer(layer: Callable[[Array, Any], Any], point: Point, batch: int, name: str, value: Array, perturb: Any) -> tuple[Array, Any]:
+def tap_layer(tap: Tap, point: Point, batch: int, name: str, value: Array, perturb: Any) -> tuple[Array, Any]:
     """Call the tap on `value` as [B, ..., channels]; what it returns, back in the program's layout, and what it keeps."""
     moved = jnp.transpose(value, point.axes)
     flat = moved.reshape(*moved.shape[: point.rows], -1)
     rows = _batch_first(flat, batch, f"the output of layer {name}")
-    new, kept = layer(rows, perturb)
+    assert tap.layer is not None
+    new, kept = tap.layer(rows, perturb)
     if np.shape(new) != rows.shape:
         raise JaxzcError(f"tap.layer returned {np.shape(new)} for the output {rows.shape} of layer {name}")
     back = [point.axes.index(axis) for axis in range(len(point.axes))]
