@@ -130,7 +130,11 @@ class ProgramNetwork:
         traced = self._trace(flat, inputs, norm, entry)
         tap, batch, leaves = tap or Tap(), batch_size(inputs), jax.tree.leaves(inputs)
         sites = self._sites(traced.found, tap)
-        after = {site: partial(tap_layer, tap, layer.point, batch, self.groups[group].name) for site, (group, layer) in sites.items() if layer.point}
+        after = {
+            site: partial(tap_layer, tap, layer.point, batch, self.groups[group].name)
+            for site, (group, layer) in sites.items()
+            if layer.point
+        }
         looks = activation_taps(traced.found, tap, batch)
         if entry is not None:
             leaves, values = replacements(traced.entry.checked(), leaves, jax.tree.leaves(entry))
@@ -246,7 +250,8 @@ def make_network(fn: Function, params: Any, inputs: Any, cells: Callable[[str], 
         cell = -1 if cells is None else int(cells(names[leaf]))
         stacked = math.prod(shape[: layer.depth])
         groups.append(LayerGroup(names[leaf], shape[layer.depth :], layer.fan_in, layer.channels, (cell,) * stacked))
-    own = _Own(tuple(jnp.result_type(leaf) for leaf in (*flat, *jax.tree.leaves(inputs))), bool(getattr(jax.config, "jax_enable_x64"))  # noqa: B009)
+    config: Any = jax.config
+    own = _Own(tuple(jnp.result_type(leaf) for leaf in (*flat, *jax.tree.leaves(inputs))), bool(config.jax_enable_x64))
     cache = {_key(flat, inputs, "batch"): traced}
     return ProgramNetwork(fn, tuple(groups), tuple(first), structure, traced, own, batch_size(inputs), cache)
 
