@@ -5,7 +5,7 @@ is a straight line of operations on numbered values. Running it binds every prim
 vmapped like the model itself; custom derivative rules stay in place because such calls are never opened when running.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -162,28 +162,13 @@ def needed(ops: Sequence[Op], results: Sequence[int]) -> tuple[Op, ...]:
     return tuple(reversed(kept))
 
 
-def run(
-    program: Program,
-    args: Sequence[Any],
-    before: Mapping[int, Callable[[Sequence[Any]], None]],
-    after: Mapping[int, Callable[[Any], Any]],
-) -> list[Any]:
-    """Run the program on flat arguments and return its outputs.
-
-    before: for the number of an operation, a function that looks at its inputs.
-    after: for the number of an operation, a function that replaces its (single) output by an array of the same shape and dtype.
-    """
+def run(program: Program, args: Sequence[Any]) -> list[Any]:
+    """Run the program on flat arguments and return its outputs."""
     env: dict[int, Any] = dict(program.constants)
     env.update(zip(program.inputs, args, strict=True))
-    for number, op in enumerate(program.ops):
-        values = [env[value] for value in op.inputs]
-        if number in before:
-            before[number](values)
-        outputs = bind(op.eqn, values)
-        if number in after:
-            outputs = [after[number](outputs[0])]
-        env.update(zip(op.outputs, outputs, strict=True))
-        for value in op.last_reads:  # an eager run must not hold every activation
+    for op in program.ops:
+        env.update(zip(op.outputs, bind(op.eqn, [env[value] for value in op.inputs]), strict=True))
+        for value in op.last_reads:  # an eager run must not hold every value
             env.pop(value, None)
     return [env[value] for value in program.outputs]
 

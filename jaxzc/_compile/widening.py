@@ -54,7 +54,7 @@ def _run(body: Any, *values: Any) -> list[Any]:
 
 
 def _constant(value: Any, dtype: Any) -> Any:
-    if jax.dtypes.issubdtype(dtype, jax.dtypes.extended):  # keys of random numbers
+    if jnp.issubdtype(dtype, jax.dtypes.extended):  # keys of random numbers
         return value
     return value.astype(wide(dtype)) if isinstance(value, Tracer) else np.asarray(np.asarray(value, dtype), wide(dtype))
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxzc.facts import Passes, ingredient
-from jaxzc.ingredients.groups import by_group, rectifiers
+from jaxzc.ingredients.groups import by_group, on_calls, rectifiers
 from jaxzc.ingredients.patterns import pattern_kernel, relu_code
 from jaxzc.numerics.trees import first
 from jaxzc.types import Array, JaxzcError, Network, Tap
@@ -32,6 +32,7 @@ def init_mode(network: Network, params: Any, batches: Any, *, wanted: frozenset[
     exists = network.active()
 
     def masked(kept: Array, on: Array) -> Array:
+        on = on_calls(on, len(kept))
         return jnp.where(on.reshape(-1, *(1,) * (kept.ndim - 1)), kept, jnp.zeros((), kept.dtype))
 
     layers = by_group(network, out.layers)

@@ -10,7 +10,7 @@ from jaxzc._compile.float64 import in_float64
 from jaxzc.facts import Passes, ingredient
 from jaxzc.ingredients import resized
 from jaxzc.ingredients.drawn import named
-from jaxzc.ingredients.groups import by_group
+from jaxzc.ingredients.groups import by_group, on_calls
 from jaxzc.numerics.linalg import correlation, eigenvalues
 from jaxzc.numerics.trees import first
 from jaxzc.types import Array, Network, Norm, Tap
@@ -38,12 +38,12 @@ def channel_minima(network: Network, params: Any, meco_image: Array, norm: Norm,
     there = [jnp.asarray(a) for a in network.active()][: len(matrices)]
     made = {}
     if "meco_minima" in wanted:
-        made["meco_minima"] = [jnp.where(a, smallest(m), 0) for a, m in zip(there, matrices, strict=True)]
+        made["meco_minima"] = [jnp.where(on_calls(a, len(m)), smallest(m), 0) for a, m in zip(there, matrices, strict=True)]
     if "meco_sampled_minima" in wanted:
         keys = jax.random.split(named(key, "meco_channels"), len(matrices))
         sampled = [jax.random.permutation(k, m.shape[-1])[:SAMPLED] for k, m in zip(keys, matrices, strict=True)]
         made["meco_sampled_minima"] = [
-            jnp.where(a, smallest(m[:, i][:, :, i]), 0) for a, m, i in zip(there, matrices, sampled, strict=True)
+            jnp.where(on_calls(a, len(m)), smallest(m[:, i][:, :, i]), 0) for a, m, i in zip(there, matrices, sampled, strict=True)
         ]
     return made
 

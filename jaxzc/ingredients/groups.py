@@ -4,7 +4,9 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from jaxzc.types import RECTIFIERS, ActivationGroup, JaxzcError, Network
+import jax.numpy as jnp
+
+from jaxzc.types import RECTIFIERS, ActivationGroup, Array, JaxzcError, Network
 
 
 def by_group(network: Network, kept: Mapping[str, Any] | None) -> list[Any]:
@@ -33,3 +35,8 @@ def of_relus(
     if not relus:
         raise JaxzcError(f"needs {asks}, and this network has no ReLU (GELU, SiLU and others have no binary code)")
     return relus
+
+
+def on_calls(active: Array, calls: int) -> Array:
+    """Whether layers exist, bool `[layers]`, for each of their calls `[calls]` (a layer that is used again has more of them)."""
+    return active if len(active) == calls else jnp.tile(active, calls // len(active))

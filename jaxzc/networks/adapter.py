@@ -1,7 +1,7 @@
 """A `Network` (see `jaxzc.types`) made of any pure function `fn(params, inputs, norm) -> outputs`, whatever it was written in."""
 
 import math
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,8 @@ from jaxzc._compile.jaxpr import Program, flatten, needed, run
 from jaxzc._compile.widening import widen
 from jaxzc.networks.analysis import Found, Layer, analyse
 from jaxzc.networks.entry import Entry, check_examples, find_entry, replacements
-from jaxzc.networks.taps import activation_names, tap_activations, tap_layer, unreadable
+from jaxzc.networks.tapped import Path, run_tapped
+from jaxzc.networks.taps import activation_names, activation_taps, calls_first, of_activations, tap_layer, unreadable
 from jaxzc.numerics.trees import batch_size
 from jaxzc.types import ActivationGroup, Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
 
@@ -86,7 +87,8 @@ class ProgramNetwork:
         return tuple(ActivationGroup(name, act.kind) for name, act in zip(activation_names(found), found.activations, strict=True))
 
     def activation_counts(self) -> dict[str, Array]:
-        return OrderedDict((group.name, jnp.ones((1, 1))) for group in self.activations)
+        calls = [math.prod(act.where.lengths) for act in self._example.found.activations]
+        return OrderedDict((group.name, jnp.ones((n, 1))) for group, n in zip(self.activations, calls, strict=True))
 
     def counts(self, params: Any) -> Counts:
         """Parameters (floating-point leaves), multiply-accumulates for one image, and the number of layers.
@@ -110,7 +112,7 @@ class ProgramNetwork:
         entry, program = traced.entry.checked(), traced.program
         results = tuple(program.ops[op].outputs[0] for op in entry.ops)
         cut = replace(program, ops=needed(program.ops, results), outputs=results)
-        values = (*(jnp.asarray(leaves[place]) for place in entry.leaves), *run(cut, [*flat, *leaves], {}, {}))
+        values = (*(jnp.asarray(leaves[place]) for place in entry.leaves), *run(cut, [*flat, *leaves]))
         check_examples(values, batch_size(inputs))
         return values
 
@@ -127,47 +129,63 @@ class ProgramNetwork:
             inputs, entry = entry, None
         traced = self._trace(flat, inputs, norm, entry)
         tap, batch, leaves = tap or Tap(), batch_size(inputs), jax.tree.leaves(inputs)
-        layers, after = self._tap_layers(traced.found, tap, batch)
-        activations, before = tap_activations(traced.found, tap, batch)
+        sites = self._sites(traced.found, tap)
+        after = {
+            site: partial(tap_layer, tap, layer.point, batch, self.groups[group].name)
+            for site, (group, layer) in sites.items()
+            if layer.point
+        }
+        looks = activation_taps(traced.found, tap, batch)
         if entry is not None:
-            leaves, made = replacements(traced.entry.checked(), leaves, jax.tree.leaves(entry))
-            after |= {op: partial(_replaced, value, after.get(op)) for op, value in made.items()}
-        outputs = run(traced.program, [*flat, *leaves], before, after)
-        kept = None if layers is None else OrderedDict((group.name, layers[k]) for k, group in enumerate(self.groups))
-        return Forward(jax.tree.unflatten(traced.outputs, outputs), kept, activations, jnp.zeros((), jnp.int32))
+            leaves, values = replacements(traced.entry.checked(), leaves, jax.tree.leaves(entry))
+            after |= {(op,): partial(_replaced, value, after.get((op,))) for op, value in values.items()}
+        outputs, seen, kept = run_tapped(traced.program, [*flat, *leaves], looks, after, self._perturbations(sites, tap))
+        layers = None if tap.layer is None else self._collected(sites, kept)
+        activations = of_activations(traced.found, tap, seen)
+        return Forward(jax.tree.unflatten(traced.outputs, outputs), layers, activations, jnp.zeros((), jnp.int32))
 
-    def _tap_layers(self, found: Found, tap: Tap, batch: int) -> tuple[dict[int, Any] | None, dict[int, Callable[[Any], Any]]]:
-        """Where layer taps keep things (by group), and what to do after which operation."""
-        if tap.layer is None:
-            return None, {}
+    def _sites(self, found: Found, tap: Tap) -> dict[Path, tuple[int, Layer]]:
+        """Where layers are read: the group and the layer, in the order of execution; `JaxzcError` for one that cannot be read."""
+        sites: dict[Path, tuple[int, Layer]] = {}
+        for layer in found.layers if tap.layer is not None else ():
+            group = self.leaves.index(layer.leaves[0])
+            if layer.point is None:
+                raise JaxzcError(f"layer {self.groups[group].name} {unreadable(layer.reason)}")
+            sites[*layer.where.loops, layer.point.op] = group, layer
+        return sites
+
+    def _perturbations(self, sites: dict[Path, tuple[int, Layer]], tap: Tap) -> dict[Path, Any]:
+        """Of each site, its calls' part of the group's perturbation, with one leading axis for each loop."""
         missing = [group.name for group in self.groups if tap.perturb is not None and group.name not in tap.perturb]
         if missing:
             raise JaxzcError(f"tap.perturb has no entry {missing[0]!r}: give one pytree for each layer group, by its name")
-        kept: dict[int, Any] = {}
-        after: dict[int, Callable[[Any], Any]] = {}
-        for group, layer in self._by_group(found):
-            name = self.groups[group].name
-            if layer.point is None:
-                raise JaxzcError(f"layer {name} {unreadable(layer.reason)}")
-            perturb = None if tap.perturb is None else jax.tree.map(lambda leaf: leaf[0], tap.perturb[name])
+        parts: dict[Path, Any] = {}
+        start = [0] * len(self.groups)
+        for site, (group, layer) in sites.items() if tap.perturb is not None else ():
+            lengths, first = layer.where.lengths, start[group]
+            start[group] += math.prod(lengths)
 
-            def keep(value: Any, group: int = group) -> None:
-                kept[group] = jax.tree.map(lambda leaf: leaf[None], value)
+            def part(leaf: Array, first: int = first, lengths: tuple[int, ...] = lengths) -> Array:
+                return leaf[first : first + math.prod(lengths)].reshape(*lengths, *leaf.shape[1:])
 
-            after[layer.point.op] = partial(tap_layer, tap.layer, perturb, layer.point, batch, name, keep)
-        return kept, after
+            assert tap.perturb is not None
+            parts[site] = jax.tree.map(part, tap.perturb[self.groups[group].name])
+        return parts
 
-    def _by_group(self, found: Found) -> list[tuple[int, Layer]]:
-        """Each layer with its group's number; an error where a group has several (or its kernel is used once more elsewhere)."""
-        pairs = [(self.leaves.index(leaf), layer) for layer in found.layers for leaf in layer.leaves]
-        calls = Counter(group for group, _ in pairs)
-        for group, times in calls.items():
-            if times > 1:
+    def _collected(self, sites: dict[Path, tuple[int, Layer]], kept: dict[Path, Any]) -> OrderedDict[str, Any]:
+        """What was kept of each group, by its name, `[calls, ...]`; `JaxzcError` where a group's calls have outputs of several shapes."""
+        by_group: list[list[Any]] = [[] for _ in self.groups]
+        for site, (group, layer) in sites.items():
+            by_group[group].append(calls_first(kept[site], layer.where.lengths))
+        for group, calls in zip(self.groups, by_group, strict=True):
+            shapes = {tuple(leaf.shape[1:] for leaf in jax.tree.leaves(call)) for call in calls}
+            if len(shapes) > 1:
                 raise JaxzcError(
-                    f"layer {self.groups[group].name} is used {times} times (tied weights), its activations are not one array: "
+                    f"layer {group.name} is used {len(calls)} times (tied weights) on values of several shapes, which are not one array: "
                     "leave out proxies that need activations"
                 )
-        return pairs
+        stacked = [calls[0] if len(calls) == 1 else jax.tree.map(lambda *parts: jnp.concatenate(parts), *calls) for calls in by_group]
+        return OrderedDict((group.name, calls) for group, calls in zip(self.groups, stacked, strict=True))
 
     def _flat(self, params: Any) -> list[Any]:
         flat, structure = jax.tree_util.tree_flatten(params)
@@ -232,7 +250,8 @@ def make_network(fn: Function, params: Any, inputs: Any, cells: Callable[[str], 
         cell = -1 if cells is None else int(cells(names[leaf]))
         stacked = math.prod(shape[: layer.depth])
         groups.append(LayerGroup(names[leaf], shape[layer.depth :], layer.fan_in, layer.channels, (cell,) * stacked))
-    own = _Own(tuple(jnp.result_type(leaf) for leaf in (*flat, *jax.tree.leaves(inputs))), bool(jax.config.jax_enable_x64))
+    config: Any = jax.config
+    own = _Own(tuple(jnp.result_type(leaf) for leaf in (*flat, *jax.tree.leaves(inputs))), bool(config.jax_enable_x64))
     cache = {_key(flat, inputs, "batch"): traced}
     return ProgramNetwork(fn, tuple(groups), tuple(first), structure, traced, own, batch_size(inputs), cache)
 
@@ -257,12 +276,12 @@ def _read(program: Program, flat: Sequence[Any], outputs: Any) -> _Traced:
     return _Traced(program, analyse(program, [np.shape(leaf) for leaf in flat]), find_entry(program, len(flat)), outputs)
 
 
-def _replaced(value: Any, then: Callable[[Any], Any] | None, output: Any) -> Any:
+def _replaced(value: Any, then: Callable[[Any, Any], Any] | None, output: Any, perturb: Any) -> tuple[Any, Any]:
     """`value` in the place of an operation's output, and what a tap does there."""
     if np.shape(value) != output.shape:
         raise JaxzcError(f"entry has shape {np.shape(value)} in the place of {output.shape}")
     value = value.astype(output.dtype)
-    return value if then is None else then(value)
+    return (value, None) if then is None else then(value, perturb)
 
 
 def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:

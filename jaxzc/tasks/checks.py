@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxzc.tasks.losses import cross_entropy
 from jaxzc.tasks.task import Task, next_token
@@ -92,7 +93,7 @@ def warn_of_zero_kernels(names: Sequence[str], kernels: Sequence[Any]) -> None:
     zero = [
         name
         for name, kernel in zip(names, kernels, strict=True)
-        if isinstance(kernel, np.ndarray | jax.Array) and not isinstance(kernel, jax.core.Tracer) and not np.any(np.asarray(kernel))
+        if isinstance(kernel, np.ndarray | jax.Array) and not isinstance(kernel, Tracer) and not np.any(np.asarray(kernel))
     ]
     if zero:
         named = f"{', '.join(zero[:3])}{' and others' if len(zero) > 3 else ''}"

@@ -62,7 +62,8 @@ def ctc_loss(outputs: Any, targets: Any, *, blank: int = 0) -> Array:
 
     logits, frames = outputs if isinstance(outputs, tuple | list) else (outputs, None)
     parts = list(targets) if isinstance(targets, tuple | list) else [targets]
-    symbols, used, given = (*parts, None, None)[:3]
+    symbols: Any = parts[0]
+    used, given = (*parts[1:], None, None)[:2]
     if jnp.ndim(logits) != 3 or jnp.ndim(symbols) != 2:
         raise JaxzcError(
             f"ctc compares logits [N, T, symbols] with symbols [N, L], got {list(jnp.shape(logits))} and {list(jnp.shape(symbols))}: "

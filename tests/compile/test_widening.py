@@ -59,7 +59,7 @@ def test_values_and_gradients_are_float64(name: str) -> None:
         w, x = jnp.asarray(W, jnp.float64), jnp.asarray(X, jnp.float64)
 
         def value(w: Any) -> Any:
-            return jnp.square(run(wide, [w, x], {}, {})[0]).sum()
+            return jnp.square(run(wide, [w, x])[0]).sum()
 
         def right(w: Any) -> Any:
             return jnp.square(RIGHT[name](w, x)).sum()
@@ -72,7 +72,7 @@ def test_a_rule_at_zero_is_kept() -> None:
     program = flatten(jax.make_jaxpr(jax.nn.relu)(jnp.zeros(3)))
     with jax.enable_x64(True):
         wide = widen(program)
-        assert not np.asarray(jax.grad(lambda x: run(wide, [x], {}, {})[0].sum())(jnp.zeros(3))).any()
+        assert not np.asarray(jax.grad(lambda x: run(wide, [x])[0].sum())(jnp.zeros(3))).any()
 
 
 class Deep(nn.Module):

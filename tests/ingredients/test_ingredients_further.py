@@ -127,7 +127,7 @@ def test_redrawn_parameters() -> None:
 def test_networks_without_cells_or_normalisation_say_so(proxy: str, what: str) -> None:
     images = RNG.normal(size=(4, 5)).astype(np.float32)
     with pytest.raises(JaxzcError, match=rf"^{proxy}: needs .*\(the ingredient {what}.*which this network does not offer"):
-        jaxzc.score(model, PARAMS, (images, np.array([0, 1, 2, 0])), [proxy])
+        jaxzc.score(model, PARAMS, (images, np.array([0, 1, 2, 0])), [proxy], unavailable="error")
 
 
 def test_regions_need_pictures() -> None:
@@ -144,7 +144,7 @@ def test_networks_of_one_image_size_say_so() -> None:
 
     for proxy, size in (("meco", "64x64x3"), ("linear_regions", "4x4x3")):
         with pytest.raises(JaxzcError, match=f"^{proxy}: runs the network on images of {size}, which it does not take"):
-            jaxzc.score(flat, params, (images, np.array([0, 1, 2, 0])), [proxy])
+            jaxzc.score(flat, params, (images, np.array([0, 1, 2, 0])), [proxy], unavailable="error")
 
 
 SPACE = NasBench201(channels=2, cells=2, classes=3, image_shape=(8, 8, 3))

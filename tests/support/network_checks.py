@@ -39,7 +39,7 @@ def everything(network: Any, params: Any, norms: tuple[Any, ...] = ("init", "non
         layers = jax.eval_shape(lambda: network.forward(params, IMAGES, norm="batch", tap=READ).layers)
         perturb = OrderedDict((name, (jnp.zeros((1, BATCH, y.shape[-1])), jnp.zeros(y.shape))) for name, y in layers.items())
         (gradients, slopes), read = jax.grad(loss, (0, 1), has_aux=True)(network.weights(params), perturb)
-        kept = {"layers": list(read.layers.values()), "relus": list(read.activations.values())}
+        kept = {"layers": list(read.layers.values()), "relus": [kept for name, kept in read.activations.items() if name.startswith("relu")]}
         out |= {"logits batch": read.outputs, **kept, "gradients": gradients}
         return out | {"scales": [scale for scale, _ in slopes.values()], "shifts": [shift for _, shift in slopes.values()]}
 
