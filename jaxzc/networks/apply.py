@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+from flax.errors import TraceContextError
 
 from jaxzc.networks.adapter import ProgramNetwork, make_network
 from jaxzc.networks.calls import arguments, mode_kwargs, signature
@@ -41,7 +42,12 @@ def apply_network(
 
     def call(params: Any, inputs: Any, **more: Any) -> Any:
         args, named = arguments(name, parameters, inputs, {**kwargs, **more})
-        result = apply_fn(params, *args, **named)
+        try:
+            result = apply_fn(params, *args, **named)
+        except TraceContextError as error:
+            raise JaxzcError(
+                f"{name} runs an NNX module of its own, whose variables it changes ({error}): score the module itself, score(module, None, batch)"
+            ) from error
         return result if output is None else output(result)
 
     if told:

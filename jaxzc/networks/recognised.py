@@ -35,9 +35,7 @@ def recognise(model: Any, params: Any) -> Recognised:
         params = _variables(params)
     if isinstance(model, nnx.GraphDef):
         return Recognised(nnx.merge(model, params), None)
-    applied = getattr(inspect.unwrap(model) if callable(model) else model, "__self__", None)
-    if isinstance(applied, LinenModule) and getattr(inspect.unwrap(model), "__name__", "") == "apply":
-        model = applied
+    model = _applied(model) or model
     if isinstance(model, LinenModule):
         return _unbound(model, params)
     if isinstance(model, tuple) and getattr(model, "_fields", ()) == ("init", "apply"):
@@ -58,6 +56,16 @@ def _variables(state: Any) -> Any:
         return state.params
     statistics = getattr(state, "batch_stats", None)
     return {"params": state.params, **({"batch_stats": statistics} if statistics else {})}
+
+
+def _applied(model: Any) -> LinenModule | None:
+    """The module of which this is the `apply`, compiled or not."""
+    while model is not None:
+        module = getattr(model, "__self__", None)
+        if isinstance(module, LinenModule) and model.__name__ == "apply":
+            return module
+        model = getattr(model, "__wrapped__", None)
+    return None
 
 
 def _unbound(module: LinenModule, params: Any) -> Recognised:
