@@ -54,8 +54,8 @@ class ProgramNetwork:
         for leaf, group in zip(self.leaves, self.groups, strict=True):
             if not _is_float(flat[leaf]):
                 raise JaxzcError(
-                    f"the weights of layer {group.name} are {jnp.result_type(flat[leaf])}, which have no gradient and are not what multiplies: "
-                    "make the numbers that multiply (weights times scale, in float32) the parameters"
+                    f"the weights of layer {group.name} are {jnp.result_type(flat[leaf])}, which have no gradient and are not what "
+                    "multiplies: make the numbers that multiply (weights times scale, in float32) the parameters"
                 )
         return [jnp.reshape(flat[leaf], (-1, *group.kernel)) for leaf, group in zip(self.leaves, self.groups, strict=True)]
 

@@ -46,7 +46,8 @@ def apply_network(
             result = apply_fn(params, *args, **named)
         except TraceContextError as error:
             raise JaxzcError(
-                f"{name} runs an NNX module of its own, whose variables it changes ({error}): score the module itself, score(module, None, batch)"
+                f"{name} runs an NNX module of its own, whose variables it changes ({error}): "
+                "score the module itself, score(module, None, batch)"
             ) from error
         return result if output is None else output(result)
 
@@ -82,7 +83,8 @@ def _check(name: str, parameters: Any) -> None:
     taken = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if len(taken) < 2 and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
         raise JaxzcError(
-            f"{name} takes ({', '.join(p.name for p in taken)}), and a model is a Linen module, an NNX module or a function of (params, inputs): "
+            f"{name} takes ({', '.join(p.name for p in taken)}), and a model is a Linen module, an NNX module or a function of "
+            "(params, inputs): "
             "of Equinox, params, static = eqx.partition(model, eqx.is_inexact_array) and "
             "score(lambda p, x: jax.vmap(eqx.combine(p, static))(x), params, batch); "
             "of Keras, score(lambda p, x: model.stateless_call(p, model.non_trainable_variables, x)[0], model.trainable_variables, batch)"

@@ -30,7 +30,9 @@ def mode_kwargs(parameters: Sequence[inspect.Parameter] | None, model_kwargs: Ma
     return {**flags, **dict(model_kwargs or {})}
 
 
-def arguments(name: str, parameters: Sequence[inspect.Parameter] | None, inputs: Any, kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+def arguments(
+    name: str, parameters: Sequence[inspect.Parameter] | None, inputs: Any, kwargs: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
     """Positional and keyword arguments with which a model takes its inputs.
 
     A tuple of inputs becomes as many arguments where the model requires that many, a dict becomes keywords where the model has them all;
@@ -38,8 +40,8 @@ def arguments(name: str, parameters: Sequence[inspect.Parameter] | None, inputs:
     """
     if parameters is None:
         return [inputs], kwargs
-    required = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name not in kwargs]
-    names = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL and p.kind is not p.VAR_KEYWORD]
+    named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    names, required = [p.name for p in named], [p.name for p in named if p.default is p.empty and p.name not in kwargs]
     if isinstance(inputs, Mapping) and set(required) <= set(inputs) <= set(names) and inputs:
         return [], {**inputs, **kwargs}
     if isinstance(inputs, tuple) and len(required) > 1 and len(required) == len(inputs):
@@ -47,6 +49,7 @@ def arguments(name: str, parameters: Sequence[inspect.Parameter] | None, inputs:
     if len(required) > 1:
         words = ", ".join(required[1:])
         raise JaxzcError(
-            f"{name} requires {words} besides {required[0]}: give them by model_kwargs=dict({required[1]}=...), or as inputs ({', '.join(required)})"
+            f"{name} requires {words} besides {required[0]}: "
+            f"give them by model_kwargs=dict({required[1]}=...), or as inputs ({', '.join(required)})"
         )
     return [inputs], kwargs

@@ -63,7 +63,9 @@ def linen_network(
                     "switch them off with model_kwargs=dict(...) or in the module's attributes"
                 ) from error
             except ScopeCollectionNotFound as error:
-                raise JaxzcError(f"the parameters are not those of {name} ({error}): give what {name}(...).init(key, inputs) returned") from error
+                raise JaxzcError(
+                    f"the parameters are not those of {name} ({error}): give what {name}(...).init(key, inputs) returned"
+                ) from error
         return result if output is None else output(result)
 
     params = jax.tree.map(lambda leaf: leaf, params)

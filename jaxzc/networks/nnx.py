@@ -62,7 +62,7 @@ def nnx_network(
 
 @cache
 def _replaced(cls: Any) -> Any:
-    """A subclass of a dropout that does nothing, or of a batch normalisation that honours a mask, which only the batch's statistics know."""
+    """A subclass of a dropout that does nothing, or of a batch normalisation that honours a mask, which stored statistics do not know."""
 
     def identity(self: Any, x: Array, *args: Any, **kwargs: Any) -> Array:
         return x

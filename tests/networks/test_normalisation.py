@@ -144,7 +144,9 @@ def test_flax_modules_in_all_modes() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [nn.LayerNorm(), nn.GroupNorm(2), nn.InstanceNorm(), nn.RMSNorm(), nnx.GroupNorm(6, 3, rngs=nnx.Rngs(0))], ids=lambda m: type(m).__name__
+    "module",
+    [nn.LayerNorm(), nn.GroupNorm(2), nn.InstanceNorm(), nn.RMSNorm(), nnx.GroupNorm(6, 3, rngs=nnx.Rngs(0))],
+    ids=lambda m: type(m).__name__,
 )
 def test_norms_of_one_example_are_the_same_in_batch_and_init(module: Any) -> None:
     params = AFFINE if isinstance(module, nn.LayerNorm | nn.GroupNorm | nn.InstanceNorm) else {"scale": AFFINE["scale"]}

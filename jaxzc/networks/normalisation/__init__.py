@@ -58,7 +58,8 @@ class NormModes:
         first = len(jax.tree.leaves(params))
         if any(first <= number < first + len(jax.tree.leaves(self.statistics)) for number in needed):
             raise JaxzcError(
-                f"{self.name} uses its running statistics in a way that is not known as normalisation, which norm={norm!r} would have to switch: "
+                f"{self.name} uses its running statistics in a way that is not known as normalisation, which norm={norm!r} would have to "
+                "switch: "
                 "score a function apply_fn(params, x, norm) that does so itself"
             )
         return jax.tree.unflatten(traced.structure, outputs)
@@ -140,15 +141,15 @@ class NormModes:
                 if norm == "none" or one.stored or (norm == "init" and one.pools is not False):
                     shape = each.program.avals[one.value].shape
                     raise JaxzcError(
-                        f"{self.name} divides by a root of statistics of shape {list(shape)} ({one.operation} in its program) in a way that is "
-                        f"not known as normalisation, which norm={norm!r} {mode}: leave out proxies that need norm={norm!r}, or score a "
-                        "function apply_fn(params, x, norm) that does so itself"
+                        f"{self.name} divides by a root of statistics of shape {list(shape)} ({one.operation} in its program) in a way "
+                        f"that is not known as normalisation, which norm={norm!r} {mode}: leave out proxies that need norm={norm!r}, "
+                        "or score a function apply_fn(params, x, norm) that does so itself"
                     )
             for one in each.normalisations:
                 if norm == "init" and not one.stored and one.pools is None:
                     raise JaxzcError(
-                        f"{self.name} normalises by statistics of shape {list(each.program.avals[one.variance].shape)}, and it cannot be told "
-                        "whether they are of the batch, as it does not run with another batch size: make it independent of the batch size, "
+                        f"{self.name} normalises by statistics of shape {list(each.program.avals[one.variance].shape)}, and it cannot be "
+                        "told whether they are of the batch, as it does not run with another batch size: make it independent of it, "
                         "or leave out proxies that need norm='init'"
                     )
 
@@ -167,4 +168,3 @@ def _copy_pools(findings: Findings, other: Findings) -> None:
 
 def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(np.shape(leaf), jnp.result_type(leaf))
-

@@ -3,13 +3,10 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
-
-from jaxzc._compile.jaxpr import SHAPING, Op, Program
+from jaxzc._compile.jaxpr import Op, Program
 from jaxzc.networks.normalisation.axes import varying
 from jaxzc.networks.normalisation.forms import ABSOLUTE, FINISHED, NEGATED, PASSING, SQUARED, STATISTICS, SUMMED, Edit, Form, State
+from jaxzc.networks.normalisation.values import Values
 
 TABLES = {"reduce_sum": SUMMED, "reduce_mean": SUMMED, "neg": NEGATED, "abs": ABSOLUTE}
 HIDDEN = frozenset({"square", "mean", "power", "mean squared", "centred", "centred square", "variance"})
@@ -21,17 +18,19 @@ RANK: dict[State, int] = {"centred": 2, "x scaled": 1, "x": 0}
 class Algebra:
     """The forms that operations give.
 
-    data, trained: whether a value depends on the inputs, or on a parameter. forms: of each value that has any.
+    values: what else is known of the program's values. forms: of each value that has any.
     commit: told of each division by a deviation: operation, the form that is divided, the deviation's, and the position of the former.
     extend: told of what else a normalisation does: a form of its result, and the edit.
     """
 
-    program: Program
-    data: dict[int, bool]
-    trained: dict[int, bool]
+    values: Values
     forms: dict[int, tuple[Form, ...]]
     commit: Callable[[int, Form, Form, int], None]
     extend: Callable[[Form, Edit], None]
+
+    @property
+    def program(self) -> Program:
+        return self.values.program
 
     def of(self, value: int) -> tuple[Form, ...]:
         return self.forms.get(value, ())
@@ -63,33 +62,6 @@ class Algebra:
         }
         return list(rules[name]()) if name in rules else []
 
-    def number(self, value: int) -> float | None:
-        """The number that a value is known to be: a literal, converted or broadcast."""
-        while (op := self.program.writer.get(value)) is not None and op.name in SHAPING:
-            value = op.inputs[0]
-        known = self.program.constants.get(value)
-        if known is None or isinstance(known, Tracer) or np.size(known) != 1 or not jnp.issubdtype(jnp.result_type(known), jnp.number):
-            return None
-        return float(np.reshape(known, ()))
-
-    def _single(self, value: int) -> bool:
-        """Whether it is one number, whatever its shape, that does not depend on the data."""
-        return not self.data[value] and (self.program.avals[value].size == 1 or self.number(value) is not None)
-
-    def _parameter(self, value: int) -> bool:
-        """Whether it may be a scale or a bias: a parameter, or an array of constants."""
-        return not self.data[value] and (self.trained[value] or (self.program.avals[value].size > 1 and self.number(value) is None))
-
-    def _mask(self, value: int) -> bool:
-        if self.program.avals[value].ndim == 0:
-            return False
-        while jnp.issubdtype(self.program.avals[value].dtype, jnp.floating):
-            op = self.program.writer.get(value)
-            if op is None or op.name not in SHAPING:
-                return False
-            value = op.inputs[0]
-        return True
-
     def _sliced(self, op: Op) -> Iterator[Form]:
         for form in self.of(op.inputs[0]):
             if form.lane is None:
@@ -108,7 +80,7 @@ class Algebra:
         """A `where` between something and a constant."""
         cases = op.inputs[1:]
         for value in cases:
-            if all(other == value or self.number(other) is not None for other in cases):
+            if all(other == value or self.values.number(other) is not None for other in cases):
                 for form in self.of(value):
                     if form.state in ("x", "masked"):
                         yield replace(form, state="masked")
@@ -119,10 +91,12 @@ class Algebra:
         """Sums of squares as a product of something with itself."""
         if op.inputs[0] != op.inputs[1]:
             return []
-        return [replace(form, state=SUMMED[SQUARED[form.state]]) for form in self.of(op.inputs[0]) if form.state in ("x", "masked", "centred")]
+        return [
+            replace(form, state=SUMMED[SQUARED[form.state]]) for form in self.of(op.inputs[0]) if form.state in ("x", "masked", "centred")
+        ]
 
     def _power(self, number: int, op: Op) -> list[Form]:
-        exponent = 2 if op.name == "square" else op.params["y"] if op.name == "integer_pow" else self.number(op.inputs[1])
+        exponent = 2 if op.name == "square" else op.params["y"] if op.name == "integer_pow" else self.values.number(op.inputs[1])
         if exponent == 2:
             return _moved(self.of(op.inputs[0]), SQUARED)
         if exponent == -1:
@@ -144,13 +118,11 @@ class Algebra:
     def _plus_free(self, number: int, op: Op, position: int) -> Iterator[Form]:
         """A statistic or deviation, and a small number that keeps it above zero (added to it, or the least that it may be)."""
         other = op.inputs[1 - position]
-        if self.data[other] or self.program.avals[other].size != 1 and self.number(other) is None:
+        if self.values.data[other] or (self.program.avals[other].size != 1 and self.values.number(other) is None):
             return
-        clipped = op.name == "max" and self.number(other) == 0
+        clipped = op.name == "max" and self.values.number(other) == 0
         for form in self.of(op.inputs[position]):
-            if form.state == "deviation" or (clipped and form.state in ("power", "variance")):
-                yield form
-            elif form.state == "stored" and clipped:
+            if form.state == "deviation" or (clipped and form.state in ("power", "variance")) or (form.state == "stored" and clipped):
                 yield form
             elif form.state in FINISHED:
                 state = "stored + eps" if form.state == "stored" else "variance + eps"
@@ -166,7 +138,7 @@ class Algebra:
 
     def _div(self, number: int, op: Op) -> Iterator[Form]:
         yield from self._divided(number, op, 0, "deviation")
-        if not self.data[op.inputs[0]]:
+        if not self.values.data[op.inputs[0]]:
             for form in self.of(op.inputs[1]):
                 if form.state == "deviation":
                     yield self._with_scale(replace(form, state="inverse"), op.inputs[0])
@@ -197,14 +169,14 @@ class Algebra:
         for form in self.of(op.inputs[position]):
             state = form.state
             if state in STATISTICS:
-                sign = 1 if op.name == "div" and self.data[other] else self.number(other) or 1
-                if (op.name == "div" or self._single(other)) and (sign > 0 or state in NEGATED):
+                sign = 1 if op.name == "div" and self.values.data[other] else self.values.number(other) or 1
+                if (op.name == "div" or self.values.is_single(other)) and (sign > 0 or state in NEGATED):
                     yield form if sign > 0 else replace(form, state=NEGATED[state])
-            elif self._mask(other) and state in ("x", "square", "centred", "centred square", "masked"):
+            elif self.values.is_mask(other) and state in ("x", "square", "centred", "centred square", "masked"):
                 yield replace(form, state="masked") if state == "x" else form
-            elif self.data[other]:
+            elif self.values.data[other]:
                 continue
-            elif state == "offset" or (state == "deviation" and self._single(other)):
+            elif state == "offset" or (state == "deviation" and self.values.is_single(other)):
                 yield form
             elif state == "inverse":
                 yield self._with_scale(form, other)
@@ -214,7 +186,7 @@ class Algebra:
     def _affine(self, form: Form, edit: Edit, other: int) -> Iterator[Form]:
         """A scale of what is, or may become, normalised. A bare constant belongs to the normalisation only where a parameter follows."""
         form = replace(form, path=(*form.path, edit))
-        if not self._parameter(other):
+        if not self.values.is_parameter(other):
             if form.state != "x":
                 yield form
             return
@@ -224,7 +196,7 @@ class Algebra:
         yield self._with_scale(replace(form, state="x scaled") if form.state == "x" else form, other)
 
     def _with_scale(self, form: Form, other: int) -> Form:
-        return replace(form, scaled=True, axes=varying(self.program, other)) if self._parameter(other) else form
+        return replace(form, scaled=True, axes=varying(self.program, other)) if self.values.is_parameter(other) else form
 
     def _sum(self, number: int, op: Op) -> Iterator[Form]:
         for position in (0, 1):
@@ -234,13 +206,13 @@ class Algebra:
                 yield from self._minus_mean(number, op, position, form, other)
                 if form.state == "normed":
                     yield from self._biased(number, op, position, form, other)
-                elif form.state == "offset" and not self.data[other] and not form.biased:
+                elif form.state == "offset" and not self.values.data[other] and not form.biased:
                     yield replace(form, biased=True)
                 elif form.state == "power":
                     squares = "mean squared" if minus else "-mean squared" if op.name == "add" else None
                     if any(f.state == squares and f.base == form.base for f in self.of(other)):
                         yield replace(form, state="variance")
-                elif form.state == "x" and (minus or op.name == "add") and self.number(other) == 0:
+                elif form.state == "x" and (minus or op.name == "add") and self.values.number(other) == 0:
                     yield form
             if op.name == "add":
                 yield from self._plus_free(number, op, position)
@@ -267,7 +239,7 @@ class Algebra:
             for part in (*form.path, *offset.path, edit):
                 self.extend(replace(form, leaves=offset.leaves), part)
             yield replace(form, path=(), biased=offset.biased)
-        elif not form.biased and self._parameter(other):
+        elif not form.biased and self.values.is_parameter(other):
             axes = varying(self.program, other)
             if len(axes) <= 1 or (form.axes is not None and axes <= form.axes):
                 for part in (*form.path, edit):

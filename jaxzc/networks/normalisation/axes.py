@@ -5,6 +5,10 @@ from collections.abc import Sequence
 
 from jaxzc._compile.jaxpr import Op, Program
 
+ELEMENTWISE = frozenset(
+    {"add", "sub", "mul", "div", "max", "min", "neg", "exp", "sqrt", "rsqrt", "integer_pow", "convert_element_type", "copy"}
+)
+
 
 def varying(program: Program, value: int) -> frozenset[int]:
     """The axes along which an array may change, judged by how it was broadcast; axes of size 1 never do."""
@@ -23,15 +27,13 @@ def varying(program: Program, value: int) -> frozenset[int]:
     if op.name == "squeeze":
         rest = [axis for axis in range(len(program.avals[op.inputs[0]].shape)) if axis not in op.params["dimensions"]]
         return frozenset(rest.index(axis) for axis in varying(program, op.inputs[0]))
-    if len(op.outputs) == 1 and all(program.avals[number].shape in ((), shape) or _broadcasts(program, number, shape) for number in op.inputs):
-        if op.name in ("add", "sub", "mul", "div", "max", "min", "neg", "exp", "rsqrt", "sqrt", "convert_element_type", "copy", "integer_pow"):
-            return frozenset().union(*(varying(program, number) for number in op.inputs))
+    if op.name in POINTWISE and all(_broadcasts(program.avals[number].shape, shape) for number in op.inputs):
+        return frozenset().union(*(varying(program, number) for number in op.inputs))
     return long
 
 
-def _broadcasts(program: Program, value: int, shape: tuple[int, ...]) -> bool:
-    own = program.avals[value].shape
-    return len(own) == len(shape) and all(one in (1, size) for one, size in zip(own, shape, strict=True))
+def _broadcasts(own: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    return own == () or (len(own) == len(shape) and all(one in (1, size) for one, size in zip(own, shape, strict=True)))
 
 
 def _reshaped(before: Sequence[int], after: Sequence[int], axes: frozenset[int]) -> frozenset[int]:

@@ -13,6 +13,7 @@ from jaxzc._compile.jaxpr import CUSTOM_RULES, SHAPING, Op, Program, closed_body
 from jaxzc.networks.normalisation.algebra import Algebra, distinct
 from jaxzc.networks.normalisation.axes import alike, examples, varying
 from jaxzc.networks.normalisation.forms import Edit, Form, Normalisation, Unknown
+from jaxzc.networks.normalisation.values import Values
 
 ELEMENTWISE = SHAPING | {"add", "sub", "mul", "div", "max", "min", "neg", "abs", "select_n", "stop_gradient", "psum", "clamp"}
 SQUARES = frozenset({"square", "integer_pow", "pow"})
@@ -43,7 +44,7 @@ CONSTANT = Value(False, False, -1)
 
 @dataclass
 class Findings:
-    """What a program has. inner: for the number of an operation that runs other programs, the findings of each, in the order of `bodies`."""
+    """What a program has. inner: for the number of an operation that runs programs, the findings of each, in the order of `bodies`."""
 
     program: Program
     normalisations: list[Normalisation] = field(default_factory=list)
@@ -96,7 +97,7 @@ class _Finder:
         values.update(dict.fromkeys(self.program.constants, CONSTANT))
         data = {number: value.data for number, value in values.items()}
         trained = {number: value.trained for number, value in values.items()}
-        algebra = Algebra(self.program, data, trained, forms, self.commit, self.extend)
+        algebra = Algebra(Values(self.program, data, trained), forms, self.commit, self.extend)
         for number in list(values):
             forms[number] = self._own(number)
         for number, op in enumerate(self.program.ops):

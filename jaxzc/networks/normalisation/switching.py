@@ -208,5 +208,3 @@ def _statistics(value: Array, one: Normalisation) -> tuple[Array, Array]:
     wide = value.astype(jnp.promote_types(jnp.float32, value.dtype))
     mean = jnp.mean(wide, rest, keepdims=True)
     return mean, jnp.mean(jnp.square(wide - mean), rest, keepdims=True)
-
-
