@@ -5,9 +5,7 @@ from collections.abc import Sequence
 
 from jaxzc._compile.jaxpr import Op, Program
 
-ELEMENTWISE = frozenset(
-    {"add", "sub", "mul", "div", "max", "min", "neg", "exp", "sqrt", "rsqrt", "integer_pow", "convert_element_type", "copy"}
-)
+POINTWISE = frozenset({"add", "sub", "mul", "div", "max", "min", "neg", "exp", "sqrt", "rsqrt", "integer_pow", "convert_element_type"})
 
 
 def varying(program: Program, value: int) -> frozenset[int]:
