@@ -6,7 +6,7 @@ from typing import Any
 import jax
 from flax import linen as nn
 from flax.core import DenyList, unfreeze
-from flax.errors import InvalidRngError, ScopeCollectionNotFound
+from flax.errors import InvalidRngError, ScopeCollectionNotFound, ScopeParamNotFoundError, ScopeParamShapeError
 
 from jaxzc.networks.adapter import ProgramNetwork, make_network
 from jaxzc.networks.calls import arguments, mode_kwargs, signature
@@ -62,7 +62,7 @@ def linen_network(
                     f"{name} asks for random numbers ({error}): a score must not depend on them, "
                     "switch them off with model_kwargs=dict(...) or in the module's attributes"
                 ) from error
-            except ScopeCollectionNotFound as error:
+            except (ScopeCollectionNotFound, ScopeParamNotFoundError, ScopeParamShapeError) as error:
                 raise JaxzcError(
                     f"the parameters are not those of {name} ({error}): give what {name}(...).init(key, inputs) returned"
                 ) from error

@@ -205,8 +205,9 @@ def test_flax_mistakes_are_explained() -> None:
         as_network(Noisy(), Noisy().init({"params": KEY, "noise": KEY}, x), x)
     with pytest.raises(JaxzcError, match=r"must be the dict that module\.init returned, got int: variables = Dense\(\.\.\.\)\.init"):
         as_network(nn.Dense(2), 3, x)
-    with pytest.raises(JaxzcError, match="the parameters are not those of Noisy"):
-        as_network(Noisy(), {"dense": {"kernel": x}}, x)
+    for wrong in ({"kernel": x}, {"weights": x}):
+        with pytest.raises(JaxzcError, match="the parameters are not those of Dense"):
+            as_network(nn.Dense(2), wrong, x)
     with pytest.raises(JaxzcError, match=r"None or nnx\.state"):
         as_network(nnx.Linear(3, 2, rngs=nnx.Rngs(0)), {"kernel": x}, x)
 
