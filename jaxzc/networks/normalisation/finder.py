@@ -18,7 +18,7 @@ from jaxzc.networks.normalisation.values import Values
 ELEMENTWISE = SHAPING | {"add", "sub", "mul", "div", "max", "min", "neg", "abs", "select_n", "stop_gradient", "psum", "clamp"}
 SQUARES = frozenset({"square", "integer_pow", "pow"})
 SUMS = frozenset({"reduce_sum", "reduce_mean", "reduce_window_sum", "cumsum"})
-ROOTS = frozenset({"sqrt", "rsqrt", "pow"})
+ROOTS = frozenset({"sqrt", "rsqrt", "pow", "exp"})
 KEEPING = SHAPING | {"slice", "stop_gradient"}
 """Operations of which a stored statistic remains one."""
 
@@ -213,9 +213,10 @@ class _Finder:
 
     def _unexplained(self, op: Op) -> bool:
         """Whether this root, of a sum of squares of the data, divides something."""
-        if op.name == "pow" and not self._negative(op.inputs[1]):
-            return False
-        divides = op.name != "sqrt" or any(
+        if op.name == "exp":  # a power by way of the logarithm
+            return any(self._sums_squares(value) for value in self._logarithms(op.inputs[0]))
+        inverse = op.name == "rsqrt" or (op.name == "pow" and self._negative(op.inputs[1]))
+        divides = inverse or any(
             position == 1 or self.program.ops[reader].name == "integer_pow"
             for reader, position in self.program.reaches(op.outputs[0], frozenset({"div", "integer_pow"}), SHAPING | {"add", "max", "mul"})
         )
@@ -227,6 +228,14 @@ class _Finder:
             return known is None or float(known) < 0
         except TypeError:  # not one number, or traced
             return True
+
+    def _logarithms(self, value: int) -> list[int]:
+        """The values whose logarithms, in some multiple and layout, make this one."""
+        op = self.program.writer.get(value)
+        while op is not None and op.name in SHAPING | {"mul", "neg", "div"}:
+            position = 0 if self.values[op.inputs[0]].data else -1
+            op = self.program.writer.get(op.inputs[position])
+        return [op.inputs[0]] if op is not None and op.name == "log" else []
 
     def _sums_squares(self, value: int) -> bool:
         todo, seen = [(value, False)], set[tuple[int, bool]]()
