@@ -61,8 +61,14 @@ class ProgramNetwork:
         return self._example.found.normalises
 
     def weights(self, params: Any) -> list[Array]:
-        """Kernels `[layers, *kernel]`, one array per group."""
+        """Kernels `[layers, *kernel]`, one array per group. Raises `JaxzcError` where they are integers."""
         flat = self._flat(params)
+        for leaf, group in zip(self.leaves, self.groups, strict=True):
+            if not _is_float(flat[leaf]):
+                raise JaxzcError(
+                    f"the weights of layer {group.name} are {jnp.result_type(flat[leaf])}, which have no gradient and are not what "
+                    "multiplies: make the numbers that multiply (weights times scale, in float32) the parameters"
+                )
         return [jnp.reshape(flat[leaf], (-1, *group.kernel)) for leaf, group in zip(self.leaves, self.groups, strict=True)]
 
     def with_weights(self, params: Any, weights: Sequence[Array]) -> Any:
