@@ -16,10 +16,6 @@ Norm = Literal["batch", "init", "none"]
 """How normalisation layers act: `batch`: with the statistics of the batch (train mode); `init`: with fresh running statistics,
 mean 0 and variance 1 (eval mode of an untrained network); `none`: replaced by the identity, scale and bias included."""
 
-Normalise = Callable[[Array, Array, Array], Array]
-"""Instead of a `Norm`, a discrete network takes a function that it calls for each of its batch normalisations, in order: input
-`[B, ..., channels]`, scale and bias `[channels]` -> output. Training with running averages is done so."""
-
 
 class JaxzcError(ValueError):
     """What the user gave cannot be used; the message says which value, what was expected and what to do."""
@@ -37,7 +33,7 @@ class Batch(NamedTuple):
 class LayerGroup:
     """Convolution or linear layers whose kernels share one shape, stacked on a leading axis; facts known before anything runs.
 
-    name: path of the kernel in the parameters, for messages.
+    name: path of the kernel in the parameters, by which taps know the group.
     kernel: shape of one kernel, without the stacking axis (HWIO for convolutions, [in, out] for linear layers).
     fan_in: inputs that one output sums over (kernel height x width x input channels of its group).
     channels: number of output channels (features).
@@ -51,42 +47,64 @@ class LayerGroup:
     cells: tuple[int, ...] = (-1,)
 
 
+RECTIFIERS = frozenset({"relu", "relu6", "leaky_relu", "prelu"})
+"""Kinds of activation functions that are linear on both sides of a kink at zero: the sign of their input is a unit's binary code."""
+
+
+@dataclass(frozen=True)
+class ActivationGroup:
+    """Values of one shape that activation functions of one kind take, stacked on a leading axis; facts known before anything runs.
+
+    name: of the place in the network. kind: which function: one of `RECTIFIERS`, or "elu", "hard_sigmoid", "softplus", "silu", "gelu",
+        "tanh", "sigmoid".
+    modules: the ways in which the authors' code comes to these values: each is the types of the modules that the value passes while it is
+        activated, innermost first, such as ("ReLU",), or ("ReLU", "ReLUConvBN") for a ReLU in a block of that name.
+        `Network.activation_counts` says how often each way is taken.
+    """
+
+    name: str
+    kind: str = "relu"
+    modules: tuple[tuple[str, ...], ...] = (("ReLU",),)
+
+
 class Tap(NamedTuple):
     """What to read, or to change, while a network runs.
 
     layer: called with each conv/linear output `y [B, ..., channels]` (bias included, before any normalisation) and that layer's slice of
         `perturb` (None without); returns the value the network goes on with, and what to keep.
-    relu: called with each ReLU's input `[B, ...]`; returns what to keep.
-    perturb: one pytree per layer group, leaves `[layers, ...]`.
+    activation: called with the input `[B, ...]` of each activation function; returns what to keep.
+    perturb: name of the layer group -> pytree, leaves `[layers, ...]`, for every group.
     norm: called with each normalisation layer's input `[B, ..., channels]`; returns what to keep.
     cell: called with the output `[B, H, W, channels]` of the stem and of each cell (blocks between cells included), in depth order, and
         that map's slice of `cell_perturb` (None without); returns the value the network goes on with, and what to keep.
-    cell_perturb: one pytree per map group (maps of one shape that follow each other), leaves `[maps, ...]`.
+    cell_perturb: name of the map group (maps of one shape that follow each other) -> pytree, leaves `[maps, ...]`, for every group.
 
     A network that does not offer `norm` or `cell` (see `Forward`) ignores them.
     """
 
     layer: Callable[[Array, Any], tuple[Array, Any]] | None = None
-    relu: Callable[[Array], Any] | None = None
-    perturb: Sequence[Any] | None = None
+    activation: Callable[[Array], Any] | None = None
+    perturb: Mapping[str, Any] | None = None
     norm: Callable[[Array], Any] | None = None
     cell: Callable[[Array, Any], tuple[Array, Any]] | None = None
-    cell_perturb: Sequence[Any] | None = None
+    cell_perturb: Mapping[str, Any] | None = None
 
 
 class Forward(NamedTuple):
-    """What one pass gives: the network's outputs (logits `[B, classes]` of a classifier); what the tap kept, per layer group and per ReLU
-    group, each with a leading axis [layers of the group] (None without a tap); and `exponent`, an int32 scalar: the true outputs are
-    `outputs * 2**exponent` (0 except with `norm="none"` where the network rescales itself so that deep networks do not overflow). norms
-    and cells: what those taps kept, per group with a leading axis (zeros where a normalisation layer does not exist in the architecture);
-    None where the network does not offer them."""
+    """What one pass gives: the network's outputs (logits `[B, classes]` of a classifier); what the tap kept; and `exponent`, an int32
+    scalar: the true outputs are `outputs * 2**exponent` (0 except with `norm="none"` where the network rescales itself so that deep
+    networks do not overflow).
+
+    layers, activations, norms, cells: what the taps of these names kept: name of the group -> pytree with a leading axis [layers, or
+    whatever the group has], in the order in which the groups first run; `OrderedDict`s, because JAX sorts the keys of a dict. None without
+    a tap, and where the network does not offer them. A layer or normalisation that the architecture has not is zeros."""
 
     outputs: Any
-    layers: Sequence[Any] | None
-    relus: Sequence[Any] | None
+    layers: Mapping[str, Any] | None = None
+    activations: Mapping[str, Any] | None = None
     exponent: Any = 0
-    norms: Sequence[Any] | None = None
-    cells: Sequence[Any] | None = None
+    norms: Mapping[str, Any] | None = None
+    cells: Mapping[str, Any] | None = None
 
 
 class Counts(NamedTuple):
@@ -120,12 +138,29 @@ class Network(Protocol):
         """Per group, bool `[layers]`: whether the layer exists in this architecture."""
         ...
 
-    def relu_counts(self) -> tuple[list[Array], list[Array]]:
-        """Per ReLU group, float `[relus]`: how many ReLU modules act on this value; and how many modules the authors' hooks count
-        (NASWOT's code hooks every module whose type name contains "ReLU", composite blocks included)."""
+    @property
+    def activations(self) -> Sequence[ActivationGroup]: ...
+
+    def activation_counts(self) -> Mapping[str, Array]:
+        """Per activation group, float `[values, ways]`: how many activation functions act on each value, by the ways of
+        `ActivationGroup.modules`; 0 where the architecture has none."""
         ...
 
     def forward(self, params: Any, inputs: Any, *, norm: Norm, tap: Tap | None = None) -> Forward: ...
+
+
+@runtime_checkable
+class EmbeddingNetwork(Network, Protocol):
+    """A network whose inputs need not be floats. What a proxy differentiates by the inputs, perturbs, or sets to ones is then the first
+    floating value that they become: the output of the embedding; of one array of floats, the inputs themselves."""
+
+    def entry(self, params: Any, inputs: Any) -> Any:
+        """That value `[B, ...]`, an array or a tuple of arrays; raises `JaxzcError` where there is none that could be replaced."""
+        ...
+
+    def forward(self, params: Any, inputs: Any, *, norm: Norm, tap: Tap | None = None, entry: Any = None) -> Forward:
+        """A pass with `entry` in the place of that value (None: with what the inputs become)."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ is a straight line of operations on numbered values. Running it binds every prim
 vmapped like the model itself; custom derivative rules stay in place because such calls are never opened when running.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -134,7 +134,7 @@ def flatten(jaxpr: Any) -> Trace:
 
     arguments = tuple(new(var.aval) for var in traced.jaxpr.invars)
     results = tuple(inline(traced.jaxpr, traced.consts, arguments))
-    return Trace(_needed(ops, results), arguments, results, tuple(avals), constants)
+    return Trace(needed(ops, results), arguments, results, tuple(avals), constants)
 
 
 def closed_body(eqn: Any) -> Closed:
@@ -150,7 +150,7 @@ def scan_starts(params: Mapping[str, Any]) -> tuple[int, int]:
     return consts, consts + carry
 
 
-def _needed(ops: Sequence[Op], results: Sequence[int]) -> tuple[Op, ...]:
+def needed(ops: Sequence[Op], results: Sequence[int]) -> tuple[Op, ...]:
     """The operations that the results (or an effect) need, each with the values that are read there for the last time."""
     alive = set(results)
     kept: list[Op] = []
@@ -162,28 +162,13 @@ def _needed(ops: Sequence[Op], results: Sequence[int]) -> tuple[Op, ...]:
     return tuple(reversed(kept))
 
 
-def run(
-    program: Trace,
-    args: Sequence[Any],
-    before: Mapping[int, Callable[[Sequence[Any]], None]],
-    after: Mapping[int, Callable[[Any], Any]],
-) -> list[Any]:
-    """Run the program on flat arguments and return its outputs.
-
-    before: for the number of an operation, a function that looks at its inputs.
-    after: for the number of an operation, a function that replaces its (single) output by an array of the same shape and dtype.
-    """
+def run(program: Trace, args: Sequence[Any]) -> list[Any]:
+    """Run the program on flat arguments and return its outputs."""
     env: dict[int, Any] = dict(program.constants)
     env.update(zip(program.inputs, args, strict=True))
-    for number, op in enumerate(program.ops):
-        values = [env[value] for value in op.inputs]
-        if number in before:
-            before[number](values)
-        outputs = bind(op.eqn, values)
-        if number in after:
-            outputs = [after[number](outputs[0])]
-        env.update(zip(op.outputs, outputs, strict=True))
-        for value in op.last_reads:  # an eager run must not hold every activation
+    for op in program.ops:
+        env.update(zip(op.outputs, bind(op.eqn, [env[value] for value in op.inputs]), strict=True))
+        for value in op.last_reads:  # an eager run must not hold every value
             env.pop(value, None)
     return [env[value] for value in program.outputs]
 

@@ -271,11 +271,19 @@ def _summary(arguments: argparse.Namespace, search: Search, state: State, winner
             f"front: {len(search.front(state))} networks in {Path(arguments.out) / 'front.parquet'}",
             "train it:",
             f"  jaxzc train {arguments.space} '{string}' --data {images} {options}".rstrip(),
-            "as a discrete Flax network, in Python:",
-            f"  space = {made}",
-            f"  arch = space.parse({string!r})",
-            "  program = jaxzc.spacekit.program_of(space, arch)",
-            "  network, params = space.network(arch), program.discrete_params(program.init(jax.random.key(0)), arch)",
-            '  logits = network.forward(params, images, norm="batch").outputs',
+            *_as_python(space, made, string),
         ]
     )
+
+
+def _as_python(space: Any, made: str, string: str) -> list[str]:
+    """Lines to be pasted, which make the network and call it; none for a space that gives no modules."""
+    if not hasattr(space, "module"):
+        return []
+    return [
+        "as a Flax NNX module, in Python (model.train() and model.eval() switch its normalisation):",
+        "import jax.numpy as jnp, jaxzc",
+        f"space = {made}",
+        f"model = space.module(space.parse({string!r}))",
+        f"logits = model(jnp.zeros((2, {', '.join(map(str, space.inputs.shape))})))",
+    ]

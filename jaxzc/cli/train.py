@@ -94,8 +94,6 @@ def run(arguments: argparse.Namespace) -> None:
         if restored is not None:
             state, history = restored
             common.note(f"{out}: going on after epoch {len(history)}")
-        else:
-            trainer.check(state)
         while len(history) < settings.epochs:
             state, epoch = trainer.epoch(state, lambda steps: _progress(steps, len(history) + 1, arguments))
             history.append(epoch)

@@ -3,14 +3,65 @@
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxzc.numerics.trees import batch_size, is_real
+from jaxzc.tasks.checks import check_classes
 from jaxzc.types import Batch, JaxzcError
 
 
+def check_examples(batch: Any) -> Batch:
+    """Checks inputs of any form that the user gave for a network of their own.
+
+    batch: a `Batch`, or a pair (inputs, targets). Inputs: a pytree of arrays that share a leading axis N, floats (finite) or integers.
+        Targets are not examined: a task knows what they should be.
+
+    Returns the same values as a `Batch`. Raises `JaxzcError` naming the first thing that is wrong.
+    """
+    batch = _pair(batch, "inputs", "targets")
+    inputs, leaves = batch.inputs, jax.tree.leaves(batch.inputs)
+    if isinstance(inputs, list) and inputs and not any(hasattr(leaf, "shape") for leaf in leaves):  # numbers written out
+        inputs = np.asarray(inputs)
+        leaves = [inputs]
+    for leaf in leaves:
+        _check_values(leaf)
+    if batch_size(inputs) == 0:
+        raise JaxzcError("the batch is empty (a leading axis of 0): give at least one example")
+    return Batch(inputs, batch.targets)
+
+
+def _check_values(leaf: Any) -> None:
+    values = np.asarray(leaf)
+    if values.dtype == object or not is_real(values):
+        raise JaxzcError(f"the inputs hold {values.dtype} {list(values.shape)}, expected arrays of real numbers: convert them")
+    if values.dtype == np.uint8 and values.ndim == 4:
+        raise JaxzcError(
+            f"the images are uint8 {list(values.shape)}, expected normalised floats: normalise them first, (images / 255 - mean) / std in "
+            "float32"
+        )
+    if jnp.issubdtype(values.dtype, jnp.floating):
+        _check_finite(values, "input")
+
+
+def _check_finite(values: np.ndarray, what: str) -> None:
+    finite = np.isfinite(values)
+    if not finite.all():
+        bad = int(finite.size - np.count_nonzero(finite))
+        example = int(np.argwhere(~finite)[0, 0]) if values.ndim else 0
+        raise JaxzcError(f"{bad} of {finite.size} {what} values are NaN or infinite (first in {what} {example}): clean the {what}s")
+
+
+def _pair(batch: Any, *names: str) -> Batch:
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        both = ", ".join(names)
+        raise JaxzcError(f"a batch is a pair ({both}), not {_describe(batch)}: give jaxzc.Batch({both})")
+    return Batch(*batch)
+
+
 def check_batch(batch: Any, classes: int | None = None, image_shape: Sequence[int] | None = None, *, needs_labels: bool = False) -> Batch:
-    """Checks images and labels that the user gave.
+    """Checks images and labels that the user gave for a space.
 
     batch: a `Batch`, or a pair (images, labels). Images `[N, ...]` in any floating-point type (numpy or JAX), finite; labels `[N]`
         integers, or None.
@@ -20,9 +71,7 @@ def check_batch(batch: Any, classes: int | None = None, image_shape: Sequence[in
 
     Returns the same arrays as a `Batch`. Raises `JaxzcError` naming the first thing that is wrong.
     """
-    if not isinstance(batch, tuple | list) or len(batch) != 2:
-        raise JaxzcError(f"a batch is a pair (images, labels), not {_describe(batch)}: give jaxzc.Batch(images, labels)")
-    images, labels = batch
+    images, labels = _pair(batch, "images", "labels")
     _check_images(images, None if image_shape is None else tuple(image_shape))
     if labels is not None:
         _check_labels(np.asarray(labels), len(images), classes)
@@ -55,25 +104,23 @@ def _check_images(images: Any, image_shape: tuple[int, ...] | None) -> None:
         raise JaxzcError(
             f"the images are {values.dtype}, expected normalised floats: normalise them first, (images / 255 - mean) / std in float32"
         )
-    finite = np.isfinite(values)
-    if not finite.all():
-        bad = int(finite.size - np.count_nonzero(finite))
-        first = int(np.argwhere(~finite)[0, 0])
-        raise JaxzcError(f"{bad} of {finite.size} image values are NaN or infinite (first in image {first}): clean the images")
+    _check_finite(values, "image")
 
 
 def _check_labels(labels: np.ndarray, count: int, classes: int | None) -> None:
     if labels.shape != (count,):
         what = f"{labels.shape[0]} labels" if labels.ndim == 1 else f"labels of shape {list(labels.shape)}"
-        hint = "one-hot labels become numbers with labels.argmax(-1)" if labels.ndim == 2 else "give one class number per image"
+        hint = "give one class number per image"
+        if labels.shape == (count, 1):
+            hint = "take the only column, labels[:, 0]"
+        elif labels.ndim == 2 and len(labels) == count and np.isin(labels, (0, 1)).all() and (labels.sum(1) == 1).all():
+            hint = "one-hot rows become numbers with labels.argmax(1)"
         raise JaxzcError(f"the batch has {count} images but {what}, expected [{count}]: {hint}")
     if not np.issubdtype(labels.dtype, np.integer):
-        raise JaxzcError(f"the labels are {labels.dtype}, expected integers: convert them with labels.astype(np.int32)")
-    wrong = labels < 0 if classes is None else (labels < 0) | (labels >= classes)
-    if wrong.any():
-        index = int(np.argmax(wrong))
-        upper = "0 or more" if classes is None else f"0 to {classes - 1} ({classes} classes)"
-        raise JaxzcError(f"label {int(labels[index])} at index {index} is out of range, expected {upper}: check the labels or the space")
+        whole = np.issubdtype(labels.dtype, np.floating) and np.array_equal(labels, np.round(labels))
+        hint = "convert them with labels.astype(np.int32)" if whole else "a space compares its outputs with class numbers only"
+        raise JaxzcError(f"the labels are {labels.dtype}, expected integers: {hint}")
+    check_classes(labels, classes)
 
 
 def _describe(value: Any) -> str:

@@ -146,12 +146,16 @@ def _npz(count: int, rng: np.random.Generator, path: str, classes: int | None) -
     else:
         mean, std, notes = _npz_statistics(path, arrays, images.shape[-1])
         drawn = pixels.normalise(images[chosen], mean, std)
+    if classes > 1 and not (labels == 0).any():
+        notes += f"; NO LABEL IS 0: if labels are numbered from 1, subtract 1 from them, or one of the {classes} classes is empty"
     return Drawn(drawn, labels[chosen], classes, notes)
 
 
 def _npz_classes(path: str, stored: np.ndarray | None, labels: np.ndarray, asked: int | None) -> int:
     if stored is None:
         classes = asked or int(labels.max()) + 1
+        if not asked and classes == 1:
+            raise JaxzcError(f"all labels of {path} are 0: save their number as the array `classes` if there are more")
     elif stored.ndim == 1:
         classes = len(stored)
     elif stored.ndim == 0 and np.issubdtype(stored.dtype, np.integer):

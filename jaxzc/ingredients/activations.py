@@ -4,9 +4,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxzc.facts import Passes, ingredient
+from jaxzc.ingredients.groups import by_group, on_calls, rectifiers
 from jaxzc.ingredients.patterns import pattern_kernel, relu_code
+from jaxzc.numerics.trees import first
 from jaxzc.types import Array, JaxzcError, Network, Tap
 
 
@@ -25,21 +28,29 @@ def init_mode(network: Network, params: Any, batches: Any, *, wanted: frozenset[
             kept["layer_kernels"] = pattern_kernel(code, y.dtype)
         return y, {name: value for name, value in kept.items() if name in wanted}
 
-    out = network.forward(params, jnp.asarray(batches[0].inputs), norm="init", tap=Tap(layer=layer))
+    out = network.forward(params, first(batches[0].inputs, None), norm="init", tap=Tap(layer=layer))
     exists = network.active()
 
     def masked(kept: Array, on: Array) -> Array:
+        on = on_calls(on, len(kept))
         return jnp.where(on.reshape(-1, *(1,) * (kept.ndim - 1)), kept, jnp.zeros((), kept.dtype))
 
-    kept = [jax.tree.map(lambda a, on=on: masked(a, on), k) for k, on in zip(out.layers or (), exists, strict=True)]
+    layers = by_group(network, out.layers)
+    kept = [jax.tree.map(lambda a, on=on: masked(a, on), k) for k, on in zip(layers, exists, strict=True)]
     return {name: [k[name] for k in kept] for name in ("activations", "init_codes", "layer_kernels") if name in wanted}
 
 
 @ingredient(relu_counts=Passes(), relu_hooks=Passes())
-def relu_numbers(network: Network) -> dict[str, Any]:
-    """Per ReLU group, float [relus]: relu_counts, how many ReLU modules act on the value; relu_hooks, how many modules the authors' hooks
-    count there (every module whose type name contains "ReLU")."""
-    counts, hooks = network.relu_counts()
-    if not counts:
+def relu_numbers(network: Network, *, wanted: frozenset[str]) -> dict[str, Any]:
+    """Per ReLU group, float [relus]: relu_counts, how many ReLU modules act on the value; relu_hooks, how many modules the hooks of
+    NASWOT's authors count there, which are on every module whose type name contains "ReLU", blocks around a ReLU included."""
+    groups = rectifiers(network)
+    if not groups:
         raise JaxzcError("needs the patterns of ReLU inputs, and this network has no ReLU (GELU, SiLU and others have no binary code)")
-    return {"relu_counts": counts, "relu_hooks": hooks}
+    counts = network.activation_counts()
+    hooks = {group.name: np.array([sum("ReLU" in name for name in way) for way in group.modules], np.float32) for group in groups}
+    made = {
+        "relu_counts": [counts[group.name].sum(1) for group in groups],
+        "relu_hooks": [counts[group.name] @ hooks[group.name] for group in groups],
+    }
+    return {name: value for name, value in made.items() if name in wanted}

@@ -10,7 +10,9 @@ from jaxzc._compile.float64 import in_float64
 from jaxzc.facts import Passes, ingredient
 from jaxzc.ingredients import resized
 from jaxzc.ingredients.drawn import named
+from jaxzc.ingredients.groups import by_group, on_calls
 from jaxzc.numerics.linalg import correlation, eigenvalues
+from jaxzc.numerics.trees import first
 from jaxzc.types import Array, Network, Norm, Tap
 
 SAMPLED = 8
@@ -31,17 +33,17 @@ def channel_minima(network: Network, params: Any, meco_image: Array, norm: Norm,
     def layer(y: Array, _: Any) -> tuple[Array, Array]:
         return y, correlation(y[0].reshape(-1, y.shape[-1]).T)
 
-    matrices = resized.forward(network, params, meco_image, norm, Tap(layer=layer)).layers or ()
+    matrices = by_group(network, resized.forward(network, params, meco_image, norm, Tap(layer=layer)).layers)
     # Where a layer does not exist, a program may show another operation's output in its place.
     there = [jnp.asarray(a) for a in network.active()][: len(matrices)]
     made = {}
     if "meco_minima" in wanted:
-        made["meco_minima"] = [jnp.where(a, smallest(m), 0) for a, m in zip(there, matrices, strict=True)]
+        made["meco_minima"] = [jnp.where(on_calls(a, len(m)), smallest(m), 0) for a, m in zip(there, matrices, strict=True)]
     if "meco_sampled_minima" in wanted:
         keys = jax.random.split(named(key, "meco_channels"), len(matrices))
         sampled = [jax.random.permutation(k, m.shape[-1])[:SAMPLED] for k, m in zip(keys, matrices, strict=True)]
         made["meco_sampled_minima"] = [
-            jnp.where(a, smallest(m[:, i][:, :, i]), 0) for a, m, i in zip(there, matrices, sampled, strict=True)
+            jnp.where(on_calls(a, len(m)), smallest(m[:, i][:, :, i]), 0) for a, m, i in zip(there, matrices, sampled, strict=True)
         ]
     return made
 
@@ -61,9 +63,9 @@ def smallest(matrices: Array) -> Array:
 def layer_sizes(network: Network, params: Any, batches: Any, norm: Norm) -> dict[str, Any]:
     """Per group: map_positions, int, height x width of the output; channels, int, its channels."""
     tap = Tap(layer=lambda y, _: (y, y))
-    images = jnp.asarray(batches[0].inputs)
-    shapes = jax.eval_shape(lambda p, x: network.forward(p, x, norm=norm, tap=tap).layers, params, images)
+    inputs = first(batches[0].inputs, None)
+    shapes = jax.eval_shape(lambda p, x: network.forward(p, x, norm=norm, tap=tap).layers, params, inputs)
     return {
-        "map_positions": [int(np.prod(s.shape[2:-1], dtype=int)) for s in shapes],
+        "map_positions": [int(np.prod(s.shape[2:-1], dtype=int)) for s in by_group(network, shapes)],
         "channels": [g.channels for g in network.groups],
     }

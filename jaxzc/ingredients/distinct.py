@@ -8,7 +8,9 @@ import numpy as np
 
 from jaxzc.facts import Passes, ingredient
 from jaxzc.ingredients import resized
+from jaxzc.ingredients.groups import of_relus
 from jaxzc.ingredients.patterns import relu_code
+from jaxzc.numerics.trees import batch_size
 from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
 
 LIMIT = 16
@@ -16,11 +18,11 @@ LIMIT = 16
 
 
 @ingredient(lambda repeats, images: Passes(forward=repeats, examples=images))
-def swap_counts(network: Network, swap_params: Any, swap_images: Array, norm: Norm) -> Array:
+def swap_counts(network: Network, swap_params: Any, swap_images: Any, norm: Norm) -> Array:
     """For each of `swap_params`, how many different rows the matrix [units, images] of the signs of all ReLU inputs has, int32
     `[repeats]`."""
-    if len(swap_images) > LIMIT:
-        raise JaxzcError(f"swap_images holds {len(swap_images)} images: give at most {LIMIT}, which have {2**LIMIT} patterns")
+    if batch_size(swap_images) > LIMIT:
+        raise JaxzcError(f"swap_images holds {batch_size(swap_images)} images: give at most {LIMIT}, which have {2**LIMIT} patterns")
 
     def seen(x: Array) -> Array:
         code = relu_code(x).astype(jnp.int32)
@@ -28,9 +30,7 @@ def swap_counts(network: Network, swap_params: Any, swap_images: Array, norm: No
         return jnp.zeros(1 << len(code), bool).at[words].set(True)
 
     def count(params: Any) -> Array:
-        relus = network.forward(params, swap_images, norm=norm, tap=Tap(relu=seen)).relus
-        if not relus:
-            raise JaxzcError("needs the patterns of ReLU inputs, and this network has no ReLU")
+        relus = of_relus(network, network.forward(params, swap_images, norm=norm, tap=Tap(activation=seen)).activations)
         return jnp.stack([table.any(0) for table in relus]).any(0).sum(dtype=jnp.int32)
 
     return jax.lax.map(count, swap_params)
@@ -42,9 +42,8 @@ def region_count(network: Network, region_params: Any, region_images: Array, nor
     regions that the images fall into. Codes are compared by 64 hashed bits."""
 
     def codes(images: Array) -> Array:
-        relus = resized.forward(network, region_params, images, norm, Tap(relu=lambda x: hashed(relu_code(x)))).relus
-        if not relus:
-            raise JaxzcError("needs the patterns of ReLU inputs, and this network has no ReLU")
+        tap = Tap(activation=lambda x: hashed(relu_code(x)))
+        relus = of_relus(network, resized.forward(network, region_params, images, norm, tap).activations)
         rng = np.random.default_rng(0)
         total = jnp.zeros((len(images), 2), jnp.uint32)
         for group in relus:

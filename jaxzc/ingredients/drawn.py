@@ -13,8 +13,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc.facts import ingredient
+from jaxzc.ingredients import entry
 from jaxzc.numerics import initialisers
-from jaxzc.numerics.trees import map_named
+from jaxzc.numerics.trees import first, map_named
 from jaxzc.types import Array, JaxzcError, Network
 
 
@@ -34,13 +35,20 @@ def redrawn(network: Network, params: Any, key: Array, initialiser: str) -> Any:
     return network.with_weights(map_named(fresh, params), [k.astype(d) for k, d in zip(kernels, dtypes, strict=True)])
 
 
-def _noise(name: str) -> Callable[..., Array]:
-    def draw(batches: Any, key: Array) -> Array:
-        images = jnp.asarray(batches[0].inputs)
-        return jax.random.normal(named(key, name), images.shape, images.dtype)
+def _noise(name: str) -> Callable[..., Any]:
+    def draw(network: Network, params: Any, batches: Any, key: Array) -> Any:
+        return noise(network, params, batches[0].inputs, named(key, name))
 
-    draw.__name__, draw.__doc__ = name, "Standard normal images of the first batch's shape."
+    draw.__name__ = name
+    draw.__doc__ = "Standard normal images of the first batch's shape (noise in the place of the embedding where inputs are integers)."
     return ingredient()(draw)
+
+
+def noise(network: Network, params: Any, inputs: Any, key: Array, count: int | None = None) -> Any:
+    """Standard normal values in the place of the first floating values that `count` examples of the inputs become."""
+    leaves, structure = jax.tree.flatten(entry.shapes(network, params, first(inputs, count)))
+    keys = [key] if len(leaves) == 1 else jax.random.split(key, len(leaves))
+    return jax.tree.unflatten(structure, [jax.random.normal(k, s.shape, s.dtype) for k, s in zip(keys, leaves, strict=True)])
 
 
 def _parameters(name: str, initialiser: str) -> Callable[..., Any]:
@@ -51,8 +59,8 @@ def _parameters(name: str, initialiser: str) -> Callable[..., Any]:
     return ingredient()(draw)
 
 
-def _first(batches: Any, images: int) -> Array:
-    return jnp.asarray(batches[0].inputs)[: at_least_one("images", images)]
+def _first(batches: Any, images: int) -> Any:
+    return first(batches[0].inputs, at_least_one("images", images))
 
 
 def at_least_one(setting: str, value: int) -> int:
@@ -71,20 +79,19 @@ vkdnw_params = _parameters("vkdnw_params", "kaiming_normal_fan_in")
 
 
 @ingredient()
-def vkdnw_images(batches: Any, key: Array, *, images: int = 16) -> Array:
+def vkdnw_images(network: Network, params: Any, batches: Any, key: Array, *, images: int = 16) -> Any:
     """Standard normal images of the first batch's shape, `images` of them or as many as it has."""
-    like = _first(batches, images)
-    return jax.random.normal(named(key, "vkdnw_images"), like.shape, like.dtype)
+    return noise(network, params, batches[0].inputs, named(key, "vkdnw_images"), at_least_one("images", images))
 
 
 @ingredient()
-def swap_images(batches: Any, *, images: int = 16) -> Array:
+def swap_images(batches: Any, *, images: int = 16) -> Any:
     """The first `images` of the first batch, or as many as it has."""
     return _first(batches, images)
 
 
 @ingredient()
-def ntk_images(batches: Any, *, images: int = 16) -> Array:
+def ntk_images(batches: Any, *, images: int = 16) -> Any:
     """The first `images` of the first batch, or as many as it has."""
     return _first(batches, images)
 
@@ -132,7 +139,8 @@ def meco_image(batches: Any, key: Array, *, size: int = 64) -> Array:
 
 
 def _pictures(batches: Any) -> Array:
-    images = jnp.asarray(batches[0].inputs)
-    if images.ndim != 4:
-        raise JaxzcError(f"needs images [N, height, width, channels], and the batch has shape {images.shape}: leave this proxy out")
-    return images
+    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(batches[0].inputs)]
+    if len(shapes) != 1 or len(shapes[0]) != 4:
+        listed = ", ".join(map(str, shapes))
+        raise JaxzcError(f"needs images [N, height, width, channels], and the batch has shape {listed}: leave this proxy out")
+    return jnp.asarray(jax.tree.leaves(batches[0].inputs)[0])

@@ -6,6 +6,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc.facts import Passes, ingredient
+from jaxzc.ingredients import entry
+from jaxzc.numerics.trees import batch_size, first
+from jaxzc.tasks import Task
 from jaxzc.types import Array, Network
 
 SMOOTHING = 0.05
@@ -13,24 +16,32 @@ SMOOTHING = 0.05
 
 
 @ingredient(lambda images: Passes(forward=1, backward_per_output=1, examples=images))
-def layer_fisher(network: Network, vkdnw_params: Any, vkdnw_images: Array) -> Array:
+def layer_fisher(network: Network, vkdnw_params: Any, vkdnw_images: Any, batches: Any, task: Task) -> Array:
     """Mean over images of J' (diag(p) - p p') J, `[layers, layers]`: J the Jacobian of an image's logits by the first weight of every
     kernel, p the smoothed predictions; fresh running statistics. Rows of layers that do not exist are zero."""
     kernels = [jnp.asarray(w) for w in network.weights(vkdnw_params)]
     sizes = [len(w) for w in kernels]
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
 
-    def logits(shift: Array, image: Array) -> Array:
+    def logits(shift: Array, example: tuple[Any, Any]) -> Array:
         flat = [w.reshape(len(w), -1) for w in kernels]
         moved = [f.at[:, 0].add(shift[end - n : end]).reshape(w.shape) for f, w, n, end in zip(flat, kernels, sizes, ends, strict=True)]
-        return network.forward(network.with_weights(vkdnw_params, moved), image[None], norm="init").outputs[0]
+        inputs, values = jax.tree.map(lambda leaf: leaf[None], example)
+        out = entry.forward(network, network.with_weights(vkdnw_params, moved), inputs, values, norm="init")
+        return task.readout(out.outputs)[0]
 
-    def one(image: Array) -> Array:
-        out, pull = jax.vjp(lambda shift: logits(shift, image), jnp.zeros(ends[-1], kernels[0].dtype))
+    def one(example: tuple[Any, Any]) -> Array:
+        out, pull = jax.vjp(lambda shift: logits(shift, example), jnp.zeros(ends[-1], kernels[0].dtype))
         jacobian = jax.vmap(lambda ct: pull(ct)[0])(jnp.eye(len(out), dtype=out.dtype))
         p = jax.nn.softmax(out) * (1 - SMOOTHING) + SMOOTHING / len(out)
         return jacobian.T @ ((jnp.diag(p) - jnp.outer(p, p)) @ jacobian)
 
     exists = jnp.concatenate(network.active())
-    total = jax.lax.map(one, jnp.asarray(vkdnw_images)).mean(0)
+    noise = first(vkdnw_images, None)
+    total = jax.lax.map(one, (_repeated(batches[0].inputs, batch_size(noise)), noise)).mean(0)
     return jnp.where(exists[:, None] & exists[None, :], total, 0)
+
+
+def _repeated(inputs: Any, count: int) -> Any:
+    """`count` examples of the inputs, from the beginning again where there are fewer (noise may be given for more)."""
+    return jax.tree.map(lambda leaf: jnp.take(jnp.asarray(leaf), jnp.arange(count) % len(leaf), axis=0), inputs)

@@ -11,26 +11,24 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc.facts import Passes, ingredient
+from jaxzc.ingredients import entry
+from jaxzc.ingredients.groups import by_group, of_groups, of_relus
 from jaxzc.ingredients.patterns import pattern_kernel, relu_code
+from jaxzc.numerics.trees import at_least_float32, batch_size, first
 from jaxzc.tasks import Task
+from jaxzc.tasks.checks import loss_of, targets_of
 from jaxzc.types import Array, Batch, JaxzcError, Network, Norm, Tap
 
 
 def flat(groups: Sequence[Array]) -> list[Array]:
-    """Per group `[layers, *kernel]` -> `[layers, n]`."""
-    return [g.reshape(len(g), -1) for g in groups]
+    """Per group `[layers, *kernel]` -> `[layers, n]`, half precision as float32: proxies add them up."""
+    return [at_least_float32(g.reshape(len(g), -1)) for g in groups]
 
 
-def labels_of(batch: Batch) -> Array:
-    if batch.targets is None:
-        raise JaxzcError("needs labels, and the batch has none: give the batch as (images [N, ...], labels [N])")
-    return batch.targets
-
-
-def layer_shapes(network: Network, params: Any, images: Array, norm: Norm) -> list[Any]:
+def layer_shapes(network: Network, params: Any, inputs: Any, norm: Norm) -> list[Any]:
     """Shape and dtype `[layers, B, ..., channels]` of every group's outputs."""
     tap = Tap(layer=lambda y, _: (y, y))
-    return list(jax.eval_shape(lambda p, x: network.forward(p, x, norm=norm, tap=tap).layers, params, images))
+    return by_group(network, jax.eval_shape(lambda p, x: network.forward(p, x, norm=norm, tap=tap).layers, params, inputs))
 
 
 FORWARD, BOTH = Passes(forward=1), Passes(forward=1, backward=1)
@@ -51,35 +49,45 @@ FORWARD, BOTH = Passes(forward=1), Passes(forward=1, backward=1)
 def first_batch(network: Network, params: Any, batches: Any, task: Task, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Everything that one pass over the first batch gives, in norm mode `norm` (train mode: batch statistics):
 
-    logits [B, classes]; loss_value []; loss_grads dL/dw and hvp H g, [layers, n] per group; input_grads, d(sum of logits)/dx [B, D];
+    logits [B, classes], the task's readout; loss_value []; loss_grads dL/dw and hvp H g, [layers, n] per group; input_grads, d(sum of the
+    outputs)/dx [B, D], x the first floats that the inputs become;
     channel_saliency, sum over positions of a * dL/da for each conv/linear output a, [layers, B, channels] per group; activation_grads and
     train_activations, dL/da and a, [layers, B, ..., channels]; relu_codes (input > 0), bool [relus, B, units] per ReLU group, and
     relu_kernels, their Hamming kernels [relus, B, B].
     """
     batch: Batch = batches[0]
-    images = jnp.asarray(batch.inputs)
-    tap, perturb = _taps(network, params, images, norm, wanted)
+    inputs = first(batch.inputs, None)
+    tap, perturb = _taps(network, params, inputs, norm, wanted)
+    # A shift of 0, not the values: they depend on the weights where these are an embedding's too.
+    shift = jax.tree.map(jnp.zeros_like, entry.shapes(network, params, inputs)) if "input_grads" in wanted else None
 
-    def run(weights: Any, images: Array, perturb: Any) -> Any:
-        out = network.forward(network.with_weights(params, weights), images, norm=norm, tap=tap._replace(perturb=perturb))
-        return out.outputs, (out.layers, out.relus)
+    def run(weights: Any, shift: Any, perturb: Any) -> Any:
+        moved, reads = network.with_weights(params, weights), tap._replace(perturb=perturb)
+        if shift is None:
+            out = network.forward(moved, inputs, norm=norm, tap=reads)
+        else:
+            values = jax.tree.map(jnp.add, entry.values(network, moved, inputs), shift)
+            out = entry.forward(network, moved, inputs, values, norm=norm, tap=reads)
+        return out.outputs, (out.layers, out.activations)
 
     def first_order(weights: Any) -> Any:
-        outputs, pull, (layers, relus) = jax.vjp(run, weights, images, perturb, has_aux=True)
-        made: dict[str, Any] = {"logits": task.readout(outputs)}
+        outputs, pull, (layers, activated) = jax.vjp(run, weights, shift, perturb, has_aux=True)
+        made: dict[str, Any] = {"logits": task.readout(outputs)} if "logits" in wanted else {}
         grads = None
         if wanted & {"loss_value", "loss_grads", "hvp", "channel_saliency", "activation_grads"}:
-            made["loss_value"], ct = jax.value_and_grad(task.loss)(outputs, labels_of(batch))
+            made["loss_value"], ct = _value_and_cotangent(task, outputs, targets_of(batch))
             grads, _, saliency = pull(ct)
             if perturb is not None:
-                made["channel_saliency"] = [s["gate"] for s in saliency] if "channel_saliency" in wanted else None
-                made["activation_grads"] = [s["shift"] for s in saliency] if "activation_grads" in wanted else None
+                pulled = by_group(network, saliency)
+                made["channel_saliency"] = [s["gate"] for s in pulled] if "channel_saliency" in wanted else None
+                made["activation_grads"] = [s["shift"] for s in pulled] if "activation_grads" in wanted else None
         if "input_grads" in wanted:
-            (ones,) = jax.vjp(task.readout, outputs)[1](jnp.ones_like(made["logits"]))
-            made["input_grads"] = pull(ones)[1].reshape(len(images), -1)
+            (ones,) = jax.vjp(task.total, outputs)[1](jnp.ones((), jnp.result_type(jax.eval_shape(task.total, outputs))))
+            made["input_grads"] = entry.flat(pull(ones)[1], batch_size(inputs))
         if layers is not None:
-            made["train_activations"] = layers
-        if relus is not None:
+            made["train_activations"] = by_group(network, layers)
+        if tap.activation is not None:
+            relus = of_relus(network, activated)
             made["relu_kernels"] = [r.get("kernel") for r in relus]
             made["relu_codes"] = [r.get("code") for r in relus]
         return grads, made
@@ -95,21 +103,28 @@ def first_batch(network: Network, params: Any, batches: Any, task: Task, norm: N
     return made
 
 
-def _taps(network: Network, params: Any, images: Array, norm: Norm, wanted: frozenset[str]) -> tuple[Tap, Any]:
+def _value_and_cotangent(task: Task, outputs: Any, targets: Any) -> tuple[Array, Any]:
+    """The loss, and its derivative by the outputs, whatever they hold (integers have none)."""
+    value, pull = jax.vjp(lambda outputs: loss_of(task, outputs, targets), outputs)
+    return value, pull(jnp.ones_like(value))[0]
+
+
+def _taps(network: Network, params: Any, inputs: Any, norm: Norm, wanted: frozenset[str]) -> tuple[Tap, Any]:
     """The tap that reads what is wanted, and its perturbations: a gate of 0 per example and channel (its gradient is the sum over
     positions of a * dL/da, without storing a or dL/da), a shift of 0 per activation (its gradient is dL/da)."""
     gates, shifts = "channel_saliency" in wanted, "activation_grads" in wanted
     keep = "train_activations" in wanted
     perturb = None
     if gates or shifts:
-        shapes = layer_shapes(network, params, images, norm)
-        perturb = [
+        shapes = layer_shapes(network, params, inputs, norm)
+        zeros = [
             {
                 "gate": jnp.zeros((*s.shape[:2], s.shape[-1]), s.dtype) if gates else None,
                 "shift": jnp.zeros(s.shape, s.dtype) if shifts else None,
             }
             for s in shapes
         ]
+        perturb = of_groups(network, zeros)
 
     def layer(y: Array, p: Any) -> tuple[Array, Any]:
         if p is not None and p["gate"] is not None:
@@ -126,7 +141,7 @@ def _taps(network: Network, params: Any, images: Array, norm: Norm, wanted: froz
         }
 
     reads_relus = bool(wanted & {"relu_codes", "relu_kernels"})
-    return Tap(layer=layer if perturb or keep else None, relu=relu if reads_relus else None), perturb
+    return Tap(layer=layer if perturb or keep else None, activation=relu if reads_relus else None), perturb
 
 
 @ingredient(batch_grads=Passes(forward=1, backward=1, each="further batch"))
@@ -137,13 +152,13 @@ def batch_grads(
     if len(batches) < 2:
         raise JaxzcError(f"needs the gradients of at least 2 batches and got {len(batches)}: give a list of (images, labels) batches")
 
-    def gradient(batch: tuple[Array, Array]) -> list[Array]:
+    def gradient(batch: tuple[Any, Any]) -> list[Array]:
         def value(weights: Any) -> Array:
-            return task.loss(network.forward(network.with_weights(params, weights), batch[0], norm=norm).outputs, batch[1])
+            return loss_of(task, network.forward(network.with_weights(params, weights), batch[0], norm=norm).outputs, batch[1])
 
         return flat(jax.grad(value)(network.weights(params)))
 
-    further = [(jnp.asarray(b.inputs), jnp.asarray(labels_of(b))) for b in batches[1:]]
+    further = [(first(b.inputs, None), first(targets_of(b), None)) for b in batches[1:]]
     if len(further) == 1:
         rest = jax.tree.map(lambda a: a[None], gradient(further[0]))
     else:

@@ -4,6 +4,7 @@ Every map is cut off and goes on as stop_gradient(map) + 0, and the derivative b
 sum_l <probe_l, map_l> then gives J_l' probe_l of every cell l at once, where a derivative by the maps themselves would flow on.
 """
 
+from collections import OrderedDict
 from typing import Any
 
 import jax
@@ -12,38 +13,52 @@ from jax import lax
 
 from jaxzc._compile.float64 import in_float64
 from jaxzc.facts import Passes, ingredient
+from jaxzc.ingredients import entry
 from jaxzc.ingredients.drawn import named
 from jaxzc.numerics.linalg import eigenvalues
 from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
 
 
-def map_shapes(network: Network, params: Any, images: Array, norm: Norm, asker: str = "map_entropies or map_gains") -> list[Any]:
-    """Shape and dtype `[maps, B, H, W, channels]` of every map group; raises `JaxzcError` where the network offers no maps."""
+def map_shapes(
+    network: Network, params: Any, inputs: Any, norm: Norm, asker: str = "map_entropies or map_gains", noise: Any = None
+) -> OrderedDict[str, Any]:
+    """Shape and dtype `[maps, B, H, W, channels]` of every map group, by its name, of the inputs or of noise in their place.
+
+    Raises `JaxzcError` where the network offers no maps."""
     tap = Tap(cell=lambda y, _: (y, y))
-    shapes = jax.eval_shape(lambda p, x: network.forward(p, x, norm=norm, tap=tap).cells, params, images)
+
+    def cells(params: Any, noise: Any) -> Any:
+        if noise is None:
+            return network.forward(params, inputs, norm=norm, tap=tap).cells
+        return entry.forward(network, params, inputs, noise, norm=norm, tap=tap).cells
+
+    shapes = jax.eval_shape(cells, params, noise)
     if shapes is None:
         raise JaxzcError(
             f"needs the feature maps of cells (the ingredient {asker}), which this network does not offer: "
             "score a space that has cells, or leave this proxy out"
         )
-    return list(shapes)
+    return OrderedDict(shapes)
 
 
 @ingredient()
-def az_probes(network: Network, az_params: Any, az_images: Array, norm: Norm, key: Array) -> list[Array]:
+def az_probes(network: Network, az_params: Any, az_images: Any, batches: Any, norm: Norm, key: Array) -> list[Array]:
     """Random signs, one array per map group `[maps, B, H, W, channels]` (the first, the stem's, is not used)."""
-    shapes = map_shapes(network, az_params, az_images, norm)
+    shapes = map_shapes(network, az_params, batches[0].inputs, norm, noise=az_images)
     keys = jax.random.split(named(key, "az_probes"), len(shapes))
-    return [jax.random.rademacher(k, s.shape, s.dtype) for k, s in zip(keys, shapes, strict=True)]
+    return [jax.random.rademacher(k, s.shape, s.dtype) for k, s in zip(keys, shapes.values(), strict=True)]
 
 
 @ingredient(map_entropies=Passes(forward=1), map_gains=Passes(forward=1, backward=1), map_identities=Passes(forward=1, backward=1))
-def az_pass(network: Network, az_params: Any, az_images: Array, az_probes: Any, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
+def az_pass(
+    network: Network, az_params: Any, az_images: Any, az_probes: Any, batches: Any, norm: Norm, *, wanted: frozenset[str]
+) -> dict[str, Any]:
     """In depth order: map_entropies [maps], the entropy of the normalised eigenvalues of each map's channel covariance; map_gains
     [maps - 1], the largest singular value of g_in' g_out / positions for each pair of adjacent maps (g_in of a larger map is folded into
     channels); map_identities, bool [maps - 1], whether g_in is g_out exactly."""
-    pulls = bool(wanted & {"map_gains", "map_identities"})
-    shifts = [jnp.zeros(s.shape, s.dtype) for s in map_shapes(network, az_params, az_images, norm)]
+    inputs, pulls = batches[0].inputs, bool(wanted & {"map_gains", "map_identities"})
+    shapes = map_shapes(network, az_params, inputs, norm, noise=az_images)
+    shifts = OrderedDict((name, jnp.zeros(s.shape, s.dtype)) for name, s in shapes.items())
 
     def cell(y: Array, shift: Array) -> tuple[Array, Any]:
         rows = y.reshape(-1, y.shape[-1])
@@ -51,13 +66,14 @@ def az_pass(network: Network, az_params: Any, az_images: Array, az_probes: Any, 
         return lax.stop_gradient(y) + shift, {"map": y if pulls else None, "covariance": lax.stop_gradient(centred.T @ centred / len(rows))}
 
     def run(shifts: Any) -> tuple[Any, Any]:
-        kept = network.forward(az_params, az_images, norm=norm, tap=Tap(cell=cell, cell_perturb=shifts)).cells or ()
-        return [k["map"] for k in kept], [k["covariance"] for k in kept]
+        kept = entry.forward(network, az_params, inputs, az_images, norm=norm, tap=Tap(cell=cell, cell_perturb=shifts)).cells or {}
+        return [kept[name]["map"] for name in shapes], [kept[name]["covariance"] for name in shapes]
 
     made: dict[str, Any] = {}
     if pulls:
         _, pull, covariances = jax.vjp(run, shifts, has_aux=True)
-        made |= _gains(pull([p.astype(s.dtype) for p, s in zip(az_probes, shifts, strict=True)])[0], az_probes)
+        pulled = pull([p.astype(s.dtype) for p, s in zip(az_probes, shifts.values(), strict=True)])[0]
+        made |= _gains(list(pulled.values()), az_probes)
     else:
         covariances = run(shifts)[1]
     if "map_entropies" in wanted:

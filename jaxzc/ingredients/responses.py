@@ -1,15 +1,17 @@
 """How alike a network answers to different images: correlations of cells' outputs and of the loss gradients there."""
 
+from collections import OrderedDict
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxzc.facts import Passes, ingredient
-from jaxzc.ingredients.gradients import labels_of
 from jaxzc.ingredients.maps import map_shapes
 from jaxzc.numerics.linalg import correlation
+from jaxzc.numerics.trees import first
 from jaxzc.tasks import Task
+from jaxzc.tasks.checks import loss_of, targets_of
 from jaxzc.types import Array, Network, Norm, Tap
 
 
@@ -17,16 +19,17 @@ from jaxzc.types import Array, Network, Norm, Tap
 def response_correlations(network: Network, params: Any, batches: Any, task: Task, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """|corr| of the images' feature maps plus |corr| of the loss gradients by these maps, `[maps, B, B]`, for the stem and every cell in
     depth order; NaN where an image's map or gradient is constant."""
-    images, labels = jnp.asarray(batches[0].inputs), labels_of(batches[0])
-    shifts = [jnp.zeros(s.shape, s.dtype) for s in map_shapes(network, params, images, norm, "response_correlations")]
+    inputs, targets = first(batches[0].inputs, None), targets_of(batches[0])
+    shapes = map_shapes(network, params, inputs, norm, "response_correlations")
+    shifts = OrderedDict((name, jnp.zeros(s.shape, s.dtype)) for name, s in shapes.items())
 
     def value(shifts: Any) -> tuple[Array, Any]:
         tap = Tap(cell=lambda y, shift: (y + shift, _likeness(y)), cell_perturb=shifts)
-        out = network.forward(params, images, norm=norm, tap=tap)
-        return task.loss(out.outputs, labels), out.cells
+        out = network.forward(params, inputs, norm=norm, tap=tap)
+        return loss_of(task, out.outputs, targets), out.cells
 
     pulled, answers = jax.grad(value, has_aux=True)(shifts)
-    return {"response_correlations": jnp.concatenate([a + jax.vmap(_likeness)(g) for a, g in zip(answers, pulled, strict=True)])}
+    return {"response_correlations": jnp.concatenate([answers[name] + jax.vmap(_likeness)(pulled[name]) for name in shapes])}
 
 
 def _likeness(y: Array) -> Array:

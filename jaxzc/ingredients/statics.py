@@ -2,19 +2,21 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxzc.facts import Passes, ingredient
-from jaxzc.ingredients.gradients import labels_of
-from jaxzc.types import Array, Network
+from jaxzc.numerics.trees import at_least_float32, batch_size
+from jaxzc.tasks.checks import targets_of
+from jaxzc.types import Array, JaxzcError, Network
 
 
 @ingredient()
 def weights(network: Network, params: Any) -> list[Array]:
     """Kernels of convolution and linear layers, `[layers, n]` per group; zero where the layer does not exist."""
     kernels = zip(network.weights(params), network.active(), strict=True)
-    return [w.reshape(len(w), -1) * on[:, None] for w, on in kernels]
+    return [at_least_float32(w.reshape(len(w), -1)) * on[:, None] for w, on in kernels]
 
 
 @ingredient(active=Passes(), cells=Passes(), fan_in=Passes())
@@ -31,4 +33,11 @@ def layer_facts(network: Network) -> dict[str, Any]:
 @ingredient()
 def labels(batches: Any) -> Array:
     """Labels of the first batch, int [B]."""
-    return jnp.asarray(labels_of(batches[0]))
+    targets, count = targets_of(batches[0]), batch_size(batches[0].inputs)
+    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(targets)]
+    if shapes not in ([(count,)], [(count, 1)]) or not jnp.issubdtype(jnp.result_type(*jax.tree.leaves(targets)), jnp.integer):
+        raise JaxzcError(
+            f"compares examples of one class, and the targets are no class numbers [{count}] (shapes {', '.join(map(str, shapes))}): "
+            "leave this proxy out"
+        )
+    return jnp.reshape(jax.tree.leaves(targets)[0], count)

@@ -1,4 +1,4 @@
-"""Gradients of the summed logits of the all-positive network: absolute parameters, one image of ones."""
+"""Gradients of the summed outputs of the all-positive network: absolute parameters, one example of ones."""
 
 from typing import Any
 
@@ -7,39 +7,43 @@ import jax.numpy as jnp
 
 from jaxzc._compile.float64 import in_float64
 from jaxzc.facts import Passes, ingredient
+from jaxzc.ingredients import entry
 from jaxzc.numerics.linalg import binary_exponent, power_of_two
+from jaxzc.numerics.trees import at_least_float32, first
+from jaxzc.tasks import Task
 from jaxzc.types import Array, Network, Norm
 
 ONE = Passes(forward=1, backward=1, examples=1)
 
 
-def _positive(network: Network, params: Any, images: Array, norm: Norm) -> dict[str, Any]:
-    def run(params: Any, ones: Array) -> tuple[list[Array], Array]:
+def _positive(network: Network, params: Any, inputs: Any, task: Task, norm: Norm) -> dict[str, Any]:
+    def run(params: Any, ones: Any) -> tuple[list[Array], Array]:
         positive = network.map_params(jnp.abs, params)
 
         def total(weights: Any) -> tuple[Array, Array]:
-            out = network.forward(network.with_weights(positive, weights), ones, norm=norm)
-            return out.outputs.sum(), jnp.asarray(out.exponent, jnp.int32)
+            out = entry.forward(network, network.with_weights(positive, weights), inputs, ones, norm=norm)
+            return task.total(out.outputs), jnp.asarray(out.exponent, jnp.int32)
 
         grads, exponent = jax.grad(total, has_aux=True)(network.weights(positive))
         # A power of two taken out of the gradients brings them into float32's range whatever the depth, and changes no digit.
         shift = binary_exponent(jnp.max(jnp.stack([jnp.max(jnp.abs(g)) for g in grads])))
         return [(g * power_of_two(-shift, g.dtype)).reshape(len(g), -1) for g in grads], exponent + shift
 
-    grads, exponent = in_float64(run)(params, jnp.ones((1, *images.shape[1:]), images.dtype))
-    return {"grads": grads, "exponent": exponent}
+    ones = jax.tree.map(jnp.ones_like, entry.shapes(network, params, first(inputs, 1)))
+    grads, exponent = in_float64(run)(params, ones)
+    return {"grads": [at_least_float32(g) for g in grads], "exponent": exponent}
 
 
 @ingredient(synflow_grads=ONE, synflow_exponent=ONE)
-def free(network: Network, params: Any, batches: Any) -> dict[str, Any]:
+def free(network: Network, params: Any, batches: Any, task: Task) -> dict[str, Any]:
     """dR/d|w| with every normalisation layer removed, `[layers, n]` per group; the true gradient is grads * 2**exponent."""
-    return _named("synflow", _positive(network, params, jnp.asarray(batches[0].inputs), "none"))
+    return _named("synflow", _positive(network, params, batches[0].inputs, task, "none"))
 
 
 @ingredient(synflow_bn_grads=ONE, synflow_bn_exponent=ONE)
-def normalised(network: Network, params: Any, batches: Any) -> dict[str, Any]:
+def normalised(network: Network, params: Any, batches: Any, task: Task) -> dict[str, Any]:
     """The same with batch normalisation kept, on a batch of one image (train mode)."""
-    return _named("synflow_bn", _positive(network, params, jnp.asarray(batches[0].inputs), "batch"))
+    return _named("synflow_bn", _positive(network, params, batches[0].inputs, task, "batch"))
 
 
 def _named(prefix: str, parts: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc.facts import Passes, ingredient
+from jaxzc.ingredients import entry
+from jaxzc.ingredients.groups import of_relus
 from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
 
 SIZE = 0.01
@@ -19,23 +21,22 @@ def _variance(x: Array) -> dict[str, Array]:
 
 
 @ingredient(zen_difference=Passes(forward=2), zen_variances=Passes(forward=2), zen_exists=Passes(forward=2))
-def zen_pair(network: Network, zen_params: Any, zen_images: Array, zen_noise: Array, norm: Norm) -> dict[str, Any]:
+def zen_pair(network: Network, zen_params: Any, zen_images: Any, zen_noise: Any, batches: Any, norm: Norm) -> dict[str, Any]:
     """zen_difference, f(x) - f(x + 0.01 e), `[B, ...]`, f the output of the network's last ReLU, which global pooling takes;
     zen_variances, mean over channels of the batch variance of every normalisation layer's input, `[2, norms]`: on x and on x + 0.01 e;
     zen_exists, bool `[norms]`."""
 
-    def run(images: Array) -> tuple[Array, Any]:
-        out = network.forward(zen_params, images, norm=norm, tap=Tap(norm=_variance, relu=jax.nn.relu))
+    def run(values: Any) -> tuple[Array, Any]:
+        tap = Tap(norm=_variance, activation=jax.nn.relu)
+        out = entry.forward(network, zen_params, batches[0].inputs, values, norm=norm, tap=tap)
         if not out.norms:
             raise JaxzcError(
                 "needs the inputs of normalisation layers (the ingredient zen_variances), which this network does not offer: "
                 "score a space, or leave this proxy out"
             )
-        if not out.relus:
-            raise JaxzcError("needs the output of the last ReLU, and this network has no ReLU")
-        return out.relus[-1][-1], out.norms
+        return of_relus(network, out.activations, "the output of the last ReLU", ("relu",))[-1][-1], list(out.norms.values())
 
-    features, norms = jax.vmap(run)(jnp.stack([zen_images, zen_images + SIZE * zen_noise]))
+    features, norms = jax.vmap(run)(jax.tree.map(lambda x, e: jnp.stack([x, x + SIZE * e]), zen_images, zen_noise))
     return {
         "zen_difference": features[0] - features[1],
         "zen_variances": jnp.concatenate([n["variance"] for n in norms], axis=1),

@@ -1,4 +1,4 @@
-"""Networks of anybody's models: Flax Linen modules, Flax NNX modules, or bare functions of parameters and images, unchanged."""
+"""Networks of anybody's models: Flax Linen modules, Flax NNX modules, or bare functions of parameters and inputs, unchanged."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,6 +10,7 @@ from jaxzc.networks.adapter import ProgramNetwork
 from jaxzc.networks.apply import apply_network
 from jaxzc.networks.linen import linen_network
 from jaxzc.networks.nnx import nnx_network
+from jaxzc.networks.recognised import recognise
 from jaxzc.types import JaxzcError
 
 __all__ = ["ProgramNetwork", "as_network"]
@@ -18,27 +19,37 @@ __all__ = ["ProgramNetwork", "as_network"]
 def as_network(
     model: Any,
     params: Any,
-    images: Any,
+    inputs: Any,
     *,
     cells: Callable[[str], int] | None = None,
     model_kwargs: Mapping[str, Any] | None = None,
+    method: Any = None,
+    output: Callable[[Any], Any] | None = None,
 ) -> tuple[ProgramNetwork, Any]:
     """The `Network` of a model, and the parameters it is called with. The model is traced, not changed.
 
-    model: a Linen module, an NNX module, or a function `apply_fn(params, images) -> logits [B, classes]`; see `linen_network`,
-        `nnx_network` and `apply_network` for what each does with norm modes.
-    params: Linen: what `module.init` returned, or its `params`; NNX: None for the module's own, or `nnx.state(module, nnx.Param)`;
-        function: any pytree.
-    images: an example batch `[B, ...]` (arrays or `jax.ShapeDtypeStruct`); other batch sizes are traced when they come.
+    model: a Linen module (bound or not), an NNX module (or its graph definition), `module.apply`, a Flax train state, a model of Hugging
+        Face's kind, Haiku's functions, or any function `apply_fn(params, inputs)`; see `linen_network`, `nnx_network`, `apply_network`.
+    params: Linen: what `module.init` returned, or its `params`, or a train state; NNX: None for the module's own, or
+        `nnx.state(module, nnx.Param)`; Haiku with state: the pair (params, state); function: any pytree.
+    inputs: an example batch (arrays or `jax.ShapeDtypeStruct`) with leaves `[B, ...]`; other batch sizes are traced when they come. A
+        tuple is given as several arguments to a model that requires so many, a dict as keywords to one that has them all.
     cells: gives, for the name of a layer, the number of the cell it sits in (for interval proxies).
-    model_kwargs: keywords for the model; without, flags such as `train` and `deterministic` are set to evaluation.
+    model_kwargs: keywords for the model; flags such as `train` and `deterministic` that are not among them are set to evaluation.
+    method: of a module, what is called instead of `__call__`, by name or as a function.
+    output: what takes the outputs out of what the model returns, such as `lambda out: out.logits`.
 
-    Raises `JaxzcError` where the model has no layers, does not return logits, or needs random numbers.
+    Normalisation is recognised in the traced program, whoever wrote it, and follows the norm mode (see `jaxzc.networks.normalisation`).
+    Raises `JaxzcError` where the model has no layers, needs random numbers, or cannot be called.
     """
+    model, params = recognise(model, params)
+    options: dict[str, Any] = {"cells": cells, "model_kwargs": model_kwargs, "output": output}
     if isinstance(model, LinenModule):
-        return linen_network(model, params, images, cells=cells, model_kwargs=model_kwargs)
+        return linen_network(model, params, inputs, method=method, **options)
     if isinstance(model, NNXModule):
-        return nnx_network(model, params, images, cells=cells, model_kwargs=model_kwargs)
-    if callable(model):
-        return apply_network(model, params, images, cells=cells, model_kwargs=model_kwargs)
-    raise JaxzcError(f"a model is a Linen module, an NNX module or a function apply_fn(params, images), got {type(model).__name__}")
+        return nnx_network(model, params, inputs, method=method, **options)
+    if not callable(model):
+        raise JaxzcError(f"a model is a Linen module, an NNX module or a function apply_fn(params, inputs), got {type(model).__name__}")
+    if method is not None:
+        raise JaxzcError(f"method={method!r} is for Linen and NNX modules: give a function of (params, inputs) that calls it")
+    return apply_network(model, params, inputs, **options)

@@ -1,30 +1,39 @@
-"""A `Network` (see `jaxzc.types`) made of any pure function `fn(params, images, norm) -> logits`, whatever it was written in."""
+"""A `Network` (see `jaxzc.types`) made of any pure function `fn(params, inputs, norm) -> outputs`, whatever it was written in."""
 
 import math
-from collections import Counter
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc._compile.jaxpr import Trace, flatten, run
+from jaxzc._compile.jaxpr import Trace, flatten, needed, run
+from jaxzc._compile.widening import widen
 from jaxzc.networks.analysis import Found, Layer, analyse
-from jaxzc.networks.taps import tap_layer, tap_relus, unreadable
-from jaxzc.types import Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
+from jaxzc.networks.entry import Entry, check_examples, find_entry, replacements
+from jaxzc.networks.tapped import Path, run_tapped
+from jaxzc.networks.taps import activation_names, activation_taps, calls_first, of_activations, tap_layer, unreadable
+from jaxzc.numerics.trees import batch_size
+from jaxzc.types import ActivationGroup, Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
 
 SETTINGS = ("jax_enable_x64", "jax_default_matmul_precision")
 
-Function = Callable[[Any, Array, Norm], Any]
+Function = Callable[[Any, Any, Norm], Any]
 
 
 @dataclass(frozen=True, eq=False)
 class _Traced:
+    """A program for certain shapes, what it has, and the structure of what it returns."""
+
     program: Trace
     found: Found
+    entry: Entry
+    outputs: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +42,8 @@ class ProgramNetwork:
 
     groups: one per kernel leaf, in the order in which they first run.
     leaves: for each group, the number of its leaf among the flattened parameters.
+
+    Called with float64 parameters or inputs where it was made with narrower ones, it runs the operations of its own program in float64.
     """
 
     fn: Function
@@ -40,6 +51,7 @@ class ProgramNetwork:
     leaves: tuple[int, ...]
     _structure: Any
     _example: _Traced
+    _own: "_Own"
     _batch: int
     _cache: dict[Any, _Traced] = field(default_factory=dict, repr=False)
 
@@ -49,8 +61,14 @@ class ProgramNetwork:
         return self._example.found.normalises
 
     def weights(self, params: Any) -> list[Array]:
-        """Kernels `[layers, *kernel]`, one array per group."""
+        """Kernels `[layers, *kernel]`, one array per group. Raises `JaxzcError` where they are integers."""
         flat = self._flat(params)
+        for leaf, group in zip(self.leaves, self.groups, strict=True):
+            if not _is_float(flat[leaf]):
+                raise JaxzcError(
+                    f"the weights of layer {group.name} are {jnp.result_type(flat[leaf])}, which have no gradient and are not what "
+                    "multiplies: make the numbers that multiply (weights times scale, in float32) the parameters"
+                )
         return [jnp.reshape(flat[leaf], (-1, *group.kernel)) for leaf, group in zip(self.leaves, self.groups, strict=True)]
 
     def with_weights(self, params: Any, weights: Sequence[Array]) -> Any:
@@ -68,9 +86,15 @@ class ProgramNetwork:
     def active(self) -> list[Array]:
         return [jnp.ones(len(group.cells), bool) for group in self.groups]
 
-    def relu_counts(self) -> tuple[list[Array], list[Array]]:
-        ones = [jnp.ones(1) for _ in self._example.found.relus]
-        return ones, list(ones)
+    @property
+    def activations(self) -> tuple[ActivationGroup, ...]:
+        """One per activation function, in the order of execution: "relu0", "relu1", "gelu0", ...."""
+        found = self._example.found
+        return tuple(ActivationGroup(name, act.kind) for name, act in zip(activation_names(found), found.activations, strict=True))
+
+    def activation_counts(self) -> dict[str, Array]:
+        calls = [math.prod(act.where.lengths) for act in self._example.found.activations]
+        return OrderedDict((group.name, jnp.ones((n, 1))) for group, n in zip(self.activations, calls, strict=True))
 
     def counts(self, params: Any) -> Counts:
         """Parameters (floating-point leaves), multiply-accumulates for one image, and the number of layers.
@@ -81,53 +105,93 @@ class ProgramNetwork:
         size = sum(int(np.size(leaf)) for leaf in self._flat(params) if _is_float(leaf))
         return Counts(np.int64(size), np.int64(macs), np.int64(sum(len(group.cells) for group in self.groups)))
 
-    def forward(self, params: Any, inputs: Array, *, norm: Norm, tap: Tap | None = None) -> Forward:
-        """Logits `[B, classes]` of inputs `[B, ...]`, and what the tap kept: per group and per ReLU, each with a leading axis of 1.
+    def entry(self, params: Any, inputs: Any) -> Any:
+        """The first floats that the inputs become: the inputs where they are one array of floats, or else a tuple of arrays `[B, ...]`, the
+        float leaves and the embeddings that integers are turned into.
 
+        Raises `JaxzcError` where there are none, or where they come up in a loop.
+        """
+        flat, leaves = self._flat(params), jax.tree.leaves(inputs)
+        if _is_one_float(inputs):
+            return jnp.asarray(inputs)
+        traced = self._trace(flat, inputs, "batch")
+        entry, program = traced.entry.checked(), traced.program
+        results = tuple(program.ops[op].outputs[0] for op in entry.ops)
+        cut = replace(program, ops=needed(program.ops, results), outputs=results)
+        values = (*(jnp.asarray(leaves[place]) for place in entry.leaves), *run(cut, [*flat, *leaves]))
+        check_examples(values, batch_size(inputs))
+        return values
+
+    def forward(self, params: Any, inputs: Any, *, norm: Norm, tap: Tap | None = None, entry: Any = None) -> Forward:
+        """Outputs for inputs whose leaves are `[B, ...]`, and what the tap kept: per group and per ReLU, each with a leading axis of 1.
+
+        entry: what is put in the place of `self.entry(params, inputs)`.
         Raises `JaxzcError` where a tap asks for a layer or ReLU that cannot be read (loops, tied weights), naming it.
         """
         flat = self._flat(params)
         if norm not in ("batch", "init", "none"):
             raise JaxzcError(f"norm={norm!r} is not one of 'batch', 'init', 'none'")
-        traced = self._trace(flat, inputs, norm)
-        tap = tap or Tap()
-        layers, after = self._tap_layers(traced.found, tap, inputs.shape[0])
-        relus, before = tap_relus(traced.found, tap, inputs.shape[0])
-        (outputs,) = run(traced.program, [*flat, inputs], before, after)
-        kept = None if layers is None else [layers[group] for group in range(len(self.groups))]
-        return Forward(outputs, kept, relus, jnp.zeros((), jnp.int32))
+        if entry is not None and _is_one_float(inputs):
+            inputs, entry = entry, None
+        traced = self._trace(flat, inputs, norm, entry)
+        tap, batch, leaves = tap or Tap(), batch_size(inputs), jax.tree.leaves(inputs)
+        sites = self._sites(traced.found, tap)
+        after = {
+            site: partial(tap_layer, tap, layer.point, batch, self.groups[group].name)
+            for site, (group, layer) in sites.items()
+            if layer.point
+        }
+        looks = activation_taps(traced.found, tap, batch)
+        if entry is not None:
+            leaves, values = replacements(traced.entry.checked(), leaves, jax.tree.leaves(entry))
+            after |= {(op,): partial(_replaced, value, after.get((op,))) for op, value in values.items()}
+        outputs, seen, kept = run_tapped(traced.program, [*flat, *leaves], looks, after, self._perturbations(sites, tap))
+        layers = None if tap.layer is None else self._collected(sites, kept)
+        activations = of_activations(traced.found, tap, seen)
+        return Forward(jax.tree.unflatten(traced.outputs, outputs), layers, activations, jnp.zeros((), jnp.int32))
 
-    def _tap_layers(self, found: Found, tap: Tap, batch: int) -> tuple[dict[int, Any] | None, dict[int, Callable[[Any], Any]]]:
-        """Where layer taps keep things (by group), and what to do after which operation."""
-        if tap.layer is None:
-            return None, {}
-        if tap.perturb is not None and len(tap.perturb) != len(self.groups):
-            raise JaxzcError(f"tap.perturb has {len(tap.perturb)} entries for {len(self.groups)} layer groups")
-        kept: dict[int, Any] = {}
-        after: dict[int, Callable[[Any], Any]] = {}
-        for group, layer in self._by_group(found):
-            name = self.groups[group].name
+    def _sites(self, found: Found, tap: Tap) -> dict[Path, tuple[int, Layer]]:
+        """Where layers are read: the group and the layer, in the order of execution; `JaxzcError` for one that cannot be read."""
+        sites: dict[Path, tuple[int, Layer]] = {}
+        for layer in found.layers if tap.layer is not None else ():
+            group = self.leaves.index(layer.leaves[0])
             if layer.point is None:
-                raise JaxzcError(f"layer {name} {unreadable(layer.reason)}")
-            perturb = None if tap.perturb is None else jax.tree.map(lambda leaf: leaf[0], tap.perturb[group])
+                raise JaxzcError(f"layer {self.groups[group].name} {unreadable(layer.reason)}")
+            sites[*layer.where.loops, layer.point.op] = group, layer
+        return sites
 
-            def keep(value: Any, group: int = group) -> None:
-                kept[group] = jax.tree.map(lambda leaf: leaf[None], value)
+    def _perturbations(self, sites: dict[Path, tuple[int, Layer]], tap: Tap) -> dict[Path, Any]:
+        """Of each site, its calls' part of the group's perturbation, with one leading axis for each loop."""
+        missing = [group.name for group in self.groups if tap.perturb is not None and group.name not in tap.perturb]
+        if missing:
+            raise JaxzcError(f"tap.perturb has no entry {missing[0]!r}: give one pytree for each layer group, by its name")
+        parts: dict[Path, Any] = {}
+        start = [0] * len(self.groups)
+        for site, (group, layer) in sites.items() if tap.perturb is not None else ():
+            lengths, first = layer.where.lengths, start[group]
+            start[group] += math.prod(lengths)
 
-            after[layer.point.op] = partial(tap_layer, tap.layer, perturb, layer.point, batch, name, keep)
-        return kept, after
+            def part(leaf: Array, first: int = first, lengths: tuple[int, ...] = lengths) -> Array:
+                return leaf[first : first + math.prod(lengths)].reshape(*lengths, *leaf.shape[1:])
 
-    def _by_group(self, found: Found) -> list[tuple[int, Layer]]:
-        """Each layer with its group's number; an error where a group has several (or its kernel is used once more elsewhere)."""
-        pairs = [(self.leaves.index(leaf), layer) for layer in found.layers for leaf in layer.leaves]
-        calls = Counter(group for group, _ in pairs)
-        for group, times in calls.items():
-            if times > 1:
+            assert tap.perturb is not None
+            parts[site] = jax.tree.map(part, tap.perturb[self.groups[group].name])
+        return parts
+
+    def _collected(self, sites: dict[Path, tuple[int, Layer]], kept: dict[Path, Any]) -> OrderedDict[str, Any]:
+        """What was kept of each group, by its name, `[calls, ...]`; `JaxzcError` where a group's calls have outputs of several shapes."""
+        by_group: list[list[Any]] = [[] for _ in self.groups]
+        for site, (group, layer) in sites.items():
+            by_group[group].append(calls_first(kept[site], layer.where.lengths))
+        for group, calls in zip(self.groups, by_group, strict=True):
+            shapes = {tuple(leaf.shape[1:] for leaf in jax.tree.leaves(call)) for call in calls}
+            if len(shapes) > 1:
                 raise JaxzcError(
-                    f"layer {self.groups[group].name} is used {times} times (tied weights), its activations are not one array: "
+                    f"layer {group.name} is used {len(calls)} times (tied weights) on values of several shapes, which are not one array: "
                     "leave out proxies that need activations"
                 )
-        return pairs
+        stacked = [calls[0] if len(calls) == 1 else jax.tree.map(lambda *parts: jnp.concatenate(parts), *calls) for calls in by_group]
+        return OrderedDict((group.name, calls) for group, calls in zip(self.groups, stacked, strict=True))
 
     def _flat(self, params: Any) -> list[Any]:
         flat, structure = jax.tree_util.tree_flatten(params)
@@ -135,32 +199,56 @@ class ProgramNetwork:
             raise JaxzcError(f"params have the structure {structure}, but the network was made with {self._structure}")
         return flat
 
-    def _trace(self, flat: Sequence[Any], images: Any, norm: Norm) -> _Traced:
-        key = _key(flat, images, norm)
-        if key not in self._cache:
-            traced = _trace(self.fn, self._structure, flat, images, norm)
-            if {leaf for layer in traced.found.layers for leaf in layer.leaves} != set(self.leaves):
-                raise JaxzcError(
-                    f"with norm={norm!r} and images {np.shape(images)} the model runs other layers than with its example images"
-                )
-            self._cache[key] = traced
-        return self._cache[key]
+    def _trace(self, flat: Sequence[Any], inputs: Any, norm: Norm, entry: Any = None) -> _Traced:
+        in_float64 = self._own.is_widened([*flat, *jax.tree.leaves(inputs), *jax.tree.leaves(entry)])
+        if in_float64:
+            flat, inputs = self._own.shapes(flat, inputs)
+        with jax.enable_x64(self._own.x64) if in_float64 else nullcontext():
+            key = _key(flat, inputs, norm)
+            if key not in self._cache:
+                traced = _trace(self.fn, self._structure, flat, inputs, norm)
+                if {leaf for layer in traced.found.layers for leaf in layer.leaves} != set(self.leaves):
+                    shapes = ", ".join(str(np.shape(leaf)) for leaf in jax.tree.leaves(inputs))
+                    raise JaxzcError(f"with norm={norm!r} and inputs {shapes} the model runs other layers than with its example inputs")
+                self._cache[key] = traced
+        if in_float64 and (key, "float64") not in self._cache:
+            narrow = self._cache[key]
+            self._cache[key, "float64"] = _read(widen(narrow.program), flat, narrow.outputs)
+        return self._cache[(key, "float64") if in_float64 else key]
 
 
-def make_network(fn: Function, params: Any, images: Any, cells: Callable[[str], int] | None = None) -> ProgramNetwork:
-    """The network of `fn(params, images, norm)`, its layers found with `norm="batch"` and the example images `[B, ...]`.
+class _Own(NamedTuple):
+    """The dtypes of the parameters' and the inputs' leaves with which a network was made, and whether 64-bit types were enabled then."""
+
+    dtypes: tuple[Any, ...]
+    x64: bool
+
+    def is_widened(self, leaves: Sequence[Any]) -> bool:
+        """Whether a leaf is float64 in a network that has no float64 of its own."""
+        wide = np.dtype(np.float64)
+        return wide not in self.dtypes and any(jnp.result_type(leaf) == wide for leaf in leaves)
+
+    def shapes(self, flat: Sequence[Any], inputs: Any) -> tuple[list[Any], Any]:
+        """The shapes of parameters and inputs, in the network's own types."""
+        leaves, structure = jax.tree.flatten(inputs)
+        own = [jax.ShapeDtypeStruct(np.shape(leaf), dtype) for leaf, dtype in zip((*flat, *leaves), self.dtypes, strict=True)]
+        return own[: len(flat)], jax.tree.unflatten(structure, own[len(flat) :])
+
+
+def make_network(fn: Function, params: Any, inputs: Any, cells: Callable[[str], int] | None = None) -> ProgramNetwork:
+    """The network of `fn(params, inputs, norm)`, its layers found with `norm="batch"` and example inputs whose leaves are `[B, ...]`.
 
     cells: gives the number of the cell that the layer of this name sits in; -1 for all without it.
-    Raises `JaxzcError` where there is no layer, or where the result is not one array `[B, classes]`.
+    Raises `JaxzcError` where there is no layer, or where the result holds no array.
     """
     flat, structure = jax.tree_util.tree_flatten(params)
-    traced = _trace(fn, structure, flat, images, "batch")
+    traced = _trace(fn, structure, flat, inputs, "batch")
     first: dict[int, Layer] = {}
     for layer in traced.found.layers:
         for leaf in layer.leaves:
             first.setdefault(leaf, layer)
     if not first:
-        raise JaxzcError("the model has no layers: no convolution or matrix product of the images with a parameter was found")
+        raise JaxzcError("the model has no layers: no convolution or matrix product of the inputs with a parameter was found")
     names = [_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
     groups = []
     for leaf, layer in first.items():
@@ -168,37 +256,53 @@ def make_network(fn: Function, params: Any, images: Any, cells: Callable[[str], 
         cell = -1 if cells is None else int(cells(names[leaf]))
         stacked = math.prod(shape[: layer.depth])
         groups.append(LayerGroup(names[leaf], shape[layer.depth :], layer.fan_in, layer.channels, (cell,) * stacked))
-    cache = {_key(flat, images, "batch"): traced}
-    return ProgramNetwork(fn, tuple(groups), tuple(first), structure, traced, images.shape[0], cache)
+    config: Any = jax.config
+    own = _Own(tuple(jnp.result_type(leaf) for leaf in (*flat, *jax.tree.leaves(inputs))), bool(config.jax_enable_x64))
+    cache = {_key(flat, inputs, "batch"): traced}
+    return ProgramNetwork(fn, tuple(groups), tuple(first), structure, traced, own, batch_size(inputs), cache)
 
 
-def _trace(fn: Function, structure: Any, flat: Sequence[Any], images: Any, norm: Norm) -> _Traced:
-    """The program of `fn` for these shapes, checked to give logits."""
-    if not np.shape(images) or np.shape(images)[0] == 0:
-        raise JaxzcError(f"images must be [B, ...] with B >= 1, got shape {np.shape(images)}")
-
-    def call(flat: Sequence[Any], images: Any) -> Any:
-        return fn(jax.tree_util.tree_unflatten(structure, flat), images, norm)
-
-    closed, out = jax.make_jaxpr(call, return_shape=True)([_abstract(leaf) for leaf in flat], _abstract(images))
-    if not isinstance(out, jax.ShapeDtypeStruct):
+def _trace(fn: Function, structure: Any, flat: Sequence[Any], inputs: Any, norm: Norm) -> _Traced:
+    """The program of `fn` for these shapes."""
+    if batch_size(inputs) == 0:
         raise JaxzcError(
-            f"the model must return one array of logits [B, classes], it returns a {type(out).__name__}: wrap it so that it does"
+            f"inputs must be [B, ...] with B >= 1, got shapes {', '.join(str(np.shape(leaf)) for leaf in jax.tree.leaves(inputs))}"
         )
-    if len(out.shape) != 2 or out.shape[0] != images.shape[0]:
-        raise JaxzcError(f"logits must be [B, classes] with B={images.shape[0]}, the model returns {out.shape}")
-    program = flatten(closed)
-    return _Traced(program, analyse(program, [np.shape(leaf) for leaf in flat]))
+
+    def call(flat: Sequence[Any], inputs: Any) -> Any:
+        return fn(jax.tree_util.tree_unflatten(structure, flat), inputs, norm)
+
+    closed, out = jax.make_jaxpr(call, return_shape=True)([_abstract(leaf) for leaf in flat], jax.tree.map(_abstract, inputs))
+    if not jax.tree.leaves(out):
+        raise JaxzcError("the model returns no array: its outputs are what a loss is taken of")
+    return _read(flatten(closed), flat, jax.tree.structure(out))
+
+
+def _read(program: Trace, flat: Sequence[Any], outputs: Any) -> _Traced:
+    return _Traced(program, analyse(program, [np.shape(leaf) for leaf in flat]), find_entry(program, len(flat)), outputs)
+
+
+def _replaced(value: Any, then: Callable[[Any, Any], Any] | None, output: Any, perturb: Any) -> tuple[Any, Any]:
+    """`value` in the place of an operation's output, and what a tap does there."""
+    if np.shape(value) != output.shape:
+        raise JaxzcError(f"entry has shape {np.shape(value)} in the place of {output.shape}")
+    value = value.astype(output.dtype)
+    return (value, None) if then is None else then(value, perturb)
 
 
 def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(np.shape(leaf), jnp.result_type(leaf))
 
 
-def _key(flat: Sequence[Any], images: Any, norm: Norm) -> Any:
+def _is_one_float(inputs: Any) -> bool:
+    return jax.tree.structure(inputs) == jax.tree.structure(0) and jnp.issubdtype(jnp.result_type(inputs), jnp.floating)
+
+
+def _key(flat: Sequence[Any], inputs: Any, norm: Norm) -> Any:
     """What a trace depends on, settings that are baked into it included."""
-    shapes = tuple((np.shape(leaf), jnp.result_type(leaf)) for leaf in (*flat, images))
-    return norm, shapes, *(getattr(jax.config, setting) for setting in SETTINGS)
+    leaves, structure = jax.tree.flatten(inputs)
+    shapes = tuple((np.shape(leaf), jnp.result_type(leaf)) for leaf in (*flat, *leaves))
+    return norm, structure, shapes, *(getattr(jax.config, setting) for setting in SETTINGS)
 
 
 def _name(path: Sequence[Any]) -> str:

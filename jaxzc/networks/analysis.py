@@ -1,4 +1,4 @@
-"""Where a program has layers, ReLUs and normalisation: read from its operations and from which parameters they depend on.
+"""Where a program has layers, activation functions and normalisation: read from its operations and from which parameters they depend on.
 
 A layer is a convolution or matrix product of something that depends on the images with something that does not but depends on a parameter.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from jaxzc._compile.jaxpr import CUSTOM_RULES, SHAPING, Op, Trace, closed_body, flatten, scan_starts
-from jaxzc.networks.nonlinear import is_normalisation, rectifier, relu_input
+from jaxzc.networks.nonlinear import is_normalisation, nonlinearity, rectifier
 
 
 class Taint(NamedTuple):
@@ -27,12 +27,29 @@ class Point(NamedTuple):
     rows: int
 
 
+class Where(NamedTuple):
+    """The loops around an operation: numbers of the `lax.scan`s, each in the program of the one before; their lengths; and what hides the
+    operation from taps, where something does."""
+
+    loops: tuple[int, ...] = ()
+    lengths: tuple[int, ...] = ()
+    hidden: str = ""
+
+    @property
+    def reason(self) -> str:
+        return f"runs inside {self.hidden}" if self.hidden else ""
+
+    def into(self, construct: str) -> "Where":
+        return self._replace(hidden=self.hidden or construct)
+
+
 @dataclass(frozen=True)
 class Layer:
     """One call of a convolution or linear layer.
 
     leaves: its kernel's parameter leaf (several where same-sized parameters were combined); depth: leading axes that loops have sliced.
     macs: multiply-accumulates for the traced batch, loop iterations included.
+    where: the loops around it.
     point: where its output is read; None where it cannot be, and `reason` says why.
     """
 
@@ -43,23 +60,33 @@ class Layer:
     macs: int
     point: Point | None
     reason: str = ""
+    where: Where = Where()  # noqa: RUF009
+
+
+class Activation(NamedTuple):
+    """One activation function: its kind (see `Nonlinearity`), the operation that completes it, which of its inputs it acts on, and the
+    loops around it."""
+
+    kind: str
+    op: int
+    position: int
+    where: Where
 
 
 @dataclass
 class Found:
-    """What a program has, in execution order. relus: (operation, which input) or the reason why that ReLU cannot be read."""
+    """What a program has, in execution order."""
 
     layers: list[Layer] = field(default_factory=list)
-    relus: list[tuple[int, int] | str] = field(default_factory=list)
+    activations: list[Activation] = field(default_factory=list)
     normalises: bool = False
 
 
 def analyse(program: Trace, shapes: Sequence[tuple[int, ...]]) -> Found:
-    """Layers, ReLUs and normalisation of `program`, whose inputs are the parameter leaves with these shapes and, last, the images."""
+    """Layers, activation functions and normalisation of `program`, whose inputs are parameter leaves of these shapes, and then the data."""
     found = Found()
     taints = [Taint(False, frozenset({(leaf, 0)})) for leaf in range(len(shapes))]
-    env = _Walk(shapes, found).block(program, [*taints, Taint(True)], "", 1)
-    found.layers = [layer if layer.point is None else replace(layer, point=_after_bias(program, env, layer)) for layer in found.layers]
+    _Walk(shapes, found).block(program, [*taints, *[Taint(True)] * (len(program.inputs) - len(shapes))], Where(), 1)
     return found
 
 
@@ -68,58 +95,63 @@ class _Walk:
     shapes: Sequence[tuple[int, ...]]
     found: Found
 
-    def block(self, program: Trace, taints: Sequence[Taint], inside: str, times: int) -> dict[int, Taint]:
-        """Note what the block has (`inside` names the construct that hides it from taps, run `times` times); every value's taint."""
+    def block(self, program: Trace, taints: Sequence[Taint], where: Where, times: int) -> dict[int, Taint]:
+        """Note what the block has, which is run `times` times; every value's taint."""
+        first = len(self.found.layers)
         env = dict.fromkeys(program.constants, Taint(False)) | dict(zip(program.inputs, taints, strict=True))
         for number, op in enumerate(program.ops):
             ins = [env[value] for value in op.inputs]
             data = [taint.data for taint in ins]
-            relu = relu_input(program, op, data)
-            if relu is not None:
-                self.found.relus.append(f"runs inside {inside}" if inside else (number, relu))
+            act = nonlinearity(program, op, data)
+            if act is not None:
+                self.found.activations.append(Activation(act.kind, number, act.position, where))
                 outs = [_join(*ins)] * len(op.outputs)
             else:
                 self.found.normalises |= is_normalisation(program, op, data)
-                layer = self._layer(program, number, ins, inside, times)
+                layer = self._layer(program, number, ins, where, times)
                 self.found.layers += [] if layer is None else [layer]
-                outs = self._outputs(program, op, ins, inside, times)
+                outs = self._outputs(program, number, ins, where, times)
             env.update(zip(op.outputs, outs, strict=True))
+        for place, layer in enumerate(self.found.layers[first:], first):
+            if layer.point is not None and layer.where == where:
+                self.found.layers[place] = replace(layer, point=_after_bias(program, env, layer))
         return env
 
-    def _body(self, body: Any, taints: Sequence[Taint], inside: str, times: int) -> list[Taint]:
+    def _body(self, body: Any, taints: Sequence[Taint], where: Where, times: int) -> list[Taint]:
         program = flatten(body)
-        env = self.block(program, taints, inside, times)
+        env = self.block(program, taints, where, times)
         return [env[value] for value in program.outputs]
 
-    def _outputs(self, program: Trace, op: Op, ins: list[Taint], inside: str, times: int) -> list[Taint]:
+    def _outputs(self, program: Trace, number: int, ins: list[Taint], where: Where, times: int) -> list[Taint]:
+        op = program.ops[number]
         p = op.params
         if op.name == "scan":
             start = scan_starts(p)
             pairs = zip(ins[start[1] :], op.inputs[start[1] :], strict=True)
             sliced = [self._slice(taint, program.avals[value].shape) for taint, value in pairs]
-            within = inside or "lax.scan"
+            within = where._replace(loops=(*where.loops, number), lengths=(*where.lengths, p["length"]))
             return self._loop(p["jaxpr"], ins[: start[0]], ins[start[0] : start[1]], sliced, within, times * p["length"])
         if op.name == "while":
             start = p["cond_nconsts"], p["cond_nconsts"] + p["body_nconsts"]
-            return self._loop(p["body_jaxpr"], ins[start[0] : start[1]], ins[start[1] :], [], inside or "lax.while_loop", times)
+            return self._loop(p["body_jaxpr"], ins[start[0] : start[1]], ins[start[1] :], [], where.into("lax.while_loop"), times)
         if op.name == "cond":
-            branches = [self._body(body, ins[1:], inside or "lax.cond", times) for body in p["branches"]]
+            branches = [self._body(body, ins[1:], where.into("lax.cond"), times) for body in p["branches"]]
             return [_join(ins[0], *outs) for outs in zip(*branches, strict=True)]
         if op.name in CUSTOM_RULES and rectifier(op) is None:
-            return self._body(closed_body(op.eqn), ins, inside or "a function with a custom derivative", times)
+            return self._body(closed_body(op.eqn), ins, where.into("a function with a custom derivative"), times)
         return [_join(*ins)] * len(op.outputs)
 
-    def _loop(self, body: Any, fixed: list[Taint], state: list[Taint], xs: list[Taint], inside: str, times: int) -> list[Taint]:
+    def _loop(self, body: Any, fixed: list[Taint], state: list[Taint], xs: list[Taint], where: Where, times: int) -> list[Taint]:
         """Taints after a loop: its state may take up what the body's results depend on, until nothing changes."""
         while True:
             trial = Found()
-            outs = _Walk(self.shapes, trial)._body(body, [*fixed, *state, *xs], inside, times)
+            outs = _Walk(self.shapes, trial)._body(body, [*fixed, *state, *xs], where, times)
             new = [_join(*pair) for pair in zip(state, outs[: len(state)], strict=True)]
             if new == state:
                 break
             state = new
         self.found.layers += trial.layers
-        self.found.relus += trial.relus
+        self.found.activations += trial.activations
         self.found.normalises |= trial.normalises
         return [*state, *outs[len(state) :]]
 
@@ -127,7 +159,7 @@ class _Walk:
         """The taint of one slice: a leaf handed over whole is a stack of kernels, anything computed from it is not."""
         return taint._replace(leaves=frozenset((leaf, depth + (self.shapes[leaf][depth:] == shape)) for leaf, depth in taint.leaves))
 
-    def _layer(self, program: Trace, number: int, ins: list[Taint], inside: str, times: int) -> Layer | None:
+    def _layer(self, program: Trace, number: int, ins: list[Taint], where: Where, times: int) -> Layer | None:
         op = program.ops[number]
         if op.name not in ("conv_general_dilated", "dot_general") or ins[0].data == ins[1].data:
             return None
@@ -140,14 +172,12 @@ class _Walk:
         largest = sorted(key for key, size in sizes.items() if size == max(sizes.values()))
         kernel, out = program.avals[op.inputs[side]].shape, program.avals[op.outputs[0]].shape
         axes, rows, fan_in = (_conv_layout if op.name == "conv_general_dilated" else _dot_layout)(program, op, side)
-        reason = ""
-        if inside:
-            reason = f"runs inside {inside}"
-        elif len(largest) > 1:
+        reason = where.reason
+        if not reason and len(largest) > 1:
             reason = "has a kernel made of several parameters"
-        elif op.params.get("batch_group_count", 1) != 1:
+        elif not reason and op.params.get("batch_group_count", 1) != 1:
             reason = "mixes images (batch_group_count)"
-        elif op.name == "dot_general" and op.params["dimension_numbers"][1][0] and math.prod(kernel) > max(sizes.values()):
+        elif not reason and op.name == "dot_general" and op.params["dimension_numbers"][1][0] and math.prod(kernel) > max(sizes.values()):
             reason = "has its kernel repeated along an axis of the data"
         return Layer(
             leaves=tuple(leaf for leaf, _ in largest),
@@ -157,6 +187,7 @@ class _Walk:
             macs=math.prod(out) * fan_in * times,
             point=None if reason else Point(number, axes, rows),
             reason=reason,
+            where=where,
         )
 
 

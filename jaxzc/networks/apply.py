@@ -1,48 +1,96 @@
-"""Bare functions `apply_fn(params, x)` as networks."""
+"""Bare functions `apply_fn(params, inputs)` as networks."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
+from flax.errors import TraceContextError
+
 from jaxzc.networks.adapter import ProgramNetwork, make_network
-from jaxzc.types import Array, JaxzcError, Norm
+from jaxzc.networks.calls import arguments, mode_kwargs, signature
+from jaxzc.networks.linen import collections
+from jaxzc.networks.normalisation import NormModes
+from jaxzc.networks.normalisation.leaves import without
+from jaxzc.types import JaxzcError, Norm
 
 
 def apply_network(
     apply_fn: Callable[..., Any],
     params: Any,
-    images: Any,
+    inputs: Any,
     *,
     cells: Callable[[str], int] | None = None,
     model_kwargs: Mapping[str, Any] | None = None,
+    output: Callable[[Any], Any] | None = None,
 ) -> tuple[ProgramNetwork, Any]:
-    """The network of `apply_fn(params, images, **model_kwargs) -> logits`, and `params` as they are (every floating-point leaf trains).
+    """The network of `apply_fn(params, inputs, **model_kwargs)`, and its parameters.
 
-    Where `apply_fn` has a keyword `norm`, it is told the mode. Otherwise it runs as it is; a function that normalises cannot know
-    how to do so with `norm="init"` or `"none"`, and these raise `JaxzcError`.
+    params: any pytree. Of Flax variables (`{"params": ..., "batch_stats": ...}`) only `params` are parameters; in other trees, leaves that
+        are running statistics are none either, and None is in their place.
+    model_kwargs: keywords of the call; mode flags (`train`, `deterministic`, ...) are set to evaluation where these do not say otherwise.
+    output: what takes the outputs out of the result.
+
+    Normalisation is recognised and switched in the function's program; a function with a keyword `norm` is told the mode and left as it is.
+    Raises `JaxzcError` where the function cannot be called with parameters and inputs.
     """
-    kwargs = dict(model_kwargs or {})
-    told = takes_norm(apply_fn) and "norm" not in kwargs
+    name = getattr(apply_fn, "__name__", type(apply_fn).__name__)
+    parameters = signature(apply_fn)
+    _check(name, parameters)
+    parameters = None if parameters is None else parameters[1:]
+    told = _takes_norm(parameters) and "norm" not in (model_kwargs or {})
+    kwargs = mode_kwargs(parameters, model_kwargs)
 
-    def fn(params: Any, images: Array, norm: Norm) -> Any:
-        if told:
-            return apply_fn(params, images, norm=norm, **kwargs)
-        # the batch mode is traced first, so the network is there when another mode is
-        if norm != "batch" and network.normalises:
+    def call(params: Any, inputs: Any, **more: Any) -> Any:
+        args, named = arguments(name, parameters, inputs, {**kwargs, **more})
+        try:
+            result = apply_fn(params, *args, **named)
+        except TraceContextError as error:
             raise JaxzcError(
-                f"apply_fn normalises (rsqrt in its program) but takes no `norm` keyword, which norm={norm!r} needs: "
-                "accept norm='batch'|'init'|'none' or leave those proxies out"
-            )
-        return apply_fn(params, images, **kwargs)
+                f"{name} runs an NNX module of its own, whose variables it changes ({error}): "
+                "score the module itself, score(module, None, batch)"
+            ) from error
+        return result if output is None else output(result)
 
-    network = make_network(fn, params, images, cells)
-    return network, params
+    if told:
+
+        def fn(params: Any, inputs: Any, norm: Norm) -> Any:
+            return call(params, inputs, norm=norm)
+
+        return make_network(fn, params, inputs, cells), params
+    parts = collections(params)
+    if parts is not None:
+        own, statistics, rest = parts
+
+        def function(params: Any, statistics: Any, inputs: Any) -> Any:
+            return call({"params": params, **({"batch_stats": statistics} if statistics else {}), **rest}, inputs)
+
+        return make_network(NormModes(function, name, statistics), own, inputs, cells), own
+    modes = NormModes(lambda params, _, inputs: call(params, inputs), name, frozen=True)
+    stored = modes.stored(params, inputs)
+    if not stored:
+        return make_network(modes, params, inputs, cells), params
+    own, restored = without(params, stored)
+    flat = jax.tree.leaves(params)
+    statistics = [flat[number] for number in sorted(stored)]
+    modes = NormModes(lambda params, statistics, inputs: call(restored(params, statistics), inputs), name, statistics)
+    return make_network(modes, own, inputs, cells), own
 
 
-def takes_norm(apply_fn: Callable[..., Any]) -> bool:
+def _check(name: str, parameters: Any) -> None:
+    """Raises `JaxzcError` where a callable is no function of parameters and inputs, with the line that makes one of it."""
+    if parameters is None:
+        return
+    taken = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if len(taken) < 2 and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        raise JaxzcError(
+            f"{name} takes ({', '.join(p.name for p in taken)}), and a model is a Linen module, an NNX module or a function of "
+            "(params, inputs): "
+            "of Equinox, params, static = eqx.partition(model, eqx.is_inexact_array) and "
+            "score(lambda p, x: jax.vmap(eqx.combine(p, static))(x), params, batch); "
+            "of Keras, score(lambda p, x: model.stateless_call(p, model.non_trainable_variables, x)[0], model.trainable_variables, batch)"
+        )
+
+
+def _takes_norm(parameters: Any) -> bool:
     """Whether `norm` can be given to the function by name."""
-    try:
-        parameter = inspect.signature(apply_fn).parameters.get("norm")
-    except (TypeError, ValueError):  # some callables have no signature
-        return False
-    return parameter is not None and parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    return any(p.name == "norm" and p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters or ())

@@ -6,68 +6,86 @@ from typing import Any
 import jax
 from flax import linen as nn
 from flax.core import DenyList, unfreeze
-from flax.errors import InvalidRngError
+from flax.errors import InvalidRngError, ScopeCollectionNotFound, ScopeParamNotFoundError, ScopeParamShapeError
 
 from jaxzc.networks.adapter import ProgramNetwork, make_network
-from jaxzc.networks.norms import batch_norm, mode_kwargs
-from jaxzc.types import Array, JaxzcError, Norm
+from jaxzc.networks.calls import arguments, mode_kwargs, signature
+from jaxzc.networks.normalisation import NormModes
+from jaxzc.types import JaxzcError
 
-NORMS = (nn.BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.InstanceNorm)
+STATISTICS = "batch_stats"
+"""The collection of running statistics."""
 
 
 def linen_network(
     module: nn.Module,
     variables: Any,
-    images: Any,
+    inputs: Any,
     *,
     cells: Callable[[str], int] | None = None,
     model_kwargs: Mapping[str, Any] | None = None,
+    method: Any = None,
+    output: Callable[[Any], Any] | None = None,
 ) -> tuple[ProgramNetwork, Any]:
     """The network of a Linen module, and its parameters (the `params` collection).
 
-    variables: what `module.init` returned, or its `params` alone. Batch statistics in it are neither read nor changed: `norm="init"`
+    variables: what `module.init` returned, or its `params` alone. Running statistics in it are neither read nor changed: `norm="init"`
         means an untrained network. Other collections are constants; what the module writes to them is dropped.
-    model_kwargs: keywords of `__call__`; without, mode flags (`train`, `deterministic`, ...) are set to evaluation. Dropout is off always.
-    Raises `JaxzcError` where the module asks for random numbers, or has a BatchNorm across devices.
+    model_kwargs: keywords of the call; mode flags (`train`, `deterministic`, ...) are set to evaluation where these do not say otherwise.
+        Dropout is off always.
+    method: what is called instead of `__call__`, by name or as a function. output: what takes the outputs out of the result.
+    Raises `JaxzcError` where the module asks for random numbers, or for arguments that it is not given.
     """
     variables = nn.meta.unbox(unfreeze(variables))
+    name = type(module).__name__
     if not isinstance(variables, Mapping):
-        raise JaxzcError(f"params of a Linen module must be the dict that module.init returned, got {type(variables).__name__}")
+        raise JaxzcError(
+            f"params of a Linen module must be the dict that module.init returned, got {type(variables).__name__}: "
+            f"variables = {name}(...).init(jax.random.key(0), inputs)"
+        )
     # a submodule may itself be called "params", so the key alone does not tell the collection
-    whole = "params" in variables and isinstance(variables["params"], Mapping)
-    params = variables["params"] if whole else variables
-    rest = {name: value for name, value in variables.items() if name != "params"} if whole else {}
-    kwargs = mode_kwargs(type(module).__call__, model_kwargs)
+    params, statistics, rest = collections(variables) or (variables, {}, {})
+    call = getattr(type(module), method) if isinstance(method, str) else method or type(module).__call__
+    parameters = signature(call, 1)
+    kwargs = mode_kwargs(parameters, model_kwargs)
 
-    def fn(params: Any, images: Array, norm: Norm) -> Any:
-        # nn.jit caches by what is mutable but knows nothing of interceptors: the name of the mode keeps its entries apart
-        mutable = DenyList(("params", f"jaxzc {norm}"))
-        with nn.intercept_methods(_interceptor(norm)):
+    def function(params: Any, statistics: Any, inputs: Any) -> Any:
+        every = {"params": params, **rest, **({STATISTICS: statistics} if statistics else {})}
+        args, named = arguments(name, parameters, inputs, kwargs)
+        # nn.jit caches by what is mutable but knows nothing of interceptors: a name of our own keeps its entries apart
+        mutable = DenyList(("params", "jaxzc"))
+        with nn.intercept_methods(_intercept):
             try:
-                logits, _ = module.apply({"params": params, **rest}, images, mutable=mutable, **kwargs)
+                result, _ = module.apply(every, *args, mutable=mutable, method=method, **named)
             except InvalidRngError as error:
                 raise JaxzcError(
-                    f"{type(module).__name__} asks for random numbers ({error}): a score must not depend on them, "
+                    f"{name} asks for random numbers ({error}): a score must not depend on them, "
                     "switch them off with model_kwargs=dict(...) or in the module's attributes"
                 ) from error
-        return logits
+            except (ScopeCollectionNotFound, ScopeParamNotFoundError, ScopeParamShapeError) as error:
+                raise JaxzcError(
+                    f"the parameters are not those of {name} ({error}): give what {name}(...).init(key, inputs) returned"
+                ) from error
+        return result if output is None else output(result)
 
     params = jax.tree.map(lambda leaf: leaf, params)
-    return make_network(fn, params, images, cells), params
+    return make_network(NormModes(function, name, statistics), params, inputs, cells), params
 
 
-def _interceptor(norm: Norm) -> Callable[..., Any]:
-    """What runs in the place of normalisation and dropout modules."""
+def collections(variables: Any) -> tuple[Any, Any, dict[str, Any]] | None:
+    """Parameters, running statistics, and the other collections of Flax variables; None where these are none."""
+    if not isinstance(variables, Mapping) or not all(isinstance(part, Mapping) for part in variables.values()) or "params" not in variables:
+        return None
+    rest = {name: part for name, part in variables.items() if name not in ("params", STATISTICS)}
+    return variables["params"], variables.get(STATISTICS, {}), rest
 
-    def intercept(call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], context: Any) -> Any:
-        module = context.module
-        if context.method_name != "__call__":
-            return call(*args, **kwargs)
-        if isinstance(module, nn.Dropout) or (norm == "none" and isinstance(module, NORMS)):
-            return args[0] if args else kwargs.get("x", kwargs.get("inputs"))
-        if isinstance(module, nn.BatchNorm):
-            scale, bias = (module.get_variable("params", name) for name in ("scale", "bias"))
-            return batch_norm(module, args[0] if args else kwargs["x"], scale, bias, norm=norm, mask=kwargs.get("mask"))
-        return call(*args, **kwargs)
 
-    return intercept
+def _intercept(call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], context: Any) -> Any:
+    """What runs in the place of dropout, and of a batch normalisation that is given a mask, which only statistics of the batch know."""
+    module = context.module
+    if context.method_name == "__call__" and isinstance(module, nn.Dropout):
+        return args[0] if args else kwargs["inputs"]
+    if context.method_name == "__call__" and isinstance(module, nn.BatchNorm) and kwargs.get("mask") is not None:
+        object.__setattr__(module, "use_running_average", False)
+        return call(*args[:1], **{key: value for key, value in kwargs.items() if key != "use_running_average"})
+    return call(*args, **kwargs)

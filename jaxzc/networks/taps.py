@@ -1,6 +1,8 @@
 """Calling taps inside a running program: bringing values into the layout that taps see, and back."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections import Counter, OrderedDict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -8,37 +10,70 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxzc.networks.analysis import Found, Point
-from jaxzc.types import Array, JaxzcError, Tap
+from jaxzc.networks.tapped import Look, Path
+from jaxzc.types import RECTIFIERS, Array, JaxzcError, Tap
 
 
-def tap_relus(found: Found, tap: Tap, batch: int) -> tuple[list[Any] | None, dict[int, Callable[[Sequence[Any]], None]]]:
-    """Where ReLU taps keep things (in execution order), and what to do before which operation."""
-    if tap.relu is None:
-        return None, {}
-    kept: list[Any] = []
-    before: dict[int, Callable[[Sequence[Any]], None]] = {}
-    for relu in found.relus:
-        if isinstance(relu, str):
-            raise JaxzcError(f"a ReLU {unreadable(relu)}")
+def activation_taps(found: Found, tap: Tap, batch: int) -> dict[Path, Look]:
+    """What to do before which operation; `JaxzcError` for a rectifier that cannot be read. Other activation functions that cannot be are
+    left out: no code is read there."""
+    looks: dict[Path, Look] = {}
+    for act in found.activations if tap.activation is not None else ():
+        coded = act.kind in RECTIFIERS
+        if act.where.reason and not coded:
+            continue
+        if act.where.reason:
+            raise JaxzcError(f"a ReLU {unreadable(act.where.reason)}")
 
-        def look(values: Sequence[Any], position: int = relu[1]) -> None:
-            assert tap.relu is not None
-            kept.append(jax.tree.map(lambda leaf: leaf[None], tap.relu(_batch_first(values[position], batch, "a ReLU's input"))))
+        def look(values: Sequence[Any], position: int = act.position, coded: bool = coded) -> Any:
+            value = values[position]
+            if not coded and (value.ndim == 0 or value.shape[0] % batch):
+                return None
+            assert tap.activation is not None
+            return tap.activation(_batch_first(value, batch, "a ReLU's input"))
 
-        before[relu[0]] = look
-    return kept, before
+        looks[*act.where.loops, act.op] = look
+    return looks
 
 
-def tap_layer(layer: Callable[[Array, Any], Any], perturb: Any, point: Point, batch: int, name: str, keep: Any, value: Array) -> Array:
-    """Call the tap on `value` as [B, ..., channels] and put what it returns back into the program's layout."""
+def of_activations(found: Found, tap: Tap, seen: Mapping[Path, Any]) -> OrderedDict[str, Any] | None:
+    """What activation taps kept, by name, in the order of execution, with a leading axis of calls; None without such a tap."""
+    if tap.activation is None:
+        return None
+    kept: OrderedDict[str, Any] = OrderedDict()
+    for name, act in zip(activation_names(found), found.activations, strict=True):
+        value = seen.get((*act.where.loops, act.op))
+        if value is not None:
+            kept[name] = calls_first(value, act.where.lengths)
+    return kept
+
+
+def calls_first(tree: Any, lengths: tuple[int, ...]) -> Any:
+    """The leading axes of the loops as one of calls, of size 1 outside loops."""
+    return jax.tree.map(lambda leaf: leaf.reshape(math.prod(lengths), *leaf.shape[len(lengths) :]), tree)
+
+
+def activation_names(found: Found) -> list[str]:
+    """ "relu0", "gelu0", "relu1", ...: numbered within each kind, in the order of execution."""
+    seen: Counter[str] = Counter()
+    names = []
+    for act in found.activations:
+        names.append(f"{act.kind}{seen[act.kind]}")
+        seen[act.kind] += 1
+    return names
+
+
+def tap_layer(tap: Tap, point: Point, batch: int, name: str, value: Array, perturb: Any) -> tuple[Array, Any]:
+    """Call the tap on `value` as [B, ..., channels]; what it returns, back in the program's layout, and what it keeps."""
     moved = jnp.transpose(value, point.axes)
     flat = moved.reshape(*moved.shape[: point.rows], -1)
     rows = _batch_first(flat, batch, f"the output of layer {name}")
-    new, kept = layer(rows, perturb)
+    assert tap.layer is not None
+    new, kept = tap.layer(rows, perturb)
     if np.shape(new) != rows.shape:
         raise JaxzcError(f"tap.layer returned {np.shape(new)} for the output {rows.shape} of layer {name}")
-    keep(kept)
-    return jnp.transpose(new.astype(value.dtype).reshape(moved.shape), [point.axes.index(axis) for axis in range(len(point.axes))])
+    back = [point.axes.index(axis) for axis in range(len(point.axes))]
+    return jnp.transpose(new.astype(value.dtype).reshape(moved.shape), back), kept
 
 
 def _batch_first(value: Array, batch: int, what: str) -> Array:
@@ -51,5 +86,5 @@ def _batch_first(value: Array, batch: int, what: str) -> Array:
 
 
 def unreadable(reason: str) -> str:
-    advice = "unroll the loop or leave" if reason.endswith(("lax.scan", "lax.while_loop")) else "leave"
+    advice = "unroll the loop or leave" if reason.endswith("lax.while_loop") else "leave"
     return f"{reason}; activations cannot be read there: {advice} out proxies that need activations"

@@ -1,4 +1,4 @@
-"""Parameters by name: every leaf of a pytree has a path such as `stages/0/bn/scale`."""
+"""Pytrees: parameters by name (every leaf has a path such as `stages/0/bn/scale`), and batches, whose leaves have a leading axis N."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxzc.types import Array
+from jaxzc.types import Array, JaxzcError
 
 
 def name_of(path: Any) -> str:
@@ -16,6 +16,11 @@ def name_of(path: Any) -> str:
 
 def is_float(leaf: Any) -> bool:
     return jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+
+
+def is_real(leaf: Any) -> bool:
+    """Whether a leaf holds floats, integers or truth values."""
+    return any(jnp.issubdtype(jnp.result_type(leaf), kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
 
 
 def map_named(function: Callable[[str, Array], Array], params: Any) -> Any:
@@ -37,3 +42,23 @@ def without_biases(params: Any) -> tuple[list[Array], Callable[[list[Array]], An
         return jax.tree_util.tree_unflatten(structure, replaced)
 
     return [leaves[i] for i in chosen], put
+
+
+def batch_size(tree: Any) -> int:
+    """N, the leading axis that every leaf has; `JaxzcError` where leaves disagree, where one is a scalar and where there are none."""
+    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(tree)]
+    if not shapes or any(not shape for shape in shapes) or len({shape[0] for shape in shapes}) > 1:
+        raise JaxzcError(
+            f"the inputs have shapes {', '.join(map(str, map(list, shapes))) or 'nothing'}, expected arrays that share a leading axis N"
+        )
+    return shapes[0][0]
+
+
+def first(tree: Any, count: int | None) -> Any:
+    """The first `count` examples of every leaf (None: all), as JAX arrays."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[:count], tree)
+
+
+def at_least_float32(x: Array) -> Array:
+    """Half precision in float32 (a sum of 65,505 ones is infinite in float16), everything else as it is."""
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32)) if is_float(x) else x

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.tasks import Task, cross_entropy
 from jaxzc.types import Batch, JaxzcError
 
 Batches = Batch | tuple[Any, Any] | Sequence[Batch | tuple[Any, Any]]
@@ -16,7 +15,8 @@ Batches = Batch | tuple[Any, Any] | Sequence[Batch | tuple[Any, Any]]
 def as_batches(batches: Batches) -> tuple[Batch, ...]:
     """One batch `(inputs, targets)`, or several of them, as a tuple of `Batch`.
 
-    A list holds batches. A tuple of two is one batch, unless both of its parts are batches (a `Batch` or a tuple of two) themselves.
+    A list holds batches. A tuple of two is one batch, unless both of its parts are batches (a `Batch` or a tuple of two) themselves:
+    say `Batch` where inputs and targets are both tuples.
     Raises `JaxzcError` for anything else.
     """
     if isinstance(batches, Batch):
@@ -27,29 +27,24 @@ def as_batches(batches: Batches) -> tuple[Batch, ...]:
     if pairs:
         return tuple(Batch(*b) for b in batches)
     raise JaxzcError(
-        f"batch is a {type(batches).__name__}: expected (images, labels), or a list of such pairs for proxies that need several"
+        f"batch is a {type(batches).__name__}: expected (inputs, targets), or a list of such pairs for proxies that need several"
     )
 
 
 def checked_batches(batches: Batches, classes: int | None = None, image_shape: tuple[int, ...] | None = None) -> tuple[Batch, ...]:
     """The batches as JAX arrays. Raises `JaxzcError` for values that cannot be used and batches of different shapes."""
-    from jaxzc.data.checks import check_batch
+    from jaxzc.data.checks import check_batch, check_examples
 
-    checked = [check_batch(b, classes=classes, image_shape=image_shape) for b in as_batches(batches)]
-    shapes = [np.shape(b.inputs) for b in checked]
-    if len(set(shapes)) > 1:
-        raise JaxzcError(f"the batches have images of different shapes {', '.join(map(str, shapes))}: give batches of one shape")
-    return tuple(Batch(*(None if part is None else jnp.asarray(part) for part in b)) for b in checked)
+    own = classes is None and image_shape is None
+    checked = [check_examples(b) if own else check_batch(b, classes=classes, image_shape=image_shape) for b in as_batches(batches)]
+    shapes = [[np.shape(leaf) for leaf in jax.tree.leaves(b.inputs)] for b in checked]
+    if any(shape != shapes[0] for shape in shapes):
+        listed = ", ".join(", ".join(map(str, shape)) for shape in shapes)
+        raise JaxzcError(f"the batches have inputs of different shapes {listed}: give batches of one shape")
+    return tuple(Batch(*(_arrays(part) for part in b)) for b in checked)
 
 
-def check_targets(task: Task, outputs: Any, batches: Sequence[Batch]) -> None:
-    """Raises `JaxzcError` where the task's loss of outputs (their shapes and dtypes) and targets is not one number, or where a class number
-    has no output."""
-    from jaxzc.data.checks import check_batch
-
-    for batch in batches:
-        if task.loss is cross_entropy:
-            check_batch(batch, classes=outputs.shape[-1])
-        shape = () if batch.targets is None else np.shape(jax.eval_shape(task.loss, outputs, batch.targets))
-        if shape != ():
-            raise JaxzcError(f"loss(logits, labels) returned an array of shape {shape}: expected one number, such as the mean")
+def _arrays(tree: Any) -> Any:
+    """A pytree of JAX arrays; lists of numbers, written out, become one array."""
+    written = isinstance(tree, list) and not any(hasattr(leaf, "shape") for leaf in jax.tree.leaves(tree))
+    return jnp.asarray(tree) if written else jax.tree.map(jnp.asarray, tree)

@@ -20,6 +20,7 @@ from jaxzc.facts import Proxy, parts, proxy_facts
 from jaxzc.scoring.compute import computed, traced_proxies
 from jaxzc.scoring.models import Bound
 from jaxzc.scoring.program import Recipe
+from jaxzc.tasks import as_task, classification
 from jaxzc.types import Batch, Network, Norm
 
 
@@ -32,7 +33,9 @@ def identity(recipe: Recipe, bound: Bound, batches: tuple[Batch, ...]) -> tuple[
         network, params = bound.network(arrays, batches[0].inputs)
         notes.extend(str(group) for group in network.groups)
         passes = _passes(recipe, network, params, batches[0], notes)
-        own = computed(_own(recipe), network, params, batches, recipe.task, recipe.norm, key, None, reasons)
+        outputs = jax.eval_shape(lambda p, x: network.forward(p, x, norm=recipe.norm).outputs, params, batches[0].inputs)
+        task = as_task(recipe.task, outputs, batches[0].targets)
+        own = computed(_own(recipe), network, params, batches, task, recipe.norm, key, None, reasons)
         return passes, own
 
     traced = jax.make_jaxpr(compute)(bound.arrays, batches, jax.random.key(0))
@@ -50,7 +53,7 @@ def told(recipe: Recipe) -> Hashable:
     if isinstance(model, nnx.Module):
         model = type(model)
     proxies = tuple((label, _told_proxy(proxy)) for label, proxy in recipe.proxies.items())
-    return model, proxies, recipe.task.readout, recipe.norm, recipe.unavailable
+    return model, proxies, None if recipe.task is None else recipe.task.readout, recipe.norm, recipe.unavailable
 
 
 def _told_proxy(proxy: Proxy) -> Hashable:
@@ -70,8 +73,10 @@ def _passes(recipe: Recipe, network: Network, params: Any, batch: Batch, notes: 
 
     def total(weights: Any) -> Any:
         outputs = network.forward(network.with_weights(params, weights), batch.inputs, norm=recipe.norm).outputs
+        if recipe.task is None:  # one of ours, which the signature knows
+            return classification.total(outputs)
         loss = 0.0 if batch.targets is None else recipe.task.loss(outputs, batch.targets)
-        return jnp.sum(loss) + jnp.sum(recipe.task.readout(outputs))
+        return jnp.sum(loss) + recipe.task.total(outputs)
 
     def attempt(function: Any, *arguments: Any) -> Any:
         try:

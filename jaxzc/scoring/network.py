@@ -11,7 +11,7 @@ from jaxzc.scoring.identity import identity, told
 from jaxzc.scoring.program import Recent, compiled
 from jaxzc.scoring.results import Scores, Unavailable
 from jaxzc.scoring.scorer import Scorer, examined, finished, signature
-from jaxzc.tasks import Task, classification
+from jaxzc.tasks import Loss, Task
 from jaxzc.types import Norm
 
 MOST = 8
@@ -26,7 +26,8 @@ def score(
     batches: Batches,
     proxies: ProxySpec = "founding",
     *,
-    task: Task = classification,
+    loss: Loss | None = None,
+    task: Task | str | None = None,
     norm: Norm = "batch",
     seed: int = 0,
     cells: Callable[[str], int] | None = None,
@@ -50,6 +51,7 @@ def score(
     scorer = Scorer(
         model,
         proxies,
+        loss=loss,
         task=task,
         norm=norm,
         cells=cells,

@@ -12,11 +12,11 @@ from jaxzc._compile import memory
 from jaxzc._compile.cache import planned, settings
 from jaxzc._compile.depthwise import rewritten
 from jaxzc.facts import Proxy
-from jaxzc.scoring.batches import check_targets
 from jaxzc.scoring.compute import computed, traced_proxies
 from jaxzc.scoring.models import Bound, Model, batch_size
 from jaxzc.scoring.results import Unavailable
-from jaxzc.tasks import Task
+from jaxzc.tasks import Task, as_task
+from jaxzc.tasks.checks import check_targets, warn_of_zero_kernels
 from jaxzc.types import Batch, Counts, Network, Norm
 
 log = logging.getLogger("jaxzc")
@@ -30,13 +30,13 @@ class Recipe:
 
     model: Model
     proxies: Mapping[str, Proxy]
-    task: Task
+    task: Task | None
     norm: Norm
     unavailable: Unavailable
 
-    def values(self, network: Network, params: Any, batches: Any, key: Any, reasons: dict[str, str] | None) -> dict[str, Any]:
+    def values(self, network: Network, params: Any, batches: Any, key: Any, task: Task, reasons: dict[str, str] | None) -> dict[str, Any]:
         """Proxy -> value of those that need more than counts; see `jaxzc.compute_scores`."""
-        return computed(traced_proxies(self.proxies), network, params, batches, self.task, self.norm, key, None, reasons)
+        return computed(traced_proxies(self.proxies), network, params, batches, task, self.norm, key, None, reasons)
 
 
 class Lanes(NamedTuple):
@@ -51,12 +51,14 @@ class Lanes(NamedTuple):
 class Program:
     """Compiled for one network, or several at a time.
 
-    run: arrays, batches and keys -> proxy -> value; None where all proxies need counts only. outputs: shapes of what the network returns.
+    run: arrays, batches and keys -> proxy -> value; None where all proxies need counts only. outputs: shapes of what the
+    network returns. task: of the compiled loss.
     reasons: proxy -> why it cannot be computed. bytes: what the program plans: arguments, results and temporaries.
     """
 
     run: Callable[..., dict[str, Any]] | None
     outputs: Any
+    task: Task
     counts: Counts
     reasons: dict[str, str]
     bytes: int
@@ -70,22 +72,24 @@ def compiled(recipe: Recipe, bound: Bound, batches: tuple[Batch, ...], keys: Any
     one = bound.at(0) if lanes.stacked else bound
     network, params = one.network(one.arrays, batches[0].inputs)
     outputs = jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").outputs, params, batches[0].inputs)
-    check_targets(recipe.task, outputs, batches)
+    task = as_task(recipe.task, outputs, batches[0].targets)
+    check_targets(task, outputs, batches)
+    warn_of_zero_kernels([group.name for group in network.groups], network.weights(params))
     counts: Counts = network.counts(params)  # type: ignore[attr-defined]
     if not traced_proxies(recipe.proxies):
-        return Program(None, outputs, counts, {}, 0)
+        return Program(None, outputs, task, counts, {}, 0)
     bound.check()
     reasons: dict[str, str] | None = None if recipe.unavailable == "error" else {}
 
     def scores(arrays: list[Any], batches: tuple[Batch, ...], key: Any) -> dict[str, Any]:
         network, params = bound.network(arrays, batches[0].inputs)
-        return recipe.values(network, params, batches, key, reasons)
+        return recipe.values(network, params, batches, key, task, reasons)
 
     function = rewritten(scores)
     if lanes.size > 1:
         function = jax.vmap(function, (bound.axes() if lanes.stacked else None, None, 0))
     if program_settings()[1]:
-        return Program(function, outputs, counts, {} if reasons is None else reasons, 0)
+        return Program(function, outputs, task, counts, {} if reasons is None else reasons, 0)
     advice = memory.advice(batch_size(batches), lanes.size)
     with memory.explained(advice):
         executable = jax.jit(function).lower(bound.arrays, batches, keys).compile()
@@ -97,7 +101,7 @@ def compiled(recipe: Recipe, bound: Bound, batches: tuple[Batch, ...], keys: Any
         with memory.explained(advice, plan):
             return jax.device_get(executable(arrays, batches, keys))
 
-    return Program(run, outputs, counts, {} if reasons is None else reasons, plan)
+    return Program(run, outputs, task, counts, {} if reasons is None else reasons, plan)
 
 
 def program_settings() -> tuple[Any, ...]:

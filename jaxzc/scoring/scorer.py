@@ -10,12 +10,13 @@ import numpy as np
 from jaxzc._compile.devices import CHUNK
 from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.ingredients import RESOLVER
-from jaxzc.scoring.batches import Batches, check_targets, checked_batches
+from jaxzc.scoring.batches import Batches, checked_batches
 from jaxzc.scoring.compute import counted_scores
 from jaxzc.scoring.models import Bound, Model, check_concrete, shapes
 from jaxzc.scoring.program import Lanes, Program, Recent, Recipe, compiled, program_settings
 from jaxzc.scoring.results import Scores, Unavailable, check_unavailable, to_floats, warn_of
-from jaxzc.tasks import Task, classification
+from jaxzc.tasks import Loss, Task, kind_of, named_task
+from jaxzc.tasks.checks import check_targets, with_targets
 from jaxzc.types import Batch, JaxzcError, Norm
 
 MOST = 32
@@ -31,7 +32,10 @@ class Scorer:
 
     model: a Flax Linen module, a Flax NNX module, or `apply_fn(params, inputs)`, unchanged; cells and model_kwargs: see `jaxzc.as_network`.
     proxies: "founding" (the 24 of the four founding papers), "all", names, or functions whose argument names are ingredients.
-    task: loss of outputs and targets. norm: how batch normalisation acts in the passes that the authors run in train mode.
+    loss: loss(outputs, targets) -> scalar, of what the network returned and the targets as they are.
+    task: instead of a loss a `jaxzc.Task`, or the name of a ready-made one ("classification", "regression", "multilabel", "next_token",
+        "ctc"); None: chosen from outputs and targets where these allow one reading.
+    norm: how batch normalisation acts in the passes that the authors run in train mode.
     unavailable: "nan": a proxy that cannot be computed (the network has no ReLU, one batch where two are needed, ...) is NaN, its reason
         is in `Scores.reasons`, and a warning names it; "error": it is a `JaxzcError`.
     ingredients: functions of your own that make what your proxies ask for (`jaxzc.ingredient`).
@@ -45,7 +49,8 @@ class Scorer:
         model: Any,
         proxies: ProxySpec = "founding",
         *,
-        task: Task = classification,
+        loss: Loss | None = None,
+        task: Task | str | None = None,
         norm: Norm = "batch",
         cells: Callable[[str], int] | None = None,
         model_kwargs: Mapping[str, Any] | None = None,
@@ -57,7 +62,7 @@ class Scorer:
             raise JaxzcError(f"norm={norm!r}: expected one of {', '.join(map(repr, get_args(Norm)))}")
         selected = select(proxies, ingredients)
         RESOLVER.wanted(selected)
-        self.recipe = Recipe(Model(model, cells, model_kwargs), selected, task, norm, unavailable)
+        self.recipe = Recipe(Model(model, cells, model_kwargs), selected, named_task(loss, task), norm, unavailable)
         self._recent = Recent(MOST)
 
     @property
@@ -132,12 +137,13 @@ def examined(recipe: Recipe, params: Any, batches: Batches) -> tuple[Bound, tupl
     bound = recipe.model.bound(params)
     check_concrete(bound.arrays, "params")
     check_concrete(batches, "batches")
-    return bound, checked_batches(batches)
+    checked = checked_batches(batches)
+    return bound, checked if recipe.task is None else tuple(with_targets(recipe.task, batch) for batch in checked)
 
 
 def signature(bound: Bound, batches: tuple[Batch, ...], lanes: Lanes = Lanes()) -> Hashable | None:  # noqa: B008
     """What a program of one scorer depends on; None where an NNX module or parameters hold something that cannot be compared."""
-    key = (bound.signature(), shapes(batches), lanes, program_settings())
+    key = (bound.signature(), shapes(batches), kind_of(batches[0].targets), lanes, program_settings())
     try:
         hash(key)
     except TypeError:
@@ -147,7 +153,7 @@ def signature(bound: Bound, batches: tuple[Batch, ...], lanes: Lanes = Lanes()) 
 
 def finished(recipe: Recipe, program: Program, bound: Bound, batches: tuple[Batch, ...], seed: int, stacklevel: int) -> Scores:
     """The scores that a program gives for these arrays and seed, after the checks that need values."""
-    check_targets(recipe.task, program.outputs, batches)
+    check_targets(program.task, program.outputs, batches, warns=True)
     values = {}
     if program.run is not None:
         bound.check()
@@ -158,7 +164,7 @@ def finished(recipe: Recipe, program: Program, bound: Bound, batches: tuple[Batc
 
 def finished_lanes(recipe: Recipe, program: Program, bound: Bound, batches: tuple[Batch, ...], keys: Any, stacklevel: int) -> list[Scores]:
     """The scores that a program of several networks gives, one for each key."""
-    check_targets(recipe.task, program.outputs, batches)
+    check_targets(program.task, program.outputs, batches, warns=True)
     values = {} if program.run is None else program.run(bound.arrays, batches, keys)
     warn_of(program.reasons, WHERE, stacklevel=stacklevel + 1)
     return [_scores(recipe, program, jax.tree.map(lambda value, n=n: np.asarray(value)[n], values)) for n in range(len(keys))]

@@ -1,7 +1,7 @@
 """The base class of search spaces whose architectures are vectors of choices, and the program of one architecture."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +22,7 @@ class VectorSpace:
     - `network` where one architecture has a network of its own, without what it has not.
     """
 
-    name: ClassVar[str]
+    name: str
     choices: tuple[int, ...]
     classes: int
     inputs: InputSpec

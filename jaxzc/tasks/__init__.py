@@ -1,5 +1,20 @@
 """Tasks: what a network's outputs are compared with, and by which loss."""
 
-from jaxzc.tasks.task import Task, classification, cross_entropy
+from jaxzc.tasks.choice import as_task, kind_of, named_task
+from jaxzc.tasks.losses import Loss, cross_entropy
+from jaxzc.tasks.task import TASKS, Task, classification, ctc, multilabel, next_token, regression
 
-__all__ = ["Task", "classification", "cross_entropy"]
+__all__ = [
+    "TASKS",
+    "Loss",
+    "Task",
+    "as_task",
+    "classification",
+    "cross_entropy",
+    "ctc",
+    "kind_of",
+    "multilabel",
+    "named_task",
+    "next_token",
+    "regression",
+]

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent for one discrete network: an epoch is a pure function of its state.
+"""Stochastic gradient descent for the module of one architecture (`space.module(arch)`): an epoch is a pure function of its state.
 
 The recipe is that of NAS-Bench-201 (Dong & Yang, ICLR 2020, table 2): SGD with Nesterov momentum, cosine learning rate, weight decay on all
 parameters, random crops and flips, batch normalisation with running averages. The epochs and sizes are the user's.
@@ -6,17 +6,17 @@ parameters, random crops and flips, batch normalisation with running averages. T
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax import nnx
 
 from jaxzc._compile.depthwise import rewritten
-from jaxzc.spacekit import program_of
 from jaxzc.tasks import cross_entropy
-from jaxzc.training import augment, norms
+from jaxzc.training import augment
 from jaxzc.training.images import Images
 from jaxzc.types import Array, Batch, JaxzcError, Space
 
@@ -39,12 +39,13 @@ class Settings:
 
 
 class TrainState(NamedTuple):
-    """epoch: int32 scalar, epochs done. params, memory (of the optimiser): pytrees. statistics: running averages."""
+    """epoch: int32 scalar, epochs done. params, statistics: the module's `nnx.Param`s and `nnx.BatchStat`s, nested dicts of arrays. memory:
+    of the optimiser, a pytree."""
 
     epoch: Array
     params: Any
     memory: Any
-    statistics: norms.Statistics
+    statistics: Any
 
 
 class Epoch(NamedTuple):
@@ -58,8 +59,7 @@ class Epoch(NamedTuple):
 class Trainer:
     """Trains genes `[genes]` of a space; the result depends on genes, images and settings only.
 
-    Raises `JaxzcError`: fewer training images than a batch has, images that do not fit the space, a space whose normalisation does not take
-    a function (then images in one test batch would depend on each other).
+    Raises `JaxzcError`: fewer training images than a batch has, images that do not fit the space, a space without `module`.
     """
 
     def __init__(self, space: Space, arch: np.ndarray, images: Images, settings: Settings):
@@ -72,8 +72,13 @@ class Trainer:
                 f"and {space.classes}: make the space for these images"
             )
         self.space, self.images, self.settings = space, images, settings
+        if not hasattr(space, "module"):
+            raise JaxzcError(
+                f"{space.name} cannot be trained: it does not give its architectures as Flax modules, which space.module(arch) does"
+            )
         self.arch = np.asarray(arch)
-        self.network = space.network(self.arch)
+        abstract: Any = nnx.eval_shape(self._module)
+        self._graph, self._params, self._statistics = nnx.split(abstract, nnx.Param, nnx.BatchStat)
         self.steps = n // settings.batch_size
         rate = optax.cosine_decay_schedule(settings.learning_rate, settings.epochs * self.steps)
         descent = optax.sgd(rate, settings.momentum, nesterov=True)
@@ -81,16 +86,23 @@ class Trainer:
         self.train = jax.tree.map(jnp.asarray, images.train)
         self._step, self._predict = jax.jit(rewritten(self._one_step), donate_argnums=0), jax.jit(rewritten(self._logits))
 
+    def _module(self) -> nnx.Module:
+        settings, space = self.settings, cast(Any, self.space)
+        key = jax.random.key(settings.seed)
+        return space.module(self.arch, rng_key=key, initialiser=settings.init, momentum=settings.decay)
+
     def init(self) -> TrainState:
         """The state before the first epoch."""
-        program = program_of(self.space, self.arch)
-        drawn = program.discrete_params(program.init(jax.random.key(self.settings.seed), self.settings.init), self.arch)
-        params = jax.tree.map(
-            lambda a: jnp.asarray(a).astype(a.dtype), drawn
-        )  # not weakly typed, or the second step would be compiled again
-        few = jnp.zeros((2, *self.space.inputs.shape))
-        shapes = jax.eval_shape(lambda p, x: self._forward(p, x)[1], params, few)
-        return TrainState(jnp.zeros((), jnp.int32), params, self.optimiser.init(params), norms.initial(shapes))
+        params, statistics = (nnx.to_pure_dict(state) for state in nnx.split(self._module(), nnx.Param, nnx.BatchStat)[1:])
+        params = jax.tree.map(lambda a: a.astype(a.dtype), params)  # not weakly typed, or the second step would be compiled again
+        return TrainState(jnp.zeros((), jnp.int32), params, self.optimiser.init(params), statistics)
+
+    def module(self, params: Any, statistics: Any) -> Any:
+        """The NNX module with these parameters and statistics, in the state of training (see `module.eval()`)."""
+        states = [jax.tree.map(lambda a: a, state) for state in (self._params, self._statistics)]  # replacing works in place
+        for state, values in zip(states, (params, statistics), strict=True):
+            nnx.replace_by_pure_dict(state, values)
+        return nnx.merge(self._graph, *states)
 
     def epoch(self, state: TrainState, progress: Callable[[range], Any] = iter) -> tuple[TrainState, Epoch]:
         """The state after one more epoch, and how it went. progress: wraps the numbers of the steps."""
@@ -122,21 +134,6 @@ class Trainer:
         """float32 `[N, classes]` of images `[N, H, W, C]`, normalised by the running averages."""
         return np.asarray(self._predict(state.params, state.statistics, jnp.asarray(images)))
 
-    def check(self, state: TrainState) -> None:
-        """Raises `JaxzcError` where the test result of an image depends on its neighbours in the batch."""
-        size = max(self.settings.batch_size, 2)
-        batch = np.random.default_rng(0).standard_normal((size, *self.space.inputs.shape)).astype(np.float32)
-        alone = np.concatenate([batch[:1], 3 + 5 * batch[1:]])
-        if not np.allclose(self.logits(state, batch)[0], self.logits(state, alone)[0], rtol=1e-3, atol=1e-3):
-            raise JaxzcError(
-                f"{self.space.name} cannot be trained yet: its normalisation does not take a function (see jaxzc.types.Normalise), "
-                "so that it would be tested with the statistics of each test batch"
-            )
-
-    def _forward(self, params: Any, images: Array) -> tuple[Array, norms.Statistics]:
-        norm = norms.ByBatch()
-        return self.network.forward(params, images, norm=norm).outputs, norm.seen  # type: ignore[arg-type]
-
     def _one_step(self, state: TrainState, train: Batch, chosen: Array, key: Array) -> tuple[TrainState, Array, Array]:
         crop_key, flip_key = jax.random.split(key)
         images, labels = train.inputs[chosen], train.targets[chosen]
@@ -146,13 +143,16 @@ class Trainer:
             images = augment.flip(flip_key, images)
 
         def loss(params: Any) -> tuple[Array, Any]:
-            logits, seen = self._forward(params, images)
-            return cross_entropy(logits, labels), (seen, (logits.argmax(1) == labels).sum())
+            module = self.module(params, state.statistics)
+            logits = module(images)
+            statistics = nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
+            return cross_entropy(logits, labels), (statistics, (logits.argmax(1) == labels).sum())
 
-        (value, (seen, correct)), slope = jax.value_and_grad(loss, has_aux=True)(state.params)
+        (value, (statistics, correct)), slope = jax.value_and_grad(loss, has_aux=True)(state.params)
         updates, memory = self.optimiser.update(slope, state.memory, state.params)
-        statistics = norms.averaged(state.statistics, seen, self.settings.decay)
         return TrainState(state.epoch, optax.apply_updates(state.params, updates), memory, statistics), value, correct
 
-    def _logits(self, params: Any, statistics: norms.Statistics, images: Array) -> Array:
-        return self.network.forward(params, images, norm=norms.ByRunning(statistics)).outputs  # type: ignore[arg-type]
+    def _logits(self, params: Any, statistics: Any, images: Array) -> Array:
+        module = self.module(params, statistics)
+        module.eval()
+        return module(images)

@@ -13,7 +13,9 @@ from flax import nnx
 from jaxzc.spacekit import vectors
 from jaxzc.types import Array, Counts, InputSpec, JaxzcError
 from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, blueprint
-from jaxzc_spaces.core.layers import BatchNorm, Head, Pass, conv, depthwise, kernel
+from jaxzc_spaces.core.layers import BatchNorm, Head, NetworkModule, ReLU, conv, depthwise, kernel
+from jaxzc_spaces.core.module import WithModule
+from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.core.sizes import check_images, check_positive
 
 OPS = ((), (3, 3), (6, 5))
@@ -25,7 +27,7 @@ CHOICES = (len(OPS),) * LAYERS
 
 
 @dataclass(frozen=True)
-class NasBenchMacro(OneNetworkEach):
+class NasBenchMacro(OneNetworkEach, WithModule):
     """NAS-Bench-Macro. The fields are the size of its network; the defaults are the benchmark's own.
 
     channels: width of the stem. head: width of the last convolution, which does not grow with `channels`.
@@ -113,10 +115,10 @@ def _layer_counts(shape: tuple[int, ...], c_in: int, c: int, before: int, after:
 
 class Stem(nnx.Module):
     def __init__(self, c_in: int, c: int):
-        self.conv, self.bn = kernel(3, 3, c_in, c), BatchNorm(c)
+        self.conv, self.bn, self.relu = kernel(3, 3, c_in, c), BatchNorm(c), ReLU()
 
     def __call__(self, x: Array, p: Pass) -> Array:
-        return p.relu(self.bn(conv(x, self.conv, p), p))
+        return self.relu(self.bn(conv(x, self.conv, p), p), p)
 
 
 class Downsample(nnx.Module):
@@ -135,13 +137,13 @@ class Bottleneck(nnx.Module):
     def __init__(self, c_in: int, c: int, stride: int, expansion: int, size: int):
         wide = expansion * c_in
         self.stride = stride
-        self.expand, self.bn_expand = kernel(1, 1, c_in, wide), BatchNorm(wide)
-        self.depthwise, self.bn_depthwise = kernel(size, size, 1, wide), BatchNorm(wide)
+        self.expand, self.bn_expand, self.relu_expand = kernel(1, 1, c_in, wide), BatchNorm(wide), ReLU()
+        self.depthwise, self.bn_depthwise, self.relu_depthwise = kernel(size, size, 1, wide), BatchNorm(wide), ReLU()
         self.project, self.bn_project = kernel(1, 1, wide, c), BatchNorm(c)
 
     def __call__(self, x: Array, p: Pass) -> Array:
-        y = p.relu(self.bn_expand(conv(x, self.expand, p), p))
-        y = p.relu(self.bn_depthwise(depthwise(y, self.depthwise, p, self.stride), p))
+        y = self.relu_expand(self.bn_expand(conv(x, self.expand, p), p), p)
+        y = self.relu_depthwise(self.bn_depthwise(depthwise(y, self.depthwise, p, self.stride), p), p)
         y = self.bn_project(conv(y, self.project, p), p)
         return x + y if self.stride == 1 else y
 
@@ -151,13 +153,13 @@ class MacroHead(Head):
 
     def __init__(self, c_in: int, c: int, classes: int):
         super().__init__(c, classes)
-        self.conv, self.bn = kernel(1, 1, c_in, c), BatchNorm(c)
+        self.conv, self.bn, self.relu = kernel(1, 1, c_in, c), BatchNorm(c), ReLU()
 
     def __call__(self, x: Array, p: Pass) -> Array:
-        return super().__call__(p.relu(self.bn(conv(x, self.conv, p), p)), p)
+        return super().__call__(self.relu(self.bn(conv(x, self.conv, p), p), p), p)
 
 
-class MacroNet(nnx.Module):
+class MacroNet(NetworkModule):
     """The network of one architecture; call it with images `[B, H, W, in_channels]` and a `Pass`. -> logits `[B, classes]`"""
 
     def __init__(self, arch: tuple[int, ...], channels: int, head: int, classes: int, in_channels: int):
@@ -171,10 +173,10 @@ class MacroNet(nnx.Module):
                 setattr(self, f"layer{layer}", block)
         self.head = MacroHead(c, head, classes)
 
-    def __call__(self, x: Array, p: Pass) -> Array:
-        x = p.map(self.stem(x, p))
+    def logits(self, x: Array, p: Pass) -> Array:
+        x = p.map("stem", self.stem(x, p))
         for layer in range(LAYERS):
             block = getattr(self, f"layer{layer}", None)
             if block is not None:
-                (x,) = p.rescale(p.map(block(x, p)))
+                (x,) = p.rescale(p.map(f"layer{layer}", block(x, p)))
         return self.head(x, p)

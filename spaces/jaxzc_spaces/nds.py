@@ -15,6 +15,7 @@ import numpy as np
 from jaxzc.spacekit.vectors import check_vector
 from jaxzc.types import Counts, InputSpec, JaxzcError
 from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint
+from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images
 from jaxzc_spaces.darts.space import OPS as DARTS_OPS
 from jaxzc_spaces.darts.space import cell_number
@@ -46,7 +47,7 @@ NASNET_OPS = (
 
 
 @dataclass(frozen=True)
-class _Nds(OneNetworkEach):
+class _Nds(OneNetworkEach, WithModule):
     """stem: `cifar`, or `imagenet`, which divides the image by 8 before the cells. width, depth: instead of the genes' values
     (0: the genes'), so that networks can be made small."""
 
@@ -56,7 +57,6 @@ class _Nds(OneNetworkEach):
     classes: int = 10
     inputs: InputSpec = InputSpec((32, 32, 3))
 
-    name: ClassVar[str]
     ops: ClassVar[tuple[str, ...]]
     nodes: ClassVar[int] = 5
     loose_ends: ClassVar[bool] = True

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from flax import nnx
 
 import jaxzc
 from jaxzc._durable.lease import Lease
@@ -62,11 +63,12 @@ def test_a_table_is_searched(here):
 
 def test_the_printed_python_builds_the_winner(here):
     done = search(*TABLE, "--evaluations", 40, "--out", "found", "--generation", 40)
-    lines = done.out.splitlines()
-    code = [line.strip() for line in lines[lines.index("as a discrete Flax network, in Python:") + 1 :]]
-    scope: dict[str, Any] = {"jaxzc": __import__("jaxzc"), "jax": jax, "images": np.zeros((2, 8, 8, 1), np.float32)}
-    exec("\n".join(code), scope)
+    _, _, code = done.out.partition("as a Flax NNX module, in Python (model.train() and model.eval() switch its normalisation):\n")
+    scope: dict[str, Any] = {}
+    exec(code, scope)
     assert scope["logits"].shape == (2, 10)
+    arch = read_archs(here / "found" / "winner.txt", scope["space"]).archs[0]
+    assert sum(leaf.size for leaf in jax.tree.leaves(nnx.state(scope["model"], nnx.Param))) == scope["space"].counts(arch).params.item()
 
 
 def test_proxies_interrupted_and_resumed(here, monkeypatch):

@@ -61,12 +61,14 @@ def test_bad_images(images, message):
         (
             np.eye(3, dtype=int),
             3,
-            r"3 images but labels of shape \[3, 3\], expected \[3\]: one-hot labels become numbers with labels\.argmax\(-1\)",
+            r"3 images but labels of shape \[3, 3\], expected \[3\]: one-hot rows become numbers with labels\.argmax\(1\)",
         ),
         ([0.0, 1.0, 2.0], 3, r"the labels are float64, expected integers: convert them with labels\.astype\(np\.int32\)"),
-        ([0, 5, 3], 3, r"label 5 at index 1 is out of range, expected 0 to 2 \(3 classes\): check the labels or the space"),
+        ([0, 5, 3], 3, r"label 5 at index 1 is out of range, expected 0 to 2 \(3 classes\): check the labels"),
         ([0, 1, -1], 3, r"label -1 at index 2 is out of range, expected 0 to 2"),
         ([0, 1, -1], None, r"label -1 at index 2 is out of range, expected 0 or more: check the labels"),
+        ([[0], [1], [2]], 3, r"labels of shape \[3, 1\], expected \[3\]: take the only column, labels\[:, 0\]"),
+        ([0.5, 1.0, 2.0], 3, r"the labels are float64, expected integers: a space compares its outputs with class numbers only"),
         (None, 3, r"the batch has no labels, and a chosen proxy needs them: give Batch\(images, labels\) or choose label-free proxies"),
     ],
 )

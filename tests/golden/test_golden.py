@@ -320,7 +320,7 @@ def test_meco_of_every_convolution(drawn64: Drawn) -> None:
         stored = np.load(path)
         convolutions = [str(m).endswith((".op.1", "stem.0", "downsample.1")) for m in stored["meco_modules"]]
         theirs = stored["code32/meco"][np.array(convolutions)]
-        of_group = dict(zip((group.name for group in golden.space.groups), ours, strict=True))
+        of_group = dict(zip((group.name for group in golden.space.program().groups), ours, strict=True))
         names = [str(n) for n in golden.arrays["layers"] if not str(n).startswith("head")]
         mine = [_layer(golden, of_group, name) for name in names]
         # Pooling edges have a module op.1 of no kind; every convolution has one.

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jaxzc_spaces.core.discrete import DiscreteNetwork
-from jaxzc_spaces.core.layers import Pass
+from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.darts.space import Darts
 from jaxzc_spaces.genotypes.counts import as_counts
 from jaxzc_spaces.genotypes.counts import network_tally as network_tally_of
@@ -141,7 +141,7 @@ def test_counts_are_exact(space: str) -> None:
         assert counts.params.item() == stored.facts["params"]
         assert counts.flops.item() == stored.facts["macs"]
         assert counts.layers.item() == len(stored.arrays["layers"]) == sum(len(group.cells) for group in network.groups)
-        assert len(network.blueprint.hooks) == stored.facts["relus"]
+        assert sum(map(len, network.blueprint.activated)) == stored.facts["relus"]
 
 
 def test_code_counts_of_plainnets_are_exact() -> None:
@@ -199,7 +199,7 @@ def test_auxiliary_classifier_of_darts(index: int) -> None:
     both = space.counts(arch)
     assert both.params.item() == facts["params"] + facts["params_auxiliary"]
     assert both.flops.item() == facts["macs_train"]
-    assert len(network.blueprint.hooks) == facts["relus_train"]
+    assert sum(map(len, network.blueprint.activated)) == facts["relus_train"]
     with jax.enable_x64(True):
         params = stored.params(network, jnp.float64)
         for name, offset, shape, scale in (

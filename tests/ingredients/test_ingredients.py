@@ -253,7 +253,7 @@ def test_labels_only_where_needed() -> None:
     logits, _ = make("logits input_grads", linear, LINEAR, [images])
     assert logits.shape == (4, CLASSES)
     for name in ("loss_value", "loss_grads", "hvp", "channel_saliency", "activation_grads", "example_grads", "sign_sums"):
-        with pytest.raises(JaxzcError, match=r"^all: needs labels, and the batch has none: give the batch as \(images"):
+        with pytest.raises(JaxzcError, match=r"^all: needs labels, and the batch has none: give the batch as \(inputs, targets"):
             make(name, linear, LINEAR, [images])
     with pytest.raises(JaxzcError, match="needs labels"):
         make("batch_grads", linear, LINEAR, [batch(), images])

@@ -1,6 +1,7 @@
 """Ingredients of the proxies beyond the founding ones, against dense derivatives and counts by hand."""
 
 import inspect
+from collections import OrderedDict
 from typing import Any
 
 import jax
@@ -126,7 +127,7 @@ def test_redrawn_parameters() -> None:
 def test_networks_without_cells_or_normalisation_say_so(proxy: str, what: str) -> None:
     images = RNG.normal(size=(4, 5)).astype(np.float32)
     with pytest.raises(JaxzcError, match=rf"^{proxy}: needs .*\(the ingredient {what}.*which this network does not offer"):
-        jaxzc.score(model, PARAMS, (images, np.array([0, 1, 2, 0])), [proxy])
+        jaxzc.score(model, PARAMS, (images, np.array([0, 1, 2, 0])), [proxy], unavailable="error")
 
 
 def test_regions_need_pictures() -> None:
@@ -143,7 +144,7 @@ def test_networks_of_one_image_size_say_so() -> None:
 
     for proxy, size in (("meco", "64x64x3"), ("linear_regions", "4x4x3")):
         with pytest.raises(JaxzcError, match=f"^{proxy}: runs the network on images of {size}, which it does not take"):
-            jaxzc.score(flat, params, (images, np.array([0, 1, 2, 0])), [proxy])
+            jaxzc.score(flat, params, (images, np.array([0, 1, 2, 0])), [proxy], unavailable="error")
 
 
 SPACE = NasBench201(channels=2, cells=2, classes=3, inputs=InputSpec((8, 8, 3)))
@@ -171,9 +172,10 @@ def test_maps_of_cells(cell_network: tuple[Any, Any]) -> None:
 
     def maps(shifts: Any) -> Any:
         tap = Tap(cell=lambda y, shift: (y + shift, y), cell_perturb=shifts)
-        return [m for group in network.forward(params, images, norm="batch", tap=tap).cells for m in group]
+        return [m for group in network.forward(params, images, norm="batch", tap=tap).cells.values() for m in group]
 
-    zeros = [jnp.zeros(p.shape) for p in probes]
+    names = ["stem", "stages/0", "reductions/0", "stages/1", "reductions/1", "stages/2"]
+    zeros = OrderedDict((name, jnp.zeros(p.shape)) for name, p in zip(names, probes, strict=True))
     outputs = jax.jit(maps)(zeros)
     for output, entropy in zip(outputs, entropies, strict=True):
         rows = np.asarray(output, np.float64).reshape(-1, output.shape[-1])

@@ -56,7 +56,7 @@ def test_groups_and_counts() -> None:
     assert counts.layers == 6
     assert [np.asarray(number).dtype for number in counts] == [np.int64] * 3
     assert [mask.tolist() for mask in network.active()] == [[True]] * 6
-    assert [ones.tolist() for ones in network.relu_counts()[0]] == [[1.0]] * 3
+    assert [ones.tolist() for ones in network.activation_counts().values()] == [[[1.0]]] * 3
     assert [weight.shape for weight in network.weights(params)] == [(1, *group.kernel) for group in network.groups]
 
 
@@ -99,7 +99,7 @@ def test_nnx_module_is_not_changed_and_not_followed() -> None:
     assert type(module.stem.layers[1]) is nnx.BatchNorm
     module.stem.layers[0].kernel[...] = jnp.zeros((3, 3, 3, 4))
     close(forward(network)(params, norm="batch"), out["batch"])
-    x = jnp.maximum(network.forward(params, IMAGES, norm="none", tap=READ).layers[0][0], 0).mean((1, 2))  # type: ignore[index]
+    x = jnp.maximum(network.forward(params, IMAGES, norm="none", tap=READ).layers["stem/layers/0/kernel"][0], 0).mean((1, 2))  # type: ignore[index]
     close(out["none"], x @ module.parts[2].kernel[...] + module.parts[2].bias[...])
     assert float(jnp.abs(out["batch"] - out["init"]).max()) > 1e-3
 
@@ -111,7 +111,7 @@ def test_jit_vmap_other_batch_sizes_and_x64() -> None:
     def taps(images: Any) -> Any:
         out = groups.forward(weights, images, norm="batch", tap=READ)
         assert out.layers is not None
-        return out.outputs, out.layers[1][0]
+        return out.outputs, out.layers[groups.groups[1].name][0]
 
     full = jax.jit(taps)(IMAGES)
     close(jax.jit(taps)(IMAGES[:1]), jax.tree.map(lambda leaf: leaf[:1], full))

@@ -85,21 +85,34 @@ def test_scanned_layers_are_one_stacked_group() -> None:
     gradients = jax.jit(jax.grad(total))(network.weights(params))
     own = jax.jit(jax.grad(lambda p: Scanned().apply({"params": p}, IMAGES).sum()))(params)  # type: ignore[union-attr]
     close(gradients[1], own["blocks"]["kernel"])
-    with pytest.raises(JaxzcError, match=r"blocks/kernel runs inside lax\.scan; .* unroll the loop or leave out"):
-        network.forward(params, IMAGES, norm="batch", tap=Tap(layer=lambda y, p: (y, None)))
-    with pytest.raises(JaxzcError, match=r"a ReLU runs inside lax\.scan"):
-        network.forward(params, IMAGES, norm="batch", tap=Tap(relu=lambda x: x))
+    read = network.forward(params, IMAGES, norm="batch", tap=Tap(layer=lambda y, p: (y, y), activation=lambda x: x))
+    assert read.layers is not None
+    assert read.activations is not None
+    h = IMAGES.reshape(len(IMAGES), -1) @ params["stem"]["kernel"] + params["stem"]["bias"]
+    for step in range(3):
+        h = h @ params["blocks"]["kernel"][step] + params["blocks"]["bias"][step]
+        close(read.layers["blocks/kernel"][step], h)
+        close(read.activations["relu0"][step], h)
+        h = jax.nn.relu(h)
+    assert network.activation_counts()["relu0"].shape == (3, 1)
 
 
-def test_tied_weights_train_but_cannot_be_tapped() -> None:
-    params = {"w": jnp.eye(3), "h": jnp.ones((3, 2))}
-    network, _ = as_network(lambda p, x: jax.nn.relu(x @ p["w"]) @ p["w"] @ p["h"], params, jnp.ones((2, 3)))
+def test_tied_weights_have_one_entry_for_each_call() -> None:
+    params, x = {"w": jnp.asarray([[1.0, 2], [3, -4]]), "h": jnp.ones((2, 3))}, jnp.asarray([[1.0, 1], [1, -1]])
+    network, _ = as_network(lambda p, x: jax.nn.relu(x @ p["w"]) @ p["w"] @ p["h"], params, x)
     assert [group.name for group in network.groups] == ["w", "h"]
-    assert network.counts(params) == (15, 9 + 9 + 6, 2)
-    gradient = jax.grad(lambda w: network.forward(network.with_weights(params, w), jnp.ones((2, 3)), norm="init").outputs.sum())
-    close(gradient(network.weights(params))[0], jnp.full((1, 3, 3), 8.0))
-    with pytest.raises(JaxzcError, match="layer w is used 2 times"):
-        network.forward(params, jnp.ones((2, 3)), norm="batch", tap=Tap(layer=lambda y, p: (y, None)))
+    assert network.counts(params) == (10, 4 + 4 + 6, 2)
+    first = x @ params["w"]
+    second = jax.nn.relu(first) @ params["w"]
+    read = network.forward(params, x, norm="batch", tap=Tap(layer=lambda y, p: (y if p is None else y + p, y)))
+    assert read.layers is not None
+    close(read.layers["w"], jnp.stack([first, second]))
+    shift = {"w": jnp.stack([0 * first, second]), "h": jnp.zeros((1, 2, 3))}
+    moved = network.forward(params, x, norm="batch", tap=Tap(layer=lambda y, p: (y + p, None), perturb=shift))
+    close(moved.outputs, 2 * read.outputs)
+    shapes, _ = as_network(lambda p, x: (x @ p["w"]).mean(1) @ p["w"] @ p["h"], params, x[:, None].repeat(3, 1))
+    with pytest.raises(JaxzcError, match=r"layer w is used 2 times .* on values of several shapes"):
+        shapes.forward(params, x[:, None].repeat(3, 1), norm="batch", tap=Tap(layer=lambda y, p: (y, y)))
 
 
 @jax.custom_vjp
@@ -114,28 +127,24 @@ own_relu.defvjp(lambda x: (own_relu(x), x), lambda x, g: (jnp.where(x > 0, g, 0)
     ("act", "expected"),
     [
         (jax.nn.relu, 1),
-        (jax.nn.relu6, 1),
+        (lambda x: jnp.where(x > 0, x, 0), 1),
+        (lambda x: x * (x > 0), 1),
         (lambda x: jnp.maximum(x, 0), 1),
-        (lambda x: jnp.clip(x, 0, 6), 1),
         (jax.checkpoint(jax.jit(jax.nn.relu)), 1),
         (lambda x: jax.nn.relu(x.astype(jnp.bfloat16)), 1),
         (lambda x: jnp.maximum(x.astype(jnp.bfloat16), 0), 1),
         (lambda x: own_relu(x), 1),
-        (jax.nn.gelu, 0),
-        (jax.nn.silu, 0),
-        (jax.nn.softplus, 0),
-        (jax.nn.hard_swish, 0),
         (partial(jax.nn.standardize, epsilon=1e-5), 0),
     ],
 )
 def test_what_is_a_relu(act: Any, expected: int) -> None:
     params, x = jnp.arange(6.0).reshape(3, 2) - 2, jnp.ones((2, 3))
     network, _ = as_network(lambda p, x: act(x @ p), params, x)
-    kept = network.forward(params, x, norm="batch", tap=Tap(relu=lambda x: x)).relus
+    kept = network.forward(params, x, norm="batch", tap=Tap(activation=lambda x: x)).activations
     assert kept is not None
-    assert len(kept) == len(network.relu_counts()[0]) == expected
+    assert list(kept) == list(network.activation_counts()) == [group.name for group in network.activations] == ["relu0"][:expected]
     if expected:
-        close(kept[0][0], x @ params)
+        close(kept["relu0"][0], x @ params)
 
 
 def test_relu_keeps_its_derivative_at_zero() -> None:
@@ -165,7 +174,7 @@ def test_layouts_batch_first_channels_last() -> None:
     network, _ = as_network(model, params, x)
     out = jax.jit(partial(network.forward, norm="batch", tap=Tap(layer=lambda y, p: (2 * y, y))))(params, x)
     assert out.layers is not None
-    assert [y.shape for y in out.layers] == [(1, 2, 4, 4, 4), (1, 2, 4, 7), (1, 2, 7, 6), (1, 2, 7, 10)]
+    assert [y.shape for y in out.layers.values()] == [(1, 2, 4, 4, 4), (1, 2, 4, 7), (1, 2, 7, 6), (1, 2, 7, 10)]
     assert [(group.name, group.fan_in) for group in network.groups] == [("conv", 27), ("mix", 16), ("left", 4), ("heads", 6)]
     plain = jax.jit(model)({**params, "b": jnp.zeros(10)}, x)
     close(out.outputs, 16 * plain + 1, 1e-4)
@@ -175,11 +184,9 @@ def test_mistakes_are_explained() -> None:
     x, w = jnp.ones((2, 3)), jnp.ones((3, 2))
     with pytest.raises(JaxzcError, match="no layers"):
         as_network(lambda p, x: x * p, jnp.ones(3), x)
-    with pytest.raises(JaxzcError, match=r"one array of logits.*tuple: wrap"):
-        as_network(lambda p, x: (x @ p, x), w, x)
-    with pytest.raises(JaxzcError, match=r"logits must be \[B, classes\] with B=2, the model returns \(2,\)"):
-        as_network(lambda p, x: (x @ p).sum(1), w, x)
-    with pytest.raises(JaxzcError, match=r"B >= 1, got shape \(0, 3\)"):
+    with pytest.raises(JaxzcError, match="the model returns no array"):
+        as_network(lambda p, x: None, w, x)
+    with pytest.raises(JaxzcError, match=r"B >= 1, got shapes \(0, 3\)"):
         as_network(lambda p, x: x @ p, w, x[:0])
     with pytest.raises(JaxzcError, match="got int"):
         as_network(3, w, x)
@@ -188,14 +195,10 @@ def test_mistakes_are_explained() -> None:
         network.forward(w, x, norm="train")  # type: ignore[arg-type]
     with pytest.raises(JaxzcError, match="the network was made with"):
         network.forward({"w": w}, x, norm="batch")
-    with pytest.raises(JaxzcError, match=r"tap\.perturb has 2 entries for 1"):
-        network.forward(w, x, norm="batch", tap=Tap(layer=lambda y, p: (y, None), perturb=[None, None]))
+    with pytest.raises(JaxzcError, match=r"tap\.perturb has no entry 'params'"):
+        network.forward(w, x, norm="batch", tap=Tap(layer=lambda y, p: (y, None), perturb={"other": None}))
     with pytest.raises(JaxzcError, match=r"tap\.layer returned \(2,\)"):
         network.forward(w, x, norm="batch", tap=Tap(layer=lambda y, p: (y[0], None)))
-    normalising, _ = as_network(lambda p, x: jax.nn.standardize(x @ p), w, x)
-    assert normalising.forward(w, x, norm="batch").outputs.shape == (2, 2)
-    with pytest.raises(JaxzcError, match=r"apply_fn normalises \(rsqrt in its program\).*norm='init'"):
-        normalising.forward(w, x, norm="init")
 
 
 def test_flax_mistakes_are_explained() -> None:
@@ -207,11 +210,11 @@ def test_flax_mistakes_are_explained() -> None:
     x = jnp.ones((2, 3))
     with pytest.raises(JaxzcError, match="Noisy asks for random numbers"):
         as_network(Noisy(), Noisy().init({"params": KEY, "noise": KEY}, x), x)
-    across = nn.Sequential([nn.Dense(2), nn.BatchNorm(use_running_average=True, axis_name="devices")])
-    with pytest.raises(JaxzcError, match="axis_name='devices'"):
-        as_network(across, across.init(KEY, x), x)
-    with pytest.raises(JaxzcError, match="must be the dict"):
-        as_network(across, 3, x)
+    with pytest.raises(JaxzcError, match=r"must be the dict that module\.init returned, got int: variables = Dense\(\.\.\.\)\.init"):
+        as_network(nn.Dense(2), 3, x)
+    for wrong in ({"kernel": x}, {"weights": x}):
+        with pytest.raises(JaxzcError, match="the parameters are not those of Dense"):
+            as_network(nn.Dense(2), wrong, x)
     with pytest.raises(JaxzcError, match=r"None or nnx\.state"):
         as_network(nnx.Linear(3, 2, rngs=nnx.Rngs(0)), {"kernel": x}, x)
 
@@ -229,7 +232,6 @@ product.defvjp(lambda x, w: (x @ w, (x, w)), lambda rest, g: (2 * g @ rest[1].T,
     [
         (lambda p, x: product(x, p["a"]), "a runs inside a function with a custom derivative", 9),
         (lambda p, x: lax.cond(x.sum() > 0, lambda x: x @ p["a"], lambda x: x, x), r"a runs inside lax\.cond", 9),
-        (lambda p, x: lax.fori_loop(0, 4, lambda i, x: x @ p["a"], x), r"a runs inside lax\.scan", 36),
         (lambda p, x: x @ jnp.concatenate([p["a"], p["b"]], 1), "a has a kernel made of several parameters", 18),
         (lambda p, x: jnp.einsum("tbc,cd->btd", jnp.stack([x] * 3), p["a"])[:, 0], "first axis does not hold the 2 images", 27),
     ],
@@ -266,4 +268,4 @@ def test_lifted_linen_modules_know_the_norm_mode(lift: Any) -> None:
     close(network.forward(params, x, norm="init").outputs, y / np.sqrt(1 + 1e-5))
     close(network.forward(params, x, norm="batch").outputs, (y - y.mean(0)) / jnp.sqrt(y.var(0) + 1e-5), 1e-4)
     assert inside.layers is not None
-    close(inside.layers[0][0], y)
+    close(inside.layers["block/dense/kernel"][0], y)

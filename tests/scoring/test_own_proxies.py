@@ -45,7 +45,7 @@ def test_a_network_is_scored_by_a_proxy_and_an_ingredient_of_ones_own() -> None:
     brought = jaxzc.score(matrix, WEIGHTS, BATCH, proxies=[complete])  # nothing to hand in
     assert brought == {"complete": pytest.approx(scores["two"])}
     with pytest.raises(JaxzcError, match="proxy 'moment' asks for an ingredient 'powers', which does not exist"):
-        jaxzc.score(matrix, WEIGHTS, BATCH, proxies=[moment])
+        jaxzc.score(matrix, WEIGHTS, BATCH, proxies=[moment], unavailable="error")
 
 
 def test_a_setting_of_an_ingredient_of_the_library_is_set_by_its_proxy() -> None:
@@ -56,13 +56,13 @@ def test_a_setting_of_an_ingredient_of_the_library_is_set_by_its_proxy() -> None
     assert scores["swap(images=1)"] <= 2
     assert scores["swap(repeats=1)"] == int(scores["swap(repeats=1)"])
     with pytest.raises(JaxzcError, match=r"^swap\(repeats=0\): repeats=0: expected a whole number of at least 1"):
-        jaxzc.score(matrix, WEIGHTS, BATCH, proxies="swap(repeats=0)")
+        jaxzc.score(matrix, WEIGHTS, BATCH, proxies="swap(repeats=0)", unavailable="error")
     with pytest.raises(JaxzcError, match=r"proxy swap: images='a': expected a whole number, such as the default images=16"):
         jaxzc.score(matrix, WEIGHTS, BATCH, proxies="swap(images='a')")
 
 
 def test_a_space_is_scored_by_them() -> None:
-    space = jaxzc.space("nasbench201", classes=10, image_shape=(8, 8, 1), channels=2, cells=1)
+    space = jaxzc.space("nasbench201", classes=10, inputs=(8, 8, 1), channels=2, cells=1)
     rng = np.random.default_rng(0)
     batch = (rng.normal(size=(4, 8, 8, 1)).astype(np.float32), np.arange(4))
     archs = np.stack([space.parse(text) for text in ARCHS[:2]])

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jaxzc_spaces.core.layers import Pass
 from jaxzc_spaces.core.layers import depthwise as discrete_depthwise
+from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.darts.space import OPS, Darts
 from jaxzc_spaces.darts.steps import depthwise, grouped
 
@@ -122,20 +122,20 @@ def test_norm_modes_and_taps_equal_those_of_the_discrete_network(size: str) -> N
     what does not exist keeps zeros."""
     space, images = SIZES[size], batches(SIZES[size])[0].inputs
     size_of = lambda x: jnp.square(x).sum()  # noqa: E731
-    tap = Tap(layer=lambda y, _: (y, size_of(y)), cell=lambda y, _: (y, size_of(y)), relu=size_of, norm=size_of)
+    tap = Tap(layer=lambda y, _: (y, size_of(y)), cell=lambda y, _: (y, size_of(y)), activation=size_of, norm=size_of)
 
     def run(network: Any, params: Any) -> Any:
         read = network.forward(params, images, norm="batch", tap=tap)
         logits = {norm: network.forward(params, images, norm=norm)[::3] for norm in ("init", "none")}
-        return read, logits, network.active(), network.relu_counts()
+        return read, logits, network.active(), network.activation_counts()
 
     with jax.enable_x64(True):
         params = params_of(space)
         program: Any = jax.jit(lambda genes, params: run(space.program().network(genes), params))
         for genes in GENOTYPES.values():
-            ours, modes, there, (once, hooks) = jax.device_get(program(jnp.asarray(genes, jnp.int32), params))
+            ours, modes, there, counts = jax.device_get(program(jnp.asarray(genes, jnp.int32), params))
             network = space.network(genes)
-            theirs, their_modes, _, (their_once, their_hooks) = jax.device_get(run(network, space.program().discrete_params(params, genes)))
+            theirs, their_modes, _, their_counts = jax.device_get(run(network, space.program().discrete_params(params, genes)))
             on = np.concatenate(there)
             cells = np.concatenate([group.cells for group in space.program().groups])
             assert on.sum() == space.counts(np.array(genes)).layers[0]
@@ -143,16 +143,26 @@ def test_norm_modes_and_taps_equal_those_of_the_discrete_network(size: str) -> N
             np.testing.assert_allclose(ours.outputs, theirs.outputs, rtol=1e-9, atol=1e-12)
             np.testing.assert_allclose(modes["init"][0], their_modes["init"][0], rtol=1e-9, atol=1e-12)
             np.testing.assert_allclose(*(np.ldexp(m["none"][0], m["none"][1]) for m in (modes, their_modes)), rtol=1e-9)
-            for mine, other in ((ours.relus[:-1], theirs.relus), (ours.norms, theirs.norms)):
-                values = np.concatenate(mine)
-                np.testing.assert_allclose(np.sort(values[values != 0]), np.sort(np.concatenate(other)), rtol=1e-9)
-            np.testing.assert_allclose(np.sort(np.concatenate(ours.layers)[on]), np.sort(np.concatenate(theirs.layers)), rtol=1e-9)
-            np.testing.assert_allclose(np.concatenate(ours.cells), np.concatenate(theirs.cells), rtol=1e-9)
-            np.testing.assert_allclose(ours.relus[-1][-1], theirs.relus[-1][-1], rtol=1e-9)  # the last ReLU is the last
-            for mine, other in ((once, their_once), (hooks, their_hooks)):
-                assert np.concatenate(mine).sum() == np.concatenate(other).sum()
-                assert not mine[-1].any()
-                weighed = [sum((n * r).sum() for n, r in zip(c, k, strict=True)) for c, k in ((mine, ours.relus), (other, theirs.relus))]
+            there, at = space.network(jnp.asarray(genes)), lambda kept: np.concatenate(list(kept.values()))
+            assert list(ours.layers) == [group.name for group in there.groups]
+            assert list(ours.activations) == list(counts) == [group.name for group in there.activations]
+            last = ours.activations.pop("last_relu")
+            for mine, other in ((ours.activations, theirs.activations), (ours.norms, theirs.norms)):
+                values = at(mine)
+                np.testing.assert_allclose(np.sort(values[values != 0]), np.sort(at(other)), rtol=1e-9)
+            np.testing.assert_allclose(np.sort(at(ours.layers)[on]), np.sort(at(theirs.layers)), rtol=1e-9)
+            np.testing.assert_allclose(at(ours.cells), at(theirs.cells), rtol=1e-9)
+            np.testing.assert_allclose(last[-1], theirs.activations[network.activations[-1].name][-1], rtol=1e-9)
+            assert not counts.pop("last_relu").any()
+            for weigh in (lambda way: 1, len):  # each ReLU once, and with the blocks around it
+                mine, other = (
+                    {group.name: c[group.name] @ [weigh(way) for way in group.modules] for group in n.activations if group.name in c}
+                    for n, c in ((there, counts), (network, their_counts))
+                )
+                assert at(mine).sum() == at(other).sum()
+                weighed = [
+                    sum((c[name] * kept[name]).sum() for name in c) for c, kept in ((mine, ours.activations), (other, theirs.activations))
+                ]
                 np.testing.assert_allclose(*weighed, rtol=1e-9)
         assert program._cache_size() == 1
 
@@ -196,7 +206,9 @@ def test_every_proxy_equals_that_of_the_discrete_network(name: str) -> None:
         for each, to in ((network, fresh), (discrete, given)):
             rng = np.random.default_rng(2)
             shapes = map_shapes(each, fresh["az_params"] if each is network else given["az_params"], data[0].inputs, "batch")
-            to["az_probes"] = [jnp.asarray(np.stack([rng.choice([-1.0, 1.0], s.shape[1:]) for _ in range(len(s))])) for s in shapes]
+            to["az_probes"] = [
+                jnp.asarray(np.stack([rng.choice([-1.0, 1.0], s.shape[1:]) for _ in range(len(s))])) for s in shapes.values()
+            ]
         ours = jax.jit(lambda g, p, b, f: scores(space.program().network(g), p, b, f))(traced, params, data, fresh)
         theirs = jax.jit(lambda p, b, f: scores(discrete, p, b, f))(cut(params), data, given)
         atol = dict.fromkeys(SIGNS, 2.0 * rounded_zeros(discrete, cut(params), data[0]))

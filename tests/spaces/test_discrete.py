@@ -9,12 +9,13 @@ import pytest
 from flax import nnx
 from jaxzc_spaces.cells import ops as edge_ops
 from jaxzc_spaces.core.discrete import DiscreteNetwork, discrete_network
-from jaxzc_spaces.core.layers import BatchNorm, Pass, kernel
+from jaxzc_spaces.core.layers import BatchNorm, ReLU, kernel, layer
+from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.nasbench101.network import max_pool2x2, max_pool3x3
 from jaxzc_spaces.transnas101.network import BasicBlock
 
 from jaxzc.networks import as_network
-from jaxzc.types import Tap
+from jaxzc.types import ActivationGroup, Tap
 
 
 class Toy(nnx.Module):
@@ -22,17 +23,18 @@ class Toy(nnx.Module):
 
     def __init__(self) -> None:
         self.first, self.wide, self.last = kernel(1, 1, 2, 2), kernel(3, 3, 2, 2), kernel(1, 1, 2, 2)
+        self.relu_a, self.relu_b = ReLU("ReLUConvBN"), ReLU()
         self.bns = nnx.List([BatchNorm(2), BatchNorm(2, eps=1.0)])
         self.head, self.head_bias = kernel(2, 3), nnx.Param(jnp.zeros(3))
 
-    def __call__(self, x: jax.Array, run: Pass) -> jax.Array:
-        run.cell = 0
-        x = self.bns[0](run.conv(edge_ops.conv1x1, x, self.first), run)
-        x = self.bns[1](run.conv(edge_ops.conv3x3, run.relu(x, 2), self.wide), run)
-        run.cell = 1
-        (x,) = run.rescale(run.conv(edge_ops.conv1x1, run.relu(x), self.last))
-        run.cell = -1
-        return run.conv(jnp.matmul, x.mean((1, 2)), self.head, self.head_bias)
+    def __call__(self, x: jax.Array, p: Pass) -> jax.Array:
+        p.cell = 0
+        x = self.bns[0](layer(edge_ops.conv1x1, x, self.first, p), p)
+        x = self.bns[1](layer(edge_ops.conv3x3, self.relu_a(x, p), self.wide, p), p)
+        p.cell = 1
+        (x,) = p.rescale(layer(edge_ops.conv1x1, self.relu_b(x, p), self.last, p))
+        p.cell = -1
+        return layer(jnp.matmul, x.mean((1, 2)), self.head, p, self.head_bias)
 
 
 IMAGES = jax.random.normal(jax.random.key(1), (2, 4, 4, 2))
@@ -51,9 +53,8 @@ def test_layers_of_equal_shapes_are_one_group(toy: Any) -> None:
         ("wide", (3, 3, 2, 2), 18, 2, (0,)),
         ("head", (2, 3), 2, 3, (-1,)),
     ]
-    once, hooks = network.relu_counts()
-    assert [a.tolist() for a in once] == [[1, 1]]
-    assert [a.tolist() for a in hooks] == [[2, 1]]
+    assert network.activations == (ActivationGroup("relu_a", "relu", (("ReLU", "ReLUConvBN"), ("ReLU",))),)
+    assert {name: count.tolist() for name, count in network.activation_counts().items()} == {"relu_a": [[1, 0], [0, 1]]}
     weights = network.weights(params)
     np.testing.assert_array_equal(weights[0], jnp.stack([params["first"], params["last"]]))
     doubled = network.with_weights(params, [2 * w for w in weights])
@@ -75,19 +76,19 @@ def test_initialisation(toy: Any) -> None:
 def test_taps_reach_every_layer_at_its_place(toy: Any) -> None:
     network, params = toy
     plain = network.forward(params, IMAGES, norm="batch")
-    shifts = [jnp.zeros((2, 2, 4, 4, 2)), jnp.zeros((1, 2, 4, 4, 2)), jnp.zeros((1, 2, 3))]
-    tap = Tap(layer=lambda y, p: (y + p, y), relu=lambda x: x.min(), perturb=shifts)
+    shifts = {"first": jnp.zeros((2, 2, 4, 4, 2)), "wide": jnp.zeros((1, 2, 4, 4, 2)), "head": jnp.zeros((1, 2, 3))}
+    tap = Tap(layer=lambda y, p: (y + p, y), activation=lambda x: x.min(), perturb=shifts)
     read = network.forward(params, IMAGES, norm="batch", tap=tap)
     np.testing.assert_array_equal(read.outputs, plain.outputs)
     assert read.layers is not None
-    assert [a.shape for a in read.layers] == [s.shape for s in shifts]
-    np.testing.assert_allclose(read.layers[0][0], IMAGES @ params["first"][0, 0], rtol=1e-6)
-    assert read.relus is not None
-    assert [a.shape for a in read.relus] == [(2,)]
+    assert [(name, a.shape) for name, a in read.layers.items()] == [(name, s.shape) for name, s in shifts.items()]
+    np.testing.assert_allclose(read.layers["first"][0], IMAGES @ params["first"][0, 0], rtol=1e-6)
+    assert read.activations is not None
+    assert {name: a.shape for name, a in read.activations.items()} == {"relu_a": (2,)}
     # A shift of the last convolution's output moves the logits by the shift times the head; of the first, normalisation removes it.
-    moved = network.forward(params, IMAGES, norm="batch", tap=tap._replace(perturb=[shifts[0].at[1].set(1), *shifts[1:]]))
+    moved = network.forward(params, IMAGES, norm="batch", tap=tap._replace(perturb=shifts | {"first": shifts["first"].at[1].set(1)}))
     np.testing.assert_allclose(moved.outputs - plain.outputs, jnp.broadcast_to(params["head"].sum(0), (2, 3)), atol=1e-5)
-    still = network.forward(params, IMAGES, norm="batch", tap=tap._replace(perturb=[shifts[0].at[0].set(1), *shifts[1:]]))
+    still = network.forward(params, IMAGES, norm="batch", tap=tap._replace(perturb=shifts | {"first": shifts["first"].at[0].set(1)}))
     np.testing.assert_allclose(still.outputs, plain.outputs, atol=1e-5)
 
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxzc_spaces.core.passes import Recorder
 from jaxzc_spaces.darts.space import Darts
 from jaxzc_spaces.nasbench_macro import NasBenchMacro
 from jaxzc_spaces.nds import NdsEnas, NdsNasnet
@@ -33,7 +34,7 @@ def space(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-READ = Tap(layer=lambda y, _: (y, y), relu=lambda x: x, norm=lambda x: x, cell=lambda y, _: (y, y))
+READ = Tap(layer=lambda y, _: (y, y), activation=lambda x: x, norm=lambda x: x, cell=lambda y, _: (y, y))
 
 
 def traced(space: Any, network: Any, batch: int) -> tuple[Any, Any]:
@@ -49,22 +50,30 @@ def test_parameters_and_layers_are_those_counted(space: Any) -> None:
     params, out = traced(space, network, 1)
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == counts.params.item()
     assert sum(len(group.cells) for group in network.groups) == counts.layers.item()
-    positions = [int(np.prod(kept.shape[2:-1])) for kept in out.layers]
+    positions = [int(np.prod(kept.shape[2:-1])) for kept in out.layers.values()]
     macs = [len(g.cells) * int(np.prod(g.kernel)) * n for g, n in zip(network.groups, positions, strict=True)]
     assert sum(macs) == counts.flops.item()
 
 
 def test_cells_are_numbered_in_depth_order(space: Any) -> None:
     network = space.network(space.sample(np.random.default_rng(0), 1)[0])
-    numbered = sorted(
-        (number, cell)
-        for m, g in zip(network.blueprint.members, network.groups, strict=True)
-        for (number, _), cell in zip(m, g.cells, strict=True)
-    )
-    cells = [cell for _, cell in numbered if cell >= 0]
+    cell_of = {
+        name: cell for m, g in zip(network.blueprint.layers, network.groups, strict=True) for name, cell in zip(m, g.cells, strict=True)
+    }
+    recorders = []
+
+    def run(params: Any, x: Any) -> Any:
+        module = network.module(params)
+        recorders.append(Recorder(module))
+        return module(x, recorders[0])
+
+    params = jax.eval_shape(lambda: network.init(jax.random.key(0)))
+    jax.eval_shape(run, params, jax.ShapeDtypeStruct((2, *space.inputs.shape), jnp.float32))
+    in_order = [cell_of[name] for name, *_ in recorders[0].kernels]
+    cells = [cell for cell in in_order if cell >= 0]
     assert cells == sorted(cells)
     assert min(cells) == 0
-    assert numbered[-1][1] == -1, "the classifier is in no cell"
+    assert in_order[-1] == -1, "the classifier is in no cell"
 
 
 def test_weights_go_out_and_back() -> None:
@@ -88,22 +97,25 @@ def test_weights_go_out_and_back() -> None:
 def test_taps_see_every_layer_relu_and_normalisation_by_group(space: Any) -> None:
     network = space.network(space.sample(np.random.default_rng(0), 1)[0])
     params, out = traced(space, network, 2)
-    for group, kept in zip(network.groups, out.layers, strict=True):
+    assert list(out.layers) == [group.name for group in network.groups]
+    for group, kept in zip(network.groups, out.layers.values(), strict=True):
         assert kept.shape[:2] == (len(group.cells), 2)
         assert kept.shape[-1] == group.channels
-    assert sum(kept.shape[0] for kept in out.relus) == len(network.blueprint.hooks) == sum(len(c) for c in network.relu_counts()[0])
+    counts = network.activation_counts()
+    assert [(name, kept.shape[0]) for name, kept in out.activations.items()] == [(name, len(count)) for name, count in counts.items()]
+    assert all((count.sum(1) == 1).all() for count in counts.values())
     scales = [path for path, _ in jax.tree_util.tree_leaves_with_path(params) if path[-1].key == "scale"]
     if getattr(space, "affine", True):
-        assert sum(kept.shape[0] for kept in out.norms) == len(scales)
-    assert [kept.shape[0] for kept in out.cells] == [len(run) for run in network.blueprint.maps]
+        assert sum(kept.shape[0] for kept in out.norms.values()) == len(scales)
+    assert [(name, kept.shape[0]) for name, kept in out.cells.items()] == [(run[0], len(run)) for run in network.blueprint.maps]
 
 
 def test_perturbations_of_the_wrong_number_are_refused() -> None:
     space = SPACES[0]
     network = space.network(space.sample(np.random.default_rng(3), 1)[0])
     params = jax.eval_shape(lambda: network.init(jax.random.key(0)))
-    tap = Tap(layer=lambda y, p: (y, p), perturb=[1.0])
-    with pytest.raises(JaxzcError, match=r"tap.perturb has 1 entries"):
+    tap = Tap(layer=lambda y, p: (y, p), perturb={"stem/conv": 1.0})
+    with pytest.raises(JaxzcError, match=r"tap.perturb has no entry 'layer0/"):
         jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch", tap=tap), params, jax.ShapeDtypeStruct((2, 8, 8, 3), jnp.float32))
 
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from flax import nnx
 from jax import lax
-from jaxzc_spaces.core.layers import BatchNorm, FactorizedReduce, Linear, Pass, avg_pool, conv, depthwise, max_pool
+from jaxzc_spaces.core.layers import BatchNorm, FactorizedReduce, Linear, ReLU, conv, depthwise
+from jaxzc_spaces.core.passes import Pass
+from jaxzc_spaces.core.pools import avg_pool, max_pool
 
-from jaxzc.types import Tap
+from jaxzc.types import JaxzcError, Tap
 
 RNG = np.random.default_rng(0)
 
@@ -80,19 +82,47 @@ def test_batch_normalisation_in_every_mode() -> None:
     np.testing.assert_allclose(bn(x, Pass("batch")), centred * [2, 3] + [-1, 1], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(bn(x, Pass("init")), batch / np.sqrt(1 + 1e-3) * [2, 3] + [-1, 1], rtol=1e-5, atol=1e-5)
     assert bn(x, Pass("none")) is x
-    np.testing.assert_array_equal(bn(x, Pass(lambda x, scale, bias: scale + bias)), [1.0, 4.0])
     plain = BatchNorm(2, eps=1e-3, affine=False)
     np.testing.assert_allclose(plain(x, Pass("batch")), centred, rtol=1e-4, atol=1e-5)
     assert not jax.tree.leaves(nnx.state(plain, nnx.Param))
 
 
-def test_a_pass_hands_everything_to_the_tap_in_order() -> None:
-    x, linear, bn = images(2, 3), Linear(3, 2), BatchNorm(3)
-    tap = Tap(layer=lambda y, p: (y + p, "layer"), relu=lambda x: "relu", norm=lambda x: "norm", cell=lambda y, p: (y + p, "map"))
-    p = Pass("batch", tap, [10.0], [100.0])
-    y = linear(p.map(p.relu(bn(x, p))), p)
-    assert (p.layers, p.relus, p.norms, p.maps) == (["layer"], ["relu"], ["norm"], ["map"])
+class Chain(nnx.Module):
+    """Everything that a tap can read, once."""
+
+    def __init__(self) -> None:
+        self.linear, self.bn, self.relu = Linear(3, 2), BatchNorm(3), ReLU()
+
+    def __call__(self, x: jax.Array, p: Pass) -> jax.Array:
+        return self.linear(p.map("stem", self.relu(self.bn(x, p), p)), p)
+
+
+def test_a_pass_hands_everything_to_the_tap_by_name() -> None:
+    x, chain = images(2, 3), Chain()
+    tap = Tap(
+        layer=lambda y, shift: (y + shift, y.mean()),
+        activation=lambda x: x.min(),
+        norm=lambda x: x.max(),
+        cell=lambda y, shift: (y + shift, y.sum()),
+        perturb={"linear/kernel": jnp.array([10.0])},
+        cell_perturb={"stem": jnp.array([100.0])},
+    )
+    p = Pass("batch", tap, chain)
+    y = chain(x, p)
+    kept = p.forward(y)
+    assert [list(k) for k in (kept.layers, kept.activations, kept.norms, kept.cells) if k is not None] == [
+        ["linear/kernel"],
+        ["relu"],
+        ["bn"],
+        ["stem"],
+    ]
+    assert all(value.shape == (1,) for value in jax.tree.leaves([p.layers, p.activations, p.norms, p.maps]))
+    np.testing.assert_array_equal(p.norms["bn"], x.max())
     np.testing.assert_array_equal(y, jnp.full((2, 2), 10.0))
+    with pytest.raises(JaxzcError, match="two layers of one network are named 'bn'"):
+        chain.bn(x, p)
+    with pytest.raises(JaxzcError, match="needs the network whose layers it names"):
+        chain(x, Pass("batch", tap))
 
 
 def test_rescaling_is_exact_and_keeps_biases_on_scale() -> None:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jaxzc_spaces.core.layers import Pass
+from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.nasbench101.encoding import CHOICES, CONV1, CONV3, EDGES, POOL
 from jaxzc_spaces.nasbench101.network import max_pool2x2
 from jaxzc_spaces.nasbench101.space import NasBench101
@@ -194,28 +194,32 @@ def test_taps_see_the_layers_of_the_discrete_network() -> None:
     does not exist keeps zeros."""
     name = "two"
     arch, key = CELLS[name], key_of(SPACE, CELLS[name])
-    tap = Tap(layer=lambda y, _: (y, jnp.square(y).sum()), relu=lambda x: jnp.square(x).sum(), norm=lambda x: jnp.square(x).sum())
+    tap = Tap(layer=lambda y, _: (y, jnp.square(y).sum()), activation=lambda x: jnp.square(x).sum(), norm=lambda x: jnp.square(x).sum())
     params, images = params_of(SPACE, key), np.asarray(batches(SPACE)[0].inputs)
     discrete = SPACE.network(arch)
     shared = jax.jit(lambda genes, p: (SPACE.program(key).network(genes).forward(p, images, norm="batch", tap=tap), active(genes)))
 
     def active(genes: Any) -> Any:
         network = SPACE.program(key).network(genes)
-        return network.active(), network.relu_counts()
+        return network.active(), network.activation_counts()
 
-    ours, (there, (once, hooks)) = shared(jnp.asarray(arch, jnp.int32), params)
+    ours, (there, counts) = shared(jnp.asarray(arch, jnp.int32), params)
     theirs: Any = discrete.forward(SPACE.program(key).discrete_params(params, arch), images, norm="batch", tap=tap)
     on = np.concatenate(there)
-    assert on.sum() == len(np.concatenate(theirs.layers)) == SPACE.counts(arch).layers[0]
+    at = lambda kept: np.concatenate(list(kept.values()))  # noqa: E731
+    assert on.sum() == len(at(theirs.layers)) == SPACE.counts(arch).layers[0]
     cells = np.concatenate([np.asarray(group.cells) for group in SPACE.program(key).groups])
     assert sorted(cells[on]) == sorted(c for group in discrete.groups for c in group.cells)
-    for mine, other in ((ours.layers, theirs.layers), (ours.relus, theirs.relus), (ours.norms, theirs.norms)):
-        values = np.concatenate(mine)
+    # A compiled function gives the tap's mappings back in their order.
+    assert list(ours.layers) == [group.name for group in SPACE.program(key).groups]
+    for mine, other in ((ours.layers, theirs.layers), (ours.activations, theirs.activations), (ours.norms, theirs.norms)):
+        values = at(mine)
         values = values[on] if mine is ours.layers else values[values != 0]
-        np.testing.assert_allclose(np.sort(values), np.sort(np.concatenate(other)), rtol=1e-4)
-    np.testing.assert_array_equal(np.concatenate(once), np.concatenate(hooks))
-    assert np.concatenate(once).sum() == np.concatenate(theirs.relus).size
-    np.testing.assert_allclose(ours.relus[-1][-1], theirs.relus[-1][-1], rtol=1e-4)  # the last ReLU is the last
+        np.testing.assert_allclose(np.sort(values), np.sort(at(other)), rtol=1e-4)
+    assert list(counts) == list(ours.activations)
+    assert at(counts).sum() == at(theirs.activations).size
+    mine, other = ([*kept.activations.values()][-1][-1] for kept in (ours, theirs))
+    np.testing.assert_allclose(mine, other, rtol=1e-4)  # the last ReLU is the last
 
 
 def test_perturbations_reach_their_layers() -> None:

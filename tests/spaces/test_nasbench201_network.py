@@ -108,13 +108,13 @@ def test_taps_read_and_change_layers() -> None:
     images = jax.random.normal(jax.random.key(6), (2, 8, 8, 3))
     network = SPACE.network(arch)
     plain = network.forward(params, images, norm="batch")
-    read = network.forward(params, images, norm="batch", tap=Tap(layer=lambda y, _: (y, y.mean()), relu=lambda x: x.mean()))
+    read = network.forward(params, images, norm="batch", tap=Tap(layer=lambda y, _: (y, y.mean()), activation=lambda x: x.mean()))
     np.testing.assert_array_equal(plain.outputs, read.outputs)
     assert read.layers is not None
-    assert read.relus is not None
-    for group, kept, on in zip(network.groups, read.layers, network.active(), strict=True):
+    assert read.activations is not None
+    for group, kept, on in zip(network.groups, read.layers.values(), network.active(), strict=True):
         assert kept.shape == on.shape == (len(group.cells),)
-    np.testing.assert_allclose(read.layers[-1][0], plain.outputs.mean(), rtol=1e-5)
+    np.testing.assert_allclose(read.layers["head"][0], plain.outputs.mean(), rtol=1e-5)
     silenced = network.forward(params, images, norm="batch", tap=Tap(layer=lambda y, _: (0 * y, None)))
     np.testing.assert_array_equal(silenced.outputs, np.zeros((2, 3)))
 

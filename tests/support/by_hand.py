@@ -1,5 +1,6 @@
 """Arrays written by hand as what proxies ask for, and derivatives taken by hand."""
 
+from collections import OrderedDict
 from functools import partial
 from typing import Any
 
@@ -27,4 +28,4 @@ def slopes(network: Any, params: Any, images: Any) -> list[Any]:
     def total(shifts: Any) -> Any:
         return jnp.square(network.forward(params, images, norm="init", tap=tap._replace(perturb=shifts)).outputs).sum()
 
-    return jax.grad(total)([jnp.zeros(len(group.cells)) for group in network.groups])
+    return list(jax.grad(total)(OrderedDict((group.name, jnp.zeros(len(group.cells))) for group in network.groups)).values())

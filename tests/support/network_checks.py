@@ -1,5 +1,6 @@
 """What tests of networks read from one, and how they compare it."""
 
+from collections import OrderedDict
 from functools import cache, partial
 from typing import Any
 
@@ -11,7 +12,7 @@ from jaxzc.networks import as_network
 from jaxzc.types import Tap
 from tests.support.models import BATCH, CLASSES, IMAGES, three_models
 
-READ = Tap(layer=lambda y, p: (y, y), relu=lambda x: x)
+READ = Tap(layer=lambda y, p: (y, y), activation=lambda x: x)
 
 
 @cache
@@ -29,17 +30,18 @@ def everything(network: Any, params: Any, norms: tuple[Any, ...] = ("init", "non
         return y * (1 + scale.reshape(BATCH, *[1] * (y.ndim - 2), -1)) + shift, y
 
     def loss(weights: Any, perturb: Any) -> Any:
-        tap = Tap(layer=change, relu=lambda x: x, perturb=perturb)
+        tap = Tap(layer=change, activation=lambda x: x, perturb=perturb)
         read = network.forward(network.with_weights(params, weights), IMAGES, norm="batch", tap=tap)
         return -jnp.take_along_axis(jax.nn.log_softmax(read.outputs), labels[:, None], 1).mean(), read
 
     def run(params: Any) -> dict[str, Any]:
         out = {f"logits {norm}": network.forward(params, IMAGES, norm=norm).outputs for norm in norms}
         layers = jax.eval_shape(lambda: network.forward(params, IMAGES, norm="batch", tap=READ).layers)
-        perturb = [(jnp.zeros((1, BATCH, y.shape[-1])), jnp.zeros(y.shape)) for y in layers]
+        perturb = OrderedDict((name, (jnp.zeros((1, BATCH, y.shape[-1])), jnp.zeros(y.shape))) for name, y in layers.items())
         (gradients, slopes), read = jax.grad(loss, (0, 1), has_aux=True)(network.weights(params), perturb)
-        out |= {"logits batch": read.outputs, "layers": read.layers, "relus": read.relus, "gradients": gradients}
-        return out | {"scales": [scale for scale, _ in slopes], "shifts": [shift for _, shift in slopes]}
+        kept = {"layers": list(read.layers.values()), "relus": [kept for name, kept in read.activations.items() if name.startswith("relu")]}
+        out |= {"logits batch": read.outputs, **kept, "gradients": gradients}
+        return out | {"scales": [scale for scale, _ in slopes.values()], "shifts": [shift for _, shift in slopes.values()]}
 
     return jax.jit(run)(params)
 

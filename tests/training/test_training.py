@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,11 +16,11 @@ import jaxzc
 from jaxzc.cli import main
 from jaxzc.data import load
 from jaxzc.data.loading import size
-from jaxzc.training import Images, Settings, Trainer, augment, norms, split
+from jaxzc.training import Images, Settings, Trainer, augment, split
 from jaxzc.training.checkpoints import checkpoints
 from jaxzc.types import Batch, JaxzcError
 
-SPACE = jaxzc.space("nasbench201", classes=10, inputs=(8, 8, 1), channels=4, cells=1)
+SPACE: Any = jaxzc.space("nasbench201", classes=10, inputs=(8, 8, 1), channels=4, cells=1)
 ARCH = SPACE.parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|")
 
 
@@ -89,7 +90,7 @@ def test_one_step_is_the_formula(images):
     trainer = Trainer(SPACE, ARCH, small, settings)
     start = trainer.init()
     end, epoch = trainer.epoch(start)
-    network = SPACE.network(ARCH)
+    network = SPACE.own_network(ARCH)
 
     def loss(params):
         logits = network.forward(params, jnp.asarray(small.train.inputs), norm="batch").outputs
@@ -103,13 +104,12 @@ def test_one_step_is_the_formula(images):
     stem = jax.lax.conv_general_dilated(
         jnp.asarray(small.train.inputs), start.params["stem"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
-    np.testing.assert_allclose(end.statistics[0][0], 0.75 * stem.mean((0, 1, 2)), rtol=1e-3, atol=1e-5)
-    np.testing.assert_allclose(end.statistics[0][1], 0.25 + 0.75 * stem.var((0, 1, 2)), rtol=1e-3)
+    np.testing.assert_allclose(end.statistics["stem_bn"]["mean"], 0.75 * stem.mean((0, 1, 2)), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(end.statistics["stem_bn"]["var"], 0.25 + 0.75 * stem.var((0, 1, 2)), rtol=1e-3)
 
 
 def test_a_test_image_does_not_depend_on_the_batch(trainer, trained, images):
     state, history = trained
-    trainer.check(state)
     whole = trainer.logits(state, images.test.inputs[:32])
     mixed = trainer.logits(state, np.concatenate([images.test.inputs[:4], 9 * images.test.inputs[4:32]]))
     np.testing.assert_allclose(whole[:4], mixed[:4], rtol=1e-4, atol=1e-4)
@@ -118,30 +118,12 @@ def test_a_test_image_does_not_depend_on_the_batch(trainer, trained, images):
     assert np.mean(one_by_one) == pytest.approx(history[-1].test)
 
 
-def test_with_the_batchs_own_statistics_running_is_batch(images):
-    network, params = SPACE.network(ARCH), SPACE.program().init(jax.random.key(0))
-    x = jnp.asarray(images.train.inputs[:8])
-    by_batch = norms.ByBatch()
-    logits = network.forward(params, x, norm=by_batch).outputs  # type: ignore[arg-type]
-    np.testing.assert_allclose(logits, network.forward(params, x, norm="batch").outputs, rtol=1e-4, atol=1e-5)
-    running = norms.ByRunning(by_batch.seen)
-    np.testing.assert_allclose(network.forward(params, x, norm=running).outputs, logits, rtol=1e-5, atol=1e-6)  # type: ignore[arg-type]
-    # Stem, two convolutions in each of three cells, two in each of two reductions, head.
-    assert running.calls == len(by_batch.seen) == 1 + 3 * 2 + 2 * 2 + 1
+def test_a_space_without_modules_is_refused(images):
+    class Bare:
+        name, classes, inputs = "bare", SPACE.classes, SPACE.inputs
 
-
-def test_a_space_whose_normalisation_takes_no_function_is_refused(images):
-    class Deaf:
-        def __init__(self, network):
-            self.network = network
-
-        def forward(self, params, images, *, norm, tap=None):
-            return self.network.forward(params, images, norm="batch")
-
-    trainer = Trainer(SPACE, ARCH, images, Settings(batch_size=16))
-    trainer.network = Deaf(trainer.network)  # type: ignore[assignment]
-    with pytest.raises(JaxzcError, match="nasbench201 cannot be trained yet"):
-        trainer.check(trainer.init())
+    with pytest.raises(JaxzcError, match=r"bare cannot be trained: .*space.module"):
+        Trainer(Bare(), ARCH, images, Settings(batch_size=16))  # type: ignore[arg-type]
 
 
 def test_crop_and_flip():

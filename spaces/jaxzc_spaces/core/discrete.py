@@ -6,7 +6,8 @@ shape are one group, which keeps programs small: a proxy's arithmetic is done fo
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +20,14 @@ from jax import lax
 from jaxzc.numerics import initialisers
 from jaxzc.spacekit import VectorSpace, check_key
 from jaxzc.spacekit.vectors import check_vectors
-from jaxzc.types import Array, Forward, JaxzcError, LayerGroup, Norm, Normalise, Tap
-from jaxzc_spaces.core.layers import Pass
+from jaxzc.types import ActivationGroup, Array, Forward, JaxzcError, LayerGroup, Norm, Tap
 from jaxzc_spaces.core.params import with_parameters
+from jaxzc_spaces.core.passes import Recorder, Step
 
 Path = tuple[Any, ...]
 """Keys of nested parameters: words, and the numbers of a list's members."""
+Members = tuple[tuple[str, ...], ...]
+"""Per group, the names of its members in the order of execution; a group has the name of its first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,47 +35,22 @@ class Blueprint:
     """What is known of a network before it has parameters.
 
     graph, state: the module taken apart, its parameters as shapes.
-    groups: layer groups in the order in which their first layers run. members: per group, its layers as (number in the order of
-        execution, path of the kernel). biases: (path, fan_in) of the layers' biases.
-    relus: per group of ReLUs with inputs of one shape, their numbers in the order of execution, the group of the last ReLU last; hooks:
-        for each ReLU, see `Pass.relu`. norms: likewise for batch normalisations. maps: for runs of maps of one shape (see `Pass.map`).
+    groups: layers whose kernels and outputs have one shape, in the order in which their first layers run. layers: their members, which are
+        the paths of the kernels. biases: (path, fan_in) of the layers' biases.
+    activations: values of one shape that are activated, the group of the last one last. activated: their members; ways: for each group,
+        which of its `modules` each member has. norms: likewise the inputs of batch normalisations. maps: runs of maps of one shape.
     """
 
     graph: Any
     state: Any
     groups: tuple[LayerGroup, ...]
-    members: tuple[tuple[tuple[int, Path], ...], ...]
+    layers: Members
     biases: tuple[tuple[Path, int], ...]
-    relus: tuple[tuple[int, ...], ...]
-    hooks: tuple[int, ...]
-    norms: tuple[tuple[int, ...], ...]
-    maps: tuple[tuple[int, ...], ...]
-
-
-class _Recorder(Pass):
-    """Notes every layer's kernel and output shape, and the shapes of what else a tap may read."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kernels: list[tuple[nnx.Param, tuple[int, ...], int]] = []
-        self.inputs: list[tuple[tuple[int, ...], int]] = []
-        self.normalised: list[tuple[int, ...]] = []
-        self.outputs: list[tuple[int, ...]] = []
-
-    def layer(self, kernel: nnx.Param, y: Array) -> Array:
-        self.kernels.append((kernel, y.shape[1:], self.cell))
-        return y
-
-    def relu(self, x: Array, hooks: int = 1) -> Array:
-        self.inputs.append((x.shape[1:], hooks))
-        return jax.nn.relu(x)
-
-    def normalising(self, x: Array) -> None:
-        self.normalised.append(x.shape[1:])
-
-    def map(self, x: Array) -> Array:
-        self.outputs.append(x.shape[1:])
-        return x
+    activations: tuple[ActivationGroup, ...]
+    activated: Members
+    ways: tuple[tuple[int, ...], ...]
+    norms: Members
+    maps: Members
 
 
 def blueprint(make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: Callable[[str], int] | None = None) -> Blueprint:
@@ -81,46 +59,51 @@ def blueprint(make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: 
     cell: for the first word of a kernel's path, the number of the cell, in depth order, that it belongs to; -1 outside cells. Without, it
     is what the module writes into its pass (`Pass.cell`).
     """
-    recorder, paths = _Recorder(), {}
+    recorders = []
 
     def run(images: Array) -> Any:
         module: Any = make()
-        paths.update({id(node): tuple(path) for path, node in nnx.iter_graph(module) if isinstance(node, nnx.Param)})
-        return module(images, recorder)
+        recorders.append(Recorder(module))
+        return module(images, recorders[-1])
 
     jax.eval_shape(run, jax.ShapeDtypeStruct((2, *image_shape), jnp.float32))
+    (recorder,) = recorders
     graph, state = nnx.split(nnx.eval_shape(make))
-    layers: dict[Any, list[tuple[int, Path]]] = {}
-    for number, (kernel, out, _) in enumerate(recorder.kernels):
-        layers.setdefault((tuple(kernel.shape), out), []).append((number, paths[id(kernel)]))
-    cells = [inside if cell is None else cell(str(paths[id(kernel)][0])) for kernel, _, inside in recorder.kernels]
+    layers: dict[Any, list[str]] = {}
+    for name, shape, out, _ in recorder.kernels:
+        layers.setdefault((shape, out), []).append(name)
+    cells = {name: inside if cell is None else cell(name.split("/")[0]) for name, _, _, inside in recorder.kernels}
     groups = [
-        LayerGroup("/".join(map(str, m[0][1])), shape, math.prod(shape[:-1]), shape[-1], tuple(cells[number] for number, _ in m))
-        for (shape, _), m in layers.items()
+        LayerGroup(names[0], shape, math.prod(shape[:-1]), shape[-1], tuple(cells[name] for name in names))
+        for (shape, _), names in layers.items()
     ]
-    fan_in = {paths[id(kernel)]: math.prod(kernel.shape[:-1]) for kernel, _, _ in recorder.kernels}
-    owners = {_bias_of(path): path for path in fan_in}
-    biases = [(path, fan_in[owners[path]]) for path in paths.values() if path in owners]
-    maps = [[number for number, _ in run] for _, run in itertools.groupby(enumerate(recorder.outputs), key=lambda pair: pair[1])]
+    fan_in = {_bias_of(_path(name)): math.prod(shape[:-1]) for name, shape, _, _ in recorder.kernels}
+    biases = [(path, fan_in[path]) for path in map(_path, recorder.names.values()) if path in fan_in]
+    modules = {name: way for name, _, way in recorder.activated}
+    activated = _grouped([(name, shape) for name, shape, _ in recorder.activated])
+    ways = [tuple(dict.fromkeys(modules[name] for name in names)) for names in activated]
+    maps = [tuple(name for name, _ in run) for _, run in itertools.groupby(recorder.outputs, key=lambda pair: pair[1])]
     return Blueprint(
         graph,
         state,
         tuple(groups),
         tuple(map(tuple, layers.values())),
         tuple(biases),
-        _grouped([shape for shape, _ in recorder.inputs]),
-        tuple(hooks for _, hooks in recorder.inputs),
+        tuple(ActivationGroup(names[0], "relu", way) for names, way in zip(activated, ways, strict=True)),
+        activated,
+        tuple(tuple(way.index(modules[name]) for name in names) for names, way in zip(activated, ways, strict=True)),
         _grouped(recorder.normalised),
-        tuple(map(tuple, maps)),
+        tuple(maps),
     )
 
 
-def _grouped(shapes: Sequence[Any]) -> tuple[tuple[int, ...], ...]:
-    """The numbers of equal shapes, by the last of them."""
-    found: dict[Any, list[int]] = {}
-    for number, shape in enumerate(shapes):
-        found.setdefault(shape, []).append(number)
-    return tuple(sorted(map(tuple, found.values()), key=lambda numbers: numbers[-1]))
+def _grouped(named: Sequence[tuple[str, Any]]) -> Members:
+    """The names of equal shapes, by the last of them."""
+    order = {name: number for number, (name, _) in enumerate(named)}
+    groups: dict[Any, list[str]] = {}
+    for name, shape in named:
+        groups.setdefault(shape, []).append(name)
+    return tuple(sorted(map(tuple, groups.values()), key=lambda names: order[names[-1]]))
 
 
 def discrete_network(
@@ -128,6 +111,10 @@ def discrete_network(
 ) -> "DiscreteNetwork":
     """The network of the module that `make` builds; arguments as for `blueprint`."""
     return DiscreteNetwork(blueprint(make, image_shape, cell))
+
+
+def _path(name: str) -> Path:
+    return tuple(int(word) if word.isdigit() else word for word in name.split("/"))
 
 
 def _bias_of(kernel: Path) -> Path:
@@ -146,6 +133,10 @@ class DiscreteNetwork:
     def groups(self) -> tuple[LayerGroup, ...]:
         return self.blueprint.groups
 
+    @property
+    def activations(self) -> tuple[ActivationGroup, ...]:
+        return self.blueprint.activations
+
     def init(self, key: Array, initialiser: str = "torch") -> Any:
         """Parameters: kernels and biases by the initialiser, normalisations with scale 1 and bias 0."""
         sizes = [(int(_leaf(self._shapes, path).size), fan_in) for path, fan_in in self.blueprint.biases]
@@ -156,16 +147,17 @@ class DiscreteNetwork:
         return jax.tree.map(jnp.asarray, self.with_weights(params, kernels))
 
     def weights(self, params: Any) -> list[Array]:
-        return [jnp.stack([_leaf(params, path) for _, path in members]) for members in self.blueprint.members]
+        return [jnp.stack([_leaf(params, _path(name)) for name in members]) for members in self.blueprint.layers]
 
     def with_weights(self, params: Any, weights: Sequence[Array]) -> Any:
         params = jax.tree.map(lambda a: a, params)
-        for members, stacked in zip(self.blueprint.members, weights, strict=True):
+        for members, stacked in zip(self.blueprint.layers, weights, strict=True):
             # One split, whose derivative is one concatenation; numpy's needs no program.
             one_each = [1] * len(members)
             rows = np.split(stacked, len(members)) if isinstance(stacked, np.ndarray) else lax.split(jnp.asarray(stacked), one_each)
-            for (_, path), kernel in zip(members, rows, strict=True):
-                _leaf(params, path[:-1])[path[-1]] = kernel[0]
+            for name, kernel in zip(members, rows, strict=True):
+                *path, last = _path(name)
+                _leaf(params, tuple(path))[last] = kernel[0]
         return params
 
     def map_params(self, fn: Callable[[Array], Array], params: Any) -> Any:
@@ -174,50 +166,44 @@ class DiscreteNetwork:
     def active(self) -> list[Array]:
         return [jnp.ones(len(group.cells), bool) for group in self.groups]
 
-    def relu_counts(self) -> tuple[list[Array], list[Array]]:
-        once = [jnp.ones(len(numbers)) for numbers in self.blueprint.relus]
-        hooks = [jnp.asarray([self.blueprint.hooks[n] for n in numbers], jnp.float32) for numbers in self.blueprint.relus]
-        return once, hooks
+    def activation_counts(self) -> dict[str, Array]:
+        pairs = zip(self.activations, self.blueprint.ways, strict=True)
+        return OrderedDict((group.name, jnp.asarray(np.eye(len(group.modules), dtype=np.float32)[list(ways)])) for group, ways in pairs)
 
     def module(self, params: Any) -> Any:
         """The NNX module with these parameters; call it with images and a `Pass`."""
         return with_parameters(self.blueprint.graph, self.blueprint.state, params)
 
-    def forward(self, params: Any, inputs: Array, *, norm: Norm | Normalise, tap: Tap | None = None) -> Forward:
-        tap = tap or Tap()
-        numbers = [[number for number, _ in members] for members in self.blueprint.members]
-        maps = self.blueprint.maps
-        perturb = _spread("perturb", "layer", tap.perturb, numbers)
-        p = Pass(norm, tap, perturb, _spread("cell_perturb", "map", tap.cell_perturb, maps) if maps else None)
-        logits = self.module(params)(jnp.asarray(inputs), p)
-        return Forward(
-            logits,
-            _gathered(p.layers, numbers) if tap.layer else None,
-            _gathered(p.relus, self.blueprint.relus) if tap.relu else None,
-            p.exponent,
-            _gathered(p.norms, self.blueprint.norms) if tap.norm else None,
-            _gathered(p.maps, maps) if tap.cell and maps else None,
-        )
+    def forward(self, params: Any, inputs: Array, *, norm: Norm, tap: Tap | None = None) -> Forward:
+        tap, of = tap or Tap(), self.blueprint
+        module = self.module(params)
+        perturb = _spread("perturb", "layer", tap.perturb, of.layers)
+        cell_perturb = _spread("cell_perturb", "map", tap.cell_perturb, of.maps)
+        p = Step(norm, tap._replace(perturb=perturb, cell_perturb=cell_perturb, cell=tap.cell if of.maps else None), module)
+        logits = module(jnp.asarray(inputs), p)
+        kept = p.forward(logits, maps=bool(of.maps))
+        members = {"layers": of.layers, "activations": of.activated, "norms": of.norms, "cells": of.maps}
+        return kept._replace(**{name: _gathered(getattr(kept, name), groups) for name, groups in members.items()})
 
     @property
     def _shapes(self) -> Any:
         return nnx.to_pure_dict(self.blueprint.state)
 
 
-def _spread(name: str, what: str, stacked: Sequence[Any] | None, groups: Sequence[Sequence[int]]) -> list[Any] | None:
-    """What a tap gives for each group, as one pytree for each member in the order of execution."""
-    if stacked is None:
+def _spread(what: str, of: str, stacked: Mapping[str, Any] | None, groups: Members) -> dict[str, Any] | None:
+    """What a tap gives for each group, as one pytree for each member."""
+    if stacked is None or not groups:
         return None
-    if len(stacked) != len(groups):
-        raise JaxzcError(f"tap.{name} has {len(stacked)} entries for {len(groups)} {what} groups: give one pytree for each group")
-    ordered: dict[int, Any] = {}
-    for numbers, leaves in zip(groups, stacked, strict=True):
-        ordered |= {number: jax.tree.map(lambda a, k=k: a[k], leaves) for k, number in enumerate(numbers)}
-    return [ordered[number] for number in range(len(ordered))]
+    missing = [names[0] for names in groups if names[0] not in stacked]
+    if missing:
+        raise JaxzcError(f"tap.{what} has no entry {missing[0]!r}: give one pytree for each {of} group, by its name")
+    return {name: jax.tree.map(lambda a, k=k: a[k], stacked[names[0]]) for names in groups for k, name in enumerate(names)}
 
 
-def _gathered(kept: Sequence[Any], groups: Sequence[Sequence[int]]) -> list[Any]:
-    return [jax.tree.map(lambda *a: jnp.stack(a), *(kept[number] for number in numbers)) for numbers in groups]
+def _gathered(kept: Mapping[str, Any] | None, groups: Members) -> Any:
+    if kept is None:
+        return None
+    return OrderedDict((names[0], jax.tree.map(lambda *a: jnp.stack(a), *(kept[name] for name in names))) for names in groups)
 
 
 @dataclass(frozen=True, eq=False)

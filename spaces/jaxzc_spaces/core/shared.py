@@ -1,30 +1,39 @@
 """Networks whose parameters serve every architecture of a space, so that genes may be traced: what they have in common."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from jaxzc.numerics import initialisers
-from jaxzc.types import Array, Forward, LayerGroup, Norm, Tap
-from jaxzc_spaces.core.grouped import NO_TAP
+from jaxzc.types import ActivationGroup, Array, Forward, LayerGroup, Norm, Tap
 from jaxzc_spaces.core.params import leaf, with_leaves, with_parameters
+from jaxzc_spaces.core.passes import Pass
 
 
 @dataclass(frozen=True)
 class SharedNetwork:
     """The network of one architecture of a space, as the engine sees it (`jaxzc.types.Network`), but for what depends on the space's own
-    genes: which layers are active, and how many ReLUs there are.
+    genes: which layers are active, and how many activations there are.
 
-    The space has `groups`, whose names are the paths of the kernels, and `module(params)`, called with (images, arch, norm, tap).
+    The space has `groups`, whose names are the paths of the kernels, `activations`, and `merged(params)`, the NNX module, which is called
+    with (images, arch, pass) and returns logits. offers_norms, offers_maps: whether taps can read these.
     """
+
+    offers_norms: ClassVar[bool] = True
+    offers_maps: ClassVar[bool] = True
 
     space: Any
     arch: Any
+
+    @property
+    def activations(self) -> tuple[ActivationGroup, ...]:
+        return self.space.activations
 
     @property
     def groups(self) -> tuple[LayerGroup, ...]:
@@ -40,7 +49,11 @@ class SharedNetwork:
         return jax.tree.map(fn, params)
 
     def forward(self, params: Any, inputs: Array, *, norm: Norm, tap: Tap | None = None) -> Forward:
-        return self.space.module(params)(inputs, self.arch, norm, tap or NO_TAP)
+        tap, module = tap or Tap(), self.space.merged(params)
+        offered = tap._replace(norm=tap.norm if self.offers_norms else None, cell=tap.cell if self.offers_maps else None)
+        p = Pass(norm, offered, module)
+        made = p.forward(module(inputs, self.arch, p))
+        return made._replace(layers=_ordered(made.layers, self.groups), activations=_ordered(made.activations, self.activations))
 
     def draw(self, structure: nnx.State, initialiser: str, key: Array) -> Any:
         """Parameters: kernels and the classifier's bias (`head_bias`) by the initialiser, normalisations with scale 1 and shift 0."""
@@ -49,9 +62,14 @@ class SharedNetwork:
         return self.with_weights(at_start(structure), kernels) | {"head_bias": head_bias}
 
 
+def _ordered(kept: Any, groups: Sequence[Any]) -> Any:
+    """Loops keep things in an order of their own."""
+    return None if kept is None else OrderedDict((group.name, kept[group.name]) for group in groups)
+
+
 class SharedProgram:
     """A program whose parameters serve all of its architectures (`jaxzc.types.SpaceProgram`): an NNX module (`make`), called with (images,
-    genes, norm, tap). A subclass has `groups`, `init` and `network` as well."""
+    genes, pass). A subclass has `groups`, `init` and `network` as well."""
 
     in_pieces = False
 
@@ -67,7 +85,7 @@ class SharedProgram:
         """The module taken apart, its parameters as shapes."""
         return nnx.split(nnx.eval_shape(self.make))
 
-    def module(self, params: Any) -> Any:
+    def merged(self, params: Any) -> Any:
         """The NNX module with these parameters."""
         return with_parameters(*self.structure, params)
 

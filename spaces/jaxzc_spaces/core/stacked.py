@@ -3,6 +3,7 @@
 Indices are never negative and always inside: saying so saves half of a program's lines, most of them from `array[index]`.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -22,3 +23,16 @@ def put(tree: Any, index: Any, values: Any) -> Any:
 def zeros(shapes: Any, count: int | None = None) -> Any:
     """Of these shapes and dtypes, or `count` of them."""
     return jax.tree.map(lambda a: jnp.zeros(a.shape if count is None else (count, *a.shape), a.dtype), shapes)
+
+
+def stack(entries: Sequence[Any]) -> Any:
+    """The entries along a leading axis."""
+    return jax.tree.map(lambda *a: jnp.stack(a), *entries)
+
+
+def read_where(condition: Any, read: Any, y: Any) -> Any:
+    """`read(y)` where the condition holds, zeros elsewhere: reading costs a matrix product, so it is not done in vain."""
+    nothing = zeros(jax.eval_shape(read, y))
+    if isinstance(condition, bool):
+        return read(y) if condition else nothing
+    return lax.cond(condition, read, lambda _: nothing, y)

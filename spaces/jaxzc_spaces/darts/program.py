@@ -4,37 +4,30 @@ Cells of one width and kind are a run, in which one compiled body serves all cel
 where their inputs come from: those that come from before the run, which are of other widths or sizes, are preprocessed outside the scan.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from jaxzc.types import Array, Forward, Norm, Tap
-from jaxzc_spaces.core.grouped import NO_TAP, Norm2d, normalise
-from jaxzc_spaces.core.layers import Head, Pass, conv, kernel
+from jaxzc.types import Array
+from jaxzc_spaces.core.layers import BatchNorm, FactorizedReduce, Head, convolution, kernel, normalise
+from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.core.stacked import at, zeros
 from jaxzc_spaces.darts.loop import EDGES, NODES, STATES, STEPS, Plan, loop, plan
 from jaxzc_spaces.darts.steps import branches
-from jaxzc_spaces.genotypes.network import Auxiliary, FactorizedReduce, ReLUConvBN, add_stem, through_stem
-
-
-class Kept(NamedTuple):
-    """What taps kept of the cells' layers: per layer, ReLU and normalisation group of the runs, and per group of maps."""
-
-    layers: list[Any]
-    relus: list[Any]
-    norms: list[Any]
-    maps: list[Any]
+from jaxzc_spaces.genotypes.network import Auxiliary, ReLUConvBN, add_stem, through_stem
 
 
 class Run(nnx.Module):
     """`count` cells of width c, numbers from `first` on; arrays have leading axes [cells, steps or edges].
 
     widths: of the outputs of the two cells before the run; after_reduction: the older has twice the size of the newer. pre0, pre1: the
-    first cell's preprocessing; second: the second's, of the older input; inner0, inner1: of inputs that are cells of the run."""
+    first cell's preprocessing; second: the second's, of the older input; inner0, inner1: of inputs that are cells of the run.
+
+    Called by its name, for what the pass keeps: under that of a kernel what its layers are; under `bn`, `inner0_bn` and `inner1_bn` the
+    inputs of normalisations; under `relu`, `full_relu` (of twice the size), `inner0_relu` and `inner1_relu` those of ReLUs."""
 
     def __init__(self, count: int, first: int, widths: tuple[int, int], c: int, reduction: bool, after_reduction: bool, affine: bool):
         self.count, self.first, self.c, self.reduction = count, first, c, reduction
@@ -42,13 +35,13 @@ class Run(nnx.Module):
         self.pre1 = ReLUConvBN(widths[1], c)
         if count > 1:
             self.second = ReLUConvBN(widths[1], c)
-            self.inner1, self.inner1_bn = kernel(count - 1, 1, 1, NODES * c, c), Norm2d(count - 1, c)
+            self.inner1, self.inner1_bn = kernel(count - 1, 1, 1, NODES * c, c), BatchNorm(count - 1, c)
         if count > 2:
-            self.inner0, self.inner0_bn = kernel(count - 2, 1, 1, NODES * c, c), Norm2d(count - 2, c)
+            self.inner0, self.inner0_bn = kernel(count - 2, 1, 1, NODES * c, c), BatchNorm(count - 2, c)
         self.dw3, self.dw5 = kernel(count, STEPS, 3, 3, 1, c), kernel(count, STEPS, 5, 5, 1, c)
         self.pw = kernel(count, STEPS, 1, 1, c, c)
         if affine:
-            self.bn = Norm2d(count, STEPS, c)
+            self.bn = BatchNorm(count, STEPS, c)
         if reduction:
             self.fr = kernel(count, EDGES, 2, 1, 1, c, c // 2)
 
@@ -56,6 +49,10 @@ class Run(nnx.Module):
         """Kernels whose layers are groups, and how many layers of a group there are in the run."""
         sizes = {"inner0": self.count - 2, "inner1": self.count - 1, **dict.fromkeys(("dw3", "dw5", "pw"), self.count * STEPS)}
         return {name: size for name, size in (sizes | {"fr": self.count * STEPS}).items() if hasattr(self, name)}
+
+    def perturbations(self, p: Pass, name: str) -> dict[str, Any] | None:
+        """The perturbations of the run's layers by slot, leading axis [layers]."""
+        return None if p.tap.perturb is None else {slot: p.perturb(f"{name}/{slot}") for slot in self.slots()}
 
     def arguments(self, perturb: dict[str, Any] | None) -> Any:
         """Of the steps and edges, leading axis [cells]; perturb: by slot, leading axis [layers]."""
@@ -79,12 +76,12 @@ class Run(nnx.Module):
         leaves = getattr(self, name)[...], getattr(self, f"{name}_bn").leaves(), None if perturb is None else perturb[name]
         return jax.tree.map(lambda a: jnp.concatenate([jnp.zeros((self.count - len(a), *a.shape[1:]), a.dtype), a]), leaves)
 
-    def __call__(self, older: Array, newer: Array, steps: Plan, p: Pass, perturb: Any, shifts: Any) -> tuple[Array, Array, Kept]:
-        """The outputs of the last two cells, and what was kept. perturb: by slot; shifts: of the cells' outputs."""
-        norm, tap = cast(Norm, p.norm), p.tap
+    def __call__(self, older: Array, newer: Array, steps: Plan, p: Pass, name: str) -> tuple[Array, Array]:
+        """The outputs of the last two cells."""
+        tap = p.tap
         p.cell = self.first
         given = [self.pre0(older, p), self.pre1(newer, p)]
-        run = loop(branches(norm, tap, self.reduction))
+        run = loop(branches(p, self.reduction))
 
         def cell(s0: Array, s1: Array, arguments: Any, shift: Any) -> Any:
             full, (b, h, w, c) = None, s0.shape
@@ -98,24 +95,25 @@ class Run(nnx.Module):
                 y, kept_map = tap.cell(y, shift)
             return y, kept, kept_map
 
-        inputs = self.arguments(perturb), shifts
+        perturb = self.perturbations(p, name)
+        inputs = self.arguments(perturb), p.map_perturb(name)
         if self.count == 1:
             y, kept, kept_map = cell(*given, *jax.tree.map(lambda a: a[0], inputs))
+            self.hand(p, name, *jax.tree.map(lambda a: a[None], (kept, {}, kept_map)))
             older, newer = p.rescale(newer, y)
-            return older, newer, self.collected(jax.tree.map(lambda a: a[None], (kept, {}, kept_map)), tap)
+            return older, newer
         p.cell = self.first + 1
         given.append(self.second(newer, p))
 
         def step(carry: Any, x: Any) -> Any:
             older, newer, given, exponent = carry
             number, (arguments, shift), inner0, inner1 = x
-            q = Pass(norm, tap)
-            q.exponent = exponent
+            q = p.step(exponent=exponent)
             # The first cell has both inputs from outside, the second the older one.
-            s1, kept1 = entered(norm, tap, number == 0, given[1], newer, inner1)
+            s1, kept1 = entered(p, number == 0, given[1], newer, inner1)
             s0, kept0 = jnp.where(number == 0, given[0], given[2]), None
             if inner0 is not None:
-                s0, kept0 = entered(norm, tap, number < 2, s0, older, inner0)
+                s0, kept0 = entered(p, number < 2, s0, older, inner0)
             y, kept, kept_map = cell(s0, s1, arguments, shift)
             older, newer, *given = q.rescale(newer, y, *given)
             return (older, newer, given, q.exponent), (kept, {"inner0": kept0, "inner1": kept1}, kept_map)
@@ -123,39 +121,51 @@ class Run(nnx.Module):
         nothing = jnp.zeros((*given[0].shape[:-1], NODES * self.c), given[0].dtype)
         xs = jnp.arange(self.count), inputs, self.inner("inner0", perturb), self.inner("inner1", perturb)
         (older, newer, _, p.exponent), kept = lax.scan(step, (nothing, nothing, given, p.exponent), xs)
-        return older, newer, self.collected(kept, tap)
+        self.hand(p, name, *kept)
+        return older, newer
 
-    def collected(self, everything: Any, tap: Tap) -> Kept:
-        """In the order of the groups. everything: what was kept of the steps and of `inner0` and `inner1`, by name, and of the maps."""
-        kept, inner, kept_map = everything
-        flat = {name: jax.tree.map(lambda a, n=name: a.reshape(-1, *a.shape[3 if n == "fr" else 2 :]), k) for name, k in kept.items()}
-        outer = [jax.tree.map(lambda a, n=n: a[n:], inner[name]) for name, n in (("inner0", 2), ("inner1", 1)) if hasattr(self, name)]
-        layers, relus, norms = [k[0] for k in outer], [k[1] for k in outer], [k[2] for k in outer]
-        if tap.layer is not None:
-            layers += [flat["dw"], flat["dw"], flat["pw"], *([flat["fr"]] if self.reduction else [])]
-        if tap.relu is not None:
-            relus += [flat["relu"], *([flat["full"]] if self.reduction else [])]
-        return Kept(layers, relus, [*norms, flat["norm"]] if tap.norm is not None else norms, [kept_map])
+    def hand(self, p: Pass, name: str, kept: Any, inner: Any, kept_map: Any) -> None:
+        """Hands the pass what was kept of the steps and of `inner0` and `inner1`, by slot, and of the cells' outputs."""
+        outer = [
+            (slot, jax.tree.map(lambda a, n=n: a[n:], inner[slot])) for slot, n in (("inner0", 2), ("inner1", 1)) if hasattr(self, slot)
+        ]
+        flat = {slot: jax.tree.map(lambda a, n=slot: a.reshape(-1, *a.shape[3 if n == "fr" else 2 :]), k) for slot, k in kept.items()}
+        for slot, of in outer:
+            for what, into in (("layer", p.layers), ("relu", p.activations), ("bn", p.norms)):
+                if what in of:
+                    into[f"{name}/{slot}" if what == "layer" else f"{name}/{slot}_{what}"] = of[what]
+        if p.tap.layer is not None:
+            slots = {"dw3": "dw", "dw5": "dw", "pw": "pw", **({"fr": "fr"} if self.reduction else {})}
+            p.layers.update({f"{name}/{slot}": flat[read] for slot, read in slots.items()})
+        if p.tap.activation is not None:
+            p.activations.update({f"{name}/{slot}": flat[slot] for slot in self.relus()})
+        if p.tap.norm is not None:
+            p.norms[f"{name}/bn"] = flat["bn"]
+        if p.tap.cell is not None:
+            p.maps[name] = kept_map
+
+    def relus(self) -> tuple[str, ...]:
+        """The slots of the steps' ReLUs."""
+        return ("relu", "full_relu") if self.reduction else ("relu",)
 
 
-def entered(norm: Norm, tap: Tap, outside: Array, given: Array, x: Array, own: Any) -> Any:
-    """An input of a cell, and what was kept of its layer, ReLU and normalisation: `given` where it comes from outside the run, else x
+def entered(p: Pass, outside: Array, given: Array, x: Array, own: Any) -> Any:
+    """An input of a cell, and what was kept of its `layer`, `relu` and `bn`: `given` where it comes from outside the run, else x
     preprocessed."""
 
     def preprocess(given: Array, x: Array, own: Any) -> Any:
         weights, (scale, bias), perturb = own
-        q = Pass(norm, tap, None if perturb is None else [perturb])
-        y = conv(q.relu(x), weights, q)
-        q.normalising(y)
-        kept = [*(q.layers or [None]), *(q.relus or [None]), *(q.norms or [None])]
-        return normalise(y, scale, bias, norm), lax.stop_gradient(kept)
+        q = p.step(None if perturb is None else {"layer": perturb})
+        y = q.layer("layer", convolution(jax.nn.relu(q.activating("relu", x)), weights))
+        return normalise(q.normalising("bn", y), scale, bias, p.norm), q.kept()
 
     nothing = zeros(jax.eval_shape(preprocess, given, x, own)[1])
     return lax.cond(outside, lambda given, x, own: (given, nothing), preprocess, given, x, own)
 
 
 class ProgramNet(nnx.Module):
-    """The whole network. Call: images `[B, H, W, in_channels]`, genes int `[32]`. The layers outside the runs' groups (stem, the inputs
+    """The whole network. Call: images `[B, H, W, in_channels]`, genes int `[32]`, `Pass`. -> logits `[B,
+    classes]`. The layers outside the runs' groups (stem, the inputs
     of a run, auxiliary classifier, head) are groups of one layer each, in the order in which they run, and come first."""
 
     def __init__(self, channels: int, cells: int, classes: int, in_channels: int, stem: str, affine: bool, auxiliary: bool):
@@ -173,56 +183,34 @@ class ProgramNet(nnx.Module):
                 self.auxiliary, self.auxiliary_after = Auxiliary(NODES * c, classes), first
         self.runs, self.head = nnx.List(runs), Head(widths[1], classes)
 
-    def outside(self) -> int:
-        """How many layers come first, as groups of their own."""
-        layers = 1 if hasattr(self, "stem") else 3
-        for run in self.runs:
-            layers += (2 if isinstance(run.pre0, FactorizedReduce) else 1) + 1 + (run.count > 1)
-        return layers + (3 if hasattr(self, "auxiliary") else 0) + 1
-
-    def __call__(self, x: Array, genes: Array, norm: Norm = "batch", tap: Tap = NO_TAP) -> Forward:
-        perturb, single = tap.perturb, self.outside()
-        p = Pass(norm, tap, None if perturb is None else [jax.tree.map(lambda a: a[0], group) for group in perturb[:single]])
-        logits, kept, last = self.through(x, genes, p, None if perturb is None else perturb[single:])
-        layers, relus, norms = (jax.tree.map(lambda a: a[None], of_singles) for of_singles in (p.layers, p.relus, p.norms))
-        return Forward(
-            logits,
-            [*layers, *kept.layers] if tap.layer else None,
-            [*relus, *kept.relus, last] if tap.relu else None,
-            p.exponent,
-            [*norms, *kept.norms] if tap.norm else None,
-            kept.maps if tap.cell else None,
-        )
-
-    def through(self, x: Array, genes: Array, p: Pass, perturb: Sequence[Any] | None) -> tuple[Array, Kept, Any]:
-        """Logits, what was kept of the runs, and of the network's last ReLU. perturb: of the runs' layer groups."""
+    def __call__(self, x: Array, genes: Array, p: Pass) -> Array:
         plans = [plan(jnp.asarray(genes).reshape(2, -1)[int(reduction)], reduction) for reduction in (False, True)]
-        rest, made, last = None if perturb is None else list(perturb), Kept([], [], [], []), None
-        shifts = p.tap.cell_perturb
+        last = None
         older, newer = through_stem(self, x, p)
-        if p.tap.cell is not None:
-            newer, kept_map = p.tap.cell(newer, None if shifts is None else jax.tree.map(lambda a: a[0], shifts[0]))
-            made.maps.append(jax.tree.map(lambda a: a[None], kept_map))
+        newer = p.map("stem", newer)
         for number, run in enumerate(self.runs):
-            own = None if rest is None else {name: rest.pop(0) for name in run.slots()}
-            shift = None if shifts is None else shifts[1 + number]
-            older, newer, kept = run(older, newer, plans[run.reduction], p, own, shift)
-            for whole, part in zip(made, kept, strict=True):
-                whole.extend(part)
-            if p.tap.relu is not None:
-                inner = kept.relus[-2 - run.reduction] if run.count > 1 else jax.tree.map(lambda a: a[None], p.relus[-1])
-                last = last_relu(plans[run.reduction], inner, kept.relus, run.reduction)
+            name = f"runs/{number}"
+            older, newer = run(older, newer, plans[run.reduction], p, name)
+            if p.tap.activation is not None:
+                inner = p.activations[f"{name}/inner1_relu" if run.count > 1 else f"{name}/pre1/relu"]
+                last = last_relu(plans[run.reduction], inner, [p.activations[f"{name}/{slot}"] for slot in run.relus()])
             p.cell = -1
             if run.first == self.auxiliary_after:
                 self.auxiliary(newer, p)
-                last = jax.tree.map(lambda a: a[None], p.relus[-1]) if p.tap.relu is not None else None
-        return self.head(newer, p), made, last
+                last = p.activations["auxiliary/relu1"] if p.tap.activation is not None else None
+        if p.tap.activation is not None:
+            p.activations[LAST_RELU] = last
+        return self.head(newer, p)
 
 
-def last_relu(steps: Plan, inner: Any, kept: Sequence[Any], reduction: bool) -> Any:
+LAST_RELU = "last_relu"
+"""The group that has the input of the network's last ReLU, whichever it is, once more."""
+
+
+def last_relu(steps: Plan, inner: Any, kept: list[Any]) -> Any:
     """What was kept of a run's last ReLU, leading axis [1]: that of its last cell's last convolution, or, in a cell without any, of the
-    preprocessing of its newer input, the last of `inner`; with zeros where another of these is larger. kept: of the run's ReLUs."""
-    of_steps = kept[-1 - reduction :]
+    preprocessing of its newer input, the last of `inner`; with zeros where another of these is larger. kept: of the ReLUs of the run's
+    steps."""
     number = jnp.where(relu_steps(steps), jnp.arange(STEPS), -1).max()
     which = jnp.where(number < 0, 0, 1 + at(steps.strided, jnp.maximum(number, 0)))
 
@@ -233,7 +221,7 @@ def last_relu(steps: Plan, inner: Any, kept: Sequence[Any], reduction: bool) -> 
             which, *(lax.pad(a, jnp.zeros((), a.dtype), [(0, n - m, 0) for m, n in zip(a.shape, shape, strict=True)]) for a in found)
         )[None]
 
-    return jax.tree.map(pick, inner, *of_steps)
+    return jax.tree.map(pick, inner, *kept)
 
 
 def relu_steps(steps: Plan) -> Array:

@@ -1,5 +1,6 @@
 """The program of DARTS as the engine sees it: layer groups, what of them a genotype has, and parameters."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
@@ -11,29 +12,12 @@ import numpy as np
 from flax import nnx
 
 from jaxzc.numerics import initialisers
-from jaxzc.types import Array, LayerGroup
-from jaxzc_spaces.core.layers import Pass
+from jaxzc.types import ActivationGroup, Array, LayerGroup
 from jaxzc_spaces.core.params import leaf, with_leaves
+from jaxzc_spaces.core.passes import Recorder
 from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram, at_start
 from jaxzc_spaces.darts.loop import DIL3, EDGES, SEP3, SEP5, SKIP, plan
-from jaxzc_spaces.darts.program import ProgramNet, relu_steps
-
-
-class _Recorder(Pass):
-    """Notes the layers and ReLUs outside the runs' groups, in order."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kernels: list[tuple[nnx.Param, int]] = []
-        self.hooks: list[int] = []
-
-    def layer(self, kernel: nnx.Param, y: Array) -> Array:
-        self.kernels.append((kernel, self.cell))
-        return y
-
-    def relu(self, x: Array, hooks: int = 1) -> Array:
-        self.hooks.append(hooks)
-        return super().relu(x)
+from jaxzc_spaces.darts.program import LAST_RELU, ProgramNet, relu_steps
 
 
 @dataclass(frozen=True)
@@ -65,24 +49,24 @@ class DartsProgram(SharedProgram):
         return list(nnx.eval_shape(self.make).runs)
 
     @cached_property
-    def outside(self) -> tuple[list[tuple[str, int]], list[int]]:
-        """Of what is outside the runs' groups, in order: path and cell of the layers, and how many hooks count each ReLU."""
-        recorder, paths = _Recorder(), {}
+    def outside(self) -> Recorder:
+        """What is outside the runs' groups, in order."""
+        recorders = []
 
         def run(images: Array) -> Any:
             net = self.make()
-            paths.update({id(node): "/".join(map(str, path)) for path, node in nnx.iter_graph(net) if isinstance(node, nnx.Param)})
-            return net.through(images, jnp.zeros(4 * EDGES, jnp.int32), recorder, None)[0]
+            recorders.append(Recorder(net))
+            return net(images, jnp.zeros(4 * EDGES, jnp.int32), recorders[-1])
 
         jax.eval_shape(run, jax.ShapeDtypeStruct((2, *self.image_shape), jnp.float32))
-        return [(paths[id(kernel)], cell) for kernel, cell in recorder.kernels], recorder.hooks
+        return recorders[-1]
 
     @cached_property
     def groups(self) -> tuple[LayerGroup, ...]:
         """Layers outside the runs' groups, one by one; then per run: the preprocessing of inputs from the run itself (`inner0`, `inner1`),
         the depthwise convolutions as 3x3 and as 5x5 ones, the pointwise ones, and in reductions the halves of identities that halve."""
         shapes = nnx.to_pure_dict(self.structure[1])
-        named = [(path, (cell,)) for path, cell in self.outside[0]]
+        named = [(path, (cell,)) for path, _, _, cell in self.outside.kernels]
         for number, run in enumerate(self.runs):
             for slot, size in run.slots().items():
                 first = {"inner0": 2, "inner1": 1}.get(slot, 0)
@@ -95,6 +79,17 @@ class DartsProgram(SharedProgram):
             return LayerGroup(path, shape, int(np.prod(shape[:-1])), shape[-1], cells)
 
         return tuple(group(path, cells) for path, cells in named)
+
+    @cached_property
+    def activations(self) -> tuple[ActivationGroup, ...]:
+        """Inputs of ReLUs outside the runs' groups, one by one; then per run those of its inner preprocessing and of its steps; the
+        network's last ReLU once more, which counts nothing."""
+        groups = [ActivationGroup(name, modules=(modules,)) for name, _, modules in self.outside.activated]
+        for number, run in enumerate(self.runs):
+            inner = [f"runs/{number}/{slot}_relu" for slot in run.slots() if slot.startswith("inner")]
+            groups += [ActivationGroup(name, modules=(("ReLU", "ReLUConvBN"),)) for name in inner]
+            groups += [ActivationGroup(f"runs/{number}/{slot}") for slot in run.relus()]
+        return (*groups, ActivationGroup(LAST_RELU))
 
 
 darts_program = lru_cache(maxsize=16)(DartsProgram)
@@ -117,7 +112,7 @@ class ProgramNetwork(SharedNetwork):
         return jnp.asarray(self.arch).reshape(2, EDGES, 2)
 
     def active(self) -> list[Array]:
-        made = [jnp.ones(1, bool) for _ in self.space.outside[0]]
+        made = [jnp.ones(1, bool) for _ in self.space.outside.kernels]
         for run in self.space.runs:
             genes = self._genes[int(run.reduction)]
             op, steps = genes[:, 0], plan(genes.reshape(-1), run.reduction)
@@ -126,20 +121,16 @@ class ProgramNetwork(SharedNetwork):
             made += [jnp.tile(cell[slot], run.count) if slot in cell else jnp.ones(size, bool) for slot, size in run.slots().items()]
         return made
 
-    def relu_counts(self) -> tuple[list[Array], list[Array]]:
-        """The last group is the network's last ReLU once more, which counts nothing."""
-        hooks = [jnp.full(1, n, jnp.float32) for n in self.space.outside[1]]
-        once = [jnp.ones(1) for _ in hooks]
+    def activation_counts(self) -> dict[str, Array]:
+        counts = [jnp.ones(1) for _ in self.space.outside.activated]
         for run in self.space.runs:
-            sizes = [size for slot, size in run.slots().items() if slot.startswith("inner")]
-            once += [jnp.ones(size) for size in sizes]
-            hooks += [jnp.full(size, 2.0) for size in sizes]
+            counts += [jnp.ones(size) for slot, size in run.slots().items() if slot.startswith("inner")]
             steps = plan(self._genes[int(run.reduction)].reshape(-1), run.reduction)
             there, halves = relu_steps(steps), steps.strided > 0
             each = [there & ~halves, *([there & halves] if run.reduction else [])]
-            each = [jnp.tile(on, run.count).astype(jnp.float32) for on in each]
-            once, hooks = once + each, hooks + each
-        return [*once, jnp.zeros(1)], [*hooks, jnp.zeros(1)]
+            counts += [jnp.tile(on, run.count).astype(jnp.float32) for on in each]
+        pairs = zip(self.activations, [*counts, jnp.zeros(1)], strict=True)
+        return OrderedDict((group.name, count[:, None]) for group, count in pairs)
 
 
 def discrete_params(program: DartsProgram, params: Any, arch: Any) -> Any:

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc.spacekit import VectorSpace
 from jaxzc.types import Counts, InputSpec, JaxzcError
 from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, blueprint
+from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.darts.shared import DartsProgram, darts_program
 from jaxzc_spaces.genotypes import counts as genotype_counts
@@ -40,7 +40,7 @@ NODES = 4
 
 
 @dataclass(frozen=True)
-class Darts(VectorSpace):
+class Darts(WithModule):
     """DARTS: two cells of four nodes, each the sum of two of seven operations on different earlier states.
 
     The fields are the network; the defaults are NAS-Bench-301's size. The DARTS paper evaluates at channels=36, cells=20 (CIFAR) and

@@ -12,9 +12,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxzc.types import Array, Norm, Tap
-from jaxzc_spaces.core.grouped import normalise
-from jaxzc_spaces.core.layers import Pass, avg_pool, max_pool, shifted
+from jaxzc.types import Array
+from jaxzc_spaces.core.layers import normalise
+from jaxzc_spaces.core.passes import Pass, Step
+from jaxzc_spaces.core.pools import avg_pool, max_pool, shifted
+from jaxzc_spaces.core.stacked import stack
 
 SIZE, MARGIN = 5, 4
 """The largest kernel, and how many pixels it reaches to each side with dilation 2."""
@@ -117,20 +119,16 @@ Branch = Callable[[Inputs, Array, Array], tuple[Array, dict[str, Any]]]
 """(inputs, reach, dilation) -> output, and what taps kept by the name of the slot."""
 
 
-def branches(norm: Norm, tap: Tap, reduction: bool) -> list[Branch]:
+def branches(p: Pass, reduction: bool) -> list[Branch]:
     """Maximum, mean, identity and convolution step; in reduction cells, then the same with stride 2 on `full`."""
 
     def halved(x: Array) -> Array:
         return x[:, ::2, ::2]
 
-    def normalised(p: Pass, x: Array, bn: Any) -> Array:
-        p.normalising(x)
+    def normalised(q: Step, x: Array, bn: Any) -> Array:
+        x = q.normalising("bn", x)
         scale, bias = (jnp.ones_like(x[0, 0, 0]), jnp.zeros_like(x[0, 0, 0])) if bn is None else bn
-        return normalise(x, scale, bias, norm)
-
-    def kept(p: Pass, relu: str, *layers: str) -> dict[str, Any]:
-        found = ((layers, p.layers), ((relu,), p.relus), (("norm",), p.norms))
-        return lax.stop_gradient({name: value for names, values in found if values for name, value in zip(names, values, strict=True)})
+        return normalise(x, scale, bias, p.norm)
 
     def convolution(strided: bool) -> Branch:
         def run(given: Inputs, reach: Array, dilation: Array) -> Any:
@@ -141,27 +139,27 @@ def branches(norm: Norm, tap: Tap, reduction: bool) -> list[Branch]:
             perturb = own["perturb"]
             if perturb is not None:
                 by_size = jax.tree.map(lambda a, b: jnp.where(wide, b, a), perturb["dw3"], perturb["dw5"])
-                perturb = [by_size, perturb["pw"]]
-            p = Pass(norm, tap, perturb)
-            y = depthwise(p.relu(x), jnp.where(wide, own["dw5"], small)[:, :, 0], reach, dilation)
-            y = p.layer(own["dw3"], halved(y) if strided else y)
-            y = p.layer(own["pw"], y @ own["pw"][0, 0])
-            return normalised(p, y, own["bn"]), kept(p, "full" if strided else "relu", "dw", "pw")
+                perturb = {"dw": by_size, "pw": perturb["pw"]}
+            q = p.step(perturb)
+            x = jax.nn.relu(q.activating("full_relu" if strided else "relu", x))
+            y = depthwise(x, jnp.where(wide, own["dw5"], small)[:, :, 0], reach, dilation)
+            y = q.layer("dw", halved(y) if strided else y)
+            y = q.layer("pw", y @ own["pw"][0, 0])
+            return normalised(q, y, own["bn"]), q.kept()
 
         return run
 
     def factorised(given: Inputs, *_: Any) -> Any:
         edge = given.arguments["edges"]
         perturb = edge["perturb"]
-        p = Pass(norm, tap, None if perturb is None else [jax.tree.map(lambda a, k=k: a[k], perturb) for k in range(2)])
+        q = p.step(None if perturb is None else {f"fr{k}": jax.tree.map(lambda a, k=k: a[k], perturb) for k in range(2)})
         assert given.full is not None
-        x = p.relu(given.full)
-        y = jnp.concatenate([p.layer(edge["fr"], halved(a) @ edge["fr"][k, 0, 0]) for k, a in enumerate((x, shifted(x)))], -1)
-        out = normalised(p, y, given.arguments["steps"]["bn"])
-        made = kept(p, "full", "fr0", "fr1")
-        if p.layers:
-            made["fr"] = jax.tree.map(lambda *a: jnp.stack(a), made.pop("fr0"), made.pop("fr1"))
-        return out, made
+        x = jax.nn.relu(q.activating("full_relu", given.full))
+        halves = [q.layer(f"fr{k}", halved(a) @ edge["fr"][k, 0, 0]) for k, a in enumerate((x, shifted(x)))]
+        out, kept = normalised(q, jnp.concatenate(halves, -1), given.arguments["steps"]["bn"]), q.kept()
+        if q.layers:
+            kept["fr"] = stack([kept.pop("fr0"), kept.pop("fr1")])
+        return out, kept
 
     made: list[Branch] = [
         lambda given, *_: (max_pool(given.x, 3), {}),

@@ -16,26 +16,29 @@ from jaxzc_spaces.core.layers import (
     FactorizedReduce,
     Head,
     Linear,
-    Pass,
-    avg_pool,
+    NetworkModule,
+    ReLU,
     conv,
     conv_valid,
     depthwise,
     kernel,
-    max_pool,
 )
+from jaxzc_spaces.core.passes import Pass
+from jaxzc_spaces.core.pools import avg_pool, max_pool
 from jaxzc_spaces.genotypes.encoding import Cell, Genotype
 
 
 class ReLUConvBN(nnx.Module):
-    """hooks: NASWOT's code counts the module as well as its ReLU where it is this block."""
+    """blocks: types of the modules that hold it in the authors' code."""
 
-    def __init__(self, c_in: int, c_out: int, size: int = 1, stride: int = 1, affine: bool = True, hooks: int = 2):
-        self.stride, self.hooks = stride, hooks
+    def __init__(
+        self, c_in: int, c_out: int, size: int = 1, stride: int = 1, affine: bool = True, blocks: tuple[str, ...] = ("ReLUConvBN",)
+    ):
+        self.stride, self.relu = stride, ReLU(*blocks)
         self.conv, self.bn = kernel(size, size, c_in, c_out), BatchNorm(c_out, affine=affine)
 
     def __call__(self, x: Array, p: Pass) -> Array:
-        return self.bn(conv(p.relu(x, self.hooks), self.conv, p, self.stride), p)
+        return self.bn(conv(self.relu(x, p), self.conv, p, self.stride), p)
 
 
 class Separable(nnx.Module):
@@ -45,6 +48,7 @@ class Separable(nnx.Module):
         self.stride, self.dilation = stride, dilation
         self.parts = ("",) if times == 1 else tuple(map(str, range(times)))
         for part in self.parts:
+            setattr(self, f"relu{part}", ReLU())
             setattr(self, f"dw{part}", kernel(size, size, 1, c))
             setattr(self, f"pw{part}", kernel(1, 1, c, c))
             setattr(self, f"bn{part}", BatchNorm(c, affine=affine))
@@ -52,7 +56,7 @@ class Separable(nnx.Module):
     def __call__(self, x: Array, p: Pass) -> Array:
         stride = self.stride
         for part in self.parts:
-            x = depthwise(p.relu(x), getattr(self, f"dw{part}"), p, stride, self.dilation)
+            x = depthwise(getattr(self, f"relu{part}")(x, p), getattr(self, f"dw{part}"), p, stride, self.dilation)
             x = getattr(self, f"bn{part}")(conv(x, getattr(self, f"pw{part}"), p), p)
             stride = 1
         return x
@@ -62,11 +66,11 @@ class Factored(nnx.Module):
     """ReLU, convolution 1 x k, convolution k x 1, normalisation: nothing between the two, the one along the width first."""
 
     def __init__(self, c: int, stride: int, affine: bool, *, size: int):
-        self.stride = stride
+        self.stride, self.relu = stride, ReLU()
         self.conv_1xk, self.conv_kx1, self.bn = kernel(1, size, c, c), kernel(size, 1, c, c), BatchNorm(c, affine=affine)
 
     def __call__(self, x: Array, p: Pass) -> Array:
-        x = conv(p.relu(x), self.conv_1xk, p, (1, self.stride))
+        x = conv(self.relu(x, p), self.conv_1xk, p, (1, self.stride))
         return self.bn(conv(x, self.conv_kx1, p, (self.stride, 1)), p)
 
 
@@ -143,10 +147,10 @@ class ImageNetStem0(nnx.Module):
 
     def __init__(self, c_in: int, c: int):
         self.conv0, self.bn0 = kernel(3, 3, c_in, c // 2), BatchNorm(c // 2)
-        self.conv1, self.bn1 = kernel(3, 3, c // 2, c), BatchNorm(c)
+        self.relu, self.conv1, self.bn1 = ReLU(), kernel(3, 3, c // 2, c), BatchNorm(c)
 
     def __call__(self, x: Array, p: Pass) -> Array:
-        x = p.relu(self.bn0(conv(x, self.conv0, p, 2), p))
+        x = self.relu(self.bn0(conv(x, self.conv0, p, 2), p), p)
         return self.bn1(conv(x, self.conv1, p, 2), p)
 
 
@@ -155,7 +159,7 @@ def add_stem(net: Any, stem: str, in_channels: int, c: int) -> tuple[int, int]:
     if stem == "cifar":
         net.stem = CifarStem(in_channels, 3 * c)
         return 3 * c, 3 * c
-    net.stem0, net.stem1 = ImageNetStem0(in_channels, c), ReLUConvBN(c, c, 3, 2, hooks=1)
+    net.stem0, net.stem1 = ImageNetStem0(in_channels, c), ReLUConvBN(c, c, 3, 2, blocks=())
     return c, c
 
 
@@ -169,19 +173,20 @@ class Auxiliary(nnx.Module):
     """DARTS's auxiliary classifier for CIFAR: it reads 8x8 maps, which mean pooling (5x5, stride 3) makes 2x2."""
 
     def __init__(self, c: int, classes: int):
-        self.conv0, self.bn0 = kernel(1, 1, c, 128), BatchNorm(128)
-        self.conv1, self.bn1 = kernel(2, 2, 128, 768), BatchNorm(768)
+        self.relu = ReLU()
+        self.conv0, self.bn0, self.relu0 = kernel(1, 1, c, 128), BatchNorm(128), ReLU()
+        self.conv1, self.bn1, self.relu1 = kernel(2, 2, 128, 768), BatchNorm(768), ReLU()
         self.linear = Linear(768, classes)
 
     def __call__(self, x: Array, p: Pass) -> Array:
-        x = p.relu(x)
+        x = self.relu(x, p)
         x = jnp.stack([jnp.stack([x[:, i : i + 5, j : j + 5].mean((1, 2)) for j in (0, 3)], 1) for i in (0, 3)], 1)
-        x = p.relu(self.bn0(conv(x, self.conv0, p), p))
-        x = p.relu(self.bn1(conv_valid(x, self.conv1, p), p))
+        x = self.relu0(self.bn0(conv(x, self.conv0, p), p), p)
+        x = self.relu1(self.bn1(conv_valid(x, self.conv1, p), p), p)
         return self.linear(x[:, 0, 0], p)
 
 
-class GenotypeNet(nnx.Module):
+class GenotypeNet(NetworkModule):
     """The network of a genotype; call it with images `[B, H, W, in_channels]` and a `Pass`. -> logits `[B, classes]`
 
     channels: C; the stem has 3C (CIFAR) or C (ImageNet), cells number cells // 3 and 2 * cells // 3 reduce and double the width.
@@ -207,13 +212,14 @@ class GenotypeNet(nnx.Module):
     def both(self, x: Array, p: Pass) -> tuple[Array, Array | None]:
         """Logits of the classifier and of the auxiliary one (None where there is none)."""
         older, newer = through_stem(self, x, p)
-        newer = p.map(newer)
+        newer = p.map("stem", newer)
         auxiliary = None
         for number in range(self.cells):
-            older, newer = p.rescale(newer, p.map(getattr(self, f"cell{number}")(older, newer, p)))
+            name = f"cell{number}"
+            older, newer = p.rescale(newer, p.map(name, getattr(self, name)(older, newer, p)))
             if hasattr(self, "auxiliary") and number == 2 * self.cells // 3:
                 auxiliary = self.auxiliary(newer, p)
         return self.head(newer, p), auxiliary
 
-    def __call__(self, x: Array, p: Pass) -> Array:
+    def logits(self, x: Array, p: Pass) -> Array:
         return self.both(x, p)[0]

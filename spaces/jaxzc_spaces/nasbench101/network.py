@@ -13,7 +13,9 @@ from flax import nnx
 
 from jaxzc.types import Array
 from jaxzc_spaces.cells import ops as edge_ops
-from jaxzc_spaces.core.layers import BatchNorm, Pass, kernel, larger
+from jaxzc_spaces.core.layers import BatchNorm, NetworkModule, ReLU, kernel, layer
+from jaxzc_spaces.core.passes import Pass
+from jaxzc_spaces.core.pools import larger
 from jaxzc_spaces.nasbench101.encoding import CONV1, CONV3, POOL, Cells, widths
 
 
@@ -51,11 +53,11 @@ def max_pool2x2(x: Array) -> Array:
 
 class ConvBnRelu(nnx.Module):
     def __init__(self, size: int, c_in: int, c: int):
-        self.conv, self.bn, self.size = kernel(size, size, c_in, c), BatchNorm(c), size
+        self.conv, self.bn, self.relu, self.size = kernel(size, size, c_in, c), BatchNorm(c), ReLU(), size
 
-    def __call__(self, x: Array, run: Pass) -> Array:
+    def __call__(self, x: Array, p: Pass) -> Array:
         op = edge_ops.conv3x3 if self.size == 3 else edge_ops.conv1x1
-        return run.relu(self.bn(run.conv(op, x, self.conv), run))
+        return self.relu(self.bn(layer(op, x, self.conv, p), p), p)
 
 
 class Module(nnx.Module):
@@ -67,23 +69,23 @@ class Module(nnx.Module):
         sizes = {v: 3 if op == CONV3 else 1 for v, op in enumerate(graph.ops) if op in (CONV3, CONV1) and self.width[v]}
         self.op = nnx.Dict({f"vertex{v}": ConvBnRelu(size, self.width[v], self.width[v]) for v, size in sizes.items()})
 
-    def __call__(self, x: Array, run: Pass) -> Array:
+    def __call__(self, x: Array, p: Pass) -> Array:
         nodes: dict[int, Array] = {}
         last = len(self.graph.ops) - 1
         for v in range(1, last):
             if self.width[v] == 0:
                 continue
             fed = [nodes[source][..., : self.width[v]] for source, target in self.graph.edges if target == v and source]
-            fed += [self.proj[f"vertex{v}"](x, run)] if (0, v) in self.graph.edges else []
+            fed += [self.proj[f"vertex{v}"](x, p)] if (0, v) in self.graph.edges else []
             y = sum(fed[1:], fed[0])
-            nodes[v] = max_pool3x3(y) if self.graph.ops[v] == POOL else self.op[f"vertex{v}"](y, run)
+            nodes[v] = max_pool3x3(y) if self.graph.ops[v] == POOL else self.op[f"vertex{v}"](y, p)
         joined = [nodes[source] for source, target in self.graph.edges if target == last and source]
         outputs = [jnp.concatenate(joined, axis=-1)] if joined else []
-        outputs += [self.proj[f"vertex{last}"](x, run)] if (0, last) in self.graph.edges else []
+        outputs += [self.proj[f"vertex{last}"](x, p)] if (0, last) in self.graph.edges else []
         return sum(outputs[1:], outputs[0])
 
 
-class NasBench101Net(nnx.Module):
+class NasBench101Net(NetworkModule):
     """Stem, three stacks of modules with 2x2 max pooling between them, global mean, linear head. Call: images `[B, H, W, in_channels]`
     (H, W divisible by 4) -> logits `[B, classes]`."""
 
@@ -96,12 +98,12 @@ class NasBench101Net(nnx.Module):
         )
         self.head, self.head_bias = kernel(sizes[-1], classes), kernel(classes)
 
-    def __call__(self, x: Array, run: Pass) -> Array:
-        x = self.stem(x, run)
+    def logits(self, x: Array, p: Pass) -> Array:
+        x = self.stem(x, p)
         for stack, modules in enumerate(self.stacks):
             x = max_pool2x2(x) if stack else x
             for module in modules:
-                run.cell += 1
-                (x,) = run.rescale(module(x, run))
-        run.cell = -1
-        return run.conv(jnp.matmul, x.mean((1, 2)), self.head, self.head_bias)
+                p.cell += 1
+                (x,) = p.rescale(module(x, p))
+        p.cell = -1
+        return layer(jnp.matmul, x.mean((1, 2)), self.head, p, self.head_bias)

@@ -1,5 +1,6 @@
 """NAS-Bench-101's programs as the engine sees them: which architectures share one, layer groups, and what of them a cell has."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from jaxzc.types import Array, JaxzcError, LayerGroup
+from jaxzc.types import ActivationGroup, Array, JaxzcError, LayerGroup
 from jaxzc_spaces.core.params import leaf, nested
 from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram
 from jaxzc_spaces.nasbench101.encoding import CONV1, CONV3, POOL, VERTICES, cells, pruned, widths
@@ -95,6 +96,16 @@ class NasBench101Program(SharedProgram):
         c = self.channels << 2
         return (*groups, LayerGroup("head", (c, self.classes), c, self.classes))
 
+    @cached_property
+    def activations(self) -> tuple[ActivationGroup, ...]:
+        """Inputs of ReLUs: of the stem, and per run of equal modules of the vertices' convolutions from the input and of their own ones
+        (one group for each width), and of the output's; the network's last is at its end."""
+        names = ["stem_relu"]
+        for number, (run, _) in enumerate(self.runs):
+            names += [f"runs/{number}/{kind}/{k}" for kind in ("proj_relu", "op_relu") for k in range(len(run.layout.classes))]
+            names.append(f"runs/{number}/out_relu")
+        return tuple(map(ActivationGroup, names))
+
 
 nasbench101_program = lru_cache(maxsize=64)(NasBench101Program)
 
@@ -106,6 +117,8 @@ def _init(program: NasBench101Program, initialiser: str, key: Array) -> Any:
 
 class ProgramNetwork(SharedNetwork):
     """The network of one cell."""
+
+    offers_maps = False
 
     def _blocks(self) -> tuple[Any, Any, Any]:
         """Whether each vertex has a convolution from the input, a 1x1, a 3x3: three times bool `[7]`."""
@@ -123,10 +136,10 @@ class ProgramNetwork(SharedNetwork):
         blocks = self._blocks()
         return [jnp.ones(1, bool), *self._by_run(blocks, blocks[0]), jnp.ones(1, bool)]
 
-    def relu_counts(self) -> tuple[list[Array], list[Array]]:
+    def activation_counts(self) -> dict[str, Array]:
         proj, conv1x1, conv3x3 = (there.astype(jnp.float32) for there in self._blocks())
-        once = [jnp.ones(1), *self._by_run([proj, conv1x1 + conv3x3], proj)]
-        return once, once
+        counts = [jnp.ones(1), *self._by_run([proj, conv1x1 + conv3x3], proj)]
+        return OrderedDict((group.name, count[:, None]) for group, count in zip(self.activations, counts, strict=True))
 
 
 def discrete_params(program: NasBench101Program, params: Any, arch: Any) -> Any:

@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc.spacekit import VectorSpace, check_key
+from jaxzc.spacekit import check_key
 from jaxzc.spacekit.vectors import check_vector
 from jaxzc.types import Counts, InputSpec, JaxzcError
 from jaxzc_spaces.core.discrete import DiscreteNetwork, discrete_network
+from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.nasbench101 import encoding as encoding
 from jaxzc_spaces.nasbench101 import isomorphism as isomorphism
@@ -30,7 +31,7 @@ from jaxzc_spaces.nasbench101.shared import KEY, NasBench101Program, nasbench101
 
 
 @dataclass(frozen=True)
-class NasBench101(VectorSpace):
+class NasBench101(WithModule):
     """NAS-Bench-101: 423,624 cells.
 
     channels: width of the stem and of the first stack (doubles twice), 128 in the benchmark. modules: per stack. inputs: images (H, W,

@@ -13,12 +13,13 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from jaxzc.numerics.linalg import power_of_two
-from jaxzc.types import Array, Forward, Norm, Tap
+from jaxzc.types import Array
 from jaxzc_spaces.cells import ops as edge_ops
 from jaxzc_spaces.cells.edge import Edges, Post
 from jaxzc_spaces.cells.loop import begin, discrete_graph, graph, repeated, without_dead_edges
-from jaxzc_spaces.core.grouped import NO_TAP, Norm2d, Reader, kernel, normalise, read_where, rescale, stack
+from jaxzc_spaces.core.layers import BatchNorm, ReLU, kernel, layer, normalise
+from jaxzc_spaces.core.passes import Pass
+from jaxzc_spaces.core.stacked import read_where, stack
 from jaxzc_spaces.nasbench201.encoding import CONV1, CONV3, EDGES
 
 
@@ -31,45 +32,72 @@ OPERATIONS = (edge_ops.ZERO, edge_ops.IDENTITY, edge_ops.CONV1X1, edge_ops.CONV3
 
 
 class Cells(nnx.Module):
-    """A stage: `count` cells of 4 nodes and 6 edges each, all arrays with leading axes [count, 6]."""
+    """A stage: `count` cells of 4 nodes and 6 edges each, all arrays with leading axes [count, 6].
+
+    Called by the name of the stage, for what the pass keeps: of its layers, `conv1x1` and `conv3x3`, and of its normalisations, `bn`, for
+    every edge; of the inputs of its ReLUs, `nodes`, for every node but the last; of its outputs, under the name itself, for every cell.
+    """
 
     def __init__(self, count: int, channels: int):
         self.conv1x1 = kernel(count, 6, 1, 1, channels, channels)
         self.conv3x3 = kernel(count, 6, 3, 3, channels, channels)
-        self.bn = Norm2d(count, 6, channels)
+        self.bn = BatchNorm(count, 6, channels)
 
-    def __call__(self, x: Array, exponent: Array, arch: Sequence[Any], norm: Norm, tap: Tap, perturb: Any, shifts: Any = None) -> Any:
-        """All cells in sequence; returns (x, exponent) and what was kept per edge, per node and per cell, leading axes [count * 6],
-        [count * 3] and [count]. perturb: of the edges; shifts: of the cells' outputs.
-
-        The stage is one graph, except where every cell is followed by something: a rescaling without normalisation, or a tap."""
-        count = self.conv1x1.shape[0]
-        at_once = 1 if norm == "none" or tap.cell is not None else count
+    def __call__(self, x: Array, arch: Sequence[Any], p: Pass, name: str) -> Array:
+        """All cells in sequence. The stage is one graph, except where every cell is followed by something: a rescaling without
+        normalisation, or a tap."""
+        count, tap = self.conv1x1.shape[0], p.tap
+        at_once = 1 if p.norm == "none" or tap.cell is not None else count
+        perturb, shifts = edge_perturb(p, name), p.map_perturb(name)
+        if perturb is not None:
+            perturb = jax.tree.map(lambda a: a.reshape(-1, 6, *a.shape[1:]), perturb)
         edges = Edges((self.conv1x1[...], self.conv3x3[...]), self.bn.leaves(), perturb)
         edges = jax.tree.map(lambda a: a.reshape(count // at_once, at_once * 6, *a.shape[2:]), edges)
 
         def step(carry: tuple[Array, Array], inputs: tuple[Edges, Any]) -> Any:
             edges, shift = inputs
-            x, kept = cells(carry[0], arch, edges, norm, tap)
+            x, kept = cells(carry[0], arch, edges, p)
             x, kept_cell = (x, None) if tap.cell is None else tap.cell(x, shift)
-            return rescale(x, carry[1], norm), (kept, jax.tree.map(lambda a: a[None], kept_cell))
+            q = p.step(exponent=carry[1])
+            (x,) = q.rescale(x)
+            return (x, q.exponent), (kept, jax.tree.map(lambda a: a[None], kept_cell))
 
         if isinstance(arch[0], int) or at_once == count:
-            carry, kept = (x, exponent), []
+            carry, kept = (x, p.exponent), []
             for index in range(count // at_once):
                 carry, kept_here = step(carry, jax.tree.map(lambda a, index=index: a[index], (edges, shifts)))
                 kept.append(kept_here)
             kept = stack(kept)
         else:
-            carry, kept = lax.scan(step, (x, exponent), (edges, shifts))
+            carry, kept = lax.scan(step, (x, p.exponent), (edges, shifts))
         (edges_kept, nodes_kept), cells_kept = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), kept)
-        return carry, (edges_kept, nodes_kept, cells_kept)
+        keep_edges(p, name, edges_kept)
+        if tap.activation is not None:
+            p.activations[f"{name}/nodes"] = nodes_kept
+        if tap.cell is not None:
+            p.maps[name] = cells_kept
+        x, p.exponent = carry
+        return x
 
 
-def cells(x: Array, arch: Sequence[Any], edges: Edges, norm: Norm, tap: Tap) -> tuple[Array, Any]:
+def edge_perturb(p: Pass, name: str) -> Any:
+    """The perturbations of these edges, as 1x1 and as 3x3 convolutions, `[edges, ...]` each; None without."""
+    return None if p.tap.perturb is None else tuple(p.perturb(f"{name}/{kernel}") for kernel in ("conv1x1", "conv3x3"))
+
+
+def keep_edges(p: Pass, name: str, kept: Any) -> None:
+    """Hands the pass what `edge_reader` kept of these edges, whichever of the two convolutions they are."""
+    if p.tap.layer is not None:
+        p.layers[f"{name}/conv1x1"] = p.layers[f"{name}/conv3x3"] = kept["layer"]
+    if p.tap.norm is not None:
+        p.norms[f"{name}/bn"] = kept["norm"]
+
+
+def cells(x: Array, arch: Sequence[Any], edges: Edges, p: Pass) -> tuple[Array, Any]:
     """Cells of one architecture in sequence: the output, and what was kept per edge and per node."""
 
-    post = Post(_edge_reader(tap), lambda y, bn: normalise(y, bn[0], bn[1], norm))
+    tap, norm = p.tap, p.norm
+    post = Post(edge_reader(p), lambda y, bn: normalise(y, bn[0], bn[1], norm))
     count = len(edges.kernels[0]) // 6
     wiring = repeated(EDGES, count)
     start = begin(wiring, x)
@@ -77,27 +105,31 @@ def cells(x: Array, arch: Sequence[Any], edges: Edges, norm: Norm, tap: Tap) -> 
         nodes, kept_edges = discrete_graph(OPERATIONS, wiring, post)(list(arch) * count, start, edges)
     else:
         genes = jnp.stack(arch)
-        if tap.layer is None and tap.relu is None and tap.norm is None:  # nobody looks at what leads nowhere
+        if tap.layer is None and tap.activation is None and tap.norm is None:  # nobody looks at what leads nowhere
             genes = without_dead_edges(OPERATIONS, EDGES, genes)
         nodes, kept_edges = graph(OPERATIONS, wiring, post)(jnp.tile(genes, count), start, edges)
     kept_nodes = None
-    if tap.relu is not None:
+    if tap.activation is not None:
         conv = [_any_conv(arch, node) for node in range(3)] * count
         if isinstance(arch[0], int):
-            kept_nodes = stack([read_where(c, tap.relu, nodes[n]) for n, c in enumerate(conv)])
+            kept_nodes = stack([read_where(c, tap.activation, nodes[n]) for n, c in enumerate(conv)])
         else:
-            kept_nodes = lax.map(lambda args: read_where(args[0], tap.relu, args[1]), (jnp.stack(conv), lax.stop_gradient(nodes[:-1])))
+            read = tap.activation
+            kept_nodes = lax.map(lambda args: read_where(args[0], read, args[1]), (jnp.stack(conv), lax.stop_gradient(nodes[:-1])))
     return nodes[-1], (kept_edges, kept_nodes)
 
 
-def _edge_reader(tap: Tap) -> Any:
-    """What is read at an edge's convolution: (of the layer tap, of the normalisation that takes its output), or None."""
-    if tap.layer is None and tap.norm is None:
+def edge_reader(p: Pass) -> Any:
+    """What is read at an edge's convolution, by `layer`, and at the normalisation that takes its output, by `norm`; None where nothing
+    is."""
+    if p.tap.layer is None and p.tap.norm is None:
         return None
 
     def read(y: Array, perturb: Any) -> tuple[Array, Any]:
-        y, kept = (y, None) if tap.layer is None else tap.layer(y, perturb)
-        return y, (kept, None if tap.norm is None else tap.norm(y))
+        q = p.step(None if perturb is None else {"layer": perturb})
+        y = q.layer("layer", y)
+        q.normalising("norm", y)
+        return y, {**q.layers, **q.norms}
 
     return read
 
@@ -111,48 +143,42 @@ class Reduction(nnx.Module):
     """Residual block with stride 2 that doubles the channels: conv_a, conv_b, and a shortcut of mean pooling and a 1x1 convolution."""
 
     def __init__(self, channels: int):
-        self.conv_a = kernel(3, 3, channels, 2 * channels)
-        self.bn_a = Norm2d(2 * channels)
-        self.conv_b = kernel(3, 3, 2 * channels, 2 * channels)
-        self.bn_b = Norm2d(2 * channels)
+        self.relu_a, self.conv_a, self.bn_a = ReLU(BLOCK), kernel(3, 3, channels, 2 * channels), BatchNorm(2 * channels)
+        self.relu_b, self.conv_b, self.bn_b = ReLU(BLOCK), kernel(3, 3, 2 * channels, 2 * channels), BatchNorm(2 * channels)
         self.shortcut = kernel(1, 1, channels, 2 * channels)
 
-    def __call__(self, x: Array, norm: Norm, tap: "Reader") -> Array:
-        y = tap.layer(edge_ops.conv3x3_stride2(jax.nn.relu(tap.relu(x)), self.conv_a[...]))
-        y = self.bn_a(tap.norm(y), norm)
-        y = tap.layer(edge_ops.conv3x3(jax.nn.relu(tap.relu(y)), self.conv_b[...]))
-        y = self.bn_b(tap.norm(y), norm)
-        return y + tap.layer(edge_ops.conv1x1(edge_ops.mean_pool2x2(x), self.shortcut[...]))
+    def __call__(self, x: Array, p: Pass) -> Array:
+        y = self.bn_a(layer(edge_ops.conv3x3_stride2, self.relu_a(x, p), self.conv_a, p), p)
+        y = self.bn_b(layer(edge_ops.conv3x3, self.relu_b(y, p), self.conv_b, p), p)
+        return y + layer(edge_ops.conv1x1, edge_ops.mean_pool2x2(x), self.shortcut, p)
+
+
+BLOCK = "ReLUConvBN"
+"""Type of the authors' ReLU-convolution blocks."""
 
 
 class NasBench201Net(nnx.Module):
     """The whole network: stem, three stages of `cells` cells, two reductions, head.
 
-    Call: images `[B, H, W, in_channels]` (H, W divisible by 4), arch of 6 genes (Python ints or a traced int array).
+    Call: images `[B, H, W, in_channels]` (H, W divisible by 4), arch of 6 genes (Python ints or a traced int array), `Pass`. -> logits
     """
 
     def __init__(self, channels: int, cells: int, classes: int, in_channels: int):
         self.stem = kernel(3, 3, in_channels, channels)
-        self.stem_bn = Norm2d(channels)
+        self.stem_bn = BatchNorm(channels)
         self.stages = nnx.List([Cells(cells, channels * 2**s) for s in range(3)])
         self.reductions = nnx.List([Reduction(channels * 2**s) for s in range(2)])
-        self.head_bn = Norm2d(4 * channels)
+        self.head_bn, self.head_relu = BatchNorm(4 * channels), ReLU()
         self.head = kernel(4 * channels, classes)
         self.head_bias = kernel(classes)
 
-    def __call__(self, x: Array, arch: Any, norm: Norm = "batch", tap: Tap = NO_TAP) -> Forward:
+    def __call__(self, x: Array, arch: Any, p: Pass) -> Array:
         ops = list(arch) if not hasattr(arch, "astype") else list(jnp.asarray(arch).astype(jnp.int32))
-        read = Reader(tap)
-        exponent = jnp.zeros((), jnp.int32)
-        x = read.cell(self.stem_bn(read.norm(read.layer(edge_ops.conv3x3(x, self.stem[...]))), norm))
+        x = p.map("stem", self.stem_bn(layer(edge_ops.conv3x3, x, self.stem, p), p))
         for stage, cells in enumerate(self.stages):
-            (x, exponent), kept = cells(x, exponent, ops, norm, tap, read.stage_perturb(), read.cell_perturb())
-            read.keep_stage(*kept)
+            x = cells(x, ops, p, f"stages/{stage}")
             if stage < 2:
-                x, exponent = rescale(read.cell(self.reductions[stage](x, norm, read)), exponent, norm)
-        x = self.head_bn(read.norm(x), norm)
-        x = jax.nn.relu(read.relu(x)).mean((1, 2))
-        bias = self.head_bias[...]
-        logits = read.layer(x @ self.head[...] + (bias if norm != "none" else bias * power_of_two(-exponent, x.dtype)))
-        kept = (read.layers if tap.layer else None, read.relus if tap.relu else None)
-        return Forward(logits, *kept, exponent, read.norms if tap.norm else None, read.cells if tap.cell else None)
+                name = f"reductions/{stage}"
+                (x,) = p.rescale(p.map(name, self.reductions[stage](x, p)))
+        x = self.head_relu(self.head_bn(x, p), p).mean((1, 2))
+        return layer(jnp.matmul, x, self.head, p, self.head_bias)

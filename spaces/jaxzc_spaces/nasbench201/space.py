@@ -7,6 +7,7 @@
 >>> program.network(arch).forward(params, images, norm="batch").outputs
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
@@ -16,18 +17,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.spacekit import VectorSpace, vectors
-from jaxzc.types import Array, Counts, InputSpec, LayerGroup
+from jaxzc.spacekit import vectors
+from jaxzc.types import ActivationGroup, Array, Counts, InputSpec, LayerGroup
 from jaxzc_spaces.cells.graph import graph
+from jaxzc_spaces.core.discrete import DiscreteNetwork, discrete_network
+from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.nasbench201 import encoding as encoding
 from jaxzc_spaces.nasbench201.encoding import EDGES, OPS
-from jaxzc_spaces.nasbench201.network import NasBench201Net, is_conv
+from jaxzc_spaces.nasbench201.network import BLOCK, NasBench201Net, is_conv
+from jaxzc_spaces.nasbench201.own import OwnNet, own_params
 
 
 @dataclass(frozen=True)
-class NasBench201(VectorSpace):
+class NasBench201(WithModule):
     """NAS-Bench-201 (NATS-Bench topology): 15,625 cells of 4 nodes and 6 edges.
 
     The fields are the size of its network; the defaults are the benchmark's own.
@@ -75,6 +79,12 @@ class NasBench201(VectorSpace):
         """The discrete network of genes `[6]`, whose parameters are those of the program."""
         return self.program().discrete(vectors.check_vector(self.choices, arch).tolist())
 
+    def own_network(self, arch: Any) -> DiscreteNetwork:
+        return _own_network(self, tuple(vectors.check_vector(self.choices, arch).tolist()))
+
+    def own_params(self, params: Any, arch: Any) -> Any:
+        return own_params(params, vectors.check_vector(self.choices, arch).tolist())
+
 
 @dataclass(frozen=True)
 class NasBench201Program(SharedProgram):
@@ -120,6 +130,20 @@ class NasBench201Program(SharedProgram):
                 ]
         return (*groups, LayerGroup("head", (4 * c, self.classes), 4 * c, self.classes))
 
+    @property
+    def activations(self) -> tuple[ActivationGroup, ...]:
+        """The inputs of the ReLUs in depth order: per stage of its cells' nodes, in the authors' ReLUConvBN blocks."""
+        names = []
+        for stage in range(3):
+            names += [f"stages/{stage}/nodes", *([f"reductions/{stage}/relu_a", f"reductions/{stage}/relu_b"] if stage < 2 else [])]
+        return (*(ActivationGroup(name, modules=(("ReLU", BLOCK),)) for name in names), ActivationGroup("head_relu"))
+
+
+@lru_cache(maxsize=64)
+def _own_network(space: NasBench201, genes: tuple[int, ...]) -> DiscreteNetwork:
+    sizes = space.channels, space.cells, space.classes, space.inputs.shape[2]
+    return discrete_network(lambda: OwnNet(genes, *sizes), space.inputs.shape)
+
 
 nasbench201_program = lru_cache(maxsize=16)(NasBench201Program)
 
@@ -140,12 +164,9 @@ class CellNetwork(SharedNetwork):
             exists.append(jnp.ones(1, bool) if on is None else jnp.tile(on, self.space.cells))
         return exists
 
-    def relu_counts(self) -> tuple[list[Array], list[Array]]:
-        """Every convolution of a cell has a ReLU of its own, which the authors' ReLUConvBN block makes two hooked modules."""
+    def activation_counts(self) -> dict[str, Array]:
+        """Every convolution of a cell has a ReLU of its own."""
         conv = [jnp.asarray(is_conv(self.arch[e])).astype(jnp.float32) for e in range(6)]
         per_node = jnp.stack([sum(conv[e] for e, (source, _) in enumerate(EDGES) if source == node) for node in range(3)])
-        once: list[Array] = []
-        for stage in range(3):
-            once.append(jnp.tile(per_node, self.space.cells))
-            once += [jnp.ones(1)] * (2 if stage < 2 else 1)
-        return once, [2 * a for a in once[:-1]] + once[-1:]
+        nodes = jnp.tile(per_node, self.space.cells)[:, None]
+        return OrderedDict((g.name, nodes if g.name.endswith("nodes") else jnp.ones((1, 1))) for g in self.activations)

@@ -11,11 +11,12 @@ from flax import nnx
 
 from jaxzc.types import Array
 from jaxzc_spaces.cells import ops as edge_ops
-from jaxzc_spaces.core.layers import BatchNorm, Pass, kernel
+from jaxzc_spaces.core.layers import BatchNorm, NetworkModule, ReLU, kernel, layer
+from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.nats_sss.encoding import CELLS, CONVS, SKIP
 
-CONV = 2
-"""Modules that NASWOT's hooks count at a ReLU-convolution block: its ReLU and itself, whose type is named ReLUConvBN."""
+BLOCK = "ReLUConvBN"
+"""Type of the authors' ReLU-convolution blocks."""
 
 
 class Cell(nnx.Module):
@@ -23,21 +24,21 @@ class Cell(nnx.Module):
 
     def __init__(self, c_in: int, c: int):
         self.convs = nnx.List([kernel(3, 3, c_in if source == 0 else c, c) for source, _ in CONVS])
-        self.bns = nnx.List([BatchNorm(c) for _ in CONVS])
+        self.bns, self.relus = nnx.List([BatchNorm(c) for _ in CONVS]), nnx.List([ReLU(BLOCK) for _ in CONVS])
         self.skip = kernel(1, 1, c_in, c) if c_in != c else None
         self.skip_bn = BatchNorm(c) if c_in != c else None
 
-    def __call__(self, x: Array, run: Pass) -> Array:
+    def __call__(self, x: Array, p: Pass) -> Array:
         nodes = {0: x}
         # In the order of the official genotype: by target, then by source.
         for source, target in sorted((*CONVS, SKIP), key=lambda edge: edge[::-1]):
             if (source, target) != SKIP:
                 i = CONVS.index((source, target))
-                y = self.bns[i](run.conv(edge_ops.conv3x3, run.relu(nodes[source], CONV), self.convs[i]), run)
+                y = self.bns[i](layer(edge_ops.conv3x3, self.relus[i](nodes[source], p), self.convs[i], p), p)
             elif self.skip is None or self.skip_bn is None:
                 y = nodes[source]
             else:
-                y = self.skip_bn(run.conv(edge_ops.conv1x1, nodes[source], self.skip), run)
+                y = self.skip_bn(layer(edge_ops.conv1x1, nodes[source], self.skip, p), p)
             nodes[target] = nodes[target] + y if target in nodes else y
         return nodes[3]
 
@@ -46,31 +47,31 @@ class Residual(nnx.Module):
     """Residual block with stride 2: conv_a, conv_b, and a shortcut of mean pooling and a 1x1 convolution, whatever the widths."""
 
     def __init__(self, c_in: int, c: int):
-        self.conv_a, self.bn_a = kernel(3, 3, c_in, c), BatchNorm(c)
-        self.conv_b, self.bn_b = kernel(3, 3, c, c), BatchNorm(c)
+        self.relu_a, self.conv_a, self.bn_a = ReLU(BLOCK), kernel(3, 3, c_in, c), BatchNorm(c)
+        self.relu_b, self.conv_b, self.bn_b = ReLU(BLOCK), kernel(3, 3, c, c), BatchNorm(c)
         self.shortcut = kernel(1, 1, c_in, c)
 
-    def __call__(self, x: Array, run: Pass) -> Array:
-        y = self.bn_a(run.conv(edge_ops.conv3x3_stride2, run.relu(x, CONV), self.conv_a), run)
-        y = self.bn_b(run.conv(edge_ops.conv3x3, run.relu(y, CONV), self.conv_b), run)
-        return y + run.conv(edge_ops.conv1x1, edge_ops.mean_pool2x2(x), self.shortcut)
+    def __call__(self, x: Array, p: Pass) -> Array:
+        y = self.bn_a(layer(edge_ops.conv3x3_stride2, self.relu_a(x, p), self.conv_a, p), p)
+        y = self.bn_b(layer(edge_ops.conv3x3, self.relu_b(y, p), self.conv_b, p), p)
+        return y + layer(edge_ops.conv1x1, edge_ops.mean_pool2x2(x), self.shortcut, p)
 
 
-class NatsSizeNet(nnx.Module):
+class NatsSizeNet(NetworkModule):
     """The whole network. Call: images `[B, H, W, in_channels]` (H, W divisible by 4) -> logits `[B, classes]`."""
 
     def __init__(self, widths: Sequence[int], classes: int, in_channels: int):
         before = [widths[0], *widths[:-1]]
         self.stem, self.stem_bn = kernel(3, 3, in_channels, widths[0]), BatchNorm(widths[0])
         self.layers = nnx.List([(Cell if i in CELLS else Residual)(before[i], c) for i, c in enumerate(widths)])
-        self.head_bn = BatchNorm(widths[-1])
+        self.head_bn, self.head_relu = BatchNorm(widths[-1]), ReLU()
         self.head, self.head_bias = kernel(widths[-1], classes), kernel(classes)
 
-    def __call__(self, x: Array, run: Pass) -> Array:
-        x = self.stem_bn(run.conv(edge_ops.conv3x3, x, self.stem), run)
-        for number, layer in enumerate(self.layers):
-            run.cell = number
-            (x,) = run.rescale(layer(x, run))
-        run.cell = -1
-        x = run.relu(self.head_bn(x, run)).mean((1, 2))
-        return run.conv(jnp.matmul, x, self.head, self.head_bias)
+    def logits(self, x: Array, p: Pass) -> Array:
+        x = self.stem_bn(layer(edge_ops.conv3x3, x, self.stem, p), p)
+        for number, block in enumerate(self.layers):
+            p.cell = number
+            (x,) = p.rescale(block(x, p))
+        p.cell = -1
+        x = self.head_relu(self.head_bn(x, p), p).mean((1, 2))
+        return layer(jnp.matmul, x, self.head, p, self.head_bias)

@@ -21,13 +21,14 @@ import numpy as np
 from jaxzc.spacekit import vectors
 from jaxzc.types import Counts, InputSpec
 from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, discrete_network
+from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.nats_sss import encoding as encoding
 from jaxzc_spaces.nats_sss.network import NatsSizeNet
 
 
 @dataclass(frozen=True)
-class NatsSizeSpace(OneNetworkEach):
+class NatsSizeSpace(OneNetworkEach, WithModule):
     """NATS-Bench's size space: 8^5 = 32,768 width vectors.
 
     unit: channels that one step of a width stands for, 8 in the benchmark; official strings name the benchmark's widths whatever it is.

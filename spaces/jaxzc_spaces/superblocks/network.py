@@ -5,12 +5,14 @@ the authors' scoring.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax.numpy as jnp
 from flax import nnx
 
 from jaxzc.types import Array
-from jaxzc_spaces.core.layers import BatchNorm, Head, Pass, conv, depthwise, kernel
+from jaxzc_spaces.core.layers import BatchNorm, Head, NetworkModule, ReLU, conv, depthwise, kernel
+from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.superblocks.blocks import Block, Unit, units
 
 EPS = 1e-3
@@ -20,10 +22,10 @@ EPS = 1e-3
 class ConvBNReLU(nnx.Module):
     def __init__(self, size: int, c_in: int, c_out: int, stride: int):
         self.stride = stride
-        self.conv, self.bn = kernel(size, size, c_in, c_out), BatchNorm(c_out, EPS)
+        self.conv, self.bn, self.relu = kernel(size, size, c_in, c_out), BatchNorm(c_out, eps=EPS), ReLU()
 
     def __call__(self, x: Array, p: Pass) -> Array:
-        return p.relu(self.bn(conv(x, self.conv, p, self.stride), p))
+        return self.relu(self.bn(conv(x, self.conv, p, self.stride), p), p)
 
 
 class UnitModule(nnx.Module):
@@ -35,32 +37,33 @@ class UnitModule(nnx.Module):
         c = unit.c_in
         for name, size, c_out, _, grouped in unit.convolutions:
             setattr(self, name, kernel(size, size, 1 if grouped else c, c_out))
-            setattr(self, _norm(name), BatchNorm(c_out, EPS))
+            setattr(self, _norm(name), BatchNorm(c_out, eps=EPS))
+            setattr(self, f"relu_{name}", ReLU())  # the last is behind the shortcut
             c = c_out
         if residual and unit.projection:
             self.proj = kernel(1, 1, unit.c_in, unit.c_out)
             self.proj_bias = nnx.Param(jnp.zeros(unit.c_out, jnp.float32))
-            self.bn_proj = BatchNorm(unit.c_out, EPS)
+            self.bn_proj = BatchNorm(unit.c_out, eps=EPS)
 
     def __call__(self, x: Array, p: Pass) -> Array:
-        y = x
-        for number, (name, _, _, stride, grouped) in enumerate(self.convolutions):
-            layer = depthwise if grouped else conv
-            y = layer(p.relu(y) if number else y, getattr(self, name), p, stride)
-            y = getattr(self, _norm(name))(y, p)
+        y, relu = x, None
+        for name, _, _, stride, grouped in self.convolutions:
+            y = (depthwise if grouped else conv)(y if relu is None else relu(y, p), getattr(self, name), p, stride)
+            y, relu = getattr(self, _norm(name))(y, p), getattr(self, f"relu_{name}")
         if self.residual:
             shortcut = x
             if hasattr(self, "proj"):
                 shortcut = self.bn_proj(conv(x, self.proj, p, self.stride, self.proj_bias), p)
             y = y + shortcut
-        return p.relu(y)
+        assert relu is not None
+        return relu(y, p)
 
 
 def _norm(name: str) -> str:
     return name.replace("conv", "bn") if name.startswith("conv") else f"bn_{name}"
 
 
-class PlainNet(nnx.Module):
+class PlainNet(NetworkModule):
     """A chain of blocks, global mean and classifier; call it with images `[B, H, W, C]` and a `Pass`. -> logits `[B, classes]`
 
     residual: False takes every shortcut away, as the authors do for scoring.
@@ -89,11 +92,11 @@ class PlainNet(nnx.Module):
         setattr(parent, path[-1], module)
         self.paths = (*self.paths, path)
 
-    def __call__(self, x: Array, p: Pass) -> Array:
+    def logits(self, x: Array, p: Pass) -> Array:
         for path, after in zip(self.paths, (*self.paths[1:], ("",)), strict=True):
-            module = self
+            module: Any = self
             for word in path:
                 module = getattr(module, word)
             (x,) = p.rescale(module(x, p))
-            x = p.map(x) if path[0] not in (after[0], self.paths[-1][0]) else x
+            x = p.map(path[0], x) if path[0] not in (after[0], self.paths[-1][0]) else x
         return self.head(x, p)

@@ -15,6 +15,7 @@ import numpy as np
 from jaxzc.spacekit.vectors import check_vector, check_vectors
 from jaxzc.types import Counts, InputSpec, JaxzcError
 from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint
+from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.genotypes.counts import as_counts
 from jaxzc_spaces.superblocks.blocks import Block, parse_blocks, print_blocks, round8
@@ -35,7 +36,7 @@ WALK = 16
 
 
 @dataclass(frozen=True)
-class PlainNetSpace(OneNetworkEach):
+class PlainNetSpace(OneNetworkEach, WithModule):
     """residual: build the shortcuts. The authors score without them (the default) and train with them; counts are always of the network
     with them, which a budget is about. classes, inputs: of the data."""
 
@@ -43,7 +44,6 @@ class PlainNetSpace(OneNetworkEach):
     classes: int = 10
     inputs: InputSpec = InputSpec((32, 32, 3))
 
-    name: ClassVar[str]
     kinds: ClassVar[tuple[str, ...]]
     strides: ClassVar[tuple[int, ...]]
     """Of the stem and of each stage."""
@@ -249,6 +249,18 @@ class PlainNetSpace(OneNetworkEach):
         """The network of these genes, without shortcuts unless `residual`."""
         blocks = tuple(self.blocks(arch))
         return DiscreteNetwork(plainnet_blueprint(blocks, self.classes, self.inputs.shape, self.residual))
+
+    def own_network(self, arch: Any) -> DiscreteNetwork:
+        """With the shortcuts, with which the authors train, and `counts` counts."""
+        return DiscreteNetwork(plainnet_blueprint(tuple(self.blocks(arch)), self.classes, self.inputs.shape, residual=True))
+
+    def own_params(self, params: Any, arch: Any) -> Any:
+        if not self.residual:
+            raise JaxzcError(
+                f"{self.name}: parameters of a network without shortcuts: expected those of a space with residual=True, because a module "
+                "is trained with them and some of them are layers"
+            )
+        return params
 
 
 @lru_cache(maxsize=64)

@@ -18,6 +18,7 @@ import numpy as np
 from jaxzc.spacekit import vectors
 from jaxzc.types import Counts, InputSpec, JaxzcError
 from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, discrete_network
+from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.transnas101 import encoding as encoding
 from jaxzc_spaces.transnas101.network import MacroNet
@@ -32,7 +33,7 @@ def check_sizes(space: Any) -> None:
 
 
 @dataclass(frozen=True)
-class TransNasMacro(OneNetworkEach):
+class TransNasMacro(OneNetworkEach, WithModule):
     """TransNAS-Bench-101's macro space: 3,256 architectures.
 
     channels: width of the first layer, 64 in the benchmark, whose images are 256 x 256. classes: of the task: 75 scenes, 100 objects, 1,000

@@ -7,6 +7,7 @@
 >>> program.network(arch).forward(params, images, norm="batch").outputs
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
@@ -16,8 +17,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.spacekit import VectorSpace, vectors
-from jaxzc.types import Array, Counts, InputSpec, LayerGroup
+from jaxzc.spacekit import vectors
+from jaxzc.types import ActivationGroup, Array, Counts, InputSpec, LayerGroup
+from jaxzc_spaces.core.discrete import DiscreteNetwork, discrete_network
+from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram
 from jaxzc_spaces.nasbench201.encoding import EDGES
 from jaxzc_spaces.nasbench201.network import is_conv
@@ -25,10 +28,12 @@ from jaxzc_spaces.transnas101 import encoding as encoding
 from jaxzc_spaces.transnas101.encoding import CONV1, CONV3, SKIP
 from jaxzc_spaces.transnas101.macro import check_sizes
 from jaxzc_spaces.transnas101.micro_network import ENTERING, INNER, STAGES, MicroNet
+from jaxzc_spaces.transnas101.network import BLOCK
+from jaxzc_spaces.transnas101.own import OwnNet, own_params
 
 
 @dataclass(frozen=True)
-class TransNasMicro(VectorSpace):
+class TransNasMicro(WithModule):
     """TransNAS-Bench-101's cell space: 4^6 = 4,096 architectures.
 
     channels: width in front of the first cell, 64 in the benchmark, whose images are 256 x 256. classes: of the task: 75 scenes, 100
@@ -69,6 +74,12 @@ class TransNasMicro(VectorSpace):
     def network(self, arch: Any) -> "MicroNetwork":
         """The discrete network of genes `[6]`, whose parameters are those of the program."""
         return self.program().discrete(vectors.check_vector(self.choices, arch).tolist())
+
+    def own_network(self, arch: Any) -> DiscreteNetwork:
+        return _own_network(self, tuple(vectors.check_vector(self.choices, arch).tolist()))
+
+    def own_params(self, params: Any, arch: Any) -> Any:
+        return own_params(params, vectors.check_vector(self.choices, arch).tolist())
 
 
 @dataclass(frozen=True)
@@ -112,6 +123,22 @@ class TransNasMicroProgram(SharedProgram):
             cell += 1 + count
         return (*groups, LayerGroup("head", (c, self.classes), c, self.classes))
 
+    @property
+    def activations(self) -> tuple[ActivationGroup, ...]:
+        """The inputs of the ReLUs in depth order: of each widening cell its input, in the authors' ReLUConvBN blocks and in factorised
+        reductions, and its other nodes; of the stage behind it the cells' nodes."""
+        conv = ("ReLU", BLOCK)
+        groups = [ActivationGroup("stem_relu", modules=(conv,))]
+        for stage in range(len(STAGES)):
+            groups.append(ActivationGroup(f"widenings/{stage}/input", modules=(conv, ("ReLU",))))
+            groups += [ActivationGroup(f"{cells}/{stage}/nodes", modules=(conv,)) for cells in ("widenings", "stages")]
+        return tuple(groups)
+
+
+@lru_cache(maxsize=64)
+def _own_network(space: TransNasMicro, genes: tuple[int, ...]) -> DiscreteNetwork:
+    return discrete_network(lambda: OwnNet(genes, space.channels, space.classes, space.inputs.shape[2]), space.inputs.shape)
+
 
 transnas_micro_program = lru_cache(maxsize=16)(TransNasMicroProgram)
 
@@ -124,6 +151,8 @@ def _init(program: TransNasMicroProgram, initialiser: str, key: Array) -> Any:
 class MicroNetwork(SharedNetwork):
     """The network of one architecture."""
 
+    offers_norms = False
+
     def _chosen(self, op: int, edges: Sequence[int]) -> Array:
         return jnp.stack([jnp.asarray(self.arch[e] == op) for e in edges])
 
@@ -135,15 +164,15 @@ class MicroNetwork(SharedNetwork):
         cells = [on for count in STAGES for on in (*entering, *inner, *(jnp.tile(all_edges, count) for all_edges in everywhere))]
         return [always, always, *cells, always]
 
-    def relu_counts(self) -> tuple[list[Array], list[Array]]:
-        """Every convolution of a cell and every factorised reduction has a ReLU of its own; a convolution's block is named ReLUConvBN,
-        which the authors' hooks count as well."""
+    def activation_counts(self) -> dict[str, Array]:
+        """Every convolution of a cell and every factorised reduction has a ReLU of its own."""
         conv = [jnp.asarray(is_conv(gene)).astype(jnp.float32) for gene in self.arch]
         skip = [jnp.asarray(gene == SKIP).astype(jnp.float32) for gene in self.arch]
         per_node = jnp.stack([sum(conv[e] for e, (source, _) in enumerate(EDGES) if source == node) for node in range(3)])
-        once, hooks = [jnp.ones(1)], [2 * jnp.ones(1)]
-        for count in STAGES:
-            reductions = jnp.stack([skip[e] for e in ENTERING]).sum(keepdims=True)
-            once += [per_node[:1] + reductions, per_node[1:], jnp.tile(per_node, count)]
-            hooks += [2 * per_node[:1] + reductions, 2 * per_node[1:], 2 * jnp.tile(per_node, count)]
-        return once, hooks
+        reductions = jnp.stack([skip[e] for e in ENTERING]).sum(keepdims=True)
+        counts: dict[str, Array] = OrderedDict(stem_relu=jnp.ones((1, 1)))
+        for stage, count in enumerate(STAGES):
+            counts[f"widenings/{stage}/input"] = jnp.stack([per_node[:1], reductions], axis=1)
+            counts[f"widenings/{stage}/nodes"] = per_node[1:, None]
+            counts[f"stages/{stage}/nodes"] = jnp.tile(per_node, count)[:, None]
+        return counts

@@ -11,10 +11,11 @@ from flax import nnx
 
 from jaxzc.types import Array
 from jaxzc_spaces.cells import ops as edge_ops
-from jaxzc_spaces.core.layers import BatchNorm, Pass, kernel
+from jaxzc_spaces.core.layers import BatchNorm, NetworkModule, ReLU, kernel, layer
+from jaxzc_spaces.core.passes import Pass
 
-CONV = 2
-"""Modules that NASWOT's hooks count at a ReLU-convolution block: its ReLU and itself, whose type is named ReLUConvBN."""
+BLOCK = "ReLUConvBN"
+"""Type of the authors' ReLU-convolution blocks."""
 SHORTCUT_EPS = 1.0
 
 
@@ -26,19 +27,19 @@ class BasicBlock(nnx.Module):
     """Residual block: conv_a, conv_b, and a 1x1 shortcut where the width or the size changes; no ReLU after the sum."""
 
     def __init__(self, c_in: int, c: int, stride: int):
-        self.conv_a, self.bn_a = kernel(3, 3, c_in, c), BatchNorm(c)
-        self.conv_b, self.bn_b = kernel(3, 3, c, c), BatchNorm(c)
+        self.relu_a, self.conv_a, self.bn_a = ReLU(BLOCK), kernel(3, 3, c_in, c), BatchNorm(c)
+        self.relu_b, self.conv_b, self.bn_b = ReLU(BLOCK), kernel(3, 3, c, c), BatchNorm(c)
         changes = stride == 2 or c_in != c
         self.downsample = kernel(1, 1, c_in, c) if changes else None
         self.bn_downsample = BatchNorm(c, eps=SHORTCUT_EPS) if changes else None
         self.stride = stride
 
-    def __call__(self, x: Array, run: Pass) -> Array:
+    def __call__(self, x: Array, p: Pass) -> Array:
         conv3x3, conv1x1 = (edge_ops.conv3x3, edge_ops.conv1x1) if self.stride == 1 else (edge_ops.conv3x3_stride2, conv1x1_stride2)
-        y = self.bn_a(run.conv(conv3x3, run.relu(x, CONV), self.conv_a), run)
-        y = self.bn_b(run.conv(edge_ops.conv3x3, run.relu(y, CONV), self.conv_b), run)
+        y = self.bn_a(layer(conv3x3, self.relu_a(x, p), self.conv_a, p), p)
+        y = self.bn_b(layer(edge_ops.conv3x3, self.relu_b(y, p), self.conv_b, p), p)
         if self.downsample is not None and self.bn_downsample is not None:
-            x = self.bn_downsample(run.conv(conv1x1, x, self.downsample), run)
+            x = self.bn_downsample(layer(conv1x1, x, self.downsample, p), p)
         return x + y
 
 
@@ -47,14 +48,14 @@ class Stem(nnx.Module):
 
     def __init__(self, c_in: int, c: int):
         self.conv0, self.bn0 = kernel(3, 3, c_in, c // 2), BatchNorm(c // 2)
-        self.conv1, self.bn1 = kernel(3, 3, c // 2, c), BatchNorm(c)
+        self.relu, self.conv1, self.bn1 = ReLU(BLOCK), kernel(3, 3, c // 2, c), BatchNorm(c)
 
-    def __call__(self, x: Array, run: Pass) -> Array:
-        x = self.bn0(run.conv(edge_ops.conv3x3_stride2, x, self.conv0), run)
-        return self.bn1(run.conv(edge_ops.conv3x3_stride2, run.relu(x, CONV), self.conv1), run)
+    def __call__(self, x: Array, p: Pass) -> Array:
+        x = self.bn0(layer(edge_ops.conv3x3_stride2, x, self.conv0, p), p)
+        return self.bn1(layer(edge_ops.conv3x3_stride2, self.relu(x, p), self.conv1, p), p)
 
 
-class MacroNet(nnx.Module):
+class MacroNet(NetworkModule):
     """Stem, two basic blocks for each layer, global mean, linear head. Call: images `[B, H, W, in_channels]` -> logits `[B, classes]`.
 
     layers: (width after, stride) of each layer.
@@ -69,10 +70,10 @@ class MacroNet(nnx.Module):
         self.blocks = nnx.List(blocks)
         self.head, self.head_bias = kernel(c, classes), kernel(classes)
 
-    def __call__(self, x: Array, run: Pass) -> Array:
-        x = self.stem(x, run)
+    def logits(self, x: Array, p: Pass) -> Array:
+        x = self.stem(x, p)
         for number, block in enumerate(self.blocks):
-            run.cell = number
-            (x,) = run.rescale(block(x, run))
-        run.cell = -1
-        return run.conv(jnp.matmul, x.mean((1, 2)), self.head, self.head_bias)
+            p.cell = number
+            (x,) = p.rescale(block(x, p))
+        p.cell = -1
+        return layer(jnp.matmul, x.mean((1, 2)), self.head, p, self.head_bias)
