@@ -119,7 +119,7 @@ def columns(search: Search, state: State, rows: np.ndarray | None = None) -> dic
 
 def cost_names(search: Search) -> list[str]:
     """A name for every cost of the problem."""
-    return [cost if isinstance(cost, str) else getattr(cost, "__name__", f"cost{k}") for k, cost in enumerate(search.problem.costs)]
+    return search.problem.cost_names()
 
 
 def write_results(directory: Path, search: Search, state: State, settings: Mapping[str, Any]) -> int:
