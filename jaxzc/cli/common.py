@@ -140,6 +140,12 @@ def check_out(out: Path, overwrite: bool) -> None:
     check_parent(out)
 
 
+def check_table(out: Path, overwrite: bool) -> None:
+    """`check_out`, of a table: its name says which kind."""
+    tables.check_name(out)
+    check_out(out, overwrite)
+
+
 def check_parent(out: Path) -> None:
     """Raises `JaxzcError` where there is no directory for `out`, or it may not be written to."""
     parent = out.absolute().parent

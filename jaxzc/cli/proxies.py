@@ -6,7 +6,7 @@ import textwrap
 from typing import Any
 
 from jaxzc.catalogue import cards, reference
-from jaxzc.catalogue.selection import unknown
+from jaxzc.names import unknown
 from jaxzc.proxies import PROXIES
 from jaxzc.resolver import settings
 from jaxzc.types import JaxzcError

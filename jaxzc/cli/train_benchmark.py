@@ -37,7 +37,9 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "train-benchmark", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    command.add_argument("--out", required=True, metavar="FILE", help="Parquet file to write: arch, accuracies in percent, params, flops")
+    command.add_argument(
+        "--out", required=True, metavar="FILE", help="Parquet or CSV file to write: arch, accuracies in percent, params, flops"
+    )
     group = command.add_mutually_exclusive_group()
     group.add_argument("--architectures", type=common.positive, default=500, metavar="N", help="how many to draw (default: %(default)s)")
     group.add_argument("--archs", metavar="FILE", help="train these: text, one string a line, or CSV/Parquet with a column 'arch'")
@@ -61,7 +63,7 @@ def _part(text: str) -> tuple[int, int]:
 
 def run(arguments: argparse.Namespace) -> None:
     out = Path(arguments.out)
-    common.check_out(out, arguments.overwrite)
+    common.check_table(out, arguments.overwrite)
     space = digits.space()
     archs = tables.read_archs(arguments.archs, space).archs if arguments.archs else digits.architectures(space, arguments.architectures)
     settings = replace(digits.SETTINGS, steps=arguments.steps)

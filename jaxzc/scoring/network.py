@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxzc._compile.depthwise import rewritten
-from jaxzc.catalogue.selection import ProxySpec, select, unknown
+from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.ingredients import RESOLVER
+from jaxzc.names import unknown
 from jaxzc.networks import as_network
 from jaxzc.resolver import Proxy, needs
 from jaxzc.tasks import Task, classification, cross_entropy

@@ -43,9 +43,7 @@ def walk_down(
     return np.zeros((0, len(problem.space.choices)), np.int32), min(ends)[-1]
 
 
-def _told(
-    steps: Iterator[tuple[float, np.ndarray]], problem: Problem, progress: Progress
-) -> Iterator[tuple[float, np.ndarray]]:
+def _told(steps: Iterator[tuple[float, np.ndarray]], problem: Problem, progress: Progress) -> Iterator[tuple[float, np.ndarray]]:
     for number, (distance, arch) in enumerate(steps):
         if number & (number - 1) == 0 and number and distance:
             progress(f"random architectures miss {problem.describe()}: {number} steps down towards it, at {problem.limits_of(arch)}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from jaxzc.aggregates.ranks import log_rank
+from jaxzc.names import hint
 from jaxzc.types import Counts, JaxzcError, Space
 
 COUNTED = Counts._fields
@@ -97,15 +98,15 @@ class Problem:
             raise JaxzcError(f"scores {self.scores} with directions {self.higher}: expected at least one score, and a direction for each")
         if self.duplicates not in ("canonical", "exact"):
             raise JaxzcError(f"duplicates={self.duplicates!r}: expected 'canonical' (one per isomorphism class) or 'exact' (equal genes)")
-        expected = (*countable(self.space), *self._functions())
+        names = (*countable(self.space), *self._functions())
+        known = f"expected one of {', '.join(names)}"
         for limit in self.constraints:
-            if isinstance(limit, Limit) and limit.name not in expected:
-                raise JaxzcError(
-                    f"budget {str(limit)!r}: {self.space.name} does not count {limit.name!r}; expected one of {', '.join(expected)}"
-                )
+            if isinstance(limit, Limit) and limit.name not in names:
+                what = f"{self.space.name} does not count {limit.name!r}"
+                raise JaxzcError(f"budget {str(limit)!r}: {what}; {hint(limit.name, names)}{known}")
         for cost in self.costs:
             if not callable(cost) and cost not in countable(self.space):
-                raise JaxzcError(f"cost {cost!r} is not known: expected one of {', '.join(expected)}, or a function of architectures")
+                raise JaxzcError(f"cost {cost!r} is not known: {hint(cost, names)}{known}, or a function of architectures")
         for name in set(self._functions()) & set(countable(self.space)):
             raise JaxzcError(f"the cost function {name!r} is named as what {self.space.name} counts: give it another name")
         object.__setattr__(self, "signs", np.where(self.higher or (True,) * len(self.scores), 1.0, -1.0))

@@ -272,8 +272,7 @@ def test_nan_is_a_score(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 CRASHING = """
 import ctypes, sys
 from jaxzc.cli import main
-from jaxzc.space_scoring import SpaceScorer
-from jaxzc.selection import parse_proxy
+from jaxzc.scoring.space import SpaceScorer
 many = SpaceScorer.many
 SpaceScorer.width = 1
 def crash(self, archs, seed=0):
