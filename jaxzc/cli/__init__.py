@@ -101,6 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     told to terminate), 141 when nobody reads the output any more."""
     top = parser()
     argv = sys.argv[1:] if argv is None else list(argv)
+    if any("\0" in argument for argument in argv):
+        return _refuse("an argument holds the character NUL, which no name may: leave it out")
     arguments = top.parse_args(argv)
     arguments.argv = argv
     if arguments.command is None:

@@ -19,10 +19,10 @@ from jaxzc.types import JaxzcError
 REMARKS = ("scored", "error")
 """Columns of a score table that say how a row came about."""
 HELP = "judge scores by the accuracies of trained networks"
-EPILOG = """Spearman's rho with its 95 % bootstrap interval over architectures (nan below 10 of them), Kendall's tau-b, Spearman with params or flops held fixed
-(|params, |flops: what is left of it beyond size), the share of the truly best tenth in the proxy's best tenth. NaN and infinite scores are
-left out and counted (coverage). With several seeds, means over the seeds. A score of which lower is better (by its card) is turned first.
-params and flops are always shown: a proxy that does not beat them measures size.
+EPILOG = """Spearman's rho with its 95 % bootstrap interval over architectures (nan below 10 of them), Kendall's tau-b, Spearman with
+params or flops held fixed (|params, |flops: what is left of it beyond size), the share of the truly best tenth in the proxy's best tenth.
+NaN and infinite scores are left out and counted (coverage). With several seeds, means over the seeds. A score of which lower is better (by
+its card) is turned first. params and flops are always shown: a proxy that does not beat them measures size.
 
 examples:
   jaxzc evaluate scores.parquet --table accuracies.csv.gz --metric test_accuracy
@@ -87,6 +87,8 @@ def run(arguments: argparse.Namespace) -> None:
         common.check_out(Path(arguments.csv), arguments.overwrite)
     if arguments.report is not None:
         report.check(arguments.report, overwrite=arguments.overwrite)
+    if arguments.proxies is not None and not split_names(arguments.proxies):
+        raise JaxzcError(f"--proxies {arguments.proxies!r} names none: name columns of {arguments.scores}, or leave it out for all of them")
     scores = read_scores(arguments.scores)
     aggregates = _aggregates(arguments)
     scores = with_aggregates(scores, aggregates)

@@ -38,7 +38,8 @@ EPILOG = """The first architecture compiles one program for all of them: seconds
 `jaxzc proxies` lists the proxies; --set channels=4 --set cells=1 makes a small network for a first try.
 
 Whatever ends it, the same command goes on where it stopped. --out FILE.parquet (or .csv) gives one table. --out DIR (or a URL, gs://bucket/job)
-keeps the job: further proxies, seeds and architectures are added to it, several machines score stripes of it, `jaxzc status DIR` says how far it
+keeps the job: further proxies, seeds and architectures are added to it,
+several machines score stripes of it, `jaxzc status DIR` says how far it
 is, and `jaxzc merge DIR` makes the table.
 
 examples:

@@ -112,14 +112,14 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.data = "normal" if arguments.table not in (None, common.EMBEDDED) else "digits"
     if not directory.absolute().parent.is_dir():
         raise JaxzcError(f"there is no directory {directory.absolute().parent} for {directory.name}: create it first")
-    constraints = parse_budget(arguments.budget) if arguments.budget else ()
+    constraints = parse_budget(arguments.budget) if arguments.budget is not None else ()
     algorithm = _algorithm(arguments)
     names, higher, columns = _names(arguments)
     space, (drawn,) = common.prepare(arguments, [arguments.seed])
     wanted_costs = split_names(arguments.costs)
     problem = Problem(space, names, higher, constraints, functions.costs(wanted_costs, space), arguments.duplicates)
     search = Search(problem, algorithm)
-    start = tables.read_archs(common.table(arguments.start), space).archs if arguments.start else None
+    start = tables.read_archs(common.table(arguments.start), space).archs if arguments.start is not None else None
     settings = {
         "space": repr(space),
         "fitness": list(names),

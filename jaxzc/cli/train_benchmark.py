@@ -56,7 +56,7 @@ def add(commands: Any) -> None:
 def _part(text: str) -> tuple[int, int]:
     """An argparse type: `I/P` with 0 <= I < P."""
     part, _, parts = text.partition("/")
-    if not (part.isdecimal() and parts.isdecimal() and int(part) < int(parts)):
+    if not (common.digits(part) and common.digits(parts) and int(part) < int(parts)):
         raise argparse.ArgumentTypeError(f"{text!r} is not I/P with I from 0 to P-1, for example 0/2")
     return int(part), int(parts)
 

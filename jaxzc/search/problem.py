@@ -107,6 +107,9 @@ class Problem:
         for cost in self.costs:
             if not callable(cost) and cost not in countable(self.space):
                 raise JaxzcError(f"cost {cost!r} is not known: {hint(cost, names)}{known}, or a function of architectures")
+        twice = [name for name in self.cost_names() if self.cost_names().count(name) > 1]
+        if twice:
+            raise JaxzcError(f"two costs have the name {twice[0]!r}: give each one once, and functions names of their own")
         for name in set(self._functions()) & set(countable(self.space)):
             raise JaxzcError(f"the cost function {name!r} is named as what {self.space.name} counts: give it another name")
         object.__setattr__(self, "signs", np.where(self.higher or (True,) * len(self.scores), 1.0, -1.0))
@@ -139,8 +142,9 @@ class Problem:
         return np.stack([np.asarray(column, np.float64) for column in columns], axis=1)
 
     def cost_names(self) -> list[str]:
-        """A name for every cost: what the space counts, or the function's `__name__` (`cost0`, `cost1` ... where it has none)."""
-        return [cost if isinstance(cost, str) else getattr(cost, "__name__", f"cost{k}") for k, cost in enumerate(self.costs)]
+        """A name for every cost: what the space counts, or the function's `__name__` (`cost0`, `cost1` ... where that is no name)."""
+        names = [cost if isinstance(cost, str) else getattr(cost, "__name__", "") for cost in self.costs]
+        return [name if name.isidentifier() else f"cost{k}" for k, name in enumerate(names)]
 
     def limits_of(self, arch: np.ndarray) -> str:
         """What an architecture `[genes]` has of all that is limited, for messages: `params 1,234 and layers 20`."""

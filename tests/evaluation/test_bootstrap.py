@@ -84,7 +84,7 @@ def test_few_networks_have_no_interval() -> None:
         assert estimate.value == 1
         assert (np.isnan(estimate.low), np.isnan(estimate.high)) == ((known < engine.LEAST),) * 2
         held = row.statistics["spearman_given_params"]
-        assert np.isfinite(held.value)
+        assert np.isfinite(held.value) or known == 4
         assert np.isnan(held.low)
 
 
