@@ -13,7 +13,7 @@ from jaxzc.types import JaxzcError
 
 @contextlib.contextmanager
 def refusing(path: Path) -> Iterator[None]:
-    """A block in which what the operating system refuses becomes a `JaxzcError` that names `path` and what to do; a missing file does not."""
+    """Turns a refusal of the operating system into a `JaxzcError` that names `path` and what to do; a missing file stays what it is."""
     try:
         yield
     except FileNotFoundError:

@@ -115,7 +115,10 @@ def run(arguments: argparse.Namespace) -> None:
         work = replace(work, retry=work.retry and by is None)
         outcome = jobs.run(store, work, note=common.note, watched=lambda rows, total: common.progress(rows, total, arguments.quiet))
         if not one_file:
-            _check_some(store, outcome.there + outcome.done, outcome.failed, outcome.errors)
+            if outcome.done:
+                _check_some(store, outcome.there + outcome.done, outcome.failed, outcome.errors)
+            elif not (merged := jobs.merge(store, [work.request])).missing:  # what is there may be failures of an earlier run
+                _check_some(store, len(merged.columns["arch"]), len(merged.failed), [(arch, error) for arch, _, error in merged.failed])
             print(_job_summary(arguments, outcome, stripe, by))
             return
         merged = jobs.merge(store, [work.request])

@@ -20,7 +20,8 @@ NUMBERS = ("", "-1", "0", "1.5", "1e3", "nan", "inf", "x", "1 2", "²", "١", "0
 """No whole number of at least 1 in ASCII digits; Python's int() takes some of them."""
 SPECS = ("", "cifar", "npz:", "npz:none.npz", "npz:text.txt", "npz:.", "tfds:", "tfds:no_such_set", "tfds:../x", "digits:", "npz:empty.npz")
 NAMES = ("", ",", "zcio", "naswot(", "naswot)", "naswot()()", "zico(std_of=3)", "zico(std_of=abs)", "zico(x=1)", "zico(1)", "1",
-         "lambda: 0", "naswot,naswot", "__import__('os')", "naswot(once=open('x'))", "\0", "é", "naswot.snip", "zico(**{})", "naswot;snip")  # fmt: skip
+         "lambda: 0", "naswot,naswot", "__import__('os')", "naswot(once=open('x'))", "\0", "é", "naswot.snip", "zico(**{})",
+         "naswot;snip")  # fmt: skip
 PAIRS = ("", "channels", "=", "=3", "channels=", "channels=0", "channels=-1", "channels=x", "channels=1.5", "channels=None", "channels=[2]",
          "chanels=2", "classes=3", "image_shape=(1,1,1)", "cells=0", "cells=True", "name=3")  # fmt: skip
 FILES = (
