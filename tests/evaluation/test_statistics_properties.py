@@ -93,7 +93,7 @@ def test_the_regret_is_the_mean_over_the_orders_of_ties(columns, k):
 @given(columns=triples, seed=st.integers(0, 99))
 def test_no_statistic_depends_on_the_order_of_the_rows_nor_on_rows_without_a_score(name, columns, seed):
     score, truth, control = columns
-    controls = dict.fromkeys(CONTROLS.values(), control)
+    controls: dict[str, np.ndarray] = {key: control for key in CONTROLS.values()}  # noqa: C420
     order = np.random.default_rng(seed).permutation(len(score))
     found = value(name, score, truth, controls)
     again = value(name, score[order], truth[order], {key: column[order] for key, column in controls.items()})

@@ -19,8 +19,8 @@ def model(params, x):
     return x @ params["kernel"]
 
 
-PROXIES: list[Any] = ["", ",", "zcio", "zico(", "l2_norm(1)", "l2_norm(x=1)", [], [3], {}, 3, None, ["l2_norm", "l2_norm"], {"a": 3}, [None],
-                      "l2_norm,,l2_norm", [lambda nothing_of_the_kind: 0.0], {"a": "zcio"}, [["l2_norm"]], b"l2_norm"]  # fmt: skip
+PROXIES: list[Any] = ["", ",", "zcio", "zico(", "l2_norm(1)", "l2_norm(x=1)", [], [3], {}, 3, ["l2_norm", "l2_norm"], {"a": 3}, [None],
+                      None, "l2_norm,,l2_norm", [lambda nothing_of_the_kind: 0.0], {"a": "zcio"}, [["l2_norm"]], b"l2_norm"]  # fmt: skip
 
 
 def test_the_call_that_all_are_made_of_is_right():

@@ -90,7 +90,7 @@ def test_two_cost_functions_of_one_name_stay_two():
 def test_what_a_cost_function_may_not_do():
     archs = DARTS.sample(np.random.default_rng(3), 6)
     with pytest.raises(JaxzcError, match=r"returned float64 \[\]: expected one number per architecture, \[6\]"):
-        Problem(DARTS, costs=(lambda archs: 1.0,)).cost(archs)
+        Problem(DARTS, costs=(lambda archs: np.float64(1),)).cost(archs)
 
     def flops(archs):
         return archs[:, 0]
