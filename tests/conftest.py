@@ -11,8 +11,16 @@ import jax
 import numpy as np
 import pytest
 from absl import logging
+from hypothesis import HealthCheck, settings
 
 from jaxzc.scoring.space import SpaceScorer
+
+# Property tests: few examples, the same each time. `pytest --hypothesis-profile=wide` looks further, elsewhere each time.
+settings.register_profile(
+    "quick", max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+settings.register_profile("wide", settings.get_profile("quick"), max_examples=1000, derandomize=False)
+settings.load_profile("quick")
 
 SETTINGS = ("jax_enable_x64", "jax_compilation_cache_dir")
 

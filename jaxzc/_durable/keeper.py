@@ -67,8 +67,7 @@ class Keeper:
         self._thread.join()
         state = "finished" if kind is None else "stopped" if issubclass(kind, KeyboardInterrupt) else "failed"
         try:
-            if self._error is None:
-                self._close(state)
+            self._close(state)
         except JaxzcError:
             if kind is None or issubclass(kind, KeyboardInterrupt):
                 raise
@@ -83,10 +82,14 @@ class Keeper:
             raise self._error
 
     def _close(self, state: str) -> None:
-        if self.recorder is not None:
-            self.recorder.flush()
-            self.recorder.heartbeat(state)
-        self.lease.release()
+        """Writes what there is, unless that has failed before, and gives the lease back in any case: a process that lives on would be
+        taken for one that is at work."""
+        try:
+            if self.recorder is not None and self._error is None:
+                self.recorder.flush()
+                self.recorder.heartbeat(state)
+        finally:
+            self.lease.release()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         """Told again while it ends, it goes on ending."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from jaxzc._durable.files import replacing
+from jaxzc._durable.files import refusing, replacing
 from jaxzc.types import JaxzcError
 
 
@@ -99,19 +99,31 @@ class LocalStore:
             except FileExistsError:
                 return False
             except OSError:  # a file system without links; then content follows the name by a moment
-                try:
-                    with open(path, "xb") as file:
-                        file.write(content)
-                except FileExistsError:
-                    return False
+                return self._create_by_name(path, content)
+        return True
+
+    def _create_by_name(self, path: Path, content: bytes) -> bool:
+        with refusing(path):
+            try:
+                file = open(path, "xb")  # noqa: SIM115 (closed by the next with)
+            except FileExistsError:
+                return False
+            try:
+                with file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+            except BaseException:
+                path.unlink(missing_ok=True)  # else half of it would stand there for good
+                raise
         return True
 
     def move(self, name: str, to: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError), refusing(self.root / to):
             os.replace(self.root / name, self.root / to)
 
     def remove(self, name: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError), refusing(self.root / name):
             (self.root / name).unlink()
 
     def remove_all(self) -> None:

@@ -10,7 +10,8 @@ from jaxzc.aggregates.ranks import RULES, log_rank, max_normalised_sum, rank_sum
 from jaxzc.aggregates.vote import PROXIES as VOTERS
 from jaxzc.aggregates.vote import vote_ranking
 from jaxzc.catalogue.cards import direction_of
-from jaxzc.catalogue.selection import split_names, unknown
+from jaxzc.catalogue.selection import split_names
+from jaxzc.names import unknown
 from jaxzc.types import JaxzcError
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxzc.names import hint
 from jaxzc.types import JaxzcError
 
 PROXIES = ("synflow", "jacob_cov", "snip")
@@ -88,7 +89,8 @@ def _matrix(table: Mapping[str, np.ndarray], proxies: Sequence[str]) -> np.ndarr
         raise JaxzcError("there is no proxy to vote: name at least one")
     for name in proxies:
         if name not in table:
-            raise JaxzcError(f"the table has no proxy {name!r} (it has {', '.join(table) or 'none'}): score it, or vote with other proxies")
+            known = ", ".join(table) or "none"
+            raise JaxzcError(f"the table has no proxy {name!r} (it has {known}): {hint(name, table)}score it, or vote with other proxies")
     columns = [np.asarray(table[name], np.float64) for name in proxies]
     shapes = {name: list(column.shape) for name, column in zip(proxies, columns, strict=True)}
     if columns[0].ndim != 1 or any(column.shape != columns[0].shape for column in columns):

@@ -13,21 +13,24 @@ def named_function(kind: str, text: str) -> Callable[..., Any]:
     """The function of `module:function`; the module is looked for in the current directory first. kind: what it names, for messages, such
     as `proxy`.
 
-    Raises `JaxzcError`: a module that cannot be imported (with its error), nothing of that name in it, or something that is no function.
+    Raises `JaxzcError`: text of another form, a module that cannot be imported (with its error), no such function in it.
     """
     module, _, name = text.partition(":")
+    if not (all(part.isidentifier() for part in module.split(".")) and name.isidentifier()):
+        raise JaxzcError(
+            f"{kind} {text!r} is not module:function: expected for example my_module:my_function, of a file my_module.py beside you"
+        )
     here = os.getcwd()
     sys.path.insert(0, here)
     try:
         importlib.invalidate_caches()
-        function = getattr(importlib.import_module(module), name)
+        function = getattr(importlib.import_module(module), name, None)
     except Exception as error:  # whatever the module does when it is imported
         raise JaxzcError(
-            f"{kind} {text!r} cannot be imported ({type(error).__name__}: {error}): expected module:function, of a module that can be "
-            "imported from here"
+            f"{kind} {text!r}: the module {module} cannot be imported ({type(error).__name__}: {error}): run it by itself"
         ) from error
     finally:
         sys.path.remove(here)
     if not callable(function):
-        raise JaxzcError(f"{kind} {text!r} is a {type(function).__name__}: expected a function")
+        raise JaxzcError(f"{kind} {text!r}: the module {module} has no function {name!r}: see its spelling")
     return function

@@ -1,7 +1,6 @@
 """What the user asks for: proxies by name, with settings, or functions of their own."""
 
 import ast
-import difflib
 import numbers
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from jaxzc.catalogue.functions import named_function
 from jaxzc.facts import Proxy, WithIngredients, parts, with_settings
 from jaxzc.ingredients import RESOLVER
+from jaxzc.names import unknown
 from jaxzc.proxies import FOUNDING, PROXIES
 from jaxzc.types import JaxzcError
 
@@ -18,14 +18,6 @@ SETS = {"founding": FOUNDING, "all": tuple(PROXIES)}
 """Names that stand for several proxies: those of the four founding papers, and all there are."""
 
 KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text", tuple: "numbers in brackets"}
-
-
-def unknown(kind: str, name: str, known: Iterable[str]) -> JaxzcError:
-    """The error for a name that does not exist, with the nearest known one."""
-    known = list(known)
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]!r}? Known" if near else "known"
-    return JaxzcError(f"unknown {kind} {name!r}: {hint}: {', '.join(known) or 'none'}")
 
 
 def check_setting(owner: str, name: str, value: Any, default: Any) -> None:

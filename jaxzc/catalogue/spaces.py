@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
-from jaxzc.catalogue.selection import check_setting, unknown
+from jaxzc.catalogue.selection import check_setting
+from jaxzc.names import unknown
 from jaxzc.types import InputSpec, JaxzcError, Space, input_spec
 
 GROUP = "jaxzc.spaces"

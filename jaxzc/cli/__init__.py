@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -26,6 +27,7 @@ from jaxzc.cli import (
     train,
     train_benchmark,
 )
+from jaxzc.names import nearest
 from jaxzc.types import JaxzcError
 
 DESCRIPTION = """Zero-cost (training-free) proxies for neural architecture search: score untrained networks, see what predicts accuracy.
@@ -60,7 +62,29 @@ class Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence; argparse prints the whole usage before it."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (`{self.prog} --help` shows what there is)\n")
+        message = " ".join(message.split())
+        self.exit(2, f"{self.prog}: error: {message}{self._meant(message)} (`{self.prog} --help` shows what there is)\n")
+
+    def _meant(self, message: str) -> str:
+        """The nearest choice or option, where argparse complains of an unknown one."""
+        choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        option = re.search(r"unrecognized arguments: (--[\w-]+)", message)
+        near = None
+        if choice:
+            near = nearest(choice[1], [name.strip(" '") for name in choice[2].split(",")])
+        elif option:
+            near = nearest(option[1], _options(self))
+        return f": did you mean {near}?" if near else ""
+
+
+def _options(parser: argparse.ArgumentParser) -> list[str]:
+    """The options of a parser and of its commands."""
+    options: list[str] = []
+    for action in parser._actions:
+        options += action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            options += [option for command in action.choices.values() for option in _options(command)]
+    return options
 
 
 def parser() -> argparse.ArgumentParser:
@@ -77,6 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     told to terminate), 141 when nobody reads the output any more."""
     top = parser()
     argv = sys.argv[1:] if argv is None else list(argv)
+    if any("\0" in argument for argument in argv):
+        return _refuse("an argument holds the character NUL, which no name may: leave it out")
     arguments = top.parse_args(argv)
     arguments.argv = argv
     if arguments.command is None:

@@ -27,9 +27,14 @@ COMPARED = {"batch_grads": "--batches", "input_grads": "--batch-size", "relu_ker
 """Ingredient -> the option that must be 2 at least, because the proxies that read it compare batches, or images of a batch."""
 
 
+def digits(text: str) -> bool:
+    """Whether the text is a whole number of ASCII digits; Python's own tests take those of every script."""
+    return text.isascii() and text.isdecimal()
+
+
 def positive(text: str) -> int:
     """An argparse type: a whole number of at least 1, below 2**31."""
-    if not text.isdecimal() or not 1 <= int(text) < 2**31:
+    if not digits(text) or not 1 <= int(text) < 2**31:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1 (below {2**31})")
     return int(text)
 
@@ -42,7 +47,7 @@ def devices(text: str) -> int | None:
 def seed(text: str) -> int:
     """An argparse type: a whole number from 0 to 2**32 - 1."""
     # jax.random.key takes larger ones modulo 2**32: two seeds would name the same weights.
-    if not text.isdecimal() or int(text) >= 2**32:
+    if not digits(text) or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {2**32 - 1}")
     return int(text)
 
@@ -138,6 +143,12 @@ def check_out(out: Path, overwrite: bool) -> None:
     if os.path.exists(out) and not overwrite:
         raise JaxzcError(f"{out} exists: choose another name, or add --overwrite")
     check_parent(out)
+
+
+def check_table(out: Path, overwrite: bool) -> None:
+    """`check_out`, of a table: its name says which kind."""
+    tables.check_name(out)
+    check_out(out, overwrite)
 
 
 def check_parent(out: Path) -> None:

@@ -68,7 +68,9 @@ def add(commands: Any) -> None:
         metavar="SCORES",
         help="take architectures and seeds of this table, which `jaxzc score` wrote, and write its columns and econas to FILE",
     )
-    command.add_argument("--out", required=True, metavar="FILE", help="Parquet file to write: arch, seed, econas in percent, params, flops")
+    command.add_argument(
+        "--out", required=True, metavar="FILE", help="Parquet or CSV file to write: arch, seed, econas in percent, params, flops"
+    )
     command.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
     command.set_defaults(run=run)
 
@@ -86,7 +88,7 @@ def _rate(text: str) -> float:
 
 def run(arguments: argparse.Namespace) -> None:
     out = Path(arguments.out)
-    common.check_out(out, arguments.overwrite)
+    common.check_table(out, arguments.overwrite)
     table = _appended(arguments)
     options = common.space_options(arguments, channels=arguments.channels)
     common.keep_compiled(arguments)

@@ -19,10 +19,10 @@ from jaxzc.types import JaxzcError
 REMARKS = ("scored", "error")
 """Columns of a score table that say how a row came about."""
 HELP = "judge scores by the accuracies of trained networks"
-EPILOG = """Spearman's rho with its 95 % bootstrap interval over architectures, Kendall's tau-b, Spearman with params or flops held fixed
-(|params, |flops: what is left of it beyond size), the share of the truly best tenth in the proxy's best tenth. NaN and infinite scores are
-left out and counted (coverage). With several seeds, means over the seeds. A score of which lower is better (by its card) is turned first.
-params and flops are always shown: a proxy that does not beat them measures size.
+EPILOG = """Spearman's rho with its 95 % bootstrap interval over architectures (nan below 10 of them), Kendall's tau-b, Spearman with
+params or flops held fixed (|params, |flops: what is left of it beyond size), the share of the truly best tenth in the proxy's best tenth.
+NaN and infinite scores are left out and counted (coverage). With several seeds, means over the seeds. A score of which lower is better (by
+its card) is turned first. params and flops are always shown: a proxy that does not beat them measures size.
 
 examples:
   jaxzc evaluate scores.parquet --table accuracies.csv.gz --metric test_accuracy
@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "evaluate", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    command.add_argument("scores", metavar="SCORES", help="Parquet file that `jaxzc score` wrote")
+    command.add_argument("scores", metavar="SCORES", help="table that `jaxzc score` wrote (Parquet or CSV)")
     command.add_argument(
         "--table",
         required=True,
@@ -87,6 +87,8 @@ def run(arguments: argparse.Namespace) -> None:
         common.check_out(Path(arguments.csv), arguments.overwrite)
     if arguments.report is not None:
         report.check(arguments.report, overwrite=arguments.overwrite)
+    if arguments.proxies is not None and not split_names(arguments.proxies):
+        raise JaxzcError(f"--proxies {arguments.proxies!r} names none: name columns of {arguments.scores}, or leave it out for all of them")
     scores = read_scores(arguments.scores)
     aggregates = _aggregates(arguments)
     scores = with_aggregates(scores, aggregates)
@@ -176,5 +178,5 @@ def with_aggregates(scores: ScoreTable, aggregates: Mapping[str, Aggregate]) -> 
                 {name: column[rows] for name, column in scores.columns.items() if name not in ("arch", "seed")}, directions
             )
         columns[label] = values
-    listed = scores.metadata.get("proxies", [c for c in scores.columns if c not in ("arch", "seed")])
+    listed = scores.metadata.get("proxies", [c for c, v in scores.columns.items() if c not in ("arch", "seed") and v.dtype.kind in "iuf"])
     return replace(scores, columns=columns, metadata={**scores.metadata, "proxies": [*listed, *aggregates]})

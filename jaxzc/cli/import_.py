@@ -28,6 +28,10 @@ examples:
 
 Progress = Callable[[int], Any]
 
+WHOLE = {"nats-bench": (15_625, 32_768), "nasbench101": (423_624,), "transnasbench101": (7_352,)}
+"""Architectures of the whole benchmark: topology or size space; ...; 4,096 of micro and 3,256 of macro. A file cut between two records
+shows nothing else."""
+
 
 def add(commands: Any) -> None:
     formatter = argparse.RawDescriptionHelpFormatter
@@ -52,7 +56,7 @@ def add(commands: Any) -> None:
 def _add(kinds: Any, name: str, read: Callable[[argparse.Namespace, list[Path]], dict[str, Any]], text: str) -> argparse.ArgumentParser:
     command = kinds.add_parser(name, help=text, description=text)
     command.add_argument("files", nargs="+", metavar="FILE", help="official files")
-    command.add_argument("--out", required=True, metavar="TABLE", help="Parquet file to write: arch, metrics, params, flops")
+    command.add_argument("--out", required=True, metavar="TABLE", help="Parquet or CSV file to write: arch, metrics, params, flops")
     command.add_argument("--overwrite", action="store_true", help="replace TABLE if it exists")
     command.add_argument("--quiet", action="store_true", help="no progress bar")
     command.set_defaults(run=run, read=read)
@@ -61,7 +65,7 @@ def _add(kinds: Any, name: str, read: Callable[[argparse.Namespace, list[Path]],
 
 def run(arguments: argparse.Namespace) -> None:
     out = Path(arguments.out)
-    common.check_out(out, arguments.overwrite)
+    common.check_table(out, arguments.overwrite)
     paths = [Path(file) for file in arguments.files]
     if len(set(paths)) < len(paths):
         raise JaxzcError(f"{' '.join(arguments.files)}: a file is given twice: keep one of them")
@@ -75,6 +79,8 @@ def run(arguments: argparse.Namespace) -> None:
         metadata["proxies"] = [name for name in columns if name != "arch"]
     write_scores(out, columns, metadata, overwrite=arguments.overwrite)
     print(_summary(out, columns))
+    if (whole := WHOLE.get(arguments.benchmark)) is not None and len(columns["arch"]) not in whole:
+        print(f"  the benchmark has {' or '.join(f'{n:,}' for n in whole)} architectures: this is a part, or a download that broke off")
 
 
 def _nats_bench(arguments: argparse.Namespace, paths: list[Path]) -> dict[str, Any]:

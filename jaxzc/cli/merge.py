@@ -26,7 +26,7 @@ example:
 def add(commands: Any) -> None:
     command = commands.add_parser("merge", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     command.add_argument("job", metavar="DIR", help="directory (or URL) that `jaxzc score --out DIR` wrote to")
-    command.add_argument("--out", required=True, metavar="FILE", help="Parquet file to write")
+    command.add_argument("--out", required=True, metavar="FILE", help="Parquet or CSV file to write")
     command.add_argument("--overwrite", action="store_true", help="replace FILE if it exists")
     command.add_argument("--complete", action="store_true", help="write nothing unless every score is there")
     command.set_defaults(run=run)
@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     out = Path(arguments.out)
-    common.check_out(out, arguments.overwrite)
+    common.check_table(out, arguments.overwrite)
     merged = jobs.merge(jobs.store(arguments.job))
     for name, reason in merged.troubles:
         common.note(f"{arguments.job}/parts/{name} is left out: {reason}")

@@ -6,8 +6,8 @@ import textwrap
 from typing import Any
 
 from jaxzc.catalogue import cards, costs, reference
-from jaxzc.catalogue.selection import unknown
 from jaxzc.ingredients import RESOLVER
+from jaxzc.names import unknown
 from jaxzc.proxies import PROXIES
 from jaxzc.types import JaxzcError
 

@@ -25,8 +25,11 @@ from jaxzc.facts import Proxy, Sizes, proxy_facts
 from jaxzc.jobs import Merged, Outcome, Request, Store, Stripe, Work, manifest, parts
 from jaxzc.proxies import PROXIES
 from jaxzc.scoring.space import SpaceScorer
-from jaxzc.tables import write_scores
+from jaxzc.tables import check_name, kind_of, write_scores
 from jaxzc.types import JaxzcError, Space
+
+NO_JOB = (".tsv", ".txt", ".json", ".jsonl", ".xlsx", ".npz", ".npy", ".h5", ".hdf5", ".feather", ".arrow", ".pkl", ".html", ".gz", ".zip")
+"""Whoever names OUT so means a file, and would be surprised by a directory of that name."""
 
 ALWAYS = ("params", "flops")
 """Written whatever is asked for: a proxy that does not beat them measures size."""
@@ -35,8 +38,9 @@ HELP = "score architectures of a search space with zero-cost proxies"
 EPILOG = """The first architecture compiles one program for all of them: seconds for naswot or l2_norm, a minute for the founding set.
 `jaxzc proxies` lists the proxies; --set channels=4 --set cells=1 makes a small network for a first try.
 
-Whatever ends it, the same command goes on where it stopped. --out FILE.parquet gives one table. --out DIR (or a URL, gs://bucket/job) keeps
-the job: further proxies, seeds and architectures are added to it, several machines score stripes of it, `jaxzc status DIR` says how far it
+Whatever ends it, the same command goes on where it stopped. --out FILE.parquet (or .csv) gives one table. --out DIR (or a URL, gs://bucket/job)
+keeps the job: further proxies, seeds and architectures are added to it,
+several machines score stripes of it, `jaxzc status DIR` says how far it
 is, and `jaxzc merge DIR` makes the table.
 
 examples:
@@ -82,7 +86,7 @@ def add(commands: Any) -> None:
     processes.add_arguments(command)
     hosts.add_arguments(command)
     command.add_argument(
-        "--out", required=True, metavar="OUT", help="FILE.parquet to write: arch, seed, one column per proxy; or DIR, a job"
+        "--out", required=True, metavar="OUT", help="FILE.parquet or FILE.csv to write: arch, seed, one column per proxy; or DIR, a job"
     )
     command.add_argument("--overwrite", action="store_true", help="replace FILE if it exists, or forget the job in DIR")
     command.add_argument("--retry-failures", action="store_true", help="score architectures again whose failure the job has recorded")
@@ -112,11 +116,16 @@ def run(arguments: argparse.Namespace) -> None:
         work = replace(work, retry=work.retry and by is None)
         outcome = jobs.run(store, work, note=common.note, watched=lambda rows, total: common.progress(rows, total, arguments.quiet))
         if not one_file:
+            if outcome.done:
+                _check_some(store, outcome.there + outcome.done, outcome.failed, outcome.errors)
+            elif not (merged := jobs.merge(store, [work.request])).missing:  # what is there may be failures of an earlier run
+                _check_some(store, len(merged.columns["arch"]), len(merged.failed), [(arch, error) for arch, _, error in merged.failed])
             print(_job_summary(arguments, outcome, stripe, by))
             return
         merged = jobs.merge(store, [work.request])
         if merged.missing:
             raise JaxzcError(f"{merged.missing} scores have gone from {store.where} since they were written: run the same command again")
+        _check_some(store, len(merged.columns["arch"]), len(merged.failed), [(arch, error) for arch, _, error in merged.failed])
         facts = (
             metadata(merged)
             | {"command": common.command_line(arguments)}
@@ -136,12 +145,14 @@ def run(arguments: argparse.Namespace) -> None:
 
 def is_file(out: str) -> bool:
     """Whether --out names a table, and not a job."""
-    return not is_remote(out) and (Path(out).suffix in (".parquet", ".pq") or not Path(out).name)
+    return not is_remote(out) and (kind_of(Path(out)) != "text" or not Path(out).name)
 
 
 def check_out(arguments: argparse.Namespace, stripe: Stripe) -> None:
     """Refusals before an hour of work rather than after."""
     out = Path(arguments.out)
+    if out.suffix.lower() in NO_JOB and not out.is_dir():
+        check_name(out)
     several = stripe.count > 1 or arguments.distributed
     if is_file(arguments.out):
         if several:
@@ -152,7 +163,7 @@ def check_out(arguments: argparse.Namespace, stripe: Stripe) -> None:
     elif not is_remote(arguments.out):
         common.check_parent(out)
         if out.exists() and not out.is_dir():
-            raise JaxzcError(f"{out} is a file: name a directory for the job, or a file that ends in .parquet")
+            raise JaxzcError(f"{out} is a file: name a directory for the job, or a file that ends in .parquet or .csv")
         if out.is_dir() and not (out / "job.json").exists() and any(not name.name.startswith(".job.json") for name in out.iterdir()):
             raise JaxzcError(f"the directory {out} holds other files: name a new one for the job")
 
@@ -213,6 +224,16 @@ def _work(
     batches = {seed: drawn.batches for seed, drawn in zip(arguments.seeds, draws, strict=True)}
     units = jobs.units(space, scored, arguments.seeds)
     return Work(facts, request, units, batches, scorer, stripe, arguments.retry_failures, float(arguments.every))
+
+
+def _check_some(store: Store, rows: int, failed: int, errors: Sequence[tuple[str, str]]) -> None:
+    """Raises `JaxzcError` where there are rows and all of them failed: nothing was scored."""
+    if rows and failed == rows:
+        arch, error = errors[0]
+        raise JaxzcError(
+            f"all {rows} rows failed, the first {arch}: {error}; that is recorded in {store.where}, and the same command with "
+            "--retry-failures scores them again"
+        )
 
 
 def _which(arguments: argparse.Namespace, count: int) -> str:

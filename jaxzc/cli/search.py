@@ -17,7 +17,7 @@ from jaxzc import tables
 from jaxzc._durable.keeper import Stopped
 from jaxzc.aggregates import AGGREGATES
 from jaxzc.catalogue.selection import select, split_names
-from jaxzc.cli import common
+from jaxzc.cli import common, named_costs
 from jaxzc.facts import proxy_facts
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.search import ALGORITHMS, Problem, Search, State, folder, parse_budget
@@ -44,6 +44,11 @@ examples:
   jaxzc search nasbench201 --fitness naswot --set channels=4 --set cells=1 --evaluations 100 --out found
   jaxzc search nasbench201 --fitness zico,naswot --data npz:cifar10.npz --budget "flops<=100e6,params<=1e6" --out found
   jaxzc search nasbench201 --table nasbench201.csv --metric c10_test --algorithm nsga2 --costs flops,params --out found
+  jaxzc search nasbench201 --fitness naswot --costs my_costs:latency,params --budget "latency<=3.5" --out found
+
+my_costs.py, in the working directory: def latency(archs): return [table[arch] for arch in archs]
+
+Where random architectures miss the budget, a descent by mutation leads to it, and the search begins with what it finds there.
 """
 
 DATA = "digits; normal with --table"
@@ -81,7 +86,12 @@ def add(commands: Any) -> None:
     ):
         command.add_argument(f"--{name}", type=common.positive, metavar="N", help=f"{text} (default: see --algorithm)")
     command.add_argument(
-        "--costs", default="flops", metavar="A,B", help="for front and nsga2: params, flops, layers (default: %(default)s)"
+        "--costs",
+        "--cost",
+        default="flops",
+        metavar="A,B",
+        help="for front and nsga2: params, flops, layers, or module:function, of architecture strings [n] -> numbers [n], whose name can "
+        "stand in --budget (default: %(default)s)",
     )
     command.add_argument(
         "--duplicates",
@@ -102,19 +112,20 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.data = "normal" if arguments.table not in (None, common.EMBEDDED) else "digits"
     if not directory.absolute().parent.is_dir():
         raise JaxzcError(f"there is no directory {directory.absolute().parent} for {directory.name}: create it first")
-    constraints = parse_budget(arguments.budget) if arguments.budget else ()
+    constraints = parse_budget(arguments.budget) if arguments.budget is not None else ()
     algorithm = _algorithm(arguments)
     names, higher, columns = _names(arguments)
     space, (drawn,) = common.prepare(arguments, [arguments.seed])
-    problem = Problem(space, names, higher, constraints, tuple(split_names(arguments.costs)), arguments.duplicates)
+    wanted_costs = split_names(arguments.costs)
+    problem = Problem(space, names, higher, constraints, named_costs.costs(wanted_costs, space), arguments.duplicates)
     search = Search(problem, algorithm)
-    start = tables.read_archs(common.table(arguments.start), space).archs if arguments.start else None
+    start = tables.read_archs(common.table(arguments.start), space).archs if arguments.start is not None else None
     settings = {
         "space": repr(space),
         "fitness": list(names),
         "budget": problem.describe(),
         "algorithm": repr(algorithm),
-        "costs": list(problem.costs),
+        "costs": wanted_costs,
         "duplicates": arguments.duplicates,
         "start": None if start is None else [space.to_string(arch) for arch in start],
         "seed": arguments.seed,
@@ -215,7 +226,8 @@ def _search(arguments: argparse.Namespace, search: Search, state: State, clock: 
     from tqdm.auto import tqdm
 
     started, before = time.perf_counter(), state.evaluated
-    states = folder.kept(run_search(search, state, clock, arguments.evaluations, CHUNK), directory)
+    note = (lambda text: None) if arguments.quiet else common.note
+    states = folder.kept(run_search(search, state, clock, arguments.evaluations, CHUNK, note), directory)
     interval = 0.1 if sys.stderr.isatty() else 30
     bar = tqdm(total=arguments.evaluations, initial=before, unit="evaluation", mininterval=interval, disable=arguments.quiet)
     try:

@@ -37,7 +37,9 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "train-benchmark", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    command.add_argument("--out", required=True, metavar="FILE", help="Parquet file to write: arch, accuracies in percent, params, flops")
+    command.add_argument(
+        "--out", required=True, metavar="FILE", help="Parquet or CSV file to write: arch, accuracies in percent, params, flops"
+    )
     group = command.add_mutually_exclusive_group()
     group.add_argument("--architectures", type=common.positive, default=500, metavar="N", help="how many to draw (default: %(default)s)")
     group.add_argument("--archs", metavar="FILE", help="train these: text, one string a line, or CSV/Parquet with a column 'arch'")
@@ -54,14 +56,14 @@ def add(commands: Any) -> None:
 def _part(text: str) -> tuple[int, int]:
     """An argparse type: `I/P` with 0 <= I < P."""
     part, _, parts = text.partition("/")
-    if not (part.isdecimal() and parts.isdecimal() and int(part) < int(parts)):
+    if not (common.digits(part) and common.digits(parts) and int(part) < int(parts)):
         raise argparse.ArgumentTypeError(f"{text!r} is not I/P with I from 0 to P-1, for example 0/2")
     return int(part), int(parts)
 
 
 def run(arguments: argparse.Namespace) -> None:
     out = Path(arguments.out)
-    common.check_out(out, arguments.overwrite)
+    common.check_table(out, arguments.overwrite)
     space = digits.space()
     archs = tables.read_archs(arguments.archs, space).archs if arguments.archs else digits.architectures(space, arguments.architectures)
     settings = replace(digits.SETTINGS, steps=arguments.steps)

@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxzc.data import pixels, prepared
 from jaxzc.data.pixels import Drawn, Source
+from jaxzc.names import hint
 from jaxzc.types import Batch, JaxzcError
 
 SPECS = "digits, normal, npz:FILE, tfds:NAME"
@@ -89,7 +90,7 @@ def _source(spec: str, shape: tuple[int, int, int] | None, classes: int | None) 
         return partial(_npz, path=os.path.expanduser(rest), classes=classes)
     if kind == "tfds" and rest:
         return partial(prepared.draw, name=rest)
-    raise JaxzcError(f"unknown data {spec!r}: choose one of {SPECS}")
+    raise JaxzcError(f"unknown data {spec!r}: {hint(kind, ['digits', 'normal', 'npz', 'tfds'])}choose one of {SPECS}")
 
 
 def _check_asked(spec: str, drawn: Drawn, shape: tuple[int, int, int] | None, classes: int | None) -> None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxzc.names import hint
 from jaxzc.tables import ScoreTable
 from jaxzc.types import JaxzcError
 
@@ -64,7 +65,9 @@ def _chosen(columns: Mapping[str, np.ndarray], scores: ScoreTable, proxies: Sequ
     for name in proxies:
         if name not in columns and name not in BASELINES:
             known = ", ".join(column for column in columns if column not in KEYS) or "none"
-            raise JaxzcError(f"the score table has no proxy {name!r} (it has {known}): choose one of these, or score it first")
+            raise JaxzcError(
+                f"the score table has no proxy {name!r} (it has {known}): {hint(name, columns)}choose one of these, or score it first"
+            )
     return list(dict.fromkeys([*proxies, *BASELINES]))
 
 

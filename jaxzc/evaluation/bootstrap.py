@@ -27,9 +27,14 @@ from jaxzc.evaluation.block import Block, Scratch
 from jaxzc.evaluation.correlations import defined
 from jaxzc.evaluation.prepared import Sample, prepared
 from jaxzc.evaluation.results import Estimate
+from jaxzc.evaluation.statistics import CONTROLS
 
 BLOCK = 1 << 17
 """Counts that are in work at once in a thread: about 1 MB for each of a dozen arrays, what a processor's cache holds."""
+
+LEAST = 10
+"""Networks below which there is no interval. Of n networks there are (2n - 1 choose n) resamples: 10 of three, of which those that differ
+enough for a correlation give 1 or -1 and a percentile says nothing of the next network; 92,378 of ten."""
 
 THREADS = 8
 """At most so many blocks at once, which bounds the memory on a machine with many processors."""
@@ -42,6 +47,7 @@ def bootstrap(
 
     scores: `[proxies, n]`, higher is better, not finite where there is none. truth: `[n]`, finite. controls: `params` and `flops`, each
     `[proxies, n]`: those that belong to the seed of each score.
+    A statistic that rests on fewer than `LEAST` networks is NaN in every resample.
     names: of `STATISTICS`. The resamples depend on `seed` and `n` only.
     """
     found = {name: np.full((len(scores), resamples), np.nan) for name in names}
@@ -49,7 +55,7 @@ def bootstrap(
     proxies = {}
     for row, score in enumerate(scores):
         kept = np.isfinite(score)
-        if defined(score[kept], truth[kept]):
+        if kept.sum() >= LEAST and defined(score[kept], truth[kept]):
             proxies[row] = prepared(score, truth, {name: values[row] for name, values in controls.items()}, names, samples)
     if not proxies:
         return found
@@ -70,6 +76,9 @@ def bootstrap(
     # as the work takes.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as threads:
         list(threads.map(run, range(workers)))
+    for name in found.keys() & CONTROLS.keys():
+        few = (np.isfinite(scores) & np.isfinite(controls[CONTROLS[name]])).sum(1) < LEAST
+        found[name][few] = np.nan
     return found
 
 

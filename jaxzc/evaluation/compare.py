@@ -8,6 +8,7 @@ from jaxzc.evaluation.bootstrap import interval
 from jaxzc.evaluation.leaderboard import check_resampling, draws_over_seeds, mean_over_seeds, turned, values_by_seed
 from jaxzc.evaluation.results import Estimate, Evaluation
 from jaxzc.evaluation.statistics import CONTROLS, REGRETS, check_statistics
+from jaxzc.names import hint
 from jaxzc.types import JaxzcError
 
 
@@ -42,7 +43,9 @@ def compare(
     """
     for name in (a, b):
         if name not in evaluation.scores:
-            raise JaxzcError(f"the evaluation has no proxy {name!r}: choose two of {', '.join(evaluation.scores)}")
+            raise JaxzcError(
+                f"the evaluation has no proxy {name!r}: {hint(name, evaluation.scores)}choose two of {', '.join(evaluation.scores)}"
+            )
     if a == b:
         raise JaxzcError(f"{a!r} cannot be compared with itself: choose two of {', '.join(evaluation.scores)}")
     check_statistics([statistic])

@@ -39,7 +39,8 @@ def evaluate(
     directions: proxy -> higher is better; None: as the proxies, or the table's metadata, state it. A score of which lower is better is
         turned first, one of unknown direction is taken as it is.
     metric: the name of the truth. statistics: names of `STATISTICS`, None for all; Spearman's rho is always there, the rows' order.
-    resamples: bootstrap resamples of the architectures, 0 for no intervals; seed: of the resamples; level: of the intervals.
+    resamples: bootstrap resamples of the architectures, 0 for no intervals (fewer than `LEAST` networks have none,
+        either); seed: of the resamples; level: of the intervals.
     ceiling: passed through (see `read_ceiling`). settings: further entries of the result's settings, such as files and digests.
 
     With several seeds each statistic is computed for each, and the mean over those where it is defined is reported; all seeds share the

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from jaxzc.evaluation import correlations, retrieval
+from jaxzc.names import hint
 from jaxzc.types import JaxzcError
 
 STATISTICS = {
@@ -54,5 +55,5 @@ def check_statistics(names: Iterable[str]) -> list[str]:
     wanted = list(names)
     for name in wanted:
         if name not in STATISTICS:
-            raise JaxzcError(f"unknown statistic {name!r}: choose some of {', '.join(STATISTICS)}")
+            raise JaxzcError(f"unknown statistic {name!r}: {hint(name, STATISTICS)}choose some of {', '.join(STATISTICS)}")
     return [name for name in STATISTICS if name in wanted]

@@ -12,8 +12,10 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+from jaxzc._durable.files import refusing
 from jaxzc._durable.store import LocalStore, Store
 from jaxzc.jobs.parts import Key
 from jaxzc.jobs.work import Stripe, Unit
@@ -51,8 +53,9 @@ class Report:
     def scoring(self, units: Sequence[Unit]) -> None:
         if self._running >= 0:
             text = json.dumps([(unit.text, unit.seed) for unit in units]).encode()
-            os.pwrite(self._running, text, 0)
-            os.ftruncate(self._running, len(text))
+            with refusing(Path(f"{self.folder}/{self.stripe}.running")):
+                os.pwrite(self._running, text, 0)
+                os.ftruncate(self._running, len(text))
 
     @contextlib.contextmanager
     def written(self) -> Iterator["Report"]:

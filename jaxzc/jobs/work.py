@@ -34,7 +34,7 @@ class Stripe:
 def parse_stripe(text: str) -> Stripe:
     """`I/N` with 0 <= I < N. Raises `JaxzcError` for anything else."""
     index, _, count = text.strip().partition("/")
-    if not (index.isdecimal() and count.isdecimal() and int(index) < int(count) <= 10**6):
+    if not (text.isascii() and index.isdecimal() and count.isdecimal() and int(index) < int(count) <= 10**6):
         raise JaxzcError(f"stripe {text!r} is not I/N with I from 0 to N-1, for example 0/4")
     return Stripe(int(index), int(count))
 

@@ -15,6 +15,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxzc._compile.cache import StoredFunction
+from jaxzc.names import hint
 from jaxzc.types import Array, JaxzcError, LayerGroup
 
 
@@ -54,7 +55,7 @@ INITIALISERS: dict[str, Initialiser] = {
 def initialiser(name: str) -> Initialiser:
     """The initialiser of that name; raises `JaxzcError` with the known names otherwise."""
     if name not in INITIALISERS:
-        raise JaxzcError(f"unknown initialiser {name!r}: expected one of {', '.join(INITIALISERS)}")
+        raise JaxzcError(f"unknown initialiser {name!r}: {hint(name, INITIALISERS)}expected one of {', '.join(INITIALISERS)}")
     return INITIALISERS[name]
 
 

@@ -6,9 +6,10 @@ from typing import Any, get_args
 import jax
 import numpy as np
 
-from jaxzc.catalogue.selection import ProxySpec, select, unknown
+from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.facts import Proxy
 from jaxzc.ingredients import RESOLVER
+from jaxzc.names import unknown
 from jaxzc.resolver import needs
 from jaxzc.scoring.batches import Batches, as_batches
 from jaxzc.scoring.results import Unavailable, check_unavailable, warn_of

@@ -9,16 +9,17 @@ leases/          which process is at work in the directory
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxzc import tables
+from jaxzc._durable import lease as leases
+from jaxzc._durable.files import replacing
 from jaxzc._durable.keeper import Keeper
 from jaxzc._durable.lease import Lease
 from jaxzc._durable.store import store
@@ -58,9 +59,8 @@ def begin(directory: Path, settings: Mapping[str, Any], start: State, *, overwri
     try:
         directory.mkdir(exist_ok=True)
         (directory / STATE).unlink(missing_ok=True)  # before the settings, so that they never stand beside another search's state
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(settings, indent=1), encoding="utf-8")
-        os.replace(temporary, path)
+        with replacing(path) as file:
+            file.write(json.dumps(settings, indent=1).encode())
     except OSError as error:
         raise JaxzcError(f"the directory {directory} cannot be made ({error.strerror or error}): choose another place") from error
     return start
@@ -73,14 +73,29 @@ def opened(
     """`begin`, in a block in which no other process searches in the directory. SIGTERM and SIGINT end it with `Stopped`; note: told where a
     process of another machine is waited for. Raises `JaxzcError`, as `begin` or where another process is at work there."""
     lease = Lease(store(directory), "search", f"{directory} holds a search that is being run")
-    with Keeper(lease):
-        there = (directory / SETTINGS).is_file()  # where there is none, a lease would make the directory
-        if there:
-            lease.take(note)
-        state = begin(directory, settings, start, overwrite=overwrite)
-        if not there:
-            lease.take(note)
-        yield state
+    made = not directory.exists()
+    there = (directory / SETTINGS).is_file()  # where there is none, a lease would make the directory
+    try:
+        with Keeper(lease):
+            if there:
+                lease.take(note)
+            state = begin(directory, settings, start, overwrite=overwrite)
+            if not there:
+                lease.take(note)
+            yield state
+    except JaxzcError:
+        if not there and lease.taken and not (directory / STATE).exists():
+            _take_back(directory, made)
+        raise
+
+
+def _take_back(directory: Path, made: bool) -> None:
+    """Removes what `opened` left of a search that was refused before it had evaluated anything; made: the directory, too."""
+    with suppress(OSError):
+        (directory / SETTINGS).unlink()
+        (directory / leases.FOLDER).rmdir()
+        if made:
+            directory.rmdir()
 
 
 def kept(states: Iterator[State], directory: Path, seconds: float = SECONDS) -> Generator[State]:
@@ -119,7 +134,7 @@ def columns(search: Search, state: State, rows: np.ndarray | None = None) -> dic
 
 def cost_names(search: Search) -> list[str]:
     """A name for every cost of the problem."""
-    return [cost if isinstance(cost, str) else getattr(cost, "__name__", f"cost{k}") for k, cost in enumerate(search.problem.costs)]
+    return search.problem.cost_names()
 
 
 def write_results(directory: Path, search: Search, state: State, settings: Mapping[str, Any]) -> int:
@@ -129,5 +144,6 @@ def write_results(directory: Path, search: Search, state: State, settings: Mappi
     winner = search.best(state)
     tables.write_scores(directory / "front.parquet", columns(search, state, search.front(state)), metadata, overwrite=True)
     text = f"# the best of {state.evaluated} by {', '.join(search.problem.scores)}\n{search.problem.space.to_string(state.archs[winner])}\n"
-    (directory / "winner.txt").write_text(text, encoding="utf-8")
+    with replacing(directory / "winner.txt") as file:
+        file.write(text.encode())
     return winner

@@ -1,14 +1,13 @@
 """The state of a search: arrays only, never changed in place, saved and restored exactly."""
 
-import contextlib
 import os
-import uuid
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from jaxzc._durable.files import replacing
 from jaxzc.types import JaxzcError
 
 
@@ -45,19 +44,8 @@ class State(NamedTuple):
 
 def save(path: str | os.PathLike[str], state: State) -> None:
     """Writes the state to an npz file that appears complete or not at all. Raises `JaxzcError` where it cannot be written."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")  # one directory: a rename across file systems is not atomic
-    try:
-        with open(temporary, "xb") as file:
-            np.savez(file, **state._asdict())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise JaxzcError(f"{path} cannot be written ({error.strerror or error}): choose a directory you may write to") from error
-    finally:
-        with contextlib.suppress(OSError):  # it was renamed, or never made
-            temporary.unlink()
+    with replacing(Path(path)) as file:
+        np.savez(file, **state._asdict())
 
 
 def load(path: str | os.PathLike[str]) -> State:

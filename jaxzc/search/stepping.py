@@ -14,18 +14,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaxzc.search import pareto
-from jaxzc.search.algorithms import Algorithm, best_rows, objectives, random_archs
-from jaxzc.search.problem import Limit, Problem
+from jaxzc.search import descent, pareto
+from jaxzc.search.algorithms import Algorithm, best_rows, objectives
+from jaxzc.search.descent import Progress
+from jaxzc.search.problem import Problem
 from jaxzc.search.state import State, contains, insert
 from jaxzc.types import JaxzcError
 
-DRAWS, PROPOSALS, SAMPLES = 32, 7, 12
-"""Candidates are drawn until enough of them are new and keep to the constraints: first `DRAWS`, then twice as many, ..., `PROPOSALS` times;
-if none is found, random architectures likewise, `SAMPLES` times."""
+DRAWS, PROPOSALS = 32, 6
+"""Candidates are drawn until enough of them are new and keep to the constraints: first `DRAWS`, then twice as many, ..., `PROPOSALS` times.
+"""
 
 LISTED = 2**20
-"""Where drawing finds nothing, a space of at most this many architectures is listed, so that nothing is missed."""
+"""Where drawing finds nothing, a space of at most this many architectures is listed, so that nothing is missed; in a larger one a descent
+leads to the constraints (`jaxzc.search.descent`)."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,13 @@ class Search:
         pending = np.asarray(start[first], np.int32)
         return state._replace(step=np.array(1), pending=pending, pending_parents=np.full(len(first), -1), keys=np.sort(keys[first]))
 
-    def ask(self, state: State) -> tuple[np.ndarray, State]:
+    def ask(self, state: State, progress: Progress = lambda text: None) -> tuple[np.ndarray, State]:
         """The architectures int32 `[n, genes]` to evaluate next, and the state in which they are pending.
 
         None of them breaks a constraint or was asked for before. While some are pending these are returned again. `n` may be smaller than
         the algorithm's generation; 0 means that no new architecture keeps to the constraints, and the search is over.
-        Raises `JaxzcError` where no architecture at all could be found that keeps to the constraints.
+        progress: told in a sentence what takes long, where few architectures keep to the constraints.
+        Raises `JaxzcError` where no architecture at all could be found that keeps to the constraints, with what the nearest one has.
         """
         if len(state.pending):
             return state.pending, state
@@ -72,12 +75,8 @@ class Search:
         wanted = self.algorithm.wanted(state)
         archs, parents = self._fresh(state, wanted, PROPOSALS, lambda n: self.algorithm.propose(problem, state, rng, n))
         if not len(archs):
-            archs, parents = self._fresh(state, wanted, SAMPLES, lambda n: random_archs(problem.space, rng, n))
-        if not len(archs) and math.prod(problem.space.choices) <= LISTED:
-            everything = rng.permutation(problem.space.enumerate(), axis=0)
-            archs, parents = self._fresh(state, wanted, 1, lambda n: (everything, np.full(len(everything), -1)))
-        if not len(archs) and not state.evaluated:
-            raise self._hopeless(rng)
+            archs = self._rare(state, rng, wanted, progress)
+            parents = np.full(len(archs), -1)
         keys = insert(state.keys, problem.keys(archs))
         return archs, state._replace(step=state.step + 1, pending=archs, pending_parents=parents, keys=keys)
 
@@ -147,31 +146,41 @@ class Search:
                 break
         return np.concatenate(found), np.concatenate(parents)
 
-    def _hopeless(self, rng: np.random.Generator) -> JaxzcError:
+    def _rare(self, state: State, rng: np.random.Generator, wanted: int, progress: Progress) -> np.ndarray:
+        """Up to `wanted` new architectures, int32 `[n, genes]`, where the algorithm proposes none that keeps to the constraints."""
         problem = self.problem
-        drawn, _ = random_archs(problem.space, rng, DRAWS << SAMPLES)
-        counts = problem.space.counts(drawn)
-        names = dict.fromkeys(c.name for c in problem.constraints if isinstance(c, Limit))
-        seen = " and ".join(f"{n} from {np.min(getattr(counts, n)):,} to {np.max(getattr(counts, n)):,}" for n in names)
-        return JaxzcError(
-            f"no architecture of {problem.space.name} keeps to {problem.describe()}"
-            f"{f' (random ones have {seen})' if seen else ''}: loosen the budget"
-        )
+        if math.prod(problem.space.choices) > LISTED:
+            archs, nearest = descent.walk_down(problem, rng, state.keys, wanted, progress)
+        else:
+            everything = rng.permutation(problem.space.enumerate(), axis=0)
+            archs, _ = self._fresh(state, wanted, 1, lambda n: (everything, np.full(len(everything), -1)))
+            nearest = everything[np.argmin(problem.excess(everything))] if not len(archs) else archs[0]
+        if not len(archs) and not state.evaluated:
+            raise JaxzcError(
+                f"no architecture of {problem.space.name} keeps to {problem.describe()}"
+                f"{f' (the nearest has {reached})' if (reached := problem.limits_of(nearest)) else ''}: loosen the budget"
+            )
+        return archs
 
 
 def run(
-    search: Search, state: State, score: Callable[[np.ndarray], np.ndarray], evaluations: int, chunk: int | None = None
+    search: Search,
+    state: State,
+    score: Callable[[np.ndarray], np.ndarray],
+    evaluations: int,
+    chunk: int | None = None,
+    progress: Progress = lambda text: None,
 ) -> Iterator[State]:
     """Evaluates until `evaluations` architectures have scores or none is left; yields the state after every call of `score`.
 
     score: architectures int32 `[n, genes]` -> `[n]` or `[n, scores]`; one call for a whole generation, or for `chunk` of its members, which
     changes nothing but how often a state is yielded. The last generation may end half told: going on from that state with more
-    evaluations gives what a longer run would have given.
+    evaluations gives what a longer run would have given. progress: as in `Search.ask`.
     """
     if chunk is not None and chunk < 1:
         raise JaxzcError(f"chunk={chunk}: expected at least 1, or None for a whole generation")
     while state.evaluated < evaluations:
-        asked, state = search.ask(state)
+        asked, state = search.ask(state, progress)
         asked = asked[: evaluations - state.evaluated][:chunk]
         if not len(asked):
             return

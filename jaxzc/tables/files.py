@@ -1,8 +1,7 @@
-"""Files of architectures, of scores and of ground truth: text, CSV and Parquet, read and written through pyarrow."""
+"""Files of architectures, of scores and of ground truth: text, CSV and Parquet, read through pyarrow."""
 
 import json
 import os
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from jaxzc._durable.files import replacing
+from jaxzc.names import hint
 from jaxzc.types import JaxzcError, Space
 
 METADATA_KEY = b"jaxzc"
@@ -60,35 +59,14 @@ def read_archs(path: str | os.PathLike[str], space: Space) -> Archs:
     return Archs(np.stack(archs), strings, total - len(archs))
 
 
-def write_scores(
-    path: str | os.PathLike[str],
-    columns: Mapping[str, np.ndarray | Sequence[Any]],
-    metadata: Mapping[str, Any],
-    *,
-    overwrite: bool = False,
-) -> None:
-    """Writes columns `[rows]` and metadata (JSON) to a Parquet file that appears complete or not at all.
-
-    Raises `JaxzcError`: the file exists (unless `overwrite`), columns of different lengths or of no Parquet type, metadata that JSON
-    cannot hold, a directory that is missing or not writable.
-    """
-    path = Path(path)
-    if os.path.exists(path) and not overwrite:  # Path.exists raises where the directory is closed to us
-        raise JaxzcError(f"{path} exists: choose another name, or ask for overwriting")
-    if not path.parent.is_dir():
-        raise JaxzcError(f"there is no directory {path.parent} for {path.name}: create it first")
-    table = _to_arrow(columns, metadata)
-    with replacing(path) as file:
-        pq.write_table(table, file, compression="zstd")
-
-
 def read_scores(path: str | os.PathLike[str]) -> ScoreTable:
-    """Reads what `write_scores` wrote; a Parquet file of another origin has empty metadata. Missing numbers are NaN.
+    """Reads what `write_scores` wrote: `.csv` and `.csv.gz`, and Parquet under any other name. CSV, and a Parquet file of another origin,
+    have empty metadata. Missing numbers are NaN.
 
-    Raises `JaxzcError`: missing file, no Parquet file, damaged file or metadata.
+    Raises `JaxzcError`: missing file, none of this kind, damaged file or metadata.
     """
     path = Path(path)
-    return _score_table(path, _read_parquet(path))
+    return _score_table(path, _read_table(path, "arch") if kind_of(path) == "csv" else _read_parquet(path))
 
 
 def read_columns(path: str | os.PathLike[str], arch_column: str = "arch") -> ScoreTable:
@@ -111,7 +89,9 @@ def read_truth(path: str | os.PathLike[str], metric: str, arch_column: str = "ar
     _check_column(path, table, arch_column)
     if metric not in table.column_names:
         numeric = [name for name in table.column_names if name != arch_column and _is_numeric(table.schema.field(name).type)]
-        raise JaxzcError(f"{path} has no column {metric!r}: choose one of its numeric columns {', '.join(numeric) or '(none)'}")
+        raise JaxzcError(
+            f"{path} has no column {metric!r}: {hint(metric, numeric)}choose one of its numeric columns {', '.join(numeric) or '(none)'}"
+        )
     _check_once(path, table, metric)
     if not _is_numeric(table[metric].type):
         example = next((value for value in table[metric].to_pylist() if value and not _is_number(value)), "")
@@ -138,7 +118,7 @@ def _score_table(path: Path, table: pa.Table) -> ScoreTable:
 
 def _arch_strings(path: Path) -> list[tuple[str, str]]:
     """Pairs (place in words, string)."""
-    if _kind(path) == "text":
+    if kind_of(path) == "text":
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except FileNotFoundError as error:
@@ -152,7 +132,8 @@ def _arch_strings(path: Path) -> list[tuple[str, str]]:
     return [(f"row {number}", (value or "").strip()) for number, value in enumerate(table["arch"].to_pylist(), start=1)]
 
 
-def _kind(path: Path) -> str:
+def kind_of(path: Path) -> str:
+    """`csv`, `parquet` or `text`, by the name."""
     name = path.name.lower()
     if name.endswith((".csv", ".csv.gz")):
         return "csv"
@@ -160,7 +141,7 @@ def _kind(path: Path) -> str:
 
 
 def _read_table(path: Path, arch_column: str) -> pa.Table:
-    kind = _kind(path)
+    kind = kind_of(path)
     if kind == "parquet":
         return _read_parquet(path)
     if kind == "text":
@@ -187,7 +168,9 @@ def _read_parquet(path: Path) -> pa.Table:
 
 def _check_column(path: Path, table: pa.Table, column: str) -> None:
     if column not in table.column_names:
-        raise JaxzcError(f"{path} has no column {column!r} (it has {', '.join(table.column_names) or 'none'}): rename the right one")
+        names = table.column_names
+        has = f"it has {', '.join(names) or 'none'}"
+        raise JaxzcError(f"{path} has no column {column!r} ({has}): {hint(column, names)}rename the right one")
     _check_once(path, table, column)
     if not (pa.types.is_string(table[column].type) or pa.types.is_large_string(table[column].type)):
         raise JaxzcError(f"column {column!r} of {path} is {table[column].type}, expected text: write the architectures as strings")
@@ -209,23 +192,6 @@ def _is_number(value: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return True
-
-
-def _to_arrow(columns: Mapping[str, np.ndarray | Sequence[Any]], metadata: Mapping[str, Any]) -> pa.Table:
-    lengths = {name: len(values) for name, values in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise JaxzcError(f"columns of one table need one length, these have {lengths}: give one value per row")
-    arrays = {}
-    for name, values in columns.items():
-        try:
-            arrays[name] = pa.array(values)
-        except (pa.ArrowException, TypeError, ValueError) as error:
-            raise JaxzcError(f"column {name!r} cannot be stored ({error}): give numbers or strings, one per row") from error
-    try:
-        text = json.dumps(dict(metadata))
-    except (TypeError, ValueError) as error:
-        raise JaxzcError(f"the metadata cannot be stored ({error}): use text, numbers, lists and dictionaries") from error
-    return pa.table(arrays).replace_schema_metadata({METADATA_KEY: text.encode()})
 
 
 def _to_numpy(column: pa.ChunkedArray) -> np.ndarray:

@@ -324,3 +324,47 @@ def test_installed_command_survives_a_closed_pipe() -> None:
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_scores_as_csv(here):
+    """`--out x.csv` is a table; what is no table by its name is refused at once, and no directory of that name is made."""
+    call = ["score", "nasbench201", *SMALL, "--no-cache", "--quiet", "--sample", 4, "--proxies", "layers"]
+    assert run(*call, "--out", "x.csv").code == 0
+    assert run(*call, "--out", "x.parquet").code == 0
+    csv, parquet = (read_scores(f"x.{kind}").columns for kind in ("csv", "parquet"))
+    assert list(csv) == list(parquet)
+    for name, values in parquet.items():
+        np.testing.assert_array_equal(csv[name], values)
+    for name in ("x.txt", "x.JSON", "x.tsv"):
+        refused(run(*call, "--out", name), "is no table by its name")
+    assert sorted(path.name for path in here.iterdir()) == ["x.csv", "x.parquet"]
+    truth = ["--table", "x.parquet", "--metric", "layers", "--resamples", 0]
+    assert "layers" in run("evaluate", "x.csv", *truth).out
+
+
+@pytest.mark.parametrize(
+    ("call", "meant"),
+    [
+        (["scor"], "did you mean score?"),
+        (["score", "nasbench201", "--out", "x.parquet", "--sed", "3"], "did you mean --seed?"),
+        (["score", "nasbench21", "--out", "x.parquet"], "did you mean 'nasbench201'?"),
+        (["score", "nasbench201", "--out", "x.parquet", "--proxies", "ZiCO"], "did you mean 'zico'?"),
+        (["score", "nasbench201", "--out", "x.parquet", "--proxies", "zico(std_off='abs')"], "did you mean 'std_of'?"),
+        (["score", "nasbench201", "--out", "x.parquet", "--set", "chanels=3"], "did you mean 'channels'?"),
+        (["score", "nasbench201", "--out", "x.parquet", "--init", "tocrh"], "did you mean torch?"),
+        (["score", "nasbench201", "--out", "x.parquet", "--data", "digit"], "did you mean 'digits'?"),
+        (["evaluate", "t.csv", "--table", "t.csv", "--metric", "layer"], "did you mean 'layers'?"),
+        (["evaluate", "t.csv", "--table", "t.csv", "--metric", "layers", "--statistics", "kendal"], "did you mean 'kendall'?"),
+        (["evaluate", "t.csv", "--table", "t.csv", "--metric", "layers", "--proxies", "layrs"], "did you mean 'layers'?"),
+        (["evaluate", "t.csv", "--table", "t.csv", "--metric", "layers", "--aggregate", "log_rnk(layers)"], "did you mean 'log_rank'?"),
+        (
+            ["search", "nasbench201", "--table", "t.csv", "--metric", "layers", "--budget", "param<=3", "--out", "x"],
+            "did you mean 'params'?",
+        ),
+        (["search", "nasbench201", "--table", "t.csv", "--metric", "layers", "--costs", "flop", "--out", "x"], "did you mean 'flops'?"),
+        (["proxies", "zcio"], "did you mean 'zico'?"),
+    ],
+)
+def test_the_nearest_name_is_named(here, call, meant):
+    write_scores("t.csv", {"arch": ARCHS, "layers": [1.0, 2.0, 3.0, 4.0]}, {})
+    refused(run(*call), meant)

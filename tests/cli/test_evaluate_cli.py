@@ -97,7 +97,8 @@ def test_evaluate_refuses_tables(scored: Scored, accuracies: Path, table: str, m
 def test_evaluate_refuses_scores(scored: Scored, accuracies: Path) -> None:
     table = ["--table", accuracies, "--metric", "acc"]
     refused(run("evaluate", "missing.parquet", *table), "there is no file missing.parquet")
-    refused(run("evaluate", accuracies, *table), "cannot be read as Parquet")
+    (Path("damaged.parquet")).write_bytes(b"PAR1 and no more")
+    refused(run("evaluate", "damaged.parquet", *table), "cannot be read as Parquet")
     refused(run("evaluate", scored.path, *table, "--proxies", "snip"), "no proxy 'snip'", "naswot(once=True), l2_norm")
     refused(run("evaluate", scored.path, "--table", accuracies), "the following arguments are required: --metric")
 
@@ -111,7 +112,7 @@ def test_evaluate_adds_the_majority_vote(tmp_path: Path, capsys: pytest.CaptureF
     call = ["evaluate", str(tmp_path / "s.parquet"), "--table", str(tmp_path / "t.csv"), "--metric", "acc", "--vote"]
     assert main(call) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("vote"))
-    assert line.split()[1:5] == ["1.000", "[1.000,", "1.000]", "1.000"]
+    assert line.split()[1:5] == ["1.000", "[nan,", "nan]", "1.000"]
     assert main([*call, "--proxies", "snip,vote"]) == main([*call, "--proxies", "snip"]) == 0
     shown = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line]
     assert shown.count("vote") == shown.count("snip") == 2

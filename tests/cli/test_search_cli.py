@@ -206,3 +206,36 @@ def test_a_state_of_other_settings_is_never_taken(tmp_path):
         begin(directory, {"seed": 0, "more": 1}, start)
     assert begin(directory, {"seed": 1}, start, overwrite=True) is start
     assert begin(directory, {"seed": 1}, start) is start
+
+
+def test_a_function_as_cost_and_in_the_budget(here):
+    """`module:function` of the working directory gets strings; its values stand in the log, and its name in the budget."""
+    (here / "own_costs.py").write_text("def skips(archs):\n    return [arch.count('skip_connect') for arch in archs]\n")
+    done = search(*TABLE, "--evaluations", 40, "--cost", "own_costs:skips,params", "--budget", "skips<=1", "--out", "found")
+    assert done.code == 0, done.err
+    log = read_scores(here / "found" / "evaluated.parquet").columns
+    np.testing.assert_array_equal(log["skips"], [arch.count("skip_connect") for arch in log["arch"]])
+    assert set(log["skips"]) <= {0.0, 1.0}
+    assert (here / "found" / "fitness_against_skips.png").is_file()
+    assert search(*TABLE, "--evaluations", 50, "--cost", "own_costs:skips,params", "--budget", "skips<=1", "--out", "found").code == 0
+
+
+@pytest.mark.parametrize(
+    ("cost", "words"),
+    [
+        ("nowhere_at_all:f", ["nowhere_at_all cannot be imported", "ModuleNotFoundError"]),
+        ("bad_costs:missing", ["has no function 'missing'"]),
+        ("bad_costs:fails", ["bad_costs:fails failed (KeyError"]),
+        ("bad_costs:short", ["cost short returned int64 [1]", "one number per architecture"]),
+        ("bad_costs:text", ["cost text returned <U1"]),
+        ("bad costs:x", ["is not module:function"]),
+        ("broken_costs:x", ["broken_costs cannot be imported (SyntaxError"]),
+    ],
+)
+def test_cost_functions_that_cannot_be_used(here, cost, words):
+    (here / "bad_costs.py").write_text(
+        "def fails(archs):\n    return {}['x']\ndef short(archs):\n    return [1]\ndef text(archs):\n    return ['a' for _ in archs]\n"
+    )
+    (here / "broken_costs.py").write_text("def x(:\n")
+    refused(search(*TABLE, "--evaluations", 5, "--cost", cost, "--out", "found"), *words)
+    assert not (here / "found" / "evaluated.parquet").exists()

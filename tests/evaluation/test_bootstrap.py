@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from jaxzc.evaluation import bootstrap as engine
+from jaxzc.evaluation import evaluate
 from jaxzc.evaluation.bootstrap import bootstrap, interval
 from jaxzc.evaluation.statistics import STATISTICS, value
+from jaxzc.tables import ScoreTable
 
 EXACT = [name for name in STATISTICS if "kendall" not in name]
 RNG = np.random.default_rng(5)
@@ -65,8 +67,30 @@ def test_draws_depend_on_seed_and_number_only(monkeypatch: pytest.MonkeyPatch) -
     assert not np.any(other == whole["spearman"])
 
 
-def test_scores_that_few_resamples_define() -> None:
+def test_few_networks_have_no_interval() -> None:
+    """Four networks in the right order: rho is 1, and what it may be of others is not known. A partial correlation may rest on fewer."""
+    archs = [f"a{k}" for k in range(12)]
+    values = np.random.default_rng(0).permutation(12) * 1.0
+    truth = dict(zip(archs, values, strict=True))
+    for known in (4, engine.LEAST - 1, engine.LEAST):
+        columns = {
+            "arch": np.array(archs, object),
+            "zen": np.where(np.arange(12) < known, values, np.nan),
+            "params": np.random.default_rng(1).random(12),
+        }
+        columns["params"][0] = np.nan
+        (row,) = [row for row in evaluate(ScoreTable(columns), truth, ["zen"], resamples=50).rows if row.proxy == "zen"]
+        estimate = row.statistics["spearman"]
+        assert estimate.value == 1
+        assert (np.isnan(estimate.low), np.isnan(estimate.high)) == ((known < engine.LEAST),) * 2
+        held = row.statistics["spearman_given_params"]
+        assert np.isfinite(held.value) or known == 4
+        assert np.isnan(held.low)
+
+
+def test_scores_that_few_resamples_define(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three finite scores of twenty: most resamples hold fewer than 3 of them; none warns, all are those of the rows."""
+    monkeypatch.setattr(engine, "LEAST", 3)
     scores, truth, controls = draw(20, 4)
     scores[0, 3:] = np.nan
     scores[1] = 7

@@ -254,6 +254,18 @@ def _after(calls: int, error: Exception) -> Many:
     return many
 
 
+@pytest.mark.parametrize("out", ["x.parquet", "job"])
+def test_where_all_rows_failed_the_command_fails(here: Path, monkeypatch: pytest.MonkeyPatch, out: str) -> None:
+    """Fewer than raise a doubt about the process: recorded, but no table of nothing, and no exit code of success."""
+    with monkeypatch.context() as patch:
+        failing(patch, jax.errors.JaxRuntimeError("INTERNAL: no luck"), lambda strings: True)
+        said = ("all 3 rows failed, the first |", "JaxRuntimeError: INTERNAL: no luck", "--retry-failures scores them again")
+        refused(score("--out", out, sample=3), *said)
+        assert not Path("x.parquet").exists()
+        refused(score("--out", out, sample=3), *said)
+    assert done(score("--out", out, "--retry-failures", sample=3))
+
+
 def test_nan_is_a_score(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def layers(counts: Any) -> float:
         """Not a number."""

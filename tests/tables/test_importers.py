@@ -189,3 +189,11 @@ def test_the_command_itself(here):
     assert "test_accuracy            10 to 10, median 10" in shown.out
     assert "reading" in shown.err
     assert not {"tensorflow", "torch"} & set(sys.modules)
+
+
+def test_the_command_says_that_a_benchmark_is_not_whole(here):
+    """A file cut between two records is a file of fewer records, and shows nothing else."""
+    nb101(here / "n.tfrecord", [official.nb101_record(SMALL, "input,output", 108, 0.5)])
+    result = run("import", "nasbench101", "n.tfrecord", "--out", "x.parquet", "--quiet")
+    assert result.code == 0
+    assert "the benchmark has 423,624 architectures: this is a part, or a download that broke off" in result.out

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxzc.names import hint
 from jaxzc.tables.importers import nasbench101
 from jaxzc.tables.importers.json_stream import JsonStream
 from jaxzc.tables.importers.means import Means, Table
@@ -66,7 +67,8 @@ def _entries(
     if convert is None:
         known = ", ".join(SPACES)
         raise JaxzcError(
-            f"{space or path.name!r} names no search space: give --space, one of {known}, or the file its own name zc_SPACE.json"
+            f"{space or path.name!r} names no search space: {hint(space or path.stem, SPACES)}give --space, one of {known}, "
+            "or the file its own name zc_SPACE.json"
         )
     tasks = []
     with JsonStream(path, progress) as stream:
@@ -78,7 +80,7 @@ def _entries(
                     yield task, _arch(path, key, convert), entry if isinstance(entry, dict) else {}
         stream.finish()
     if only is not None and only not in tasks:
-        raise JaxzcError(f"{path} has no task {only!r}: choose one of {', '.join(tasks) or 'none'}")
+        raise JaxzcError(f"{path} has no task {only!r}: {hint(only, tasks)}choose one of {', '.join(tasks) or 'none'}")
 
 
 def _number(path: Path, arch: str, name: str, entry: dict[str, Any]) -> float:

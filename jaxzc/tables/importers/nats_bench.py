@@ -93,12 +93,23 @@ def _files(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
                         found = True
                         with bz2.open(content, "rb") as content:
                             yield f"{path}/{member.name}", content
+                _check_end(path, archive.offset)
         except (OSError, tarfile.TarError) as error:
             raise JaxzcError(f"{path} cannot be read ({error}): {ADVICE}") from error
     else:
         raise JaxzcError(f"{path} is neither a directory nor a .tar: {ADVICE} (the single .pickle.pbz2 file needs tens of GB to open)")
     if not found:
         raise JaxzcError(f"{path} has no files such as 000000.pickle.pbz2: {ADVICE}")
+
+
+def _check_end(path: Path, end: int) -> None:
+    """Raises `JaxzcError` where the archive does not end with a block of zeros at byte `end`, as every whole one does: `tarfile` takes a
+    header that is cut short or damaged for the end."""
+    with open(path, "rb") as file:
+        file.seek(end)
+        block = file.read(tarfile.BLOCKSIZE)
+    if block != bytes(tarfile.BLOCKSIZE):
+        raise JaxzcError(f"{path} is cut short or damaged at byte {end}, where its end or another file should stand: {ADVICE}")
 
 
 def _row(content: Mapping[str, Any], epochs: int | None) -> tuple[str, dict[str, float]]:
