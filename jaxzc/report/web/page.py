@@ -12,15 +12,16 @@ from string import Template
 import numpy as np
 
 from jaxzc.evaluation import BASELINES
+from jaxzc.evaluation.compare import Comparison
 from jaxzc.evaluation.results import Evaluation
-from jaxzc.report import sections
+from jaxzc.report.web import sections
 from jaxzc.report.columns import compact, interval, number, spearman
-from jaxzc.report.points import points
+from jaxzc.report.web.points import points
 
 SCRIPTS = ("base.js", "table.js", "scatter.js", "cost.js")
 
 
-def page(evaluation: Evaluation, commands: Sequence[str] = ()) -> str:
+def page(evaluation: Evaluation, commands: Sequence[str] = (), comparisons: Sequence[Comparison] = ()) -> str:
     """The whole page as text; the same evaluation and commands give the same text."""
     scripts = "\n".join(_asset(name) for name in SCRIPTS)
     data = points(evaluation)
@@ -49,7 +50,7 @@ def page(evaluation: Evaluation, commands: Sequence[str] = ()) -> str:
 
 
 def _asset(name: str) -> str:
-    return (files("jaxzc.report") / "assets" / name).read_text(encoding="utf-8").strip()
+    return (files("jaxzc.report.web") / "assets" / name).read_text(encoding="utf-8").strip()
 
 
 def _json(value: object) -> str:

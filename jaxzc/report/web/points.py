@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 
 from jaxzc.evaluation.results import Evaluation
-from jaxzc.report import columns, order
+from jaxzc.report import columns, marks, order
 
-DRAWN = 2000
-"""Networks drawn at most, besides a proxy's own marked ones: two thousand dots fill a plot, and twenty proxies of them half a megabyte."""
 TOP = 64
 """Largest k of the top-k that can be marked."""
 SIZES = ("params", "flops")
@@ -22,10 +20,10 @@ def points(evaluation: Evaluation) -> dict[str, Any]:
     The others are marked by some proxy. A proxy's `score` and `place` belong to the background and then to its `extra` networks.
     Scores are those of the first seed, turned so that higher is better; places are among all networks with a finite score.
     """
-    n = len(evaluation.archs)
-    turned = {row.proxy: _turned(evaluation, row.proxy, row.higher_is_better is False) for row in evaluation.rows}
-    sizes = {name: size for name in SIZES if np.isfinite(size := first_seed(evaluation, name)).any()}
-    background = np.arange(n) if n <= DRAWN else np.sort(np.random.default_rng(0).choice(n, DRAWN, replace=False))
+    n, row_of = len(evaluation.archs), columns.by_name(evaluation.rows)
+    turned = {row.proxy: marks.first_seed(evaluation, row, turned=True) for row in evaluation.rows}
+    sizes = {name: size for name in SIZES if np.isfinite(size := marks.first_seed(evaluation, row_of(name))).any()}
+    background = order.sample(n)
     position = {int(index): place for place, index in enumerate(background)}
     proxies = []
     for row in evaluation.rows:
@@ -51,19 +49,6 @@ def points(evaluation: Evaluation) -> dict[str, Any]:
         "proxies": [_proxy(proxy, background, position) for proxy in proxies],
         "cost": _cost(evaluation),
     }
-
-
-def first_seed(evaluation: Evaluation, proxy: str) -> np.ndarray:
-    """The scores of the first seed, float64 `[n]`, as scored."""
-    values = evaluation.scores.get(proxy)
-    if values is None or not len(values):
-        return np.full(len(evaluation.archs), np.nan)
-    return np.asarray(values[0], np.float64)
-
-
-def _turned(evaluation: Evaluation, proxy: str, lower_is_better: bool) -> np.ndarray:
-    values = first_seed(evaluation, proxy)
-    return -values if lower_is_better else values
 
 
 def _proxy(proxy: dict[str, Any], background: np.ndarray, position: dict[int, int]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxzc.evaluation import BASELINES
 from jaxzc.evaluation.results import Estimate, Evaluation, Row
-from jaxzc.report import columns, order
+from jaxzc.report import columns, marks, order
 from jaxzc.report.columns import Column, compact, interval, number, percent, spearman
 
 Mark = tuple[str, float, str]
