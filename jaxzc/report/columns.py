@@ -51,6 +51,11 @@ def columns_of(rows: Iterable[Row]) -> list[Column]:
     return known + [Column(name, name, "no description") for name in present if name not in names]
 
 
+def label(name: str) -> str:
+    """How the report calls a statistic."""
+    return next((column.label for column in KNOWN if column.name == name), name)
+
+
 def number(value: float, digits: int = 3) -> str:
     """`value` with that many digits after the point and a true minus sign; a dash where it is undefined."""
     if math.isnan(value):

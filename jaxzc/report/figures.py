@@ -15,7 +15,7 @@ from jaxzc.evaluation import BASELINES
 from jaxzc.evaluation.compare import Comparison
 from jaxzc.evaluation.results import Evaluation, Row
 from jaxzc.report import marks, order
-from jaxzc.report.columns import spearman
+from jaxzc.report.columns import label, spearman
 from jaxzc.report.look import ACCENT, DOT, FG, GRID, MARKERS, MUTED, ONE_COLUMN, SERIES, WARM, figure_of, style
 from jaxzc.report.look import axes as new_axes
 
@@ -115,7 +115,7 @@ def plot_comparisons(comparisons: Sequence[Comparison], axes: Axes | None = None
         axes.axvline(0, color=DOT, linewidth=0.8)
         axes.set_yticks(range(len(comparisons)), [f"{pair.a} \u2212 {pair.b}" for pair in comparisons])
         _stacked(axes, len(comparisons))
-        statistics = dict.fromkeys(pair.statistic for pair in comparisons)
+        statistics = dict.fromkeys(label(pair.statistic) for pair in comparisons)
         axes.set_xlabel(f"difference of {', '.join(statistics)}; filled: its interval leaves out 0")
     return axes
 
@@ -130,8 +130,8 @@ def nothing(axes: Axes, text: str) -> Axes:
 def name_rows(axes: Axes, rows: Sequence[Row]) -> None:
     """Proxies down the side, the first on top; sizes in italics."""
     axes.set_yticks(range(len(rows)), [row.proxy for row in rows])
-    for label, row in zip(axes.get_yticklabels(), rows, strict=True):
-        label.set(color=MUTED if row.proxy in BASELINES else FG, style="italic" if row.proxy in BASELINES else "normal")
+    for text, row in zip(axes.get_yticklabels(), rows, strict=True):
+        text.set(color=MUTED if row.proxy in BASELINES else FG, style="italic" if row.proxy in BASELINES else "normal")
     _stacked(axes, len(rows))
 
 

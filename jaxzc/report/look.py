@@ -18,6 +18,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from jaxzc._durable.files import replacing
 from jaxzc.types import JaxzcError
@@ -100,9 +101,12 @@ def encoded(drawn: Axes | Figure, kind: str) -> bytes:
     if kind not in FORMATS:
         raise JaxzcError(f"figures are not written as {kind!r}: choose a name that ends in one of {', '.join('.' + k for k in FORMATS)}")
     metadata: dict[str, Any] = {"pdf": {"CreationDate": None, "Creator": "jaxzc"}, "svg": {"Date": None}, "png": {"Software": None}}[kind]
-    buffer = io.BytesIO()
+    figure, buffer = figure_of(drawn), io.BytesIO()
     with style():
-        figure_of(drawn).savefig(buffer, format=kind, metadata=metadata)
+        if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # the layout stays as it is: to find it anew for every format takes seconds
+        figure.savefig(buffer, format=kind, metadata=metadata)
     return buffer.getvalue()
 
 
