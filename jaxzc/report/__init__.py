@@ -10,7 +10,7 @@
 from jaxzc.report.figures import plot_comparisons, plot_intervals, plot_similarity, plot_size
 from jaxzc.report.files import PAGE, check, write
 from jaxzc.report.scatter import plot_cost, plot_network_places, plot_networks
-from jaxzc.report.look import ONE_COLUMN, SERIES, TWO_COLUMNS, axes, save, style
+from jaxzc.report.look import ONE_COLUMN, SERIES, TWO_COLUMNS, axes, check_format, save, style
 from jaxzc.report.sweet import plot_sweet_interval, sweet_sentence
 from jaxzc.report.tables import latex_table, markdown_table
 
@@ -21,6 +21,7 @@ __all__ = [
     "TWO_COLUMNS",
     "axes",
     "check",
+    "check_format",
     "latex_table",
     "markdown_table",
     "plot_comparisons",

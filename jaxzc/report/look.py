@@ -96,10 +96,16 @@ def figure_of(drawn: Axes | Figure) -> Figure:
     return figure
 
 
+def check_format(path: str | os.PathLike[str]) -> str:
+    """The format that the path's ending names, of `FORMATS`. Raises `JaxzcError` for another: before the work rather than after."""
+    kind = Path(path).suffix.lower().removeprefix(".")
+    if kind not in FORMATS:
+        raise JaxzcError(f"{path} ends in none of {', '.join('.' + k for k in FORMATS)}: choose a name of which the figure's format is plain")
+    return kind
+
+
 def encoded(drawn: Axes | Figure, kind: str) -> bytes:
     """The figure as a file's content; `kind` is one of `FORMATS`. The same figure gives the same bytes."""
-    if kind not in FORMATS:
-        raise JaxzcError(f"figures are not written as {kind!r}: choose a name that ends in one of {', '.join('.' + k for k in FORMATS)}")
     metadata: dict[str, Any] = {"pdf": {"CreationDate": None, "Creator": "jaxzc"}, "svg": {"Date": None}, "png": {"Software": None}}[kind]
     figure, buffer = figure_of(drawn), io.BytesIO()
     with style():
@@ -114,7 +120,7 @@ def save(drawn: Axes | Figure, path: str | os.PathLike[str]) -> None:
     """Writes the figure to `path`, which ends in .pdf, .svg or .png; text stays text in the first two. The file appears complete or not at
     all. Raises `JaxzcError`: another ending; a place that cannot be written."""
     path = Path(path)
-    content = encoded(drawn, path.suffix.lower().removeprefix("."))
+    content = encoded(drawn, check_format(path))
     if not path.absolute().parent.is_dir():
         raise JaxzcError(f"there is no directory {path.absolute().parent} for {path.name}: create it first")
     with replacing(path) as file:

@@ -94,11 +94,3 @@ def first_seed(evaluation: Evaluation, row: Row | None, *, turned: bool = False)
         return np.full(len(evaluation.archs), np.nan)
     score = np.asarray(values[0], np.float64)
     return -score if turned and row.higher_is_better is False else score
-
-
-def counted(rows: Sequence[Row]) -> str:
-    """`22 proxies and 2 sizes`: how many of each, in the same words everywhere."""
-    sizes = sum(row.proxy in BASELINES for row in rows)
-    proxies = len(rows) - sizes
-    parts = [f"{proxies} prox{'y' if proxies == 1 else 'ies'}"] if proxies or not sizes else []
-    return " and ".join(parts + ([f"{sizes} size{'' if sizes == 1 else 's'}"] if sizes else []))

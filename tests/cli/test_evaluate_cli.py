@@ -43,7 +43,7 @@ def test_evaluate_in_full(scored: Scored, accuracies: Path) -> None:
     assert (result.code, result.err) == (0, "")
     assert [line.split()[1] for line in result.out.splitlines() if line.startswith("proxy ")] == ["spearman", "kendall", "ndcg"]
     assert "spearman on 4 common networks: l2_norm " in result.out
-    assert result.out.endswith("all.csv: every statistic of 4 proxies\n")
+    assert result.out.endswith("all.csv: every statistic of 2 proxies and 2 sizes\n")
     header = Path("all.csv").read_text().splitlines()[0].split(",")
     assert {"proxy", "spearman_low", "regret_64_high", "ndcg_over_seeds", "passes"} <= set(header)
     again = run(*call, "--statistics", "all", "--seed", "1")

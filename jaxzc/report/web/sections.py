@@ -11,6 +11,7 @@ import numpy as np
 from jaxzc.evaluation import BASELINES
 from jaxzc.evaluation.compare import Comparison
 from jaxzc.evaluation.results import Evaluation
+from jaxzc.evaluation.text import counted
 from jaxzc.report import columns, marks
 from jaxzc.report.columns import compact, interval, number, spearman
 from jaxzc.report.web import charts
@@ -91,14 +92,14 @@ def coverage(evaluation: Evaluation) -> str:
     partial = [row for row in evaluation.rows if row.finite < row.total]
     complete = [row for row in evaluation.rows if row.finite == row.total]
     if not partial:
-        return f"<p>All {marks.counted(complete)} have a finite value for every network.</p>"
+        return f"<p>All {counted(complete)} have a finite value for every network.</p>"
     bars = "".join(
         f'<button type="button" class="pick name" data-proxy="{escape(row.proxy)}">{escape(row.proxy)}</button>'
         f'<span class="meter"><i style="width:{100 * row.coverage:.2f}%"></i></span>'
         f'<span class="value">{row.finite:,} of {row.total:,}</span>'
         for row in sorted(partial, key=lambda row: (row.coverage, row.proxy))
     )
-    rest = f"<p>The other {marks.counted(complete)} have a finite value for every network.</p>" if complete else ""
+    rest = f"<p>The other {counted(complete)} have a finite value for every network.</p>" if complete else ""
     return f'<div class="meters">{bars}</div>{rest}'
 
 
