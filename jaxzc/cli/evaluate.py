@@ -118,8 +118,10 @@ def run(arguments: argparse.Namespace) -> None:
             "table_digest": _digest(path),
         },
     )
-    couples = [*([(pair[0], pair[1])] if pair else []), *(joining.pairs(each, scores) if several else [])]
-    compared = [evaluation.compare(found, a, b) for a, b in couples if pair == [a, b] or {a, b} <= set(found.scores)]
+    place = {row.proxy: number for number, row in enumerate(found.rows)}
+    couples = [couple for couple in joining.pairs(each, scores) if {*couple} <= {*place}] if several else []
+    couples = [*([(pair[0], pair[1])] if pair else []), *sorted(couples, key=lambda couple: place[couple[0]])]
+    compared = [evaluation.compare(found, a, b) for a, b in couples]
     count = len(next(iter(scores.columns.values())))
     named = " and ".join(arguments.scores)
     print(f"{count:,} rows of {named} against {arguments.metric} of {arguments.table} ({len(truth):,} architectures)\n")

@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path

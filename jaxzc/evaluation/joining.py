@@ -75,7 +75,5 @@ def _shared(metadata: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The entries that all have, with equal values."""
     first, *others = metadata
     return {
-        key: value
-        for key, value in first.items()
-        if key not in LABELLED and all(key in other and other[key] == value for other in others)
+        key: value for key, value in first.items() if key not in LABELLED and all(key in other and other[key] == value for other in others)
     }

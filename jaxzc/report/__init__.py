@@ -9,8 +9,8 @@
 
 from jaxzc.report.figures import plot_comparisons, plot_intervals, plot_similarity, plot_size
 from jaxzc.report.files import PAGE, check, write
-from jaxzc.report.scatter import plot_cost, plot_network_places, plot_networks
 from jaxzc.report.look import ONE_COLUMN, SERIES, TWO_COLUMNS, axes, check_format, save, style
+from jaxzc.report.scatter import plot_cost, plot_network_places, plot_networks
 from jaxzc.report.sweet import plot_sweet_interval, sweet_sentence
 from jaxzc.report.tables import latex_table, markdown_table
 

@@ -100,7 +100,9 @@ def check_format(path: str | os.PathLike[str]) -> str:
     """The format that the path's ending names, of `FORMATS`. Raises `JaxzcError` for another: before the work rather than after."""
     kind = Path(path).suffix.lower().removeprefix(".")
     if kind not in FORMATS:
-        raise JaxzcError(f"{path} ends in none of {', '.join('.' + k for k in FORMATS)}: choose a name of which the figure's format is plain")
+        raise JaxzcError(
+            f"{path} ends in none of {', '.join('.' + k for k in FORMATS)}: choose a name of which the figure's format is plain"
+        )
     return kind
 
 

@@ -1,7 +1,7 @@
 """What the charts show, for the page and for the figures alike: rows and their order, reference lines, axes, series side by side."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import NamedTuple
 

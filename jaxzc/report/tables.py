@@ -23,7 +23,7 @@ LETTERS = {"ρ": r"$\rho$", "τ": r"$\tau$", columns.MINUS: "$-$", columns.DASH:
 
 
 def latex_table(evaluation: Evaluation, statistics: Sequence[str] | None = None, *, intervals: bool = True, rows: int | None = None) -> str:
-    """A `tabular` with the rules of booktabs (`\\usepackage{booktabs}`), the best proxy on top and of each column in bold; sizes in italics.
+    """A `tabular` with the rules of booktabs (`\\usepackage{booktabs}`), the best proxy on top and each column's best bold; sizes italic.
 
     statistics: names of `jaxzc.evaluation.STATISTICS`; None: those that the report's page shows at once, as far as they were computed.
     intervals: the bootstrap interval of Spearman's rho beside it. rows: the best so many proxies; None: all. Raises `JaxzcError` for a

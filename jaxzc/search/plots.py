@@ -23,6 +23,10 @@ COSTS = {
 }
 
 
+GENERATIONS = 41
+"""Networks that the lineage shows at most, the last ones: more lines would not fit on a page."""
+
+
 def plot_best_so_far(search: Search, state: State, *, width: float = TWO_COLUMNS) -> list[Axes]:
     """Every evaluation and the best so far, one axes per score of the problem.
 
@@ -37,19 +41,22 @@ def plot_best_so_far(search: Search, state: State, *, width: float = TWO_COLUMNS
         number = np.arange(1, state.evaluated + 1)
         for place, panel in enumerate(grid):
             score = np.where(np.isfinite(state.scores[:, place]), state.scores[:, place], np.nan)
-            panel.plot(number, score, ".", color=DOT, markersize=3, label="evaluated")
+            floor = _floor(score, leader)
+            low = score < floor
+            panel.plot(number[~low], score[~low], ".", color=DOT, markersize=3, label="evaluated")
+            if low.any():
+                panel.plot(number[low], np.full(low.sum(), floor), "v", color=DOT, markersize=3, clip_on=False, label="further below")
             panel.plot(number[leader >= 0], score[leader[leader >= 0]], color=ACCENT, drawstyle="steps-post", label="best so far")
             panel.set_ylabel(names[place] if higher[place] else f"{names[place]} (lower is better)")
             panel.grid(axis="y")
-        grid[0].legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, borderaxespad=0.2)
+        entries = {text: line for panel in grid for line, text in zip(*panel.get_legend_handles_labels(), strict=True)}
+        grid[0].legend(entries.values(), entries, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2)
         grid[-1].set_xlabel("evaluations")
         grid[-1].xaxis.set_major_locator(MaxNLocator(6, integer=True))
     return grid
 
 
-def plot_fitness_against_cost(
-    search: Search, state: State, cost: int = 0, on: Axes | None = None, *, width: float = TWO_COLUMNS
-) -> Axes:
+def plot_fitness_against_cost(search: Search, state: State, cost: int = 0, on: Axes | None = None, *, width: float = TWO_COLUMNS) -> Axes:
     """Fitness against one cost (its number among the problem's), the front and the winner marked."""
     front, winner = search.front(state), search.best(state)
     with style():
@@ -69,8 +76,9 @@ def plot_fitness_against_cost(
 
 
 def plot_lineage(search: Search, state: State, on: Axes | None = None, *, width: float = TWO_COLUMNS) -> Axes:
-    """The fitness of the winner and its ancestors, one below the other, each with the operations that its mutation changed."""
-    rows = lineage(state, search.best(state))
+    """The fitness of the winner and its last 40 ancestors, one below the other, each with the operations that its mutation changed."""
+    every = lineage(state, search.best(state))
+    rows = every[-GENERATIONS:]
     space = search.problem.space
     with style():
         on = on or axes(width, 0.8 + 0.24 * len(rows))
@@ -78,7 +86,7 @@ def plot_lineage(search: Search, state: State, on: Axes | None = None, *, width:
         on.plot(state.fitness[rows], place, "-", color=ACCENT, linewidth=0.9)
         on.plot(state.fitness[rows[:-1]], place[:-1], "o", color=ACCENT, markersize=4)
         on.plot(state.fitness[rows[-1]], place[-1], "*", color=WARM, markersize=11)
-        said = ["at random" if state.parents[rows[0]] < 0 else ""]
+        said = ["at random" if len(every) == len(rows) else f"after {len(every) - len(rows)} mutations"]
         said += [", ".join(changes(space, state.archs[a], state.archs[b])) for a, b in itertools.pairwise(rows)]
         on.set_yticks(place, [f"{text}   {row + 1}" for text, row in zip(said, rows, strict=True)])
         on.tick_params(axis="y", labelcolor=FG, labelsize=6.5)
@@ -88,6 +96,17 @@ def plot_lineage(search: Search, state: State, on: Axes | None = None, *, width:
         on.xaxis.set_major_locator(MaxNLocator(5))
         on.grid(axis="x")
     return on
+
+
+def _floor(score: np.ndarray, leader: np.ndarray) -> float:
+    """Where an axis of scores `[n]` ends below: a few failed networks far down must not flatten the line of the best into a rule."""
+    known = np.sort(score[np.isfinite(score)])
+    if not len(known):
+        return -np.inf
+    usual = known[len(known) // 10]
+    best = score[leader[leader >= 0]]
+    far = usual - (known[-1] - usual)
+    return float(min(far, np.nanmin(best))) if known[0] < far else -np.inf
 
 
 def leaders(fitness: np.ndarray) -> np.ndarray:

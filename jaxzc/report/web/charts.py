@@ -91,7 +91,8 @@ def _plot(tracks: Sequence[Track], lines: Sequence[Line], low: float, high: floa
     rows = [
         f'<button type="button" class="pick name{" muted" if track.proxy in BASELINES else ""}" data-proxy="{escape(track.proxy)}" '
         f'style="grid-row:{place}">{escape(track.name)}</button>'
-        f'<span class="track" data-proxy="{escape(track.proxy)}" style="grid-row:{place}" data-tip="{escape(track.said)}">{track.marks}</span>'
+        f'<span class="track" data-proxy="{escape(track.proxy)}" style="grid-row:{place}" data-tip="{escape(track.said)}">'
+        f"{track.marks}</span>"
         f'<span class="value" style="grid-row:{place}">{track.value}</span>'
         for place, track in enumerate(tracks, start=1)
     ]

@@ -20,9 +20,7 @@ def leaderboard(evaluation: Evaluation) -> str:
     heads = [_head("proxy", "proxy", "", "", text=True)]
     heads += [_head(c.name, c.label, c.meaning, _class(c), lower=c.lower) for c in shown]
     heads += [_head("coverage", "coverage", "networks with a finite score, of those with a metric", "wide")]
-    heads += [
-        _head("direction", "better", "whether a higher or a lower score is better; lower ones are turned before all else", "more", text=True)
-    ]
+    heads += [_head("direction", "better", "whether a higher or a lower score is better; lower ones are turned first", "more", text=True)]
     heads += [_head(name, *columns.COSTS[name], "wide" if not place else "more", lower=True) for place, name in enumerate(costs)]
     body = "\n".join(
         f'<tr{_kind(row)} data-proxy="{escape(row.proxy)}">{"".join(_cells(row, shown, costs))}</tr>' for row in evaluation.rows

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
+from string import Template
 from typing import Any
 
 import numpy as np
@@ -38,9 +39,26 @@ SETTINGS = {
 """What a reader wants to know first of the settings, and its name; all of them stand below as JSON."""
 
 
+PAIRS = """<section id="pairs" aria-labelledby="h-pairs">
+<h2 id="h-pairs">Side by side</h2>
+<p>Differences of $statistic with $level % intervals, both judged on the same resamples of the networks that both have. Filled: the interval
+leaves out 0, so these networks tell the two apart.</p>
+<figure>
+<div class="plot" role="group" aria-label="Differences of the pairs; the values stand in the table below">$plot</div>
+<figcaption>As a file: $files</figcaption>
+</figure>
+<div class="scroll" tabindex="0" role="region" aria-labelledby="h-pairs">
+<table class="board"><caption class="hidden">Pairs of proxies</caption><thead><tr>$heads</tr></thead><tbody>$body</tbody></table>
+</div>
+</section>
+"""
+
+
 def title(evaluation: Evaluation) -> str:
     proxies = sum(row.proxy not in BASELINES for row in evaluation.rows)
-    return f"{proxies} zero-cost prox{'y' if proxies == 1 else 'ies'} on {len(evaluation.archs):,} networks"
+    files = len(evaluation.settings.get("scores_metadata", {}).get("files", ()))
+    what = f"scores from {files} files" if files else f"prox{'y' if proxies == 1 else 'ies'}"
+    return f"{proxies} zero-cost {what} on {len(evaluation.archs):,} networks"
 
 
 def headline(evaluation: Evaluation) -> str:
@@ -127,18 +145,14 @@ def pairs(comparisons: Sequence[Comparison], level: float) -> str:
         for pair in comparisons
     )
     statistic = ", ".join(dict.fromkeys(columns.label(pair.statistic) for pair in comparisons))
-    return f"""<section id="pairs" aria-labelledby="h-pairs">
-<h2 id="h-pairs">Side by side</h2>
-<p>Differences of {escape(statistic)} with {100 * level:g} % intervals, both judged on the same resamples of the networks that both have. Filled: the
-interval leaves out 0, so these networks tell the two apart.</p>
-<figure>
-<div class="plot" role="img" aria-label="Differences of the pairs; the values stand in the table below">{charts.differences(comparisons)}</div>
-<figcaption>As a file: {files("comparisons")}</figcaption>
-</figure>
-<div class="scroll" tabindex="0" role="region" aria-labelledby="h-pairs"><table class="board"><caption class="hidden">Pairs of proxies</caption>
-<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>
-</section>
-"""
+    return Template(PAIRS).substitute(
+        statistic=escape(statistic),
+        level=f"{100 * level:g}",
+        plot=charts.differences(comparisons),
+        files=files("comparisons"),
+        heads=heads,
+        body=body,
+    )
 
 
 def _share(value: float) -> str:
@@ -159,18 +173,25 @@ def code(lines: Sequence[str]) -> str:
 
 def settings(values: Mapping[str, Any]) -> str:
     """The settings of `SETTINGS` as terms and definitions."""
+    files = values.get("scores_metadata", {}).get("files", {})
     items = []
     for path, name in SETTINGS.items():
-        value: Any = values
-        for part in path.split("."):
-            value = value.get(part) if isinstance(value, Mapping) else None
-        if value is None:
-            continue
-        if isinstance(value, Mapping):
-            value = [f"{key} {inner}" for key, inner in value.items()]
-        text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        items.append(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>")
+        group, _, entry = path.partition(".")
+        value = values.get(group)
+        if entry:
+            # Where score files differ in a setting, each one's own is what the reader looks for.
+            own = {file: metadata[entry] for file, metadata in files.items() if entry in metadata}
+            value = value.get(entry, {f"{file}:": _words(held) for file, held in own.items()} or None) if value else None
+        if value is not None:
+            items.append(f"<dt>{escape(name)}</dt><dd>{escape(_words(value))}</dd>")
     return "".join(items)
+
+
+def _words(value: object) -> str:
+    """A setting as a reader says it."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {inner}" for key, inner in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def settings_json(values: Mapping[str, Any]) -> str:
