@@ -28,8 +28,8 @@ ONE_COLUMN, TWO_COLUMNS = 3.3, 6.9
 
 ACCENT, WARM, FG, MUTED, DOT, GRID = "#1f5fc4", "#c2571a", "#16181d", "#5c6370", "#8c95a6", "#e3e6eb"
 
-SERIES = (ACCENT, WARM, "#1b9a86", "#7a3b94", "#b8912a")
-"""Colours of series, in this order; a figure gives each series a marker or a dash of its own as well."""
+SERIES = (ACCENT, WARM, "#3fb99c", "#4b1d5f", "#e3b92f")
+"""Colours of series, in this order, which the colour-blind tell apart; a figure gives each series a marker or a dash of its own as well."""
 MARKERS = ("o", "D", "s", "^", "v")
 
 FORMATS = ("pdf", "svg", "png")
