@@ -19,6 +19,7 @@ SPECIAL = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
 }
+ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 LETTERS = {"ρ": r"$\rho$", "τ": r"$\tau$", columns.MINUS: "$-$", columns.DASH: "--", "∞": r"$\infty$"}
 
 
@@ -85,8 +86,8 @@ def _tex(text: str) -> str:
 
 
 def _markdown(text: str) -> str:
-    """Text that Markdown does not read as its own signs."""
-    return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>#|" else letter for letter in text)
+    """Text that Markdown does not read as its own signs, nor as HTML."""
+    return "".join(ENTITIES.get(letter) or (f"\\{letter}" if letter in r"\`*_{}[]#|" else letter) for letter in text)
 
 
 def _comment(evaluation: Evaluation) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from jaxzc import report
 from jaxzc.evaluation.results import Evaluation
+from jaxzc.report.web.page import page as page_of
 from tests.support.evaluations import HOSTILE, evaluation_of, renamed
 
 
@@ -31,7 +31,9 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def page_file(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return report.write(renamed(evaluation, HOSTILE), tmp_path_factory.mktemp("report") / "r", commands=["jaxzc demo"])
+    path = tmp_path_factory.mktemp("report") / "index.html"
+    path.write_text(page_of(renamed(evaluation, HOSTILE), ["jaxzc demo"]), encoding="utf-8")
+    return path
 
 
 def opened(browser: Any, path: Path, width: int = 1280, **options: Any) -> tuple[Any, list[str]]:

@@ -11,9 +11,11 @@ import pytest
 
 from jaxzc import report
 from jaxzc.evaluation import STATISTICS, compare
+from jaxzc.evaluation.compare import Comparison
 from jaxzc.evaluation.results import Evaluation
-from jaxzc.report import columns, marks, order
+from jaxzc.report import columns, files, marks, order
 from jaxzc.report.web import sections
+from jaxzc.report.web.page import page as page_of
 from jaxzc.types import JaxzcError
 from tests.support.evaluations import HOSTILE, evaluation_of, renamed
 
@@ -23,28 +25,40 @@ def evaluation() -> Evaluation:
     return evaluation_of()
 
 
+@pytest.fixture(scope="module")
+def written(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole report, in a directory; the tests of the page alone draw no figures."""
+    directory = tmp_path_factory.mktemp("report") / "r"
+    report.write(evaluation, directory, commands=["jaxzc score nasbench201 --out s.parquet"], comparisons=[pair_of(evaluation)])
+    return directory
+
+
+def pair_of(evaluation: Evaluation) -> Comparison:
+    return compare(evaluation, "proxy1", "proxy2")
+
+
 def text_of(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def test_page_stands_alone_and_names_every_row(evaluation: Evaluation, tmp_path: Path) -> None:
-    page = text_of(report.write(evaluation, tmp_path / "r", commands=["jaxzc score nasbench201 --out s.parquet"]))
+def test_page_stands_alone_and_names_every_row(evaluation: Evaluation, written: Path) -> None:
+    page = text_of(written / report.PAGE)
     assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", page)
     assert not re.findall(r"@import|url\(", page)
     for row in evaluation.rows:
         assert f'data-v="{row.proxy}"' in page
     assert "jaxzc score nasbench201 --out s.parquet" in page
-    assert sorted(p.name for p in (tmp_path / "r" / "figures").iterdir()) == sorted(
+    assert sorted(p.name for p in (written / "figures").iterdir()) == sorted(
         f"{name}.{kind}"
-        for name in ("intervals", "networks", "size", "similarity", "cost_passes", "cost_seconds")
+        for name in ("intervals", "networks", "size", "similarity", "cost_passes", "cost_seconds", "comparisons")
         for kind in ("pdf", "png", "svg")
     )
     for link in re.findall(r'href="((?:figures|tables)/[^"]+)"', page):
-        assert (tmp_path / "r" / link).is_file(), link
+        assert (written / link).is_file(), link
 
 
-def test_coverage_and_undefined_values_are_shown(evaluation: Evaluation, tmp_path: Path) -> None:
-    page = text_of(report.write(evaluation, tmp_path / "r"))
+def test_coverage_and_undefined_values_are_shown(evaluation: Evaluation) -> None:
+    page = page_of(evaluation)
     assert "55 of 60" in page
     row = next(row for row in evaluation.rows if row.proxy == "params")
     assert math.isnan(row.statistics["spearman_given_params"].value)
@@ -59,25 +73,26 @@ def test_every_statistic_has_a_name_of_its_own(evaluation: Evaluation) -> None:
     assert "no description" not in {column.meaning for column in columns.columns_of(evaluation.rows)}
 
 
-def test_names_are_text_wherever_they_come_from(evaluation: Evaluation, tmp_path: Path) -> None:
-    page = text_of(report.write(renamed(evaluation, HOSTILE), tmp_path / "r", commands=[HOSTILE]))
+def test_names_are_text_wherever_they_come_from(evaluation: Evaluation) -> None:
+    page = page_of(renamed(evaluation, HOSTILE), [HOSTILE])
     assert "<script>alert" not in page
-    assert page.count("</script>") == text_of(report.write(evaluation, tmp_path / "plain")).count("</script>")
+    assert page.count("</script>") == page_of(evaluation).count("</script>")
 
 
-def test_same_evaluation_same_bytes(evaluation: Evaluation, tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        report.write(evaluation, tmp_path / name, commands=["x"])
-    for path in sorted((tmp_path / "a").rglob("*.*")):
-        assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes(), path.name
+def test_same_evaluation_same_bytes(evaluation: Evaluation, written: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    report.write(evaluation, again, commands=["jaxzc score nasbench201 --out s.parquet"], comparisons=[pair_of(evaluation)])
+    for path in sorted(written.rglob("*.*")):
+        assert path.read_bytes() == (again / path.relative_to(written)).read_bytes(), path.name
 
 
-def test_a_whole_space_stays_a_small_page(tmp_path: Path) -> None:
+def test_a_whole_space_stays_a_small_page() -> None:
     big = evaluation_of(n=15625, proxies=20, resamples=0)
-    assert report.write(big, tmp_path / "r").stat().st_size < 60e3 * len(big.rows)
+    assert len(page_of(big).encode()) < 60e3 * len(big.rows)
 
 
-def test_refusals(evaluation: Evaluation, tmp_path: Path) -> None:
+def test_refusals(evaluation: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "drawings", lambda evaluation, comparisons: {})  # seconds, and not what is refused
     report.write(evaluation, tmp_path / "r")
     with pytest.raises(JaxzcError, match="has a report already"):
         report.write(evaluation, tmp_path / "r")
@@ -119,24 +134,23 @@ def test_lines_of_one_value_are_one_line_and_two_ceilings_differ(evaluation: Eva
     assert same.label == "noise ceiling, one seed to another and noise ceiling, means over seeds"
 
 
-def test_a_first_click_puts_the_best_on_top(evaluation: Evaluation, tmp_path: Path) -> None:
-    page = text_of(report.write(evaluation, tmp_path / "r"))
+def test_a_first_click_puts_the_best_on_top(evaluation: Evaluation) -> None:
+    page = page_of(evaluation)
     best = {name: first for first, name in re.findall(r'data-best="(\w+)"><button[^>]*>([^<]+)<', page)}
     assert [best[name] for name in ("Spearman ρ", "nDCG", "coverage")] == ["descending"] * 3
     assert [best[name] for name in ("regret@1", "regret@10", "passes", "seconds", "proxy")] == ["ascending"] * 5
 
 
-def test_pairs_have_a_section_of_their_own(evaluation: Evaluation, tmp_path: Path) -> None:
-    pair = compare(evaluation, "proxy1", "proxy2")
-    page = text_of(report.write(evaluation, tmp_path / "r", comparisons=[pair]))
+def test_pairs_have_a_section_of_their_own(evaluation: Evaluation) -> None:
+    pair = pair_of(evaluation)
+    page = page_of(evaluation, comparisons=[pair])
     assert f"{pair.values[0]:.3f}</td><td" in page
     assert "proxy1 \u2212 proxy2" in page
-    assert (tmp_path / "r" / "figures" / "comparisons.pdf").is_file()
-    assert 'id="pairs"' not in text_of(report.write(evaluation, tmp_path / "none"))
+    assert 'id="pairs"' not in page_of(evaluation)
 
 
-def test_the_data_of_the_page_is_json_of_the_evaluation(evaluation: Evaluation, tmp_path: Path) -> None:
-    page = text_of(report.write(evaluation, tmp_path / "r"))
+def test_the_data_of_the_page_is_json_of_the_evaluation(evaluation: Evaluation) -> None:
+    page = page_of(evaluation)
     found = re.search(r'<script[^>]*id="data"[^>]*>(.*?)</script>', page, re.S)
     assert found is not None
     data = json.loads(found[1])
