@@ -52,6 +52,19 @@ def test_evaluate_in_full(scored: Scored, accuracies: Path) -> None:
     assert "[nan, nan]" in bare.out
 
 
+def test_evaluate_compares_score_files(accuracies: Path) -> None:
+    for name, scores in (("one", [1.0, 2, 3, 0]), ("two", [2.0, 1, 3, 0])):
+        write_scores(f"{name}.parquet", {"arch": ARCHS, "zico": scores}, {"proxies": ["zico"]})
+    call = ("evaluate", "one.parquet", "two.parquet", "--table", accuracies, "--metric", "acc", "--resamples", "20")
+    result = run(*call)
+    assert (result.code, result.err) == (0, "")
+    assert {line.split()[0] for line in result.out.splitlines()[3:7]} == {"zico(one)", "zico(two)", "params", "flops"}
+    assert "spearman on 4 common networks: zico(one) 1.000, zico(two) 0.800; difference +0.200" in result.out
+    assert "zico(two)" in run(*call, "--proxies", "zico").out
+    refused(run(*call, "--proxies", "snip"), "no proxy 'snip(one)'", "zico(one)")
+    refused(run("evaluate", "one.parquet", *call[1:2], *call[3:]), "one file is named twice")
+
+
 def test_evaluate_refuses_options(scored: Scored, accuracies: Path) -> None:
     call = ("evaluate", scored.path, "--table", accuracies, "--metric", "acc")
     refused(run(*call, "--statistics", "rho"), "unknown statistic 'rho': choose some of spearman, kendall")
