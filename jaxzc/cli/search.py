@@ -239,7 +239,7 @@ def _draw(directory: Path, search: Search, state: State) -> None:
     from jaxzc.search import plots
 
     pictures = {"best_so_far": plots.plot_best_so_far(search, state)[0], "lineage": plots.plot_lineage(search, state)}
-    for k, name in enumerate(folder.cost_names(search)):
+    for k, name in enumerate(search.problem.cost_names):
         pictures[f"fitness_against_{name}"] = plots.plot_fitness_against_cost(search, state, k)
     for name, axes in pictures.items():
         for kind in ("png", "pdf"):

@@ -11,7 +11,6 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from jaxzc.report.columns import compact
 from jaxzc.report.look import ACCENT, DOT, FG, TWO_COLUMNS, WARM, axes, style
-from jaxzc.search.folder import cost_names
 from jaxzc.search.state import State
 from jaxzc.search.stepping import Search, lineage
 from jaxzc.types import Space
@@ -66,7 +65,7 @@ def plot_fitness_against_cost(search: Search, state: State, cost: int = 0, on: A
         look = {"color": ACCENT, "markersize": 4, "linewidth": 0.9}
         on.plot(state.costs[front, cost], state.fitness[front], marker="o", linestyle=joined, label="not dominated", **look)
         on.plot(state.costs[winner, cost], state.fitness[winner], "*", color=WARM, markersize=12, label="winner")
-        on.set_xlabel(cost_label(cost_names(search)[cost]))
+        on.set_xlabel(cost_label(search.problem.cost_names[cost]))
         on.set_ylabel(fitness_label(search))
         on.xaxis.set_major_locator(MaxNLocator(6))
         on.xaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))

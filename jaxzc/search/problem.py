@@ -99,6 +99,11 @@ class Problem:
                 raise JaxzcError(f"cost {cost!r} is not known: expected one of {expected}, or a function of architectures")
         object.__setattr__(self, "signs", np.where(self.higher or (True,) * len(self.scores), 1.0, -1.0))
 
+    @property
+    def cost_names(self) -> list[str]:
+        """A name for every cost."""
+        return [cost if isinstance(cost, str) else getattr(cost, "__name__", f"cost{k}") for k, cost in enumerate(self.costs)]
+
     def feasible(self, archs: np.ndarray) -> np.ndarray:
         """Bool `[n]`: whether architectures `[n, genes]` keep to every constraint."""
         allowed = np.ones(len(archs), bool)
