@@ -1,10 +1,11 @@
 """The report: an evaluation as one self-contained web page, and as figures and tables for a paper.
 
->>> jaxzc.report.write(evaluation, "report")   # report/index.html, report/figures/intervals.pdf, report/tables/leaderboard.tex, ...
+>>> from jaxzc import report
+>>> report.write(evaluation, "report")   # report/index.html, report/figures/intervals.pdf, report/tables/leaderboard.tex, ...
 
->>> axes = jaxzc.report.plot_intervals(evaluation, width=jaxzc.report.ONE_COLUMN)
+>>> axes = report.plot_intervals(evaluation, width=report.ONE_COLUMN)
 >>> axes.set_title("NAS-Bench-201")
->>> jaxzc.report.save(axes, "intervals.pdf")
+>>> report.save(axes, "intervals.pdf")
 """
 
 from jaxzc.report.figures import plot_comparisons, plot_intervals, plot_similarity, plot_size

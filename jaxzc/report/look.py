@@ -1,9 +1,10 @@
 """One look for every figure of jaxzc: sizes of printed columns, colours that colour-blind readers tell apart, text that stays text.
 
->>> with jaxzc.report.style():
-...     axes = jaxzc.report.axes(jaxzc.report.ONE_COLUMN, 2)
+>>> from jaxzc import report
+>>> with report.style():
+...     axes = report.axes(report.ONE_COLUMN, 2)
 ...     axes.plot(epochs, accuracy)
->>> jaxzc.report.save(axes, "training.pdf")
+>>> report.save(axes, "training.pdf")
 """
 
 import contextlib
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -34,7 +36,7 @@ MARKERS = ("o", "D", "s", "^", "v")
 
 FORMATS = ("pdf", "svg", "png")
 
-RC: dict[str, Any] = {
+RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "figure.facecolor": "white",
@@ -50,7 +52,7 @@ RC: dict[str, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
-    "axes.prop_cycle": matplotlib.cycler(color=SERIES),
+    "axes.prop_cycle": cycler(color=SERIES),
     "lines.linewidth": 1.3,
     "xtick.color": MUTED,
     "ytick.color": MUTED,

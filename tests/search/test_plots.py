@@ -28,7 +28,7 @@ def test_best_so_far_has_axes_for_each_score(searched: tuple[Search, State]) -> 
     assert (mine.get_ylabel(), other.get_ylabel()) == ("mine", "other (lower is better)")
     assert other.get_xlabel() == "evaluations"
     line = next(line for line in mine.lines if line.get_label() == "best so far")
-    assert line.get_ydata()[-1] == state.scores[search.best(state), 0]
+    assert np.asarray(line.get_ydata())[-1] == state.scores[search.best(state), 0]
 
 
 def test_leaders() -> None:
