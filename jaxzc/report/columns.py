@@ -28,8 +28,10 @@ KNOWN = (
     Column("precision_10", "top 10 %", "share of the best 10 % of networks that stand in the proxy's top 10 %", True),
     Column("top64_in_top5", "first 64 in top 5 %", "share of the proxy's first 64 that are among the best 5 % (of the most that could be)"),
     Column("regret_1", "regret@1", "how much metric is lost by taking the proxy's first choice instead of the best network", lower=True),
-    Column("regret_10", "regret@10", "the same for the best of the proxy's first 10 choices", True, lower=True),
-    Column("regret_64", "regret@64", "the same for the best of the proxy's first 64 choices", lower=True),
+    Column(
+        "regret_10", "regret@10", "metric lost by taking the best of the proxy's first 10 choices, not the best network", True, lower=True
+    ),
+    Column("regret_64", "regret@64", "metric lost by taking the best of the proxy's first 64 choices, not the best network", lower=True),
     Column("ndcg", "nDCG", "normalised discounted cumulative gain: quality of the order, the top weighing most"),
     Column("spearman_given_params", "ρ given params", "rank correlation that is left between networks of one number of parameters", True),
     Column("spearman_given_flops", "ρ given FLOPs", "rank correlation that is left between networks of one number of FLOPs", True),

@@ -170,4 +170,7 @@ def test_browser_never_scrolls_sideways(browser: Any, page_file: Path, width: in
     board = "document.getElementById('board-scroll')"
     assert page.evaluate(f"{board}.scrollHeight <= {board}.clientHeight + 1")  # no box that scrolls within the page
     assert page.evaluate(f"{board}.scrollWidth <= {board}.clientWidth + 1") or width < 500
+    bar, head = "document.querySelector('body > .bar')", "document.querySelector('#board thead th')"
+    if width > 500:
+        assert page.evaluate(f"getComputedStyle({head}).top") == f"{page.evaluate(f'{bar}.offsetHeight')}px"
     assert heard == []

@@ -21,6 +21,7 @@ for (const head of board.tHead.rows[0].cells) head.querySelector("button").addEv
 // A table that is wider than the page scrolls sideways, in a region that the keyboard reaches.
 const boardScroll = byId("board-scroll");
 function fitBoard() {
+  root.style.setProperty("--bar", `${document.querySelector("body > .bar").offsetHeight}px`); // the headings stick below it
   boardScroll.classList.remove("sideways");
   const wide = board.scrollWidth > boardScroll.clientWidth + 1;
   boardScroll.classList.toggle("sideways", wide);
