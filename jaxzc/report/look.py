@@ -77,7 +77,7 @@ RC: dict[Any, Any] = {
 @contextlib.contextmanager
 def style(overrides: Mapping[str, Any] | None = None) -> Iterator[None]:
     """A block in which matplotlib draws as jaxzc does. overrides: matplotlib settings on top, such as `{"font.family": "serif"}`."""
-    with matplotlib.rc_context({**RC, **(overrides or {})}), warnings.catch_warnings():
+    with matplotlib.rc_context(RC | dict(overrides or {})), warnings.catch_warnings():
         # A proxy may be called in any script; the font that comes with matplotlib draws a box for what it lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
