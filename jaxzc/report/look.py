@@ -77,7 +77,9 @@ RC: dict[Any, Any] = {
 @contextlib.contextmanager
 def style(overrides: Mapping[str, Any] | None = None) -> Iterator[None]:
     """A block in which matplotlib draws as jaxzc does. overrides: matplotlib settings on top, such as `{"font.family": "serif"}`."""
-    with matplotlib.rc_context(RC | dict(overrides or {})), warnings.catch_warnings():
+    settings: dict[Any, Any] = {**RC}
+    settings.update(overrides or {})
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
         # A proxy may be called in any script; the font that comes with matplotlib draws a box for what it lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
