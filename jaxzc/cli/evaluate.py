@@ -20,15 +20,18 @@ REMARKS = ("scored", "error")
 """Columns of a score table that say how a row came about."""
 HELP = "judge scores by the accuracies of trained networks"
 EPILOG = """Spearman's rho with its 95 % bootstrap interval over architectures (nan below 10 of them), Kendall's tau-b, Spearman with
-params or flops held fixed (|params, |flops: what is left of it beyond size), the share of the truly best tenth in the proxy's best tenth.
-NaN and infinite scores are left out and counted (coverage). With several seeds, means over the seeds. A score of which lower is better (by
-its card) is turned first. params and flops are always shown: a proxy that does not beat them measures size.
+params or flops held fixed
+(|params, |flops: what is left of it beyond size), the share of the truly best tenth in the proxy's best tenth. NaN and infinite scores are
+left out and counted (coverage). With several seeds, means over the seeds. A score of which lower is better (by its card) is turned first.
+params and flops are always shown: a proxy that does not beat them measures size. Several score files are judged on the networks that
+all of them have; zico of a.parquet is then called zico(a).
 
 examples:
   jaxzc evaluate scores.parquet --table accuracies.csv.gz --metric test_accuracy
   jaxzc evaluate scores.parquet --table embedded --metric test_accuracy --proxies zico,naswot --compare zico,naswot
   jaxzc evaluate scores.parquet --table embedded --metric test_accuracy --statistics all --csv leaderboard.csv
   jaxzc evaluate scores.parquet --table embedded --metric test_accuracy --report report
+  jaxzc evaluate torch.parquet zero_mean.parquet --table embedded --metric test_accuracy --report report
   jaxzc evaluate scores.parquet --table embedded --metric test_accuracy --aggregate "trio,vote,log_rank(zico,naswot)"
 """
 
@@ -37,7 +40,12 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "evaluate", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    command.add_argument("scores", metavar="SCORES", help="table that `jaxzc score` wrote (Parquet or CSV)")
+    command.add_argument(
+        "scores",
+        nargs="+",
+        metavar="SCORES",
+        help="table that `jaxzc score` wrote (Parquet or CSV); of several, each proxy is compared with itself",
+    )
     command.add_argument(
         "--table",
         required=True,
@@ -80,18 +88,24 @@ def _count(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from jaxzc import evaluation, report
-    from jaxzc.evaluation import text
+    from jaxzc import evaluation
+    from jaxzc.evaluation import joining, text
 
     if arguments.csv is not None:
         common.check_out(Path(arguments.csv), arguments.overwrite)
     if arguments.report is not None:
+        from jaxzc import report  # matplotlib: half a second that only a report needs
+
         report.check(arguments.report, overwrite=arguments.overwrite)
     if arguments.proxies is not None and not split_names(arguments.proxies):
-        raise JaxzcError(f"--proxies {arguments.proxies!r} names none: name columns of {arguments.scores}, or leave it out for all of them")
-    scores = read_scores(arguments.scores)
+        raise JaxzcError(
+            f"--proxies {arguments.proxies!r} names none: name columns of {' '.join(arguments.scores)}, or leave it out for all of them"
+        )
     aggregates = _aggregates(arguments)
-    scores = with_aggregates(scores, aggregates)
+    files = dict(zip(joining.names_of(arguments.scores), arguments.scores, strict=True))
+    each = {name: with_aggregates(read_scores(file), aggregates) for name, file in files.items()}
+    several = len(files) > 1
+    scores = joining.join(each) if several else next(iter(each.values()))
     path = common.table(arguments.table)
     truth = read_truth(path, arguments.metric)
     pair = _pair(arguments.compare)
@@ -99,37 +113,57 @@ def run(arguments: argparse.Namespace) -> None:
     found = evaluation.evaluate(
         scores,
         truth,
-        None if arguments.proxies is None else list(dict.fromkeys([*split_names(arguments.proxies), *aggregates])),
+        _chosen(arguments.proxies, aggregates, files if several else {}),
         metric=arguments.metric,
         statistics=None if arguments.csv or arguments.report else [*text.COLUMNS, *long],
         resamples=arguments.resamples,
         seed=arguments.seed,
         ceiling=evaluation.read_ceiling(path, arguments.metric, scores.columns.get("arch", np.array([])).tolist()),
         settings={
-            "scores": str(arguments.scores),
-            "scores_digest": _digest(arguments.scores),
+            "scores": list(arguments.scores) if several else str(arguments.scores[0]),
+            "scores_digest": [_digest(file) for file in arguments.scores] if several else _digest(arguments.scores[0]),
             "table": str(arguments.table),
             "table_digest": _digest(path),
         },
     )
-    compared = evaluation.compare(found, *pair) if pair else None
+    place = {row.proxy: number for number, row in enumerate(found.rows)}
+    couples = [couple for couple in joining.pairs(each, scores) if {*couple} <= {*place}] if several else []
+    couples = [*([(pair[0], pair[1])] if pair else []), *sorted(couples, key=lambda couple: place[couple[0]])]
+    compared = [evaluation.compare(found, a, b) for a, b in couples]
     count = len(next(iter(scores.columns.values())))
-    print(f"{count:,} rows of {arguments.scores} against {arguments.metric} of {arguments.table} ({len(truth):,} architectures)\n")
+    named = " and ".join(arguments.scores)
+    print(f"{count:,} rows of {named} against {arguments.metric} of {arguments.table} ({len(truth):,} architectures)\n")
     print(text.format_leaderboard(found))
     if long:
         print("\n" + text.format_statistics(found, long))
     if compared:
-        print("\n" + text.format_comparison(compared, found.settings["level"]))
+        print("\n" + "\n".join(text.format_comparison(one, found.settings["level"]) for one in compared))
     if arguments.csv is not None:
         text.write_csv(found, arguments.csv)
-        print(f"\n{arguments.csv}: every statistic of {len(found.rows)} proxies")
+        print(f"\n{arguments.csv}: every statistic of {text.counted(found.rows)}")
     if arguments.report is not None:
-        commands = [scores.metadata["command"]] if "command" in scores.metadata else []
-        page = report.write(found, arguments.report, commands=[*commands, common.command_line(arguments)], overwrite=arguments.overwrite)
+        from jaxzc import report
+
+        commands = [table.metadata["command"] for table in each.values() if "command" in table.metadata]
+        commands.append(common.command_line(arguments))
+        page = report.write(found, arguments.report, comparisons=compared, commands=commands, overwrite=arguments.overwrite)
         print(f"\n{page}: the report; open it in a browser")
     left = [name for name in scores.columns if name not in (*evaluation.KEYS, *REMARKS, *found.scores)]
     if left and arguments.proxies is None:
         common.note(f"left out, because the file does not list them as proxies or they hold no numbers: {', '.join(left)}")
+
+
+def _chosen(text: str | None, aggregates: Mapping[str, Aggregate], files: Mapping[str, str]) -> list[str] | None:
+    """The columns to be judged; of several files, a proxy's name stands for it in each of them."""
+    if text is None:
+        return None
+    from jaxzc.evaluation import BASELINES
+    from jaxzc.evaluation.joining import label
+
+    names = list(dict.fromkeys([*split_names(text), *aggregates]))
+    if not files:
+        return names
+    return [column for name in names for column in ([name] if name in BASELINES else [label(name, file) for file in files])]
 
 
 def _pair(text: str | None) -> list[str]:

@@ -90,10 +90,13 @@ def run(arguments: argparse.Namespace) -> None:
 def _draw(out: Path, found: Any, targets: Any) -> None:
     from matplotlib.figure import Figure
 
+    from jaxzc import report
     from jaxzc.experiments.sample_efficiency import plot
 
     methods = list(dict.fromkeys(curve.method for curve in found))
-    figure = Figure(figsize=(4.5 * len(methods), 4), layout="constrained")
-    for axes, method in zip(np.atleast_1d(figure.subplots(1, len(methods), sharey=True)), methods, strict=True):
-        plot(axes, found, method, targets)
-    figure.savefig(out / "sample_efficiency.png", dpi=150)
+    with report.style():
+        figure = Figure(figsize=(2.6 * len(methods), 2.6), layout="constrained")
+        for axes, method in zip(np.atleast_1d(figure.subplots(1, len(methods), sharey=True)), methods, strict=True):
+            plot(axes, found, method, targets)
+    for kind in ("png", "pdf"):
+        report.save(figure, out / f"sample_efficiency.{kind}")

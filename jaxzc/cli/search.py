@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
@@ -233,8 +232,7 @@ def _search(arguments: argparse.Namespace, search: Search, state: State, clock: 
     try:
         with bar, contextlib.closing(states):
             for state in states:
-                best = np.nanmax(state.fitness, initial=-np.inf)
-                bar.set_postfix(best=f"{best:.6g}", refresh=False)
+                bar.set_postfix_str(_best(search, state), refresh=False)
                 bar.update(state.evaluated - bar.n)
     except KeyboardInterrupt as error:
         kept = f"{state.evaluated} evaluations are kept in {directory}: the same command goes on"
@@ -245,21 +243,25 @@ def _search(arguments: argparse.Namespace, search: Search, state: State, clock: 
     return state
 
 
-def _draw(directory: Path, search: Search, state: State) -> None:
-    from matplotlib.figure import Figure  # half a second of import that only the end needs
+def _best(search: Search, state: State) -> str:
+    """The scores of the best network so far: a sum of ranks, which changes with every evaluation, would say nothing."""
+    if not np.isfinite(state.fitness).any():
+        return "no finite score yet"
+    row = int(np.nanargmax(state.fitness))
+    scores = zip(search.problem.scores, state.scores[row], strict=True)
+    return f"best: {', '.join(f'{name} {value:.4g}' for name, value in scores)}"
 
+
+def _draw(directory: Path, search: Search, state: State) -> None:
+    from jaxzc import report  # half a second of import that only the end needs
     from jaxzc.search import plots
 
-    pictures: dict[str, Callable[[Any], None]] = {
-        "best_so_far": lambda axes: plots.best_so_far(axes, search, state),
-        "lineage": lambda axes: plots.winner_lineage(axes, search, state),
-    }
-    for k, name in enumerate(folder.cost_names(search)):
-        pictures[f"fitness_against_{name}"] = lambda axes, k=k: plots.fitness_against_cost(axes, search, state, k)
-    for name, draw in pictures.items():
-        figure = Figure(figsize=(6, 4), layout="constrained")
-        draw(figure.add_subplot())
-        figure.savefig(directory / f"{name}.png", dpi=150)
+    pictures = {"best_so_far": plots.plot_best_so_far(search, state)[0], "lineage": plots.plot_lineage(search, state)}
+    for k, name in enumerate(search.problem.cost_names):
+        pictures[f"fitness_against_{name}"] = plots.plot_fitness_against_cost(search, state, k)
+    for name, axes in pictures.items():
+        for kind in ("png", "pdf"):
+            report.save(axes, directory / f"{name}.{kind}")
 
 
 def _summary(arguments: argparse.Namespace, search: Search, state: State, winner: int, clock: _Clock) -> str:

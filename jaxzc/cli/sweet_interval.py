@@ -1,6 +1,7 @@
 """`jaxzc sweet-interval`: find the sweet gradient interval of a space without training."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from jaxzc.cli import common
@@ -11,7 +12,7 @@ EPILOG = """The sweet-gradient proxies count only weights whose gradient lies in
 size, the data and the initialiser: find it with the options that you will give to `jaxzc score`.
 
 example:
-  jaxzc sweet-interval nasbench201 --set channels=4 --set cells=1 --sample 20
+  jaxzc sweet-interval nasbench201 --set channels=4 --set cells=1 --sample 20 --plot sweet.pdf
 """
 
 
@@ -24,10 +25,17 @@ def add(commands: Any) -> None:
         "--seed", type=common.seed, default=0, metavar="S", help="seed of images, weights and --sample (default: %(default)s)"
     )
     common.add_arch_arguments(command, "default: 100, the authors' number")
+    command.add_argument("--plot", metavar="FILE", help="draw the trend of every candidate into FILE.pdf, .svg or .png")
+    command.add_argument("--overwrite", action="store_true", help="replace FILE")
     command.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from jaxzc import report
+
+    if arguments.plot is not None:
+        common.check_out(Path(arguments.plot), arguments.overwrite)
+        report.check_format(arguments.plot)
     space, (drawn,) = common.prepare(arguments, [arguments.seed])
     archs = common.architectures(arguments, space, sample=100, seed=arguments.seed)
     found = sweet_interval(
@@ -44,5 +52,9 @@ def run(arguments: argparse.Namespace) -> None:
     for low, high, trend in zip(EDGES, EDGES[1:], found.trend, strict=False):
         mark = "  <- sweet" if (low, high) == found.interval else ""
         print(f"[{low:7.0e}, {high:7.0e})  {trend:+.4f}{mark}")
+    print(f"\n{report.sweet_sentence(found, len(archs), space.name)}")
+    if arguments.plot is not None:
+        report.save(report.plot_sweet_interval(found), arguments.plot)
+        print(f"{arguments.plot}: the trends drawn")
     low, high = found.interval
     print(f'use it as: --proxies "sweet_ntk(interval=({low:g},{high:g}))"')

@@ -2,9 +2,11 @@
 
 import csv
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
+from jaxzc.evaluation.alignment import BASELINES
 from jaxzc.evaluation.compare import Comparison
 from jaxzc.evaluation.results import Estimate, Evaluation, Row
 from jaxzc.types import JaxzcError
@@ -47,6 +49,14 @@ def format_comparison(found: Comparison, level: float) -> str:
         f"difference {found.difference.value:+.3f}, {100 * level:g} % interval [{low:+.3f}, {high:+.3f}]; "
         f"{found.a} is better in {100 * found.better:.1f} % of the resamples"
     )
+
+
+def counted(rows: Sequence[Row]) -> str:
+    """`22 proxies and 2 sizes`: how many of each, in the same words everywhere."""
+    sizes = sum(row.proxy in BASELINES for row in rows)
+    proxies = len(rows) - sizes
+    parts = [f"{proxies} prox{'y' if proxies == 1 else 'ies'}"] if proxies or not sizes else []
+    return " and ".join(parts + ([f"{sizes} size{'' if sizes == 1 else 's'}"] if sizes else []))
 
 
 def write_csv(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:

@@ -11,13 +11,14 @@ MINUS, DASH = "\u2212", "\u2013"
 
 
 class Column(NamedTuple):
-    """A statistic's heading; `essential` ones are shown at once, the others on demand; `digits` after the point."""
+    """A statistic's heading; `essential` ones are shown at once, the others on demand; `digits` after the point; lower: is better."""
 
     name: str
     label: str
     meaning: str
     essential: bool = False
     digits: int = 3
+    lower: bool = False
 
 
 KNOWN = (
@@ -27,9 +28,11 @@ KNOWN = (
     Column("pearson", "Pearson r", "linear correlation of score and metric"),
     Column("precision_10", "top 10 %", "share of the best 10 % of networks that stand in the proxy's top 10 %", True),
     Column("top64_in_top5", "first 64 in top 5 %", "share of the proxy's first 64 that are among the best 5 % (of the most that could be)"),
-    Column("regret_1", "regret@1", "how much metric is lost by taking the proxy's first choice instead of the best network"),
-    Column("regret_10", "regret@10", "the same for the best of the proxy's first 10 choices", True),
-    Column("regret_64", "regret@64", "the same for the best of the proxy's first 64 choices"),
+    Column("regret_1", "regret@1", "how much metric is lost by taking the proxy's first choice instead of the best network", lower=True),
+    Column(
+        "regret_10", "regret@10", "metric lost by taking the best of the proxy's first 10 choices, not the best network", True, lower=True
+    ),
+    Column("regret_64", "regret@64", "metric lost by taking the best of the proxy's first 64 choices, not the best network", lower=True),
     Column("ndcg", "nDCG", "normalised discounted cumulative gain: quality of the order, the top weighing most"),
     Column("spearman_given_params", "ρ given params", "rank correlation that is left between networks of one number of parameters", True),
     Column("spearman_given_flops", "ρ given FLOPs", "rank correlation that is left between networks of one number of FLOPs", True),
@@ -49,6 +52,11 @@ def columns_of(rows: Iterable[Row]) -> list[Column]:
     known = [column for column in KNOWN if column.name in present]
     names = {column.name for column in known}
     return known + [Column(name, name, "no description") for name in present if name not in names]
+
+
+def label(name: str) -> str:
+    """How the report calls a statistic."""
+    return next((column.label for column in KNOWN if column.name == name), name)
 
 
 def number(value: float, digits: int = 3) -> str:

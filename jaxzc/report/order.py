@@ -5,6 +5,14 @@ from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
 
+DRAWN = 2000
+"""Networks drawn at most, besides a proxy's own marked ones: two thousand dots fill a plot, and twenty proxies of them half a megabyte."""
+
+
+def sample(n: int) -> np.ndarray:
+    """Which of `n` networks are drawn, int `[min(n, DRAWN)]`, growing: all, or a random sample that is always the same."""
+    return np.arange(n) if n <= DRAWN else np.sort(np.random.default_rng(0).choice(n, DRAWN, replace=False))
+
 
 def clustered(correlation: np.ndarray) -> list[int]:
     """An order of the rows of a correlation matrix `[p, p]` that puts similar ones side by side: average linkage on 1 - |r| with the

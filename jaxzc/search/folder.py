@@ -127,14 +127,9 @@ def columns(search: Search, state: State, rows: np.ndarray | None = None) -> dic
         "fitness": state.fitness[rows],
         **{name: np.asarray(values) for name, values in counts._asdict().items()},
     }
-    for k, name in enumerate(cost_names(search)):
+    for k, name in enumerate(problem.cost_names):
         table.setdefault(name, state.costs[rows, k])
     return table
-
-
-def cost_names(search: Search) -> list[str]:
-    """A name for every cost of the problem."""
-    return search.problem.cost_names()
 
 
 def write_results(directory: Path, search: Search, state: State, settings: Mapping[str, Any]) -> int:

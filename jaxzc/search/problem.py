@@ -111,7 +111,7 @@ class Problem:
         for cost in self.costs:
             if not callable(cost) and cost not in countable(self.space):
                 raise JaxzcError(f"cost {cost!r} is not known: {hint(cost, names)}{known}, or a function of architectures")
-        twice = [name for name in self.cost_names() if self.cost_names().count(name) > 1]
+        twice = [name for name in self.cost_names if self.cost_names.count(name) > 1]
         if twice:
             raise JaxzcError(f"two costs have the name {twice[0]!r}: give each one once, and functions names of their own")
         for name in set(self._functions()) & set(countable(self.space)):
@@ -145,6 +145,7 @@ class Problem:
         columns = [counts[cost] if isinstance(cost, str) else _costs(name, cost, archs) for name, cost in self._named_costs()]
         return np.stack([np.asarray(column, np.float64) for column in columns], axis=1)
 
+    @property
     def cost_names(self) -> list[str]:
         """A name for every cost: what the space counts, or the function's `__name__` (`cost0`, `cost1` ... where that is no name)."""
         names = [cost if isinstance(cost, str) else getattr(cost, "__name__", "") for cost in self.costs]
@@ -155,7 +156,7 @@ class Problem:
         return " and ".join(f"{name} {values[0]:,}" for name, values in self._limited(arch[None]).items())
 
     def _named_costs(self) -> list[tuple[str, str | Cost]]:
-        return list(zip(self.cost_names(), self.costs, strict=True))
+        return list(zip(self.cost_names, self.costs, strict=True))
 
     def _functions(self) -> dict[str, Cost]:
         return {name: cost for name, cost in self._named_costs() if not isinstance(cost, str)}

@@ -43,13 +43,26 @@ def test_evaluate_in_full(scored: Scored, accuracies: Path) -> None:
     assert (result.code, result.err) == (0, "")
     assert [line.split()[1] for line in result.out.splitlines() if line.startswith("proxy ")] == ["spearman", "kendall", "ndcg"]
     assert "spearman on 4 common networks: l2_norm " in result.out
-    assert result.out.endswith("all.csv: every statistic of 4 proxies\n")
+    assert result.out.endswith("all.csv: every statistic of 2 proxies and 2 sizes\n")
     header = Path("all.csv").read_text().splitlines()[0].split(",")
     assert {"proxy", "spearman_low", "regret_64_high", "ndcg_over_seeds", "passes"} <= set(header)
     again = run(*call, "--statistics", "all", "--seed", "1")
     assert [line.split()[1] for line in again.out.splitlines() if line.startswith("proxy ")] == ["spearman", *STATISTICS]
     bare = run(*call[:-1], "0")
     assert "[nan, nan]" in bare.out
+
+
+def test_evaluate_compares_score_files(accuracies: Path) -> None:
+    for name, scores in (("one", [1.0, 2, 3, 0]), ("two", [2.0, 1, 3, 0])):
+        write_scores(f"{name}.parquet", {"arch": ARCHS, "zico": scores}, {"proxies": ["zico"]})
+    call = ("evaluate", "one.parquet", "two.parquet", "--table", accuracies, "--metric", "acc", "--resamples", "20")
+    result = run(*call)
+    assert (result.code, result.err) == (0, "")
+    assert {line.split()[0] for line in result.out.splitlines()[3:7]} == {"zico(one)", "zico(two)", "params", "flops"}
+    assert "spearman on 4 common networks: zico(one) 1.000, zico(two) 0.800; difference +0.200" in result.out
+    assert "zico(two)" in run(*call, "--proxies", "zico").out
+    refused(run(*call, "--proxies", "snip"), "no proxy 'snip(one)'", "zico(one)")
+    refused(run("evaluate", "one.parquet", *call[1:2], *call[3:]), "one file is named twice")
 
 
 def test_evaluate_refuses_options(scored: Scored, accuracies: Path) -> None:

@@ -37,12 +37,8 @@ def search(*arguments: Any) -> Result:
 def test_a_table_is_searched(here):
     done = search(*TABLE, "--evaluations", 300, "--budget", "params<=13000", "--costs", "flops,params", "--out", "found", "--seed", 3)
     assert done.code == 0
-    assert {p.name for p in (here / "found").iterdir()} == FILES | {
-        "best_so_far.png",
-        "lineage.png",
-        "fitness_against_flops.png",
-        "fitness_against_params.png",
-    }
+    pictures = ("best_so_far", "lineage", "fitness_against_flops", "fitness_against_params")
+    assert {p.name for p in (here / "found").iterdir()} == FILES | {f"{name}.{kind}" for name in pictures for kind in ("png", "pdf")}
     log = read_scores(here / "found" / "evaluated.parquet").columns
     truth = read_truth(table_path(), "test_accuracy")
     np.testing.assert_array_equal(log["test_accuracy"], [truth.get(arch, np.nan) for arch in log["arch"]])

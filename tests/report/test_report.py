@@ -1,74 +1,68 @@
-"""The report: a page that stands alone, says what the evaluation says, and works in a real browser."""
+"""The report: a page that stands alone and says what the evaluation says."""
 
 import json
 import math
 import re
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from jaxzc import report
-from jaxzc.evaluation import STATISTICS, evaluate
+from jaxzc.evaluation import STATISTICS, compare
+from jaxzc.evaluation.compare import Comparison
 from jaxzc.evaluation.results import Evaluation
-from jaxzc.report import columns, order
-from jaxzc.tables import ScoreTable
+from jaxzc.report import columns, files, marks, order
+from jaxzc.report.web import sections
+from jaxzc.report.web.page import page as page_of
 from jaxzc.types import JaxzcError
-
-HOSTILE = "<script>alert(1)</script>&\"'"
-
-
-def made(n: int = 60, proxies: int = 4, resamples: int = 50) -> Evaluation:
-    rng = np.random.default_rng(0)
-    truth = rng.normal(90, 2, n)
-    columns: dict[str, Any] = {"arch": np.array([f"arch {k}" for k in range(n)], object)}
-    columns |= {f"proxy{k}": truth + rng.normal(scale=1 + k, size=n) for k in range(proxies)}
-    columns["proxy0"][:5] = np.nan
-    columns |= {"params": rng.integers(100, 1000, n).astype(float), "flops": rng.integers(1000, 9000, n).astype(float)}
-    table = ScoreTable(columns, {"proxies": [f"proxy{k}" for k in range(proxies)], "costs": {"proxy1": {"passes": 3.0}}})
-    return evaluate(table, dict(zip(columns["arch"], truth.tolist(), strict=True)), metric="accuracy", resamples=resamples)
+from tests.support.evaluations import HOSTILE, evaluation_of, renamed
 
 
 @pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
-    return made()
+    return evaluation_of()
 
 
-def renamed(evaluation: Evaluation, name: str) -> Evaluation:
-    """The evaluation with the first proxy, an architecture, the metric and a setting called `name`."""
-    first = evaluation.rows[0]
-    scores = {(name if proxy == first.proxy else proxy): values for proxy, values in evaluation.scores.items()}
-    rows = [replace(first, proxy=name), *evaluation.rows[1:]]
-    archs = [name, *evaluation.archs[1:]]
-    return replace(evaluation, rows=rows, archs=archs, scores=scores, metric=name, settings={**evaluation.settings, name: name})
+@pytest.fixture(scope="module")
+def written(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole report, in a directory; the tests of the page alone draw no figures."""
+    directory = tmp_path_factory.mktemp("report") / "r"
+    report.write(evaluation, directory, commands=["jaxzc score nasbench201 --out s.parquet"], comparisons=[pair_of(evaluation)])
+    return directory
+
+
+def pair_of(evaluation: Evaluation) -> Comparison:
+    return compare(evaluation, "proxy1", "proxy2")
 
 
 def text_of(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def test_page_stands_alone_and_names_every_row(evaluation: Evaluation, tmp_path: Path) -> None:
-    page = text_of(report.write(evaluation, tmp_path / "r", commands=["jaxzc score nasbench201 --out s.parquet"]))
+def test_page_stands_alone_and_names_every_row(evaluation: Evaluation, written: Path) -> None:
+    page = text_of(written / report.PAGE)
     assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", page)
     assert not re.findall(r"@import|url\(", page)
     for row in evaluation.rows:
         assert f'data-v="{row.proxy}"' in page
     assert "jaxzc score nasbench201 --out s.parquet" in page
-    assert sorted(p.name for p in (tmp_path / "r" / "figures").iterdir()) == sorted(
-        f"{name}.{kind}" for name in ("intervals", "networks", "size", "proxies", "cost") for kind in ("png", "svg")
+    assert sorted(p.name for p in (written / "figures").iterdir()) == sorted(
+        f"{name}.{kind}"
+        for name in ("intervals", "networks", "size", "similarity", "cost_passes", "cost_seconds", "comparisons")
+        for kind in ("pdf", "png", "svg")
     )
+    for link in re.findall(r'href="((?:figures|tables)/[^"]+)"', page):
+        assert (written / link).is_file(), link
 
 
-def test_coverage_and_undefined_values_are_shown(evaluation: Evaluation, tmp_path: Path) -> None:
-    page = text_of(report.write(evaluation, tmp_path / "r"))
+def test_coverage_and_undefined_values_are_shown(evaluation: Evaluation) -> None:
+    page = page_of(evaluation)
     assert "55 of 60" in page
     row = next(row for row in evaluation.rows if row.proxy == "params")
     assert math.isnan(row.statistics["spearman_given_params"].value)
-    line = re.search(r'<tr class="baseline"><th scope="row" data-v="params">.*?</tr>', page)
+    line = re.search(r'<tr class="baseline" data-proxy="params">.*?</tr>', page)
     assert line is not None
     assert 'data-v=""' in line[0]
     assert "nan" not in line[0]
@@ -79,25 +73,26 @@ def test_every_statistic_has_a_name_of_its_own(evaluation: Evaluation) -> None:
     assert "no description" not in {column.meaning for column in columns.columns_of(evaluation.rows)}
 
 
-def test_names_are_text_wherever_they_come_from(evaluation: Evaluation, tmp_path: Path) -> None:
-    page = text_of(report.write(renamed(evaluation, HOSTILE), tmp_path / "r", commands=[HOSTILE]))
+def test_names_are_text_wherever_they_come_from(evaluation: Evaluation) -> None:
+    page = page_of(renamed(evaluation, HOSTILE), [HOSTILE])
     assert "<script>alert" not in page
-    assert page.count("</script>") == text_of(report.write(evaluation, tmp_path / "plain")).count("</script>")
+    assert page.count("</script>") == page_of(evaluation).count("</script>")
 
 
-def test_same_evaluation_same_bytes(evaluation: Evaluation, tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        report.write(evaluation, tmp_path / name, commands=["x"])
-    for path in sorted((tmp_path / "a").rglob("*.*")):
-        assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes(), path.name
+def test_same_evaluation_same_bytes(evaluation: Evaluation, written: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    report.write(evaluation, again, commands=["jaxzc score nasbench201 --out s.parquet"], comparisons=[pair_of(evaluation)])
+    for path in sorted(written.rglob("*.*")):
+        assert path.read_bytes() == (again / path.relative_to(written)).read_bytes(), path.name
 
 
-def test_a_whole_space_stays_a_small_page(tmp_path: Path) -> None:
-    big = made(n=15625, proxies=20, resamples=0)
-    assert report.write(big, tmp_path / "r").stat().st_size < 60e3 * len(big.rows)
+def test_a_whole_space_stays_a_small_page() -> None:
+    big = evaluation_of(n=15625, proxies=20, resamples=0)
+    assert len(page_of(big).encode()) < 60e3 * len(big.rows)
 
 
-def test_refusals(evaluation: Evaluation, tmp_path: Path) -> None:
+def test_refusals(evaluation: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "drawings", lambda evaluation, comparisons: {})  # seconds, and not what is refused
     report.write(evaluation, tmp_path / "r")
     with pytest.raises(JaxzcError, match="has a report already"):
         report.write(evaluation, tmp_path / "r")
@@ -125,79 +120,37 @@ def test_similar_proxies_stand_side_by_side() -> None:
     assert {frozenset(sequence[:2]), frozenset(sequence[2:])} == {frozenset({0, 2}), frozenset({1, 3})}
 
 
-# In a browser.
+def test_what_is_counted_is_said_in_the_same_words(evaluation: Evaluation) -> None:
+    assert sections.title(evaluation).startswith("4 zero-cost proxies on 60 networks")
+    assert "<dt>proxies, beside 2 sizes</dt><dd>4</dd>" in sections.facts(evaluation)
+    assert "The other 3 proxies and 2 sizes have a finite value" in sections.coverage(evaluation)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e '.[dev]'")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("there is no Chromium on this machine: install Debian's package chromium")
-    with playwright.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield started
-        started.close()
+def test_lines_of_one_value_are_one_line_and_two_ceilings_differ(evaluation: Evaluation) -> None:
+    assert marks.reference_lines(replace(evaluation, ceiling={}))[0].kind == "params"
+    two = marks.reference_lines(replace(evaluation, ceiling={"a": 0.9, "b": 0.8}))[-2:]
+    assert [line.kind for line in two] == ["ceiling0", "ceiling1"]
+    same = marks.reference_lines(replace(evaluation, ceiling={"seed_to_seed": 0.9, "mean_of_seeds": 0.9}))[-1]
+    assert same.label == "noise ceiling, one seed to another and noise ceiling, means over seeds"
 
 
-@pytest.fixture(scope="module")
-def page_file(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return report.write(renamed(evaluation, HOSTILE), tmp_path_factory.mktemp("report") / "r", commands=["jaxzc demo"])
+def test_a_first_click_puts_the_best_on_top(evaluation: Evaluation) -> None:
+    page = page_of(evaluation)
+    best = {name: first for first, name in re.findall(r'data-best="(\w+)"><button[^>]*>([^<]+)<', page)}
+    assert [best[name] for name in ("Spearman ρ", "nDCG", "coverage")] == ["descending"] * 3
+    assert [best[name] for name in ("regret@1", "regret@10", "passes", "seconds", "proxy")] == ["ascending"] * 5
 
 
-def opened(browser: Any, path: Path, width: int = 1280, **options: Any) -> tuple[Any, list[str]]:
-    """The page, and a list that grows with every console message, error, dialog and request."""
-    page = browser.new_context(viewport={"width": width, "height": 800}, **options).new_page()
-    heard: list[str] = []
-    page.on("console", lambda message: heard.append(message.text))
-    page.on("pageerror", lambda error: heard.append(str(error)))
-    page.on("dialog", lambda dialog: (heard.append(dialog.message), dialog.dismiss()))
-    page.on("request", lambda request: heard.append(request.url) if request.url != path.as_uri() else None)
-    page.goto(path.as_uri())
-    return page, heard
+def test_pairs_have_a_section_of_their_own(evaluation: Evaluation) -> None:
+    pair = pair_of(evaluation)
+    page = page_of(evaluation, comparisons=[pair])
+    assert f"{pair.values[0]:.3f}</td><td" in page
+    assert "proxy1 \u2212 proxy2" in page
+    assert 'id="pairs"' not in page_of(evaluation)
 
 
-def test_browser_sorts_by_a_heading(browser: Any, page_file: Path, evaluation: Evaluation) -> None:
-    page, heard = opened(browser, page_file)
-    names = "[...document.querySelectorAll('#board tbody th')].map(e => e.textContent)"
-    assert page.evaluate(names) == [HOSTILE, *(row.proxy for row in evaluation.rows[1:])]
-    for wanted in (False, True):
-        page.get_by_role("button", name="Kendall").click()
-        values = page.evaluate("[...document.querySelectorAll('#board tbody tr')].map(r => Number(r.cells[2].dataset.v))")
-        assert values == sorted(values, reverse=not wanted)
-    assert heard == []
-
-
-def test_browser_shows_a_network_under_the_pointer(browser: Any, page_file: Path) -> None:
-    page, heard = opened(browser, page_file)
-    canvas = page.locator("#against-metric")
-    canvas.scroll_into_view_if_needed()
-    canvas.focus()
-    page.keyboard.press("ArrowRight")
-    assert "arch" in page.locator("#tip").text_content() or HOSTILE in page.locator("#tip").text_content()
-    assert heard == []
-
-
-def test_browser_dark_and_light_differ(browser: Any, page_file: Path) -> None:
-    colours = []
-    for scheme in ("light", "dark"):
-        page, heard = opened(browser, page_file, color_scheme=scheme)
-        background = "getComputedStyle(document.documentElement).backgroundColor + getComputedStyle(document.body).color"
-        colours.append(page.evaluate(background))
-        page.locator("#theme").click()
-        colours.append(page.evaluate(background))
-        assert heard == []
-    assert colours[0] == colours[3] != colours[1] == colours[2]
-
-
-def test_browser_on_a_phone_never_scrolls_sideways(browser: Any, page_file: Path) -> None:
-    page, heard = opened(browser, page_file, width=360, is_mobile=True, has_touch=True)
-    assert page.evaluate("document.documentElement.scrollWidth") == 360
-    assert heard == []
-
-
-def test_the_data_of_the_page_is_json_of_the_evaluation(evaluation: Evaluation, tmp_path: Path) -> None:
-    page = text_of(report.write(evaluation, tmp_path / "r"))
+def test_the_data_of_the_page_is_json_of_the_evaluation(evaluation: Evaluation) -> None:
+    page = page_of(evaluation)
     found = re.search(r'<script[^>]*id="data"[^>]*>(.*?)</script>', page, re.S)
     assert found is not None
     data = json.loads(found[1])

@@ -5,14 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from jaxzc.evaluation import BASELINES
 from jaxzc.evaluation.results import Evaluation
-from jaxzc.report import columns, order
+from jaxzc.report import columns, marks, order
 
-DRAWN = 2000
-"""Networks drawn at most, besides a proxy's own marked ones: two thousand dots fill a plot, and twenty proxies of them half a megabyte."""
 TOP = 64
 """Largest k of the top-k that can be marked."""
-SIZES = ("params", "flops")
 
 
 def points(evaluation: Evaluation) -> dict[str, Any]:
@@ -22,10 +20,10 @@ def points(evaluation: Evaluation) -> dict[str, Any]:
     The others are marked by some proxy. A proxy's `score` and `place` belong to the background and then to its `extra` networks.
     Scores are those of the first seed, turned so that higher is better; places are among all networks with a finite score.
     """
-    n = len(evaluation.archs)
-    turned = {row.proxy: _turned(evaluation, row.proxy, row.higher_is_better is False) for row in evaluation.rows}
-    sizes = {name: size for name in SIZES if np.isfinite(size := first_seed(evaluation, name)).any()}
-    background = np.arange(n) if n <= DRAWN else np.sort(np.random.default_rng(0).choice(n, DRAWN, replace=False))
+    n, row_of = len(evaluation.archs), columns.by_name(evaluation.rows)
+    turned = {row.proxy: marks.first_seed(evaluation, row, turned=True) for row in evaluation.rows}
+    sizes = {name: size for name in BASELINES if np.isfinite(size := marks.first_seed(evaluation, row_of(name))).any()}
+    background = order.sample(n)
     position = {int(index): place for place, index in enumerate(background)}
     proxies = []
     for row in evaluation.rows:
@@ -53,19 +51,6 @@ def points(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def first_seed(evaluation: Evaluation, proxy: str) -> np.ndarray:
-    """The scores of the first seed, float64 `[n]`, as scored."""
-    values = evaluation.scores.get(proxy)
-    if values is None or not len(values):
-        return np.full(len(evaluation.archs), np.nan)
-    return np.asarray(values[0], np.float64)
-
-
-def _turned(evaluation: Evaluation, proxy: str, lower_is_better: bool) -> np.ndarray:
-    values = first_seed(evaluation, proxy)
-    return -values if lower_is_better else values
-
-
 def _proxy(proxy: dict[str, Any], background: np.ndarray, position: dict[int, int]) -> dict[str, Any]:
     score, fronts = proxy["values"], proxy["fronts"]
     marked = dict.fromkeys([*proxy["top"], *(index for front in fronts.values() for index in front)])
@@ -83,15 +68,24 @@ def _proxy(proxy: dict[str, Any], background: np.ndarray, position: dict[int, in
     }
 
 
-def _cost(evaluation: Evaluation) -> dict[str, Any]:
-    rows = [
-        {"name": row.proxy, **dict(zip(("rho", "low", "high"), _rounded(np.array(columns.spearman(row)), 4), strict=True)), "cost": cost}
-        for row in evaluation.rows
-        if (cost := {name: float(f"{value:.4g}") for name, value in row.cost.items() if math.isfinite(value)})
+def _cost(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """The marks of the cost charts: by kind of cost, the proxies that coincide, cost, rho and its interval."""
+    return [
+        {
+            "name": kind,
+            "label": columns.COSTS[kind][1],
+            "points": [
+                {
+                    "names": [row.proxy for row in mark.rows],
+                    "size": all(row.proxy in BASELINES for row in mark.rows),
+                    "cost": _rounded(np.array([mark.cost]), 4)[0],
+                    **dict(zip(("rho", "low", "high"), _rounded(np.array(columns.spearman(mark.rows[0])), 4), strict=True)),
+                }
+                for mark in found
+            ],
+        }
+        for kind, found in marks.costs(evaluation).items()
     ]
-    present = dict.fromkeys(name for row in rows for name in row["cost"])
-    kinds = [{"name": name, "label": columns.COSTS.get(name, (name, name))[1]} for name in present]
-    return {"kinds": kinds, "rows": rows}
 
 
 def _rounded(values: np.ndarray, digits: int) -> list[float | int | None]:

@@ -1,5 +1,5 @@
 "use strict";
-// What every part of the page uses: the data, colours of the theme, numbers, the tooltip.
+// What every part of the page uses: the data, colours of the theme, numbers, files for the reader.
 const root = document.documentElement;
 root.classList.add("scripted");
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -13,7 +13,7 @@ function make(name, attributes = {}, text = "") {
   return element;
 }
 
-// A probe turns light-dark(...) into the colour that holds now, which a canvas needs.
+// A probe turns light-dark(...) into the colour that holds now, which a file needs.
 const probe = document.body.appendChild(make("span", { class: "hidden", "aria-hidden": "true" }));
 function colour(name) {
   probe.style.color = `var(--${name})`;
@@ -23,9 +23,11 @@ function colour(name) {
 function number(value, digits = 4) {
   if (value === null || value === undefined || Number.isNaN(value)) return "\u2013";
   const size = Math.abs(value);
-  const text = size >= 1e7 || (size > 0 && size < 1e-4) ? value.toExponential(digits - 1) : Number(value.toPrecision(Math.max(digits, Math.ceil(Math.log10(size + 1))))).toLocaleString("en");
+  const text = size >= 1e15 || (size > 0 && size < 1e-4) ? value.toExponential(digits - 1) : Number(value.toPrecision(Math.max(digits, Math.ceil(Math.log10(size + 1))))).toLocaleString("en");
   return text.replace("-", "\u2212");
 }
+
+const fixed = (value) => (value === null || value === undefined ? "\u2013" : value.toFixed(3).replace("-", "\u2212"));
 
 function short(value) {
   for (const [factor, letter] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) if (Math.abs(value) >= factor) return `${Number((value / factor).toPrecision(3))}${letter}`;
@@ -42,38 +44,33 @@ function ticks(low, high, count) {
   return found;
 }
 
-const tip = byId("tip");
-function showTip(text, x, y) {
-  tip.textContent = text;
-  tip.hidden = false;
-  const { width, height } = tip.getBoundingClientRect();
-  const room = root.clientWidth;
-  tip.style.left = `${Math.max(12, Math.min(x + 14, room - width - 12))}px`;
-  tip.style.top = `${y - height - 14 > 8 ? y - height - 14 : y + 18}px`;
+// A file that the reader's browser saves: what is shown, nothing is sent.
+function saveFile(name, href) {
+  const link = make("a", { href, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
 }
-function hideTip() { tip.hidden = true; }
+const slug = (text) => text.replace(/[^A-Za-z0-9_.-]+/g, "_").replace(/^_|_$/g, "") || "jaxzc";
 
-function tipOf(element) {
-  if (element.dataset.tip) return element.dataset.tip;
-  const row = element.parentElement, heads = byId("heat").tHead.rows[0].cells;
-  const strength = element.style.getPropertyValue("--v");
-  const sign = element.classList.contains("n") ? "\u2212" : "";
-  return `${row.cells[0].textContent} and ${heads[element.cellIndex].textContent}: ${strength ? sign + strength : "undefined"}`;
+async function saveDrawing(svg, name, kind) {
+  const copy = svg.cloneNode(true), [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
+  for (const [key, value] of Object.entries({ xmlns: "http://www.w3.org/2000/svg", width, height, "font-family": "system-ui, sans-serif", "font-size": 12 })) copy.setAttribute(key, value);
+  copy.removeAttribute("tabindex");
+  for (const node of copy.querySelectorAll("[data-tip]")) node.removeAttribute("data-tip");
+  copy.prepend(make("svg:rect", { width, height, fill: "var(--bg)" }));
+  const text = new XMLSerializer().serializeToString(copy).replace(/var\(--([a-z]+)\)/g, (_, colourName) => colour(colourName));
+  const href = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
+  if (kind === "svg") return saveFile(`${name}.svg`, href);
+  const image = new Image();
+  image.src = href;
+  await image.decode();
+  const canvas = make("canvas", { width: 3 * width, height: 3 * height });
+  const pen = canvas.getContext("2d");
+  pen.scale(3, 3);
+  pen.drawImage(image, 0, 0, width, height);
+  saveFile(`${name}.png`, canvas.toDataURL("image/png"));
 }
-document.addEventListener("pointerover", (event) => {
-  const element = event.target.closest("[data-tip], #heat tbody td");
-  if (element) showTip(tipOf(element), event.clientX, event.clientY);
-  else if (event.target.tagName !== "CANVAS") hideTip();
-});
-document.addEventListener("focusin", (event) => {
-  const element = event.target.closest("[data-tip]");
-  if (!element || !element.matches(":focus-visible")) return;
-  const box = element.getBoundingClientRect();
-  showTip(element.dataset.tip, box.left, box.top);
-});
-document.addEventListener("focusout", hideTip);
-document.addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });
-document.addEventListener("scroll", hideTip, { capture: true, passive: true });
 
 // Theme: the system's, until the reader chooses; the choice is kept where the browser allows it.
 const dark = matchMedia("(prefers-color-scheme: dark)");
