@@ -42,7 +42,7 @@ class Recorder(Protocol):
         ...
 
     def heartbeat(self, state: str) -> None:
-        """Notes that the process is alive, and what it does: `scoring`, `done` ..."""
+        """Notes that the process is alive, and what it does: `scoring`, `finished`, `stopped` or `failed`"""
         ...
 
 
