@@ -64,6 +64,7 @@ class SpaceScorer:
 
     @property
     def space(self) -> Space:
+        """The space of the architectures."""
         return self.recipe.space
 
     @property

@@ -62,7 +62,7 @@ def test_metadata_say_how_the_scores_were_made(scored: Scored) -> None:
     assert metadata["proxies"] == ["naswot(once=True)", "l2_norm", "params", "flops"]
     assert metadata["seeds"] == [7, 1]
     assert len(set(metadata["data_digests"])) == 2
-    assert metadata["space"] == "NasBench201(channels=2, cells=1, classes=10, inputs=InputSpec((8, 8, 1)))"
+    assert metadata["space"] == "NasBench201(channels=2, cells=1, classes=10, inputs=InputSpec(shape=(8, 8, 1), dtype='float32'))"
     assert metadata["archs"].startswith("all 4 of ")
     kept = {"data": "digits", "batch_size": 8, "batches": 2, "weights": "redrawn", "init": "torch", "norm": "batch"}
     assert {key: metadata[key] for key in kept} == kept

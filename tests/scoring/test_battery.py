@@ -168,6 +168,17 @@ def test_nan_and_infinities_are_kept(case: Case) -> None:
         assert disconnected["zen"] == disconnected["az_expressivity"] == -np.inf
 
 
+def _reader(name: str) -> Any:
+    """A proxy that returns one ingredient as it is."""
+
+    def read(value: Any) -> Any:
+        return value
+
+    parameter = inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    read.__signature__ = inspect.Signature([parameter])  # type: ignore[attr-defined]
+    return read
+
+
 @pytest.fixture(scope="module")
 def discrete(case: Case) -> dict[str, Any]:
     """Every ingredient that a proxy asks for, of the first architecture's discrete network."""
@@ -176,19 +187,13 @@ def discrete(case: Case) -> dict[str, Any]:
     if shared.in_pieces:
         pytest.skip("the program of one architecture is its discrete network")
     names = sorted({name for proxy in case.scorer.recipe.traced.values() for name in needs(proxy)})
-
-    def collect(*values: Any) -> dict[str, Any]:
-        return dict(zip(names, values, strict=True))
-
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    collect.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])  # type: ignore[attr-defined]
     network = case.space.network(arch)
     genes = jnp.asarray(arch, jnp.int32)
     key, given = (
         jax.random.fold_in(fold_in(jax.random.key(0), genes), NOISE),
         {"param_count": case.scorer.recipe.param_counts(arch[None])[0]},
     )
-    program = jax.jit(lambda p, b: compute_scores({"all": collect}, network, p, b, key=key, fixed=given)["all"])
+    program = jax.jit(lambda p, b: compute_scores({name: _reader(name) for name in names}, network, p, b, key=key, fixed=given))
     params = shared.discrete_params(case.scorer.programs(arch).draw(jax.random.key(0), genes), arch)
     return program(params, case.scorer.batches)
 

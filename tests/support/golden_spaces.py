@@ -89,8 +89,7 @@ def read(case: str) -> Golden:
 
 def _by_path(keys: Callable[[str], str], space: Any, arch: Any) -> Callable[[Any, Arrays], Any]:
     """Copies the kernels of a discrete network; `keys` gives the stored key of our path."""
-    members = space.network(arch).blueprint.members
-    paths = ["/".join(map(str, path)) for layers in members for _, path in layers]
+    paths = [path for layers in space.network(arch).blueprint.layers for path in layers]
 
     def fill(params: Any, arrays: Arrays) -> Any:
         stored = {path: arrays[keys(path)] for path in paths} | {"head_bias": arrays["head/linear/bias"]}
