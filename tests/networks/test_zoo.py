@@ -1,0 +1,41 @@
+"""A battery of networks in the manner of the public zoos: what `jaxzc.score` gives is what plain JAX gives in float64."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+import jaxzc
+from tests.networks.zoo import byhand, convolutional
+from tests.networks.zoo.case import Case
+
+FAMILIES = {"convolutional": convolutional.CASES}
+CASES: dict[str, Callable[[], Case]] = {name: case for family in FAMILIES.values() for name, case in family.items()}
+PROXIES = ["params", "flops", "snip", "grad_norm", "l2_norm", "synflow", "jacob_cov", "naswot"]
+SLOW: frozenset[str] = frozenset()
+"""Not needed to see every family and every way in."""
+
+NOT_BY_HAND: dict[str, set[str]] = {"resnet_nnx": {"synflow"}, "vae": {"jacob_cov"}}
+"""Scores that the few lines of `byhand` do not cover."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in CASES])
+def test_scores_of_the_zoo(name: str) -> None:
+    case = CASES[name]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", jaxzc.UnavailableWarning)
+        scores = jaxzc.score(case.model, case.params, (case.inputs, case.targets), PROXIES, **case.options)
+    jax.config.update("jax_enable_x64", True)
+    right: dict[str, Any] = byhand.snip_and_norms(case)
+    others = {"synflow": byhand.synflow, "jacob_cov": byhand.jacob_cov, "naswot": byhand.naswot}
+    right |= {proxy: f(case) for proxy, f in others.items() if proxy not in case.missing and proxy not in NOT_BY_HAND.get(name, ())}
+    right |= {} if case.macs is None else {"flops": case.macs}
+    for proxy, value in right.items():
+        np.testing.assert_allclose(scores[proxy], value, rtol=1e-3 if proxy == "jacob_cov" else 2e-4, err_msg=proxy)
+    assert set(scores.reasons) == set(case.missing)
+    for proxy, words in case.missing.items():
+        assert np.isnan(scores[proxy])
+        assert words in scores.reasons[proxy]
