@@ -1,7 +1,9 @@
 """A battery of networks in the manner of the public zoos: what `jaxzc.score` gives is what plain JAX gives in float64."""
 
+import re
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -9,17 +11,26 @@ import numpy as np
 import pytest
 
 import jaxzc
-from tests.networks.zoo import byhand, convolutional
+from tests.networks.zoo import attention, byhand, convolutional, others, sequences
 from tests.networks.zoo.case import Case
 
-FAMILIES = {"convolutional": convolutional.CASES}
-CASES: dict[str, Callable[[], Case]] = {name: case for family in FAMILIES.values() for name, case in family.items()}
+FAMILIES = (convolutional.CASES, attention.CASES, sequences.CASES, others.CASES)
+CASES: dict[str, Callable[[], Case]] = {name: case for family in FAMILIES for name, case in family.items()}
 PROXIES = ["params", "flops", "snip", "grad_norm", "l2_norm", "synflow", "jacob_cov", "naswot"]
 SLOW: frozenset[str] = frozenset()
 """Not needed to see every family and every way in."""
 
-NOT_BY_HAND: dict[str, set[str]] = {"resnet_nnx": {"synflow"}, "vae": {"jacob_cov"}}
+NOT_BY_HAND: dict[str, set[str]] = {name: {"jacob_cov"} for name in ("vae", "encoder_decoder", "two_towers", "table")}
 """Scores that the few lines of `byhand` do not cover."""
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "your_network.md"
+ROWS = {row.split("`")[1]: row.split("|")[3:5] for row in PAGE.read_text().splitlines() if row.startswith("| `")}
+"""Of the page's table: network -> the argument that it needs, and what has no score."""
+
+
+def test_page_lists_every_network() -> None:
+    assert list(ROWS) == list(CASES)
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in CASES])
@@ -36,6 +47,8 @@ def test_scores_of_the_zoo(name: str) -> None:
     for proxy, value in right.items():
         np.testing.assert_allclose(scores[proxy], value, rtol=1e-3 if proxy == "jacob_cov" else 2e-4, err_msg=proxy)
     assert set(scores.reasons) == set(case.missing)
+    arguments, unavailable = (re.findall(pattern, cell) for pattern, cell in zip((r"`(\w+)=", r"`(\w+)`"), ROWS[name], strict=True))
+    assert (set(arguments), set(unavailable)) == (set(case.options), set(case.missing))
     for proxy, words in case.missing.items():
         assert np.isnan(scores[proxy])
         assert words in scores.reasons[proxy]

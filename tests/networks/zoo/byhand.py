@@ -1,5 +1,6 @@
 """The scores of a network in a few lines of plain JAX, in float64, by the model's own code: nothing of jaxzc is used."""
 
+from contextlib import ExitStack
 from typing import Any
 from unittest.mock import patch
 
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from flax import nnx
 
 from tests.networks.zoo.case import Case
 
@@ -25,7 +27,8 @@ def without(norms: bool = False, embedded: Any = None) -> Any:
     """Linen's dropout switched off, on wish its normalisation taken out, and what every embedding returns changed."""
 
     def intercept(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
-        if context.method_name == "__call__" and (isinstance(context.module, nn.Dropout) or (norms and isinstance(context.module, NORMS))):
+        norm = isinstance(context.module, NORMS) or hasattr(context.module, "normalises")
+        if context.method_name == "__call__" and (isinstance(context.module, nn.Dropout) or (norms and norm)):
             return args[0]
         result = call(*args, **kwargs)
         return embedded(result) if embedded and context.method_name == "__call__" and isinstance(context.module, nn.Embed) else result
@@ -61,14 +64,17 @@ def snip_and_norms(case: Case) -> dict[str, float]:
 
 
 def synflow(case: Case) -> float:
-    """All parameters positive, one example of ones (of integers: embeddings of ones), Linen's normalisation taken out."""
+    """All parameters positive, one example of ones (of integers: embeddings of ones), normalisation taken out."""
     learned = jax.tree.map(jnp.abs, double(case.learned))
     one = jax.tree.map(lambda leaf: jnp.asarray(leaf[:1]), case.inputs)
     ones = jax.tree.map(lambda leaf: jnp.ones(leaf.shape, jnp.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, one)
 
     @jax.jit
     def gradient(learned: Any) -> Any:
-        with without(norms=True, embedded=jnp.ones_like):
+        with ExitStack() as stack:
+            stack.enter_context(without(norms=True, embedded=jnp.ones_like))
+            for norm in (nnx.BatchNorm, nnx.LayerNorm):
+                stack.enter_context(patch.object(norm, "__call__", lambda _, x: x))
             return jax.grad(lambda p: total(case.apply(p, ones)))(learned)
 
     return float(sum(np.abs(w * g).sum() for w, g in zip(kernels(case, learned), kernels(case, gradient(learned)), strict=True)))
@@ -99,13 +105,16 @@ def jacob_cov(case: Case) -> float:
 
 
 def naswot(case: Case) -> float:
-    """Of the inputs of every `nn.relu`."""
+    """Of the inputs of every `nn.relu` and `nn.leaky_relu`."""
     learned, inputs = double(case.learned), double(case.inputs)
 
     @jax.jit
     def inputs_of_relus(learned: Any) -> list[Any]:
         seen: list[Any] = []
-        with without(), patch.object(nn, "relu", lambda x: seen.append(x) or jax.nn.relu(x)):
+        with without(), ExitStack() as stack:
+            for name in ("relu", "leaky_relu"):
+                original = getattr(jax.nn, name)
+                stack.enter_context(patch.object(nn, name, lambda x, original=original: seen.append(x) or original(x)))
             case.apply(learned, inputs)
         return seen
 

@@ -70,7 +70,7 @@ def drawn(shapes: Any) -> Any:
 def linen(
     model: nn.Module, inputs: Any, targets: Any = LABELS, loss: Values = cross_entropy, *, train: Any = None, init: Any = None, **more: Any
 ) -> Case:
-    """train: the keywords of a call in training; init: of the call that makes the parameters, where it requires some."""
+    """train: keywords of a call in training; init: of the call that makes the parameters."""
     args = inputs if isinstance(inputs, tuple) else (inputs,)
     variables = drawn(jax.eval_shape(lambda: model.init(jax.random.key(0), *args, **(init or {}))))
     state = {name: part for name, part in variables.items() if name != "params"}
