@@ -42,7 +42,8 @@ def total(outputs: Any) -> Any:
 
 def kernels(case: Case, tree: Any) -> list[Any]:
     leaves = zip(names(tree), jax.tree.leaves(tree), strict=True)
-    return [leaf for name, leaf in leaves if leaf.ndim > 1 and any(part in name for part in case.kernels)]
+    chosen = [(name, leaf) for name, leaf in leaves if leaf.ndim > 1 and any(part in name for part in case.kernels)]
+    return [kernel for name, leaf in chosen for kernel in (leaf if "stack" in name else [leaf])]
 
 
 def snip_and_norms(case: Case) -> dict[str, float]:
@@ -89,7 +90,7 @@ def jacob_cov(case: Case) -> float:
     def gradient(learned: Any) -> Any:
         if floats:
             with without():
-                return jax.grad(lambda x: total(case.apply(learned, x)))(inputs)
+                return jax.grad(lambda both: total(case.apply(*both)))((learned, inputs))[1]
         shapes: list[Any] = []
         with without(embedded=lambda e: shapes.append(e.shape) or e):
             jax.eval_shape(lambda: case.apply(learned, inputs))

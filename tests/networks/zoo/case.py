@@ -68,16 +68,24 @@ def drawn(shapes: Any) -> Any:
 
 
 def linen(
-    model: nn.Module, inputs: Any, targets: Any = LABELS, loss: Values = cross_entropy, *, train: Any = None, init: Any = None, **more: Any
+    model: nn.Module,
+    inputs: Any,
+    targets: Any = LABELS,
+    loss: Values = cross_entropy,
+    *,
+    train: Any = None,
+    init: Any = None,
+    double: Any = None,
+    **more: Any,
 ) -> Case:
-    """train: keywords of a call in training; init: of the call that makes the parameters."""
+    """train: keywords of a call in training; init: of the call that makes the parameters; double: the model to compare with."""
     args = inputs if isinstance(inputs, tuple) else (inputs,)
     variables = drawn(jax.eval_shape(lambda: model.init(jax.random.key(0), *args, **(init or {}))))
     state = {name: part for name, part in variables.items() if name != "params"}
 
     def apply(learned: Any, inputs: Any) -> Any:
         args = inputs if isinstance(inputs, tuple) else (inputs,)
-        return model.apply({"params": learned, **state}, *args, mutable=list(state), **(train or {}))[0]
+        return (double or model).apply({"params": learned, **state}, *args, mutable=list(state), **(train or {}))[0]
 
     return Case(model=model, params=variables, inputs=inputs, targets=targets, learned=variables["params"], apply=apply, loss=loss, **more)
 
