@@ -17,8 +17,26 @@ from tests.networks.zoo.case import Case
 FAMILIES = (convolutional.CASES, attention.CASES, sequences.CASES, others.CASES)
 CASES: dict[str, Callable[[], Case]] = {name: case for family in FAMILIES for name, case in family.items()}
 PROXIES = ["params", "flops", "snip", "grad_norm", "l2_norm", "synflow", "jacob_cov", "naswot"]
-SLOW: frozenset[str] = frozenset()
-"""Not needed to see every family and every way in."""
+FAST = frozenset(
+    [
+        "mlp",
+        "mlp_nnx",
+        "regression",
+        "gnn",
+        "actor_critic",
+        "table",
+        "two_towers",
+        "experts",
+        "scanned_stack",
+        "rnn_nnx",
+        "gru",
+        "cnn",
+        "conv1d",
+        "conv3d",
+        "mlp_mixer",
+    ]
+)
+"""Of every family and way in; the others are slow."""
 
 NOT_BY_HAND: dict[str, set[str]] = {name: {"jacob_cov"} for name in ("vae", "encoder_decoder", "two_towers", "table")}
 """Scores that the few lines of `byhand` do not cover."""
@@ -33,7 +51,7 @@ def test_page_lists_every_network() -> None:
     assert list(ROWS) == list(CASES)
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in CASES])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in FAST else [pytest.mark.slow]) for name in CASES])
 def test_scores_of_the_zoo(name: str) -> None:
     case = CASES[name]()
     with warnings.catch_warnings():
