@@ -49,6 +49,16 @@ class GNN(nn.Module):
         return nn.Dense(CLASSES)(nodes.mean(1))
 
 
+class Unit(nn.Module):
+    """Of length one; normalisation, which synflow's pass does without."""
+
+    normalises = True
+
+    @nn.compact
+    def __call__(self, x: Any) -> Any:
+        return x / jnp.linalg.norm(x, axis=-1, keepdims=True)
+
+
 class Towers(nn.Module):
     """CLIP in small: images and vectors in one space."""
 
@@ -56,7 +66,7 @@ class Towers(nn.Module):
     def __call__(self, images: Any, vectors: Any) -> Any:
         one = nn.Dense(4)(nn.relu(nn.Conv(4, (3, 3), 2)(images)).mean((1, 2)))
         other = nn.Dense(4)(nn.relu(nn.Dense(8)(vectors)))
-        return one / jnp.linalg.norm(one, axis=-1, keepdims=True), other / jnp.linalg.norm(other, axis=-1, keepdims=True)
+        return Unit()(one), Unit()(other)
 
 
 def contrast(outputs: Any, _: Any) -> Any:
