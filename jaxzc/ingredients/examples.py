@@ -34,12 +34,12 @@ def _single(network: Network, params: Any, task: Task, norm: Norm) -> Any:
 @ingredient(example_grads=EACH)
 def example_grads(network: Network, params: Any, batches: Any, task: Task, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Loss gradient of each example of the first batch, `[B, layers, n]` per group. Memory: B times the weights."""
-    return {"example_grads": jax.lax.map(_single(network, params, task, norm), _examples(batches[0]), batch_size=CHUNK)}
+    return {"example_grads": jax.lax.map(_single(network, params, task, norm), _examples(batches[0], task), batch_size=CHUNK)}
 
 
-def _examples(batch: Batch) -> tuple[Any, Any]:
+def _examples(batch: Batch, task: Task) -> tuple[Any, Any]:
     """Inputs and targets; `JaxzcError` where a leaf of the targets has no entry for each example."""
-    inputs, targets = first(batch.inputs, None), first(targets_of(batch), None)
+    inputs, targets = first(batch.inputs, None), first(targets_of(batch, task), None)
     if batch_size((inputs, targets)) != batch_size(inputs):
         raise JaxzcError("needs the targets of single examples: give targets whose leaves share the leading axis N of the inputs")
     return inputs, targets
@@ -49,7 +49,7 @@ def _examples(batch: Batch) -> tuple[Any, Any]:
 def example_sums(network: Network, params: Any, batches: Any, task: Task, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Over the examples of the first batch, `[layers, n]` per group, in memory of CHUNK gradients: sign_sums, the sum of the signs of each
     example's gradient; unit_mean, the mean of the gradients divided by their norms (NaN where a gradient is zero)."""
-    examples = _examples(batches[0])
+    examples = _examples(batches[0], task)
     count = batch_size(examples)
     gradient = jax.vmap(_single(network, params, task, norm))
     names = [name for name in ("sign_sums", "unit_mean") if name in wanted]

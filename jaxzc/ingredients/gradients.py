@@ -75,7 +75,7 @@ def first_batch(network: Network, params: Any, batches: Any, task: Task, norm: N
         made: dict[str, Any] = {"logits": task.readout(outputs)} if "logits" in wanted else {}
         grads = None
         if wanted & {"loss_value", "loss_grads", "hvp", "channel_saliency", "activation_grads"}:
-            made["loss_value"], ct = _value_and_cotangent(task, outputs, targets_of(batch))
+            made["loss_value"], ct = _value_and_cotangent(task, outputs, targets_of(batch, task))
             grads, _, saliency = pull(ct)
             if perturb is not None:
                 pulled = by_group(network, saliency)
@@ -158,7 +158,7 @@ def batch_grads(
 
         return flat(jax.grad(value)(network.weights(params)))
 
-    further = [(first(b.inputs, None), first(targets_of(b), None)) for b in batches[1:]]
+    further = [(first(b.inputs, None), first(targets_of(b, task), None)) for b in batches[1:]]
     if len(further) == 1:
         rest = jax.tree.map(lambda a: a[None], gradient(further[0]))
     else:

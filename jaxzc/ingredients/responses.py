@@ -19,7 +19,7 @@ from jaxzc.types import Array, Network, Norm, Tap
 def response_correlations(network: Network, params: Any, batches: Any, task: Task, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """|corr| of the images' feature maps plus |corr| of the loss gradients by these maps, `[maps, B, B]`, for the stem and every cell in
     depth order; NaN where an image's map or gradient is constant."""
-    inputs, targets = first(batches[0].inputs, None), targets_of(batches[0])
+    inputs, targets = first(batches[0].inputs, None), targets_of(batches[0], task)
     shapes = map_shapes(network, params, inputs, norm, "response_correlations")
     shifts = OrderedDict((name, jnp.zeros(s.shape, s.dtype)) for name, s in shapes.items())
 

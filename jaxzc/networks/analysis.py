@@ -184,7 +184,7 @@ class _Walk:
             depth=largest[0][1],
             fan_in=fan_in,
             channels=math.prod(out[axis] for axis in axes[rows:]),
-            macs=math.prod(out) * fan_in * times,
+            macs=_macs(program, op, out, fan_in) * times,
             point=None if reason else Point(number, axes, rows),
             reason=reason,
             where=where,
@@ -197,6 +197,16 @@ def _conv_layout(program: Trace, op: Op, side: int) -> tuple[tuple[int, ...], in
     numbers = op.params["dimension_numbers"]
     batch, features, *space = numbers.out_spec
     return (batch, *space, features), 1 + len(space), math.prod(kernel) // kernel[numbers.rhs_spec[0]]
+
+
+def _macs(program: Trace, op: Op, out: tuple[int, ...], fan_in: int) -> int:
+    """Multiply-accumulates of a layer: outputs x fan-in. A transposed convolution multiplies the zeros between its inputs by nothing: each
+    of its inputs meets its kernel once."""
+    if math.prod(op.params.get("lhs_dilation") or ()) == 1:
+        return math.prod(out) * fan_in
+    data, kernel = (program.avals[value].shape for value in op.inputs)
+    channels = kernel[op.params["dimension_numbers"].rhs_spec[1]] * op.params["feature_group_count"]
+    return math.prod(data) * math.prod(kernel) // channels
 
 
 def _dot_layout(program: Trace, op: Op, side: int) -> tuple[tuple[int, ...], int, int]:

@@ -21,7 +21,8 @@ def params(counts: Counts) -> Array:
 def flops(counts: Counts, *, linear_bias: int = 0) -> Array:
     """Multiply-accumulates of the convolution and linear layers for one image.
 
-    Definition: sum over layers of outputs x fan-in; no biases, normalisation, pooling or additions.
+    Definition: sum over layers of outputs x fan-in (of a transposed convolution inputs x fan-out); no biases,
+        normalisation, pooling or additions.
     Source: exact arithmetic.
     Authors' code: NATS-Bench's counter adds one for each bias of the classifier: `linear_bias=classes`.
     Weights: none.

@@ -74,11 +74,11 @@ def compiled(recipe: Recipe, bound: Bound, batches: tuple[Batch, ...], keys: Any
     outputs = jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").outputs, params, batches[0].inputs)
     task = as_task(recipe.task, outputs, batches[0].targets)
     check_targets(task, outputs, batches)
-    warn_of_zero_kernels([group.name for group in network.groups], network.weights(params))
     counts: Counts = network.counts(params)  # type: ignore[attr-defined]
     if not traced_proxies(recipe.proxies):
         return Program(None, outputs, task, counts, {}, 0)
     bound.check()
+    warn_of_zero_kernels([group.name for group in network.groups], network.weights(params))
     reasons: dict[str, str] | None = None if recipe.unavailable == "error" else {}
 
     def scores(arrays: list[Any], batches: tuple[Batch, ...], key: Any) -> dict[str, Any]:

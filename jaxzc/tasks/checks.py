@@ -21,19 +21,27 @@ def with_targets(task: Task, batch: Batch) -> Batch:
     return batch._replace(targets=task.targets(batch.inputs))
 
 
-def targets_of(batch: Batch) -> Any:
-    """The batch's targets; `JaxzcError` where it has none."""
-    if batch.targets is None:
-        raise JaxzcError(
-            "needs labels, and the batch has none: give the batch as (inputs, targets), such as (images [N, ...], labels [N]), "
-            "or task='next_token' for tokens that are their own targets"
-        )
+NO_TARGETS = (
+    "needs labels, and the batch has none: give the batch as (inputs, targets), such as (images [N, ...], labels [N]), "
+    "or task='next_token' for tokens that are their own targets"
+)
+
+
+def targets_of(batch: Batch, task: Task | None = None) -> Any:
+    """The batch's targets; `JaxzcError` where it has none, unless the task is the user's own, whose loss may do without."""
+    if batch.targets is None and (task is None or task.name != "own"):
+        raise JaxzcError(NO_TARGETS)
     return batch.targets
 
 
 def loss_of(task: Task, outputs: Any, targets: Any) -> Array:
-    """The task's loss; `JaxzcError` where it is not one number."""
-    value = task.loss(outputs, targets)
+    """The task's loss; `JaxzcError` where it is not one number, and where it fails without targets."""
+    try:
+        value = task.loss(outputs, targets)
+    except Exception as error:
+        if targets is None:
+            raise JaxzcError(NO_TARGETS) from error
+        raise
     if np.shape(value) != ():
         raise JaxzcError(f"loss(outputs, targets) returned an array of shape {np.shape(value)}: expected one number, such as the mean")
     return value
