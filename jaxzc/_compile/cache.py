@@ -3,8 +3,8 @@
 JAX's own compilation cache computes its key from the traced program, so it saves compilation but not tracing and lowering, which for the
 full set of proxies take longer than reading the executable. Here the key is computed without tracing, from everything that the program
 depends on: all source files of jaxzc and jaxzc_spaces, those of the package that a user's space or proxy comes from
-(`jaxzc._compile.sources`), the versions of JAX, its compiler and Flax, the machine, the settings and the shapes. A function without a source
-file (a lambda, a proxy typed into a notebook) has no such key, and is compiled in every process.
+(`jaxzc._compile.sources`), the versions of JAX, its compiler and Flax, the machine, the settings and the shapes. A function without a
+source file (a lambda, a proxy typed into a notebook) has no such key, and is compiled in every process.
 """
 
 import contextlib
@@ -47,8 +47,8 @@ class StoredFunction:
     """A jitted function whose executables, one for each combination of argument shapes, are stored on disk.
 
     They are stored in the directory of JAX's compilation cache; without one, nothing is stored.
-    parts: everything that `function` depends on besides its arguments and the sources of jaxzc: numbers, text, frozen dataclasses, functions
-    and containers of these. Where `sources.tell` cannot describe one of them, nothing is stored.
+    parts: everything that `function` depends on besides its arguments and the sources of jaxzc: numbers, text, frozen dataclasses,
+    functions and containers of these. Where `sources.tell` cannot describe one of them, nothing is stored.
     Calling it raises `JaxzcError` where an executable needs more memory than there is.
     """
 

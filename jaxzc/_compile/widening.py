@@ -1,12 +1,12 @@
 """Rewrites a traced program so that it computes in float64.
 
 Proxies of the synflow family need the range of float64 for the networks of any user. **Tracing a model again with float64 inputs does not
-do**: layers cast to a dtype of their own, loops carry float32, and `lax` operations refuse operands of two types. A trace, however, has every
-dtype written down. So each narrow float in it becomes float64: in values, constants, casts and accumulators, and in the bodies of loops,
-branches and functions with a derivative of their own. No Python code of the model runs again.
+do**: layers cast to a dtype of their own, loops carry float32, and `lax` operations refuse operands of two types. A trace, however, has
+every dtype written down. So each narrow float in it becomes float64: in values, constants, casts and accumulators, and in the bodies of
+loops, branches and functions with a derivative of their own. No Python code of the model runs again.
 
-**Custom derivatives** are the hard part. Their rules are Python functions, written and traced for float32. A rule is therefore traced in the
-types it was written for, by differentiating the original call, and the trace of that derivative is widened (`_with_own_jvp`,
+**Custom derivatives** are the hard part. Their rules are Python functions, written and traced for float32. A rule is therefore traced in
+the types it was written for, by differentiating the original call, and the trace of that derivative is widened (`_with_own_jvp`,
 `_with_own_vjp`). The widened call is again a function with a custom derivative, because ordinary differentiation of its body would give
 another result (a straight-through estimator, say).
 

@@ -35,7 +35,8 @@ COLUMNS = {
 The networks of `cifar10_test` were trained on all 50,000 training images, those of `cifar10_valid_test` on the training half only."""
 
 REFERENCE_SEED = 888
-"""In some files the seeds disagree about parameters and FLOPs, a known defect. The values of this seed are right; the package uses it, too."""
+"""In some files the seeds disagree about parameters and FLOPs, a known defect. The values of this seed are right; the package uses it,
+too."""
 
 _FILE = re.compile(r"(?:^|/)\d+\.pickle\.pbz2$")
 

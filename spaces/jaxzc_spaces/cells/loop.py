@@ -4,8 +4,8 @@ A graph is a directed acyclic graph of nodes. The first node starts with the inp
 `operation(node[source])` to node[target]. Edges are ordered so that every source is complete before it is read.
 
 **Why hand-written derivatives.** JAX differentiates a `switch` by saving the residuals of all its branches, and a loop that carries the
-nodes by saving all nodes at every edge. Both multiply memory and the time to fill it. Three loops replace what JAX would do; they are closed
-under two differentiations, which is what gradients and Hessian-vector products need:
+nodes by saving all nodes at every edge. Both multiply memory and the time to fill it. Three loops replace what JAX would do; they are
+closed under two differentiations, which is what gradients and Hessian-vector products need:
 
     value   the nodes, and the convolutions' outputs y, edge by edge
     pull    (first derivative) cotangents, edges backwards; its residuals are the nodes and y, so no convolution is computed twice
@@ -77,8 +77,8 @@ def graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callab
     """A function (genes, start, edges) -> (nodes, tapped) that runs the graph.
 
     genes: int `[edges]`, may be traced. start: initial values of the nodes `[nodes, B, H, W, C]`. edges: an `Edges`, stacked over edges.
-    nodes: final values, of the shape of `start`. tapped: what the tap returned, `[edges, ...]`, zeros where the operation is no convolution;
-    constant under differentiation.
+    nodes: final values, of the shape of `start`. tapped: what the tap returned, `[edges, ...]`, zeros where the operation is no
+    convolution; constant under differentiation.
     The function can be differentiated twice by `start` and `edges`.
     """
     loop = _Loop(operations, wiring, post)
