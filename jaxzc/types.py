@@ -6,12 +6,18 @@ Only types live here. The engine (`jaxzc`) knows no search space, a space knows 
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import jax
 import numpy as np
 
 Array = jax.Array
+PyTree: TypeAlias = Any
+"""A pytree of arrays: nested dicts, lists and tuples, or registered classes, whose leaves are arrays. JAX has no static type for it."""
+Params: TypeAlias = PyTree
+"""A network's parameters: a pytree whose leaves are arrays, most often a nested dict."""
+Genes: TypeAlias = np.ndarray | jax.Array | Sequence[int]
+"""One architecture, int32 `[genes]`, or several, `[n, genes]`; traced only where a docstring says so."""
 Norm = Literal["batch", "init", "none"]
 """How normalisation layers act: `batch`: with the statistics of the batch (train mode); `init`: with fresh running statistics,
 mean 0 and variance 1 (eval mode of an untrained network); `none`: replaced by the identity, scale and bias included."""
@@ -25,8 +31,8 @@ class Batch(NamedTuple):
     """What goes into a network and what its outputs are compared with: images `[N, ...]` (float, already normalised) and integer labels
     `[N]`, or any pytrees whose leaves have a leading axis N. targets: None where no proxy needs them."""
 
-    inputs: Any
-    targets: Any = None
+    inputs: PyTree
+    targets: PyTree = None
 
 
 @dataclass(frozen=True)
@@ -82,12 +88,12 @@ class Tap(NamedTuple):
     A network that does not offer `norm` or `cell` (see `Forward`) ignores them.
     """
 
-    layer: Callable[[Array, Any], tuple[Array, Any]] | None = None
-    activation: Callable[[Array], Any] | None = None
-    perturb: Mapping[str, Any] | None = None
-    norm: Callable[[Array], Any] | None = None
-    cell: Callable[[Array, Any], tuple[Array, Any]] | None = None
-    cell_perturb: Mapping[str, Any] | None = None
+    layer: Callable[[Array, PyTree], tuple[Array, PyTree]] | None = None
+    activation: Callable[[Array], PyTree] | None = None
+    perturb: Mapping[str, PyTree] | None = None
+    norm: Callable[[Array], PyTree] | None = None
+    cell: Callable[[Array, PyTree], tuple[Array, PyTree]] | None = None
+    cell_perturb: Mapping[str, PyTree] | None = None
 
 
 class Forward(NamedTuple):
@@ -99,19 +105,19 @@ class Forward(NamedTuple):
     whatever the group has], in the order in which the groups first run; `OrderedDict`s, because JAX sorts the keys of a dict. None without
     a tap, and where the network does not offer them. A layer or normalisation that the architecture has not is zeros."""
 
-    outputs: Any
-    layers: Mapping[str, Any] | None = None
-    activations: Mapping[str, Any] | None = None
+    outputs: PyTree
+    layers: Mapping[str, PyTree] | None = None
+    activations: Mapping[str, PyTree] | None = None
     exponent: Any = 0
-    norms: Mapping[str, Any] | None = None
-    cells: Mapping[str, Any] | None = None
+    norms: Mapping[str, PyTree] | None = None
+    cells: Mapping[str, PyTree] | None = None
 
 
 class Counts(NamedTuple):
     """Exact integers (int64; one per architecture where there are several): trainable parameters, multiply-accumulates of the convolution
     and linear layers for one image, and the number of convolution and linear layers."""
 
-    params: Any
+    params: Params
     flops: Any
     layers: Any
 
@@ -122,15 +128,15 @@ class Network(Protocol):
     @property
     def groups(self) -> Sequence[LayerGroup]: ...
 
-    def weights(self, params: Any) -> list[Array]:
+    def weights(self, params: Params) -> list[Array]:
         """Kernels `[layers, *kernel]`, one array per group, biases and normalisation parameters left out."""
         ...
 
-    def with_weights(self, params: Any, weights: Sequence[Array]) -> Any:
+    def with_weights(self, params: Params, weights: Sequence[Array]) -> Params:
         """`params` with these kernels in their place."""
         ...
 
-    def map_params(self, fn: Callable[[Array], Array], params: Any) -> Any:
+    def map_params(self, fn: Callable[[Array], Array], params: Params) -> Params:
         """`fn` applied to every trainable parameter (synflow takes absolute values)."""
         ...
 
@@ -146,7 +152,7 @@ class Network(Protocol):
         `ActivationGroup.modules`; 0 where the architecture has none."""
         ...
 
-    def forward(self, params: Any, inputs: Any, *, norm: Norm, tap: Tap | None = None) -> Forward: ...
+    def forward(self, params: Params, inputs: PyTree, *, norm: Norm, tap: Tap | None = None) -> Forward: ...
 
 
 @runtime_checkable
@@ -154,11 +160,11 @@ class EmbeddingNetwork(Network, Protocol):
     """A network whose inputs need not be floats. What a proxy differentiates by the inputs, perturbs, or sets to ones is then the first
     floating value that they become: the output of the embedding; of one array of floats, the inputs themselves."""
 
-    def entry(self, params: Any, inputs: Any) -> Any:
+    def entry(self, params: Params, inputs: PyTree) -> PyTree:
         """That value `[B, ...]`, an array or a tuple of arrays; raises `JaxzcError` where there is none that could be replaced."""
         ...
 
-    def forward(self, params: Any, inputs: Any, *, norm: Norm, tap: Tap | None = None, entry: Any = None) -> Forward:
+    def forward(self, params: Params, inputs: PyTree, *, norm: Norm, tap: Tap | None = None, entry: PyTree = None) -> Forward:
         """A pass with `entry` in the place of that value (None: with what the inputs become)."""
         ...
 
@@ -208,15 +214,15 @@ class SpaceProgram(Protocol):
     @property
     def in_pieces(self) -> bool: ...
 
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Any:
+    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
         """Parameters that serve every architecture of the program; traceable. initialiser: a name of `jaxzc.numerics.initialisers`."""
         ...
 
-    def network(self, genes: Any) -> Network:
+    def network(self, genes: Genes) -> Network:
         """The network of genes int32 `[genes]`, which may be traced; its shapes do not depend on their values."""
         ...
 
-    def discrete_params(self, params: Any, arch: Any) -> Any:
+    def discrete_params(self, params: Params, arch: Genes) -> Params:
         """From parameters of the program those of one architecture's discrete network (see `Space.network`). arch: concrete."""
         ...
 
@@ -246,10 +252,10 @@ class Space(Protocol):
         """The genes `[genes]` of the benchmark's official string; raises `JaxzcError` that quotes what is wrong."""
         ...
 
-    def to_string(self, arch: Any) -> str: ...
+    def to_string(self, arch: Genes) -> str: ...
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray: ...
     def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray: ...
-    def neighbours(self, arch: Any) -> np.ndarray: ...
+    def neighbours(self, arch: Genes) -> np.ndarray: ...
     def enumerate(self) -> np.ndarray: ...
     def canonical(self, archs: np.ndarray) -> np.ndarray:
         """For each architecture, the representative of its isomorphism class (itself an architecture)."""
@@ -265,7 +271,7 @@ class Space(Protocol):
         """The program of a key, which is a row of `program_keys` as Python ints."""
         ...
 
-    def network(self, arch: Any) -> Network:
+    def network(self, arch: Genes) -> Network:
         """The discrete network of one architecture, concrete genes `[genes]`; `SpaceProgram.discrete_params` gives its parameters."""
         ...
 

@@ -10,11 +10,11 @@ from jaxzc.facts import Passes, ingredient
 from jaxzc.ingredients.groups import by_group, on_calls, rectifiers
 from jaxzc.ingredients.patterns import pattern_kernel, relu_code
 from jaxzc.numerics.trees import first
-from jaxzc.types import Array, JaxzcError, Network, Tap
+from jaxzc.types import Array, Batch, JaxzcError, Network, Params, Tap
 
 
 @ingredient(activations=Passes(forward=1), init_codes=Passes(forward=1), layer_kernels=Passes(forward=1))
-def init_mode(network: Network, params: Any, batches: Any, *, wanted: frozenset[str]) -> dict[str, Any]:
+def init_mode(network: Network, params: Params, batches: tuple[Batch, ...], *, wanted: frozenset[str]) -> dict[str, Any]:
     """Conv/linear outputs of the first batch with fresh running statistics (mean 0, variance 1: eval mode of an untrained network).
 
     activations [layers, B, ..., channels] per group; init_codes, output > 0, bool [layers, B, units]; layer_kernels, the Hamming kernel of

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.types import Batch, JaxzcError
+from jaxzc.types import Batch, JaxzcError, PyTree
 
 Batches = Batch | tuple[Any, Any] | Sequence[Batch | tuple[Any, Any]]
 
@@ -46,7 +46,7 @@ def checked_batches(batches: Batches, classes: int | None = None, image_shape: t
     return tuple(Batch(*(_arrays(part) for part in b)) for b in checked)
 
 
-def _arrays(tree: Any) -> Any:
+def _arrays(tree: PyTree) -> Any:
     """The pytree with JAX arrays for leaves. A list of plain numbers becomes one array, not a pytree of numbers."""
     written = isinstance(tree, list) and not any(hasattr(leaf, "shape") for leaf in jax.tree.leaves(tree))
     return jnp.asarray(tree) if written else jax.tree.map(jnp.asarray, tree)

@@ -14,7 +14,7 @@ from jaxzc.resolver import needs
 from jaxzc.scoring.batches import Batches, as_batches
 from jaxzc.scoring.results import Unavailable, check_unavailable, warn_of
 from jaxzc.tasks import Task, classification
-from jaxzc.types import Array, Counts, JaxzcError, Network, Norm
+from jaxzc.types import Array, Batch, Counts, JaxzcError, Network, Norm, Params
 
 LARGEST = 2**31 - 1
 """The largest int32. Compiled programs have no wider integers unless `jax_enable_x64` is set."""
@@ -23,7 +23,7 @@ LARGEST = 2**31 - 1
 def compute_scores(
     proxies: ProxySpec,
     network: Network,
-    params: Any,
+    params: Params,
     batches: Batches,
     task: Task = classification,
     norm: Norm = "batch",
@@ -55,8 +55,8 @@ def compute_scores(
 def compute_values(
     proxies: Mapping[str, Proxy],
     network: Network,
-    params: Any,
-    batches: Any,
+    params: Params,
+    batches: tuple[Batch, ...],
     task: Task,
     norm: Norm,
     key: Array | None,
@@ -77,7 +77,7 @@ def compute_values(
     return RESOLVER.run(proxies, {**roots, **_count_ingredients(network, params), **(fixed or {})}, reasons)
 
 
-def _count_ingredients(network: Network, params: Any) -> dict[str, Any]:
+def _count_ingredients(network: Network, params: Params) -> dict[str, Any]:
     """The ingredients `counts` and `param_count` of a network that has a method `counts`; nothing for other networks."""
     count: Callable[[Any], Counts] | None = getattr(network, "counts", None)
     if count is None:

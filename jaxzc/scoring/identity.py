@@ -22,7 +22,7 @@ from jaxzc.scoring.compute import compute_values, traced_proxies
 from jaxzc.scoring.models import Bound
 from jaxzc.scoring.program import ModelRecipe
 from jaxzc.tasks import as_task, classification
-from jaxzc.types import Batch, Network, Norm
+from jaxzc.types import Array, Batch, Network, Norm, Params
 
 
 def identity(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...]) -> tuple[str, ...]:
@@ -71,12 +71,12 @@ def _own_proxies(recipe: ModelRecipe) -> dict[str, Proxy]:
     return {label: proxy for label, proxy in traced_proxies(recipe.proxies).items() if parts(proxy)[0] not in ours}
 
 
-def _passes(recipe: ModelRecipe, network: Network, params: Any, batch: Batch, notes: list[str]) -> list[Any]:
+def _passes(recipe: ModelRecipe, network: Network, params: Params, batch: Batch, notes: list[str]) -> list[Any]:
     """The model's outputs in each norm mode, and the gradient of its loss in the recipe's mode.
 
     The gradient is needed because functions with custom derivatives may have the same outputs and different gradients."""
 
-    def total(weights: Any) -> Any:
+    def total(weights: list[Array]) -> Any:
         outputs = network.forward(network.with_weights(params, weights), batch.inputs, norm=recipe.norm).outputs
         if recipe.task is None:  # one of ours, chosen from the kind of targets, which the signature contains
             return classification.total(outputs)

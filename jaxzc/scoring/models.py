@@ -16,7 +16,7 @@ from flax import nnx
 from jax.core import Tracer
 
 from jaxzc.networks import as_network
-from jaxzc.types import Batch, JaxzcError, Network
+from jaxzc.types import Batch, JaxzcError, Network, Params, PyTree
 
 ARRAYS = (jax.Array, np.ndarray, np.generic, float, complex, jax.ShapeDtypeStruct)
 """Types of the leaves that are arguments of the program. Leaves of other types (text, functions, whole numbers) are part of it."""
@@ -30,10 +30,10 @@ class Model:
     cells: Callable[[str], int] | None = None
     model_kwargs: Mapping[str, Any] | None = None
 
-    def network(self, params: Any, inputs: Any) -> tuple[Network, Any]:
+    def network(self, params: Params, inputs: PyTree) -> tuple[Network, Any]:
         return as_network(self.model, params, inputs, cells=self.cells, model_kwargs=self.model_kwargs)
 
-    def bound(self, params: Any) -> "Bound":
+    def bound(self, params: Params) -> "Bound":
         """The model with these parameters. None: an NNX module's own."""
         graph, tree = None, params
         if isinstance(self.model, nnx.Module):
@@ -66,7 +66,7 @@ class Bound:
     varies: tuple[bool, ...]
     constant: tuple[Any, ...]
 
-    def network(self, arrays: list[Any], inputs: Any) -> tuple[Network, Any]:
+    def network(self, arrays: list[Any], inputs: PyTree) -> tuple[Network, Any]:
         """The network and its parameters, with `arrays` in the place of its own; they may be traced."""
         varying, constant = iter(arrays), iter(self.constant)
         tree = jax.tree.unflatten(self.structure, [next(varying if varies else constant) for varies in self.varies])

@@ -12,7 +12,7 @@ from jaxzc.scoring.program import RecentPrograms, compiled
 from jaxzc.scoring.results import Scores, Unavailable
 from jaxzc.scoring.scorer import Scorer, examined, finished, signature
 from jaxzc.tasks import Loss, Task
-from jaxzc.types import Norm
+from jaxzc.types import Norm, Params
 
 MOST = 8
 """Programs that are cached for further calls. The least recently used is dropped first."""
@@ -22,7 +22,7 @@ _RECENT = RecentPrograms(MOST)
 
 def score(
     model: Any,
-    params: Any,
+    params: Params,
     batches: Batches,
     proxies: ProxySpec = "founding",
     *,

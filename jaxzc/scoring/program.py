@@ -17,7 +17,7 @@ from jaxzc.scoring.models import Bound, Model, batch_size
 from jaxzc.scoring.results import Unavailable
 from jaxzc.tasks import Task, as_task
 from jaxzc.tasks.checks import check_targets, warn_of_zero_kernels
-from jaxzc.types import Batch, Counts, Network, Norm
+from jaxzc.types import Batch, Counts, Network, Norm, Params, PyTree
 
 log = logging.getLogger("jaxzc")
 CROWDED = 0.75
@@ -35,7 +35,9 @@ class ModelRecipe:
     norm: Norm
     unavailable: Unavailable
 
-    def values(self, network: Network, params: Any, batches: Any, key: Any, task: Task, reasons: dict[str, str] | None) -> dict[str, Any]:
+    def values(
+        self, network: Network, params: Params, batches: tuple[Batch, ...], key: Any, task: Task, reasons: dict[str, str] | None
+    ) -> dict[str, Any]:
         """Proxy -> value, for the proxies that run the network; see `jaxzc.compute_scores`."""
         return compute_values(traced_proxies(self.proxies), network, params, batches, task, self.norm, key, None, reasons)
 
@@ -60,7 +62,7 @@ class ModelProgram:
     """
 
     run: Callable[..., dict[str, Any]] | None
-    outputs: Any
+    outputs: PyTree
     task: Task
     counts: Counts
     reasons: dict[str, str]

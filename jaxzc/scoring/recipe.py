@@ -13,7 +13,7 @@ from jaxzc.ingredients import RESOLVER
 from jaxzc.scoring.compute import compute_scores, scores_from_counts, traced_proxies
 from jaxzc.scoring.keys import NOISE, fold_in
 from jaxzc.tasks import Task, classification
-from jaxzc.types import Array, Counts, JaxzcError, Norm, Space
+from jaxzc.types import Array, Batch, Counts, JaxzcError, Norm, Params, Space
 
 
 class Functions(NamedTuple):
@@ -60,10 +60,10 @@ class SpaceRecipe:
         def own_key(rng_key: Array, genes: Array) -> Array:
             return fold_in(rng_key, genes) if self.weights == "redrawn" else rng_key
 
-        def draw(rng_key: Array, genes: Array) -> Any:
+        def draw(rng_key: Array, genes: Array) -> Params:
             return program.init(own_key(rng_key, genes), self.init)
 
-        def score(params: Any, genes: Array, batches: Any, rng_key: Array, param_count: Any) -> Any:
+        def score(params: Params, genes: Array, batches: tuple[Batch, ...], rng_key: Array, param_count: Any) -> Any:
             noise = jax.random.fold_in(own_key(rng_key, genes), NOISE)
             network, size = program.network(genes), {"param_count": param_count}
             return compute_scores(self.traced, network, params, batches, self.task, self.norm, noise, size, unavailable="error")

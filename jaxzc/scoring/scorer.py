@@ -17,7 +17,7 @@ from jaxzc.scoring.program import Lanes, ModelProgram, ModelRecipe, RecentProgra
 from jaxzc.scoring.results import Scores, Unavailable, check_unavailable, to_floats, warn_of
 from jaxzc.tasks import Loss, Task, kind_of, named_task
 from jaxzc.tasks.checks import check_targets, with_targets
-from jaxzc.types import Batch, JaxzcError, Norm
+from jaxzc.types import Batch, JaxzcError, Norm, Params
 
 MOST = 32
 """Programs that a scorer caches."""
@@ -80,7 +80,7 @@ class Scorer:
         """Bytes that the largest cached program needs for parameters, batches, results and temporaries."""
         return max((program.bytes for program in self._recent.programs.values()), default=0)
 
-    def score(self, params: Any, batches: Batches, seed: int = 0) -> Scores:
+    def score(self, params: Params, batches: Batches, seed: int = 0) -> Scores:
         """Scores the network: a dictionary from proxy to score, with the reasons of missing ones.
 
         params: as `jaxzc.as_network` takes them; None for an NNX module's own. batches: `(inputs [N, ...], targets)`, or a list of such
@@ -91,7 +91,7 @@ class Scorer:
         return finished(self.recipe, program, bound, checked, seed, stacklevel=2)
 
     def score_many(
-        self, params: Any, batches: Batches, seeds: int | Sequence[int] = 0, *, stacked: bool = True, chunk: int | None = None
+        self, params: Params, batches: Batches, seeds: int | Sequence[int] = 0, *, stacked: bool = True, chunk: int | None = None
     ) -> list[Scores]:
         """Scores several parameter sets, or one set with several seeds; one `Scores` for each, in order.
 
@@ -120,7 +120,7 @@ class Scorer:
             scores += finished_lanes(self.recipe, program, several, checked, keys, stacklevel=2)
         return scores[:count]
 
-    def memory_of(self, params: Any, batches: Batches) -> int:
+    def memory_of(self, params: Params, batches: Batches) -> int:
         """Bytes that scoring one network needs for parameters, batches, results and temporaries. Compiles the program without running
         it."""
         bound, checked = examined(self.recipe, params, batches)
@@ -133,7 +133,7 @@ class Scorer:
 WHERE = "`reasons` of the scores"
 
 
-def examined(recipe: ModelRecipe, params: Any, batches: Batches) -> tuple[Bound, tuple[Batch, ...]]:
+def examined(recipe: ModelRecipe, params: Params, batches: Batches) -> tuple[Bound, tuple[Batch, ...]]:
     """The model with these parameters, and the checked batches. Raises `JaxzcError` for input that cannot be used, such as traced
     arrays."""
     bound = recipe.model.bound(params)

@@ -41,6 +41,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxzc.types import Genes, PyTree
 from jaxzc_spaces.cells.edge import Chosen, Edges, Post, call, edge_pull, edge_value, known
 from jaxzc_spaces.cells.ops import ZERO, Convolution, Fixed, Operation
 from jaxzc_spaces.core.stacked import at, put, zeros
@@ -73,7 +74,7 @@ def without_dead_edges(operations: Sequence[Operation], wiring: Wiring, genes: A
     return jnp.where(jnp.stack([live[e] for e in range(len(wiring))]), genes, zero)
 
 
-def graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callable[..., tuple[Array, Any]]:
+def graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callable[..., tuple[Array, PyTree]]:
     """A function (genes, start, edges) -> (nodes, tapped) that runs the graph.
 
     genes: int `[edges]`, may be traced. start: initial values of the nodes `[nodes, B, H, W, C]`. edges: an `Edges`, stacked over edges.
@@ -85,7 +86,7 @@ def graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callab
     value = jax.custom_vjp(loop.value)
     pull = {weights: _pull(loop, weights) for weights in (False, True)}
 
-    def forward(genes: Any, start: Any, edges: Any) -> Any:
+    def forward(genes: Genes, start: Any, edges: Any) -> Any:
         by_weights = any(k.perturbed for k in edges.kernels)
         genes, start, edges = jax.tree.map(lambda p: p.value, (genes, start, edges), is_leaf=lambda leaf: hasattr(leaf, "perturbed"))
         nodes, ys, tapped = value(genes, start, edges)
@@ -100,7 +101,7 @@ def graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callab
 
     value.defvjp(forward, backward, symbolic_zeros=True)
 
-    def outputs(genes: Array, start: Array, edges: Edges) -> tuple[Array, Any]:
+    def outputs(genes: Array, start: Array, edges: Edges) -> tuple[Array, PyTree]:
         nodes, _, tapped = value(genes, start, edges)
         return nodes, lax.stop_gradient(tapped)
 

@@ -12,7 +12,7 @@ import numpy as np
 from flax import nnx
 
 from jaxzc.numerics import initialisers
-from jaxzc.types import ActivationGroup, Array, LayerGroup
+from jaxzc.types import ActivationGroup, Array, Genes, LayerGroup, Params, PyTree
 from jaxzc_spaces.core.params import leaf, with_leaves
 from jaxzc_spaces.core.passes import Recorder
 from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram, at_start
@@ -32,13 +32,13 @@ class DartsProgram(SharedProgram):
     affine: bool
     auxiliary: bool
 
-    def network(self, genes: Any) -> "ProgramNetwork":
+    def network(self, genes: Genes) -> "ProgramNetwork":
         return ProgramNetwork(self, jnp.asarray(genes, jnp.int32))
 
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Any:
+    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
         return _init(self, initialiser, rng_key)
 
-    def discrete_params(self, params: Any, arch: Any) -> Any:
+    def discrete_params(self, params: Params, arch: Genes) -> Params:
         return discrete_params(self, params, arch)
 
     def make(self) -> ProgramNet:
@@ -133,7 +133,7 @@ class ProgramNetwork(SharedNetwork):
         return OrderedDict((group.name, count[:, None]) for group, count in pairs)
 
 
-def discrete_params(program: DartsProgram, params: Any, arch: Any) -> Any:
+def discrete_params(program: DartsProgram, params: Params, arch: Genes) -> Params:
     """The parameters of the discrete network of a genotype (genes `[32]`), cut from those of its program."""
     genes = np.asarray(arch).reshape(2, EDGES, 2).tolist()
     made = {name: block for name, block in params.items() if name != "runs"}
@@ -172,5 +172,5 @@ def _operation(ours: Any, place: int, edge: int, op: int, strided: bool) -> dict
     return made
 
 
-def _at(tree: Any, index: Any) -> Any:
+def _at(tree: PyTree, index: Any) -> Any:
     return jax.tree.map(lambda a: a[index], tree)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxzc.spacekit.vectors import check_vector, check_vectors
-from jaxzc.types import JaxzcError
+from jaxzc.types import Genes, JaxzcError
 
 
 class Cell(NamedTuple):
@@ -51,7 +51,7 @@ class Encoding:
         cell = [count for node in range(self.nodes) for count in (len(self.ops), node + 2) * 2]
         return (*self.leading, *cell, *cell)
 
-    def genotype(self, arch: Any) -> Genotype:
+    def genotype(self, arch: Genes) -> Genotype:
         genes = check_vector(self.choices, arch)[len(self.leading) :].reshape(2, -1, 2).tolist()
         return Genotype(*(self._cell([(self.ops[op], state) for op, state in edges]) for edges in genes))
 
@@ -121,7 +121,7 @@ class Encoding:
             row[gene] = values[rng.integers(len(values))]
         return mutated
 
-    def neighbours(self, arch: Any) -> np.ndarray:
+    def neighbours(self, arch: Genes) -> np.ndarray:
         """Every architecture that one mutation makes of `arch`, by gene and then by value."""
         row = check_vector(self.choices, arch)
         changes = [(g, value) for g in range(len(row)) for value in self.alternatives(row.tolist(), g)]
@@ -129,7 +129,7 @@ class Encoding:
         found[np.arange(len(changes)), [g for g, _ in changes]] = [value for _, value in changes]
         return found
 
-    def canonical(self, archs: Any) -> np.ndarray:
+    def canonical(self, archs: Genes) -> np.ndarray:
         """The same networks with each cell's nodes in that order, and each node's edges in that order, which gives the smallest genes.
 
         Members of a class are the same graph: a node's two edges are added, and to reorder nodes reorders channels of the output, which

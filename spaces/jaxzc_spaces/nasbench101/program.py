@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from jaxzc.types import Array
+from jaxzc.types import Array, PyTree
 from jaxzc_spaces.cells import ops as edge_ops
 from jaxzc_spaces.cells.edge import Chosen
 from jaxzc_spaces.core.layers import BatchNorm, ReLU, kernel, layer, normalise
@@ -25,7 +25,7 @@ from jaxzc_spaces.nasbench101.layout import INTERIOR, OUTPUT, Cell, Layout, cell
 from jaxzc_spaces.nasbench101.network import max_pool2x2, max_pool3x3
 
 
-def block(p: Pass, conv: Callable[[Array, Any], Array], x: Array, kernels: Any, bn: Any, perturb: Any) -> tuple[Array, Any]:
+def block(p: Pass, conv: Callable[[Array, PyTree], Array], x: Array, kernels: Any, bn: Any, perturb: PyTree) -> tuple[Array, PyTree]:
     """Convolution, normalisation, ReLU: the output, and what the taps kept by `layer`, `norm` and `relu`."""
     q = p.step(None if perturb is None else {"layer": perturb})
     y = q.layer("layer", conv(x, kernels))
@@ -55,13 +55,13 @@ pool = jax.checkpoint(max_pool3x3)
 """`max_pool3x3` that saves nothing but its input."""
 
 
-def vertex(p: Pass, there: Array, op: Array, x: Array, kernels: Any, bn: Any, perturb: Any) -> tuple[Array, Any]:
+def vertex(p: Pass, there: Array, op: Array, x: Array, kernels: Any, bn: Any, perturb: PyTree) -> tuple[Array, PyTree]:
     """A vertex's operation on the sum x of what leads to it; zeros where there is no vertex."""
     which = (op == CONV3).astype(jnp.int32)
     if perturb is not None:
         perturb = jax.tree.map(lambda *a: lax.select_n(which, *a), *perturb)
 
-    def conv(x: Array, kernels: Any, bn: Any, perturb: Any) -> Any:
+    def conv(x: Array, kernels: Any, bn: Any, perturb: PyTree) -> Any:
         return block(p, lambda x, kernels: chosen_conv(which, x, kernels), x, kernels, bn, perturb)
 
     kept = jax.eval_shape(conv, x, kernels, bn, perturb)[1]
@@ -70,14 +70,14 @@ def vertex(p: Pass, there: Array, op: Array, x: Array, kernels: Any, bn: Any, pe
     return lax.switch(branch, branches, x, kernels, bn, perturb)
 
 
-def module(p: Pass, cell: Cell, layout: Layout, x: Array, leaves: Any, perturb: Any) -> tuple[Array, Any]:
+def module(p: Pass, cell: Cell, layout: Layout, x: Array, leaves: Any, perturb: PyTree) -> tuple[Array, PyTree]:
     """One cell: `[B, H, W, c_in]` -> `[B, H, W, channels]`. leaves, perturb: `Modules.leaves` and `Modules.perturbations` of this module.
     Kept: per block `proj` and `op` in the order of the vertices, and `out`."""
     nodes: dict[int, Array] = {}
     kept: dict[str, Any] = {"proj": [], "op": []}
     there = cell.edges
 
-    def project(v: int, kernel: Array, bn: Any, perturb: Any) -> Any:
+    def project(v: int, kernel: Array, bn: Any, perturb: PyTree) -> Any:
         return where_there(there[0, v], lambda *args: block(p, edge_ops.conv1x1, *args), x, kernel, bn, perturb)
 
     for v in INTERIOR:
@@ -128,7 +128,7 @@ class Modules(nnx.Module):
 
         return {kind: [split(f"{kind}/{k}") for k in range(len(self.layout.classes))] for kind in KINDS} | {"out": split("out")}
 
-    def __call__(self, x: Array, cell: Cell, p: Pass, name: str) -> tuple[Array, Any]:
+    def __call__(self, x: Array, cell: Cell, p: Pass, name: str) -> tuple[Array, PyTree]:
         """The modules' last output, and what was kept, leading axes [modules], which the pass is handed by the name of these modules."""
 
         def step(carry: tuple[Array, Array], inputs: tuple[Any, Any]) -> Any:
@@ -146,7 +146,7 @@ class Modules(nnx.Module):
         self._hand(kept, p, name)
         return x, kept
 
-    def _hand(self, kept: Any, p: Pass, name: str) -> None:
+    def _hand(self, kept: PyTree, p: Pass, name: str) -> None:
         for slot, tapped, into, kinds in (
             ("layer", p.tap.layer, p.layers, {"proj": ["proj"], "op": ["conv1x1", "conv3x3"], "out": ["out"]}),
             ("norm", p.tap.norm, p.norms, {"proj": ["proj_bn"], "op": ["op_bn"], "out": ["out_bn"]}),
@@ -198,7 +198,7 @@ def last_relu_name(net: ProgramNet) -> str:
     return f"runs/{len(net.runs) - 1}/out_relu"
 
 
-def _last_relu(cell: Cell, kept: Any) -> Any:
+def _last_relu(cell: Cell, kept: PyTree) -> Any:
     """What was kept of the ReLUs at the output, `[modules, ...]`, the last being the network's last ReLU: where nothing leads from the
     input to the output that is a vertex's, with zeros where it has fewer channels."""
     out = kept["out"]["relu"]

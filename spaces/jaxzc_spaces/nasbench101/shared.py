@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from jaxzc.types import ActivationGroup, Array, JaxzcError, LayerGroup
+from jaxzc.types import ActivationGroup, Array, Genes, JaxzcError, LayerGroup, Params
 from jaxzc_spaces.core.params import leaf, nested
 from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram
 from jaxzc_spaces.nasbench101.encoding import CONV1, CONV3, POOL, VERTICES, cells, pruned, widths
@@ -23,7 +23,7 @@ KEY = 1 + STACKS * len(INTERIOR)
 """Numbers of a key."""
 
 
-def program_keys(archs: Any, channels: int) -> np.ndarray:
+def program_keys(archs: Genes, channels: int) -> np.ndarray:
     """int32 `[n, 16]` of architectures `[n, 26]`: how many vertices lead to the output (1 where only the input does), and the channels of
     the 5 interior vertices in each of 3 stacks. Vertices that the pruned cell has not are as wide as the narrowest of the output's parts.
 
@@ -39,7 +39,7 @@ def program_keys(archs: Any, channels: int) -> np.ndarray:
     return np.column_stack([parts, *by_stack]).astype(np.int32)
 
 
-def unreached(arch: Any) -> JaxzcError:
+def unreached(arch: Genes) -> JaxzcError:
     return JaxzcError(
         f"nasbench101: no path leads from the input to the output of the cell {np.asarray(arch).tolist()}: expected a connected "
         "cell, as all of the benchmark are (`is_connected` tells them apart)"
@@ -56,13 +56,13 @@ class NasBench101Program(SharedProgram):
     classes: int
     in_channels: int
 
-    def network(self, genes: Any) -> "ProgramNetwork":
+    def network(self, genes: Genes) -> "ProgramNetwork":
         return ProgramNetwork(self, jnp.asarray(genes, jnp.int32))
 
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Any:
+    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
         return _init(self, initialiser, rng_key)
 
-    def discrete_params(self, params: Any, arch: Any) -> Any:
+    def discrete_params(self, params: Params, arch: Genes) -> Params:
         return discrete_params(self, params, arch)
 
     def make(self) -> ProgramNet:
@@ -112,7 +112,7 @@ nasbench101_program = lru_cache(maxsize=64)(NasBench101Program)
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _init(program: NasBench101Program, initialiser: str, key: Array) -> Any:
-    return ProgramNetwork(program, None).draw(program.structure[1], initialiser, key)
+    return ProgramNetwork(program, ()).draw(program.structure[1], initialiser, key)
 
 
 class ProgramNetwork(SharedNetwork):
@@ -142,7 +142,7 @@ class ProgramNetwork(SharedNetwork):
         return OrderedDict((group.name, count[:, None]) for group, count in zip(self.activations, counts, strict=True))
 
 
-def discrete_params(program: NasBench101Program, params: Any, arch: Any) -> Any:
+def discrete_params(program: NasBench101Program, params: Params, arch: Genes) -> Params:
     """The parameters of the discrete network of a cell (genes `[26]`), cut from those of its program."""
     edges, ops = (part[0] for part in pruned(cells(np.asarray(arch)[None])))
     modules = [(number, place) for number, (run, _) in enumerate(program.runs) for place in range(run.count)]
