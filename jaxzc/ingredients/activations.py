@@ -49,8 +49,8 @@ def relu_numbers(network: Network, *, wanted: frozenset[str]) -> dict[str, Any]:
         raise JaxzcError("needs the patterns of ReLU inputs, and this network has no ReLU (GELU, SiLU and others have no binary code)")
     counts = network.activation_counts()
     hooks = {group.name: np.array([sum("ReLU" in name for name in way) for way in group.modules], np.float32) for group in groups}
-    made = {
+    numbers = {
         "relu_counts": [counts[group.name].sum(1) for group in groups],
         "relu_hooks": [counts[group.name] @ hooks[group.name] for group in groups],
     }
-    return {name: value for name, value in made.items() if name in wanted}
+    return {name: value for name, value in numbers.items() if name in wanted}

@@ -37,17 +37,17 @@ def channel_minima(
 
     matrices = by_group(network, resized.forward(network, params, meco_image, norm, Tap(layer=layer)).layers)
     # Where a layer does not exist, a program may show another operation's output in its place.
-    there = [jnp.asarray(a) for a in network.active()][: len(matrices)]
-    made = {}
+    present = [jnp.asarray(a) for a in network.active()][: len(matrices)]
+    minima = {}
     if "meco_minima" in wanted:
-        made["meco_minima"] = [jnp.where(on_calls(a, len(m)), smallest(m), 0) for a, m in zip(there, matrices, strict=True)]
+        minima["meco_minima"] = [jnp.where(on_calls(a, len(m)), smallest(m), 0) for a, m in zip(present, matrices, strict=True)]
     if "meco_sampled_minima" in wanted:
         keys = jax.random.split(named(key, "meco_channels"), len(matrices))
         sampled = [jax.random.permutation(k, m.shape[-1])[:SAMPLED] for k, m in zip(keys, matrices, strict=True)]
-        made["meco_sampled_minima"] = [
-            jnp.where(on_calls(a, len(m)), smallest(m[:, i][:, :, i]), 0) for a, m, i in zip(there, matrices, sampled, strict=True)
+        minima["meco_sampled_minima"] = [
+            jnp.where(on_calls(a, len(m)), smallest(m[:, i][:, :, i]), 0) for a, m, i in zip(present, matrices, sampled, strict=True)
         ]
-    return made
+    return minima
 
 
 def smallest(matrices: Array) -> Array:

@@ -74,35 +74,35 @@ def first_batch(
 
     def first_order(weights: list[Array]) -> Any:
         outputs, pull, (layers, activated) = jax.vjp(run, weights, shift, perturb, has_aux=True)
-        made: dict[str, Any] = {"logits": task.readout(outputs)} if "logits" in wanted else {}
+        results: dict[str, Any] = {"logits": task.readout(outputs)} if "logits" in wanted else {}
         grads = None
         if wanted & {"loss_value", "loss_grads", "hvp", "channel_saliency", "activation_grads"}:
-            made["loss_value"], ct = _value_and_cotangent(task, outputs, targets_of(batch))
+            results["loss_value"], ct = _value_and_cotangent(task, outputs, targets_of(batch))
             grads, _, saliency = pull(ct)
             if perturb is not None:
                 pulled = by_group(network, saliency)
-                made["channel_saliency"] = [s["gate"] for s in pulled] if "channel_saliency" in wanted else None
-                made["activation_grads"] = [s["shift"] for s in pulled] if "activation_grads" in wanted else None
+                results["channel_saliency"] = [s["gate"] for s in pulled] if "channel_saliency" in wanted else None
+                results["activation_grads"] = [s["shift"] for s in pulled] if "activation_grads" in wanted else None
         if "input_grads" in wanted:
             (ones,) = jax.vjp(task.total, outputs)[1](jnp.ones((), jnp.result_type(jax.eval_shape(task.total, outputs))))
-            made["input_grads"] = entry.flat(pull(ones)[1], batch_size(inputs))
+            results["input_grads"] = entry.flat(pull(ones)[1], batch_size(inputs))
         if layers is not None:
-            made["train_activations"] = by_group(network, layers)
+            results["train_activations"] = by_group(network, layers)
         if tap.activation is not None:
             relus = of_relus(network, activated)
-            made["relu_kernels"] = [r.get("kernel") for r in relus]
-            made["relu_codes"] = [r.get("code") for r in relus]
-        return grads, made
+            results["relu_kernels"] = [r.get("kernel") for r in relus]
+            results["relu_codes"] = [r.get("code") for r in relus]
+        return grads, results
 
     weights = network.weights(params)
     if "hvp" in wanted:
-        grads, curvature, made = jax.vjp(first_order, weights, has_aux=True)
-        made["hvp"] = flat(curvature(grads)[0])
+        grads, curvature, results = jax.vjp(first_order, weights, has_aux=True)
+        results["hvp"] = flat(curvature(grads)[0])
     else:
-        grads, made = first_order(weights)
+        grads, results = first_order(weights)
     if grads is not None:
-        made["loss_grads"] = flat(grads)
-    return made
+        results["loss_grads"] = flat(grads)
+    return results
 
 
 def _value_and_cotangent(task: Task, outputs: PyTree, targets: PyTree) -> tuple[Array, PyTree]:

@@ -76,16 +76,16 @@ def az_pass(
         kept = entry.forward(network, az_params, inputs, az_images, norm=norm, tap=Tap(cell=cell, cell_perturb=shifts)).cells or {}
         return [kept[name]["map"] for name in shapes], [kept[name]["covariance"] for name in shapes]
 
-    made: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     if pulls:
         _, pull, covariances = jax.vjp(run, shifts, has_aux=True)
         pulled = pull([p.astype(s.dtype) for p, s in zip(az_probes, shifts.values(), strict=True)])[0]
-        made |= _gains(list(pulled.values()), az_probes)
+        results |= _gains(list(pulled.values()), az_probes)
     else:
         covariances = run(shifts)[1]
     if "map_entropies" in wanted:
-        made["map_entropies"] = jnp.concatenate([in_float64(entropy)(c) for c in covariances])
-    return made
+        results["map_entropies"] = jnp.concatenate([in_float64(entropy)(c) for c in covariances])
+    return results
 
 
 def entropy(covariances: Array) -> Array:

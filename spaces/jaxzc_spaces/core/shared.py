@@ -52,8 +52,8 @@ class SharedNetwork:
         tap, module = tap or Tap(), self.space.merged(params)
         offered = tap._replace(norm=tap.norm if self.offers_norms else None, cell=tap.cell if self.offers_maps else None)
         p = Pass(norm, offered, module)
-        made = p.forward(module(inputs, self.arch, p))
-        return made._replace(layers=_ordered(made.layers, self.groups), activations=_ordered(made.activations, self.activations))
+        result = p.forward(module(inputs, self.arch, p))
+        return result._replace(layers=_ordered(result.layers, self.groups), activations=_ordered(result.activations, self.activations))
 
     def draw(self, structure: nnx.State, initialiser: str, key: Array) -> Params:
         """Parameters: kernels and the classifier's bias (`head_bias`) by the initialiser, normalisations with scale 1 and shift 0."""
