@@ -12,7 +12,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxzc import aggregates, data, evaluation, experiments, ingredients, networks, proxies, report, search, tables, tasks, training
+    from jaxzc import (
+        aggregates,
+        data,
+        evaluation,
+        experiments,
+        ingredients,
+        networks,
+        proxies,
+        report,
+        search,
+        spacekit,
+        tables,
+        tasks,
+        training,
+    )
     from jaxzc.catalogue.spaces import space, spaces
     from jaxzc.facts import Passes, ingredient, proxy, with_settings
     from jaxzc.networks import as_network
@@ -24,7 +38,7 @@ if TYPE_CHECKING:
     from jaxzc.scoring.space import SpaceScorer, score_space
     from jaxzc.scoring.sweet_interval import sweet_interval
     from jaxzc.tasks import Task, cross_entropy
-    from jaxzc.types import Batch, Counts, JaxzcError, Network, Space
+    from jaxzc.types import Batch, Counts, InputSpec, JaxzcError, Network, Space
 
     __version__: str
 
@@ -40,7 +54,7 @@ _HOMES = {
     "jaxzc.scoring.space": ("SpaceScorer", "score_space"),
     "jaxzc.scoring.sweet_interval": ("sweet_interval",),
     "jaxzc.tasks": ("Task", "cross_entropy"),
-    "jaxzc.types": ("Batch", "Counts", "JaxzcError", "Network", "Space"),
+    "jaxzc.types": ("Batch", "Counts", "InputSpec", "JaxzcError", "Network", "Space"),
 }
 """Where the public names are defined."""
 
@@ -50,6 +64,7 @@ __all__ = [
     "PROXIES",
     "Batch",
     "Counts",
+    "InputSpec",
     "JaxzcError",
     "Network",
     "Passes",
@@ -76,6 +91,7 @@ __all__ = [
     "score_space",
     "search",
     "space",
+    "spacekit",
     "spaces",
     "sweet_interval",
     "tables",
