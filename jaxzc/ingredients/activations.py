@@ -23,21 +23,21 @@ def init_mode(network: Network, params: Params, batches: tuple[Batch, ...], *, w
 
     def layer(y: Array, _: Any) -> tuple[Array, dict[str, Array]]:
         code = relu_code(y)
-        kept = {"activations": y, "init_codes": code}
+        records = {"activations": y, "init_codes": code}
         if "layer_kernels" in wanted:
-            kept["layer_kernels"] = pattern_kernel(code, y.dtype)
-        return y, {name: value for name, value in kept.items() if name in wanted}
+            records["layer_kernels"] = pattern_kernel(code, y.dtype)
+        return y, {name: value for name, value in records.items() if name in wanted}
 
     out = network.forward(params, first(batches[0].inputs, None), norm="init", tap=Tap(layer=layer))
     exists = network.active()
 
-    def masked(kept: Array, on: Array) -> Array:
-        on = on_calls(on, len(kept))
-        return jnp.where(on.reshape(-1, *(1,) * (kept.ndim - 1)), kept, jnp.zeros((), kept.dtype))
+    def masked(records: Array, on: Array) -> Array:
+        on = on_calls(on, len(records))
+        return jnp.where(on.reshape(-1, *(1,) * (records.ndim - 1)), records, jnp.zeros((), records.dtype))
 
     layers = by_group(network, out.layers)
-    kept = [jax.tree.map(lambda a, on=on: masked(a, on), k) for k, on in zip(layers, exists, strict=True)]
-    return {name: [k[name] for k in kept] for name in ("activations", "init_codes", "layer_kernels") if name in wanted}
+    records = [jax.tree.map(lambda a, on=on: masked(a, on), k) for k, on in zip(layers, exists, strict=True)]
+    return {name: [k[name] for k in records] for name in ("activations", "init_codes", "layer_kernels") if name in wanted}
 
 
 @ingredient(relu_counts=Passes(), relu_hooks=Passes())

@@ -73,8 +73,8 @@ def az_pass(
         return lax.stop_gradient(y) + shift, {"map": y if pulls else None, "covariance": lax.stop_gradient(centred.T @ centred / len(rows))}
 
     def run(shifts: PyTree) -> tuple[Any, Any]:
-        kept = entry.forward(network, az_params, inputs, az_images, norm=norm, tap=Tap(cell=cell, cell_perturb=shifts)).cells or {}
-        return [kept[name]["map"] for name in shapes], [kept[name]["covariance"] for name in shapes]
+        records = entry.forward(network, az_params, inputs, az_images, norm=norm, tap=Tap(cell=cell, cell_perturb=shifts)).cells or {}
+        return [records[name]["map"] for name in shapes], [records[name]["covariance"] for name in shapes]
 
     results: dict[str, Any] = {}
     if pulls:

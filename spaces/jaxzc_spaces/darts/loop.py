@@ -30,7 +30,7 @@ class Plan(NamedTuple):
     """The steps of a cell: int `[16]`, step (e, part) at 2 e + part. there: 1 where the step exists; source, target: states;
     strided: 1 where it halves an input of the cell; operation: 0 maximum, 1 mean, 2 identity, 3 convolution step; reach, dilation."""
 
-    there: Array
+    present: Array
     source: Array
     target: Array
     strided: Array
@@ -133,7 +133,7 @@ def loop(choices: Sequence[Branch]) -> Callable[..., tuple[Array, dict[str, Any]
 
 def _over(plan: Plan, visit: Callable[[Array, PyTree], Any], carry: Any, backwards: bool = False) -> Any:
     """`carry = visit(s, carry)` for every step s that is there, in order or backwards."""
-    order, count = jnp.argsort(1 - plan.there, stable=True), plan.there.sum()
+    order, count = jnp.argsort(1 - plan.present, stable=True), plan.present.sum()
     return lax.fori_loop(0, count, lambda i, carry: visit(at(order, count - 1 - i if backwards else i), carry), carry)
 
 

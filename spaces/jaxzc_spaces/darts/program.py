@@ -226,4 +226,4 @@ def last_relu(steps: Plan, inner: Any, kept: list[Any]) -> Any:
 
 def relu_steps(steps: Plan) -> Array:
     """Whether each step has a ReLU: convolutions, and identities that halve."""
-    return (steps.there > 0) & ((steps.operation == 3) | (steps.operation == 2) & (steps.strided > 0))
+    return (steps.present > 0) & ((steps.operation == 3) | (steps.operation == 2) & (steps.strided > 0))

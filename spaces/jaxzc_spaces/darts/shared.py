@@ -120,7 +120,7 @@ class ProgramNetwork(SharedNetwork):
         for run in self.space.runs:
             genes = self._genes[int(run.reduction)]
             op, steps = genes[:, 0], plan(genes.reshape(-1), run.reduction)
-            conv, wide = (steps.there > 0) & (steps.operation == 3), steps.reach == 2
+            conv, wide = (steps.present > 0) & (steps.operation == 3), steps.reach == 2
             cell = {"dw3": conv & ~wide, "dw5": conv & wide, "pw": conv, "fr": jnp.repeat((op == SKIP) & (genes[:, 1] < 2), 2)}
             present += [jnp.tile(cell[slot], run.count) if slot in cell else jnp.ones(size, bool) for slot, size in run.slots().items()]
         return present

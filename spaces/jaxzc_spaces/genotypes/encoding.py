@@ -77,10 +77,10 @@ class Encoding:
                     raise self.malformed(text, f"edge {number} of {name} reads state {state!r}", f"one of 0 .. {number // 2 + 1}")
                 found += [self.ops.index(op), state]
             concat = self._cell([tuple(edge) for edge in edges]).concat
-            given = genotype.get(f"{name}_concat", concat)
-            if not isinstance(given, list | tuple) or sorted(map(str, given)) != sorted(map(str, concat)):
+            listed = genotype.get(f"{name}_concat", concat)
+            if not isinstance(listed, list | tuple) or sorted(map(str, listed)) != sorted(map(str, concat)):
                 rule = "the nodes that no other reads" if self.loose_ends else "all nodes"
-                raise self.malformed(text, f"{name}_concat is {given!r}", f"{list(concat)}: {rule}")
+                raise self.malformed(text, f"{name}_concat is {listed!r}", f"{list(concat)}: {rule}")
         return np.array(found, np.int32)
 
     def malformed(self, text: str, wrong: str, expected: str) -> JaxzcError:
@@ -144,14 +144,14 @@ class Encoding:
         best, keys = cells, np.full(len(cells), b"\xff", f"S{4 * self.nodes}")
         for order in itertools.permutations(range(self.nodes)):
             renamed = np.array([0, 1, *(2 + order.index(node) for node in range(self.nodes))], np.int32)
-            made = cells[:, list(order)].copy()
-            made[..., 1] = renamed[made[..., 1]]
-            valid = (made[..., 1] < np.arange(2, self.nodes + 2)[:, None]).all((1, 2))
-            rank = 16 * made[..., 0].astype(int) + made[..., 1]
+            relabelled = cells[:, list(order)].copy()
+            relabelled[..., 1] = renamed[relabelled[..., 1]]
+            valid = (relabelled[..., 1] < np.arange(2, self.nodes + 2)[:, None]).all((1, 2))
+            rank = 16 * relabelled[..., 0].astype(int) + relabelled[..., 1]
             swap = rank[..., 0] > rank[..., 1]
-            made = np.where(swap[:, :, None, None], made[:, :, ::-1], made)
+            relabelled = np.where(swap[:, :, None, None], relabelled[:, :, ::-1], relabelled)
             # Bytes compare like genes; none is zero, which numpy would strip.
-            key = np.ascontiguousarray(made.astype(np.uint8).reshape(len(made), -1) + 1).view(keys.dtype)[:, 0]
+            key = np.ascontiguousarray(relabelled.astype(np.uint8).reshape(len(relabelled), -1) + 1).view(keys.dtype)[:, 0]
             better = valid & (key < keys)
-            best, keys = np.where(better[:, None, None, None], made, best), np.where(better, key, keys)
+            best, keys = np.where(better[:, None, None, None], relabelled, best), np.where(better, key, keys)
         return best

@@ -105,7 +105,7 @@ def _smallest(codes: np.ndarray) -> np.ndarray:
 def _renumberings() -> list[tuple[int, np.ndarray, np.ndarray]]:
     """For each of the 120 permutations: the edges that would lead backwards, where the other edges go (a table for each 7 bits), and where
     the operations go."""
-    found = []
+    relabellings = []
     ops = _genes(np.arange(_LABELS))[:, BITS:]
     for order in itertools.permutations(range(1, VERTICES - 1)):
         new = (0, *order, VERTICES - 1)  # the new number of each vertex
@@ -115,5 +115,5 @@ def _renumberings() -> list[tuple[int, np.ndarray, np.ndarray]]:
         bits = np.arange(2**_CHUNK)[:, None] >> np.arange(_CHUNK) & 1
         tables = np.stack([bits @ gain[start : start + _CHUNK] for start in range(0, BITS, _CHUNK)])
         relabelled = ops @ len(OPS) ** (INTERIOR - np.array(order))
-        found.append((backwards, tables, relabelled))
-    return found
+        relabellings.append((backwards, tables, relabelled))
+    return relabellings

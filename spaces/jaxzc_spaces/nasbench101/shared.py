@@ -71,11 +71,11 @@ class NasBench101Program(SharedProgram):
     @cached_property
     def runs(self) -> list[tuple[Any, list[int]]]:
         """The runs of equal modules, and the numbers of their cells in depth order."""
-        made, first = [], 0
+        entries, first = [], 0
         for run in nnx.eval_shape(self.make).runs:
-            made.append((run, list(range(first, first + run.count))))
+            entries.append((run, list(range(first, first + run.count))))
             first += run.count
-        return made
+        return entries
 
     @cached_property
     def groups(self) -> tuple[LayerGroup, ...]:
@@ -126,18 +126,18 @@ class ProgramNetwork(SharedNetwork):
         return graph.edges[0], graph.live & (graph.ops == CONV1), graph.live & (graph.ops == CONV3)
 
     def _by_run(self, kinds: Sequence[Array], from_input: Array) -> list[Array]:
-        made = []
+        entries = []
         for run, _ in self.space.runs:
-            made += [jnp.tile(kind[np.array(members)], run.count) for kind in kinds for _, members in run.layout.classes]
-            made.append(jnp.tile(from_input[OUTPUT], run.count))
-        return made
+            entries += [jnp.tile(kind[np.array(members)], run.count) for kind in kinds for _, members in run.layout.classes]
+            entries.append(jnp.tile(from_input[OUTPUT], run.count))
+        return entries
 
     def active(self) -> list[Array]:
         blocks = self._blocks()
         return [jnp.ones(1, bool), *self._by_run(blocks, blocks[0]), jnp.ones(1, bool)]
 
     def activation_counts(self) -> dict[str, Array]:
-        proj, conv1x1, conv3x3 = (there.astype(jnp.float32) for there in self._blocks())
+        proj, conv1x1, conv3x3 = (present.astype(jnp.float32) for present in self._blocks())
         counts = [jnp.ones(1), *self._by_run([proj, conv1x1 + conv3x3], proj)]
         return OrderedDict((group.name, count[:, None]) for group, count in zip(self.activations, counts, strict=True))
 

@@ -81,8 +81,8 @@ def convolutions(stacked: Any, genes: Sequence[int], edges: Sequence[int], suffi
 def stage_params(stacked: Any, genes: Sequence[int]) -> dict[int, Any]:
     """Parameters of a stage's cells, from arrays of leading axes [cells, 6]."""
     cells = [jax.tree.map(lambda a, k=k: a[k], stacked) for k in range(len(stacked["conv1x1"]))]
-    made = {k: convolutions(cell, genes, range(len(EDGES))) for k, cell in enumerate(cells)}
-    return {k: cell for k, cell in made.items() if cell}
+    by_cell = {k: convolutions(cell, genes, range(len(EDGES))) for k, cell in enumerate(cells)}
+    return {k: cell for k, cell in by_cell.items() if cell}
 
 
 def without_stacks(params: Params, *stacks: str) -> dict[str, Any]:
