@@ -1,39 +1,48 @@
-"""The words of jaxzc: what a batch, a network, a tap, a space and its programs are.
+"""The interfaces of jaxzc: batches, networks, taps, search spaces and their programs.
 
-Only types live here. The engine (`jaxzc`) knows no search space, a space knows no proxy, and both meet in these definitions.
+This module has types only. The engine (`jaxzc`) knows no search space and a space knows no proxy; both use these definitions.
 """
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import jax
 import numpy as np
 
 Array = jax.Array
+PyTree: TypeAlias = Any
+"""A pytree of arrays: nested dicts, lists and tuples, or registered classes, whose leaves are arrays. JAX has no static type for it."""
+Params: TypeAlias = PyTree
+"""A network's parameters: a pytree whose leaves are arrays, most often a nested dict."""
+Genes: TypeAlias = np.ndarray | jax.Array | Sequence[int]
+"""One architecture, int32 `[genes]`, or several, `[n, genes]`; traced only where a docstring says so."""
 Norm = Literal["batch", "init", "none"]
 """How normalisation layers act: `batch`: with the statistics of the batch (train mode); `init`: with fresh running statistics,
 mean 0 and variance 1 (eval mode of an untrained network); `none`: replaced by the identity, scale and bias included."""
 
 
 class JaxzcError(ValueError):
-    """What the user gave cannot be used; the message says which value, what was expected and what to do."""
+    """The user's input cannot be used. The message names the value, what was expected, and how to fix it."""
 
 
 class Batch(NamedTuple):
-    """What goes into a network and what its outputs are compared with: images `[N, ...]` (float, already normalised) and integer labels
-    `[N]`, or any pytrees whose leaves have a leading axis N. targets: None where no proxy needs them."""
+    """One batch of N examples.
 
-    inputs: Any
-    targets: Any = None
+    inputs: what the network takes, such as images float `[N, H, W, C]`, already normalised; or any pytree of arrays `[N, ...]`.
+    targets: what the outputs are compared with, such as labels int `[N]`; or any pytree of arrays `[N, ...]`. None if no proxy needs them.
+    """
+
+    inputs: PyTree
+    targets: PyTree = None
 
 
 @dataclass(frozen=True)
 class LayerGroup:
-    """Convolution or linear layers whose kernels share one shape, stacked on a leading axis; facts known before anything runs.
+    """Convolution or linear layers whose kernels have one shape, stacked along a leading axis. All facts are known before a pass runs.
 
-    name: path of the kernel in the parameters, by which taps know the group.
+    name: path of the kernel in the parameters. Taps refer to the group by it.
     kernel: shape of one kernel, without the stacking axis (HWIO for convolutions, [in, out] for linear layers).
     fan_in: inputs that one output sums over (kernel height x width x input channels of its group).
     channels: number of output channels (features).
@@ -48,18 +57,18 @@ class LayerGroup:
 
 
 RECTIFIERS = frozenset({"relu", "relu6", "leaky_relu", "prelu"})
-"""Kinds of activation functions that are linear on both sides of a kink at zero: the sign of their input is a unit's binary code."""
+"""Kinds of activation functions with a kink at zero and linear on both sides of it. The sign of the input is a unit's binary code."""
 
 
 @dataclass(frozen=True)
 class ActivationGroup:
-    """Values of one shape that activation functions of one kind take, stacked on a leading axis; facts known before anything runs.
+    """Inputs, all of one shape, of activation functions of one kind, stacked along a leading axis. Facts known before a pass runs.
 
-    name: of the place in the network. kind: which function: one of `RECTIFIERS`, or "elu", "hard_sigmoid", "softplus", "silu", "gelu",
-        "tanh", "sigmoid".
-    modules: the ways in which the authors' code comes to these values: each is the types of the modules that the value passes while it is
-        activated, innermost first, such as ("ReLU",), or ("ReLU", "ReLUConvBN") for a ReLU in a block of that name.
-        `Network.activation_counts` says how often each way is taken.
+    name: of the place in the network.
+    kind: the function: one of `RECTIFIERS`, or "elu", "hard_sigmoid", "softplus", "silu", "gelu", "tanh", "sigmoid".
+    modules: for each way in which the authors' code applies the function, the types of the modules around it, innermost first: ("ReLU",),
+        or ("ReLU", "ReLUConvBN") for a ReLU inside a block of that type. Hooks on module types count the latter twice.
+        `Network.activation_counts` says how often each way occurs.
     """
 
     name: str
@@ -68,69 +77,74 @@ class ActivationGroup:
 
 
 class Tap(NamedTuple):
-    """What to read, or to change, while a network runs.
+    """Functions that read or change values while a network runs. What they return to be recorded comes back in `Forward`.
 
-    layer: called with each conv/linear output `y [B, ..., channels]` (bias included, before any normalisation) and that layer's slice of
-        `perturb` (None without); returns the value the network goes on with, and what to keep.
-    activation: called with the input `[B, ...]` of each activation function; returns what to keep.
-    perturb: name of the layer group -> pytree, leaves `[layers, ...]`, for every group.
-    norm: called with each normalisation layer's input `[B, ..., channels]`; returns what to keep.
-    cell: called with the output `[B, H, W, channels]` of the stem and of each cell (blocks between cells included), in depth order, and
-        that map's slice of `cell_perturb` (None without); returns the value the network goes on with, and what to keep.
-    cell_perturb: name of the map group (maps of one shape that follow each other) -> pytree, leaves `[maps, ...]`, for every group.
+    layer: called with the output `y [B, ..., channels]` of each convolution and linear layer (bias included, before normalisation) and the
+        layer's slice of `perturb` (None without it). Returns the value that replaces y, and the record, a pytree.
+    activation: called with the input `[B, ...]` of each activation function. Returns the record.
+    perturb: layer group's name -> pytree with leaves `[layers, ...]`, for every group.
+    norm: called with the input `[B, ..., channels]` of each normalisation layer. Returns the record.
+    cell: called, in depth order, with the output `[B, H, W, channels]` of the stem, of each cell and of each block between cells, and with
+        the slice of `cell_perturb` for it (None without it). Returns the value that replaces the output, and the record.
+    cell_perturb: map group's name -> pytree with leaves `[maps, ...]`, for every group. A map group is a sequence of outputs of one shape.
 
-    A network that does not offer `norm` or `cell` (see `Forward`) ignores them.
+    A network that does not offer `norm` or `cell` (see `Forward`) never calls them.
     """
 
-    layer: Callable[[Array, Any], tuple[Array, Any]] | None = None
-    activation: Callable[[Array], Any] | None = None
-    perturb: Mapping[str, Any] | None = None
-    norm: Callable[[Array], Any] | None = None
-    cell: Callable[[Array, Any], tuple[Array, Any]] | None = None
-    cell_perturb: Mapping[str, Any] | None = None
+    layer: Callable[[Array, PyTree], tuple[Array, PyTree]] | None = None
+    activation: Callable[[Array], PyTree] | None = None
+    perturb: Mapping[str, PyTree] | None = None
+    norm: Callable[[Array], PyTree] | None = None
+    cell: Callable[[Array, PyTree], tuple[Array, PyTree]] | None = None
+    cell_perturb: Mapping[str, PyTree] | None = None
 
 
 class Forward(NamedTuple):
-    """What one pass gives: the network's outputs (logits `[B, classes]` of a classifier); what the tap kept; and `exponent`, an int32
-    scalar: the true outputs are `outputs * 2**exponent` (0 except with `norm="none"` where the network rescales itself so that deep
-    networks do not overflow).
+    """The result of one pass.
 
-    layers, activations, norms, cells: what the taps of these names kept: name of the group -> pytree with a leading axis [layers, or
-    whatever the group has], in the order in which the groups first run; `OrderedDict`s, because JAX sorts the keys of a dict. None without
-    a tap, and where the network does not offer them. A layer or normalisation that the architecture has not is zeros."""
+    outputs: the network's outputs, such as logits `[B, classes]`.
+    exponent: int32 scalar; the true outputs are `outputs * 2**exponent`. It is 0, except that with `norm="none"` some networks rescale
+        themselves so that deep ones do not overflow.
+    layers, activations, norms, cells: the records of the tap functions: group's name -> pytree with leaves `[layers of the group, ...]`, in
+        the order in which the groups first run. These are `OrderedDict`s, because JAX sorts the keys of a dict. None without the tap
+        function, or where the network does not offer it. Records of layers that the architecture lacks are zeros.
+    """
 
-    outputs: Any
-    layers: Mapping[str, Any] | None = None
-    activations: Mapping[str, Any] | None = None
+    outputs: PyTree
+    layers: Mapping[str, PyTree] | None = None
+    activations: Mapping[str, PyTree] | None = None
     exponent: Any = 0
-    norms: Mapping[str, Any] | None = None
-    cells: Mapping[str, Any] | None = None
+    norms: Mapping[str, PyTree] | None = None
+    cells: Mapping[str, PyTree] | None = None
 
 
 class Counts(NamedTuple):
-    """Exact integers (int64; one per architecture where there are several): trainable parameters, multiply-accumulates of the convolution
-    and linear layers for one image, and the number of convolution and linear layers."""
+    """Sizes of one network as exact integers, or of n networks as int64 `[n]`.
 
-    params: Any
+    params: trainable parameters. flops: multiply-accumulates of the convolution and linear layers for one image. layers: number of
+    convolution and linear layers.
+    """
+
+    params: Params
     flops: Any
     layers: Any
 
 
 class Network(Protocol):
-    """What a proxy's ingredients see: a pure function of parameters and images whose layers can be tapped."""
+    """A network as ingredients use it: a pure function of parameters and inputs whose layers can be tapped."""
 
     @property
     def groups(self) -> Sequence[LayerGroup]: ...
 
-    def weights(self, params: Any) -> list[Array]:
-        """Kernels `[layers, *kernel]`, one array per group, biases and normalisation parameters left out."""
+    def weights(self, params: Params) -> list[Array]:
+        """The kernels, one array `[layers, *kernel]` per group. Biases and normalisation parameters are not among them."""
         ...
 
-    def with_weights(self, params: Any, weights: Sequence[Array]) -> Any:
-        """`params` with these kernels in their place."""
+    def with_weights(self, params: Params, weights: Sequence[Array]) -> Params:
+        """A copy of `params` with these kernels, given as `weights` returns them."""
         ...
 
-    def map_params(self, fn: Callable[[Array], Array], params: Any) -> Any:
+    def map_params(self, fn: Callable[[Array], Array], params: Params) -> Params:
         """`fn` applied to every trainable parameter (synflow takes absolute values)."""
         ...
 
@@ -146,26 +160,29 @@ class Network(Protocol):
         `ActivationGroup.modules`; 0 where the architecture has none."""
         ...
 
-    def forward(self, params: Any, inputs: Any, *, norm: Norm, tap: Tap | None = None) -> Forward: ...
+    def forward(self, params: Params, inputs: PyTree, *, norm: Norm, tap: Tap | None = None) -> Forward: ...
 
 
 @runtime_checkable
 class EmbeddingNetwork(Network, Protocol):
-    """A network whose inputs need not be floats. What a proxy differentiates by the inputs, perturbs, or sets to ones is then the first
-    floating value that they become: the output of the embedding; of one array of floats, the inputs themselves."""
+    """A network whose inputs may be integers, such as tokens.
 
-    def entry(self, params: Any, inputs: Any) -> Any:
-        """That value `[B, ...]`, an array or a tuple of arrays; raises `JaxzcError` where there is none that could be replaced."""
+    Proxies that differentiate by the inputs, perturb them, or set them to ones use the first floating-point value computed from them: the
+    output of the embedding. For an array of floats it is the inputs themselves.
+    """
+
+    def entry(self, params: Params, inputs: PyTree) -> PyTree:
+        """The first floating-point value, an array `[B, ...]` or a tuple of them. Raises `JaxzcError` where it cannot be replaced."""
         ...
 
-    def forward(self, params: Any, inputs: Any, *, norm: Norm, tap: Tap | None = None, entry: Any = None) -> Forward:
-        """A pass with `entry` in the place of that value (None: with what the inputs become)."""
+    def forward(self, params: Params, inputs: PyTree, *, norm: Norm, tap: Tap | None = None, entry: PyTree = None) -> Forward:
+        """A pass that uses `entry` as the first floating-point value. None: the value is computed from the inputs."""
         ...
 
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What goes into a network, for one example: shape, without the batch axis, and dtype, by name.
+    """Shape (without the batch axis) and dtype (by name) of one example of a network's inputs.
 
     Raises `JaxzcError` for a shape that is not made of positive integers, and for a dtype that does not exist.
     """
@@ -195,29 +212,30 @@ class InputSpec:
 
 
 def input_spec(inputs: InputSpec | Sequence[int]) -> InputSpec:
-    """`inputs` as they are, or those of this shape in float32. Raises `JaxzcError` for anything else."""
+    """An `InputSpec`, unchanged, or one of this shape in float32. Raises `JaxzcError` for anything else."""
     return inputs if isinstance(inputs, InputSpec) else InputSpec(inputs)  # type: ignore[arg-type]
 
 
 class SpaceProgram(Protocol):
-    """A network whose architecture is an argument, so that it is compiled once for all architectures that it serves.
+    """A network that takes the architecture as an argument, so that it is compiled once for all architectures that share it.
 
-    in_pieces: whether to compile it in pieces (`jaxzc._compile.pieces`), which pays where it serves one architecture only.
+    in_pieces: whether to compile it in pieces (`jaxzc._compile.pieces`). That pays where each architecture has a program of its own.
     """
 
     @property
     def in_pieces(self) -> bool: ...
 
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Any:
+    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
         """Parameters that serve every architecture of the program; traceable. initialiser: a name of `jaxzc.numerics.initialisers`."""
         ...
 
-    def network(self, genes: Any) -> Network:
+    def network(self, genes: Genes) -> Network:
         """The network of genes int32 `[genes]`, which may be traced; its shapes do not depend on their values."""
         ...
 
-    def discrete_params(self, params: Any, arch: Any) -> Any:
-        """From parameters of the program those of one architecture's discrete network (see `Space.network`). arch: concrete."""
+    def discrete_params(self, params: Params, arch: Genes) -> Params:
+        """The parameters of one architecture's discrete network (see `Space.network`), taken from those of the program. arch: not
+        traced."""
         ...
 
 
@@ -228,7 +246,7 @@ class Space(Protocol):
     `space.program(key).network(genes)` is the network that scores are computed with, and `genes` may be traced. `space.network(arch)` is
     the discrete network of one architecture: the same function of the same weights, without what the architecture has not.
 
-    `jaxzc.spacekit.VectorSpace` is a base class in which all but `counts` and `program` have a default.
+    `jaxzc.spacekit.VectorSpace` is a base class with a default for everything but `counts` and `program`.
 
     name: as it is registered. choices: how many values each gene has. classes: of the data. inputs: one example of the data.
     """
@@ -246,10 +264,10 @@ class Space(Protocol):
         """The genes `[genes]` of the benchmark's official string; raises `JaxzcError` that quotes what is wrong."""
         ...
 
-    def to_string(self, arch: Any) -> str: ...
+    def to_string(self, arch: Genes) -> str: ...
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray: ...
     def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray: ...
-    def neighbours(self, arch: Any) -> np.ndarray: ...
+    def neighbours(self, arch: Genes) -> np.ndarray: ...
     def enumerate(self) -> np.ndarray: ...
     def canonical(self, archs: np.ndarray) -> np.ndarray:
         """For each architecture, the representative of its isomorphism class (itself an architecture)."""
@@ -265,20 +283,20 @@ class Space(Protocol):
         """The program of a key, which is a row of `program_keys` as Python ints."""
         ...
 
-    def network(self, arch: Any) -> Network:
+    def network(self, arch: Genes) -> Network:
         """The discrete network of one architecture, concrete genes `[genes]`; `SpaceProgram.discrete_params` gives its parameters."""
         ...
 
 
-# What some spaces can do besides. Whoever can use it asks with isinstance.
+# Optional abilities of a space. Code that uses one checks with isinstance.
 
 
 @runtime_checkable
 class WithOwnCounts(Protocol):
-    """A space whose authors count in their own way: their budgets are not in what `Space.counts` says.
+    """A space whose authors count parameters or FLOPs in another way than `Space.counts`, and state budgets in their counts.
 
-    own_counts: name -> function of architectures int32 `[n, genes]` that gives int64 `[n]`. The names may be used in budgets and costs of a
-    search.
+    own_counts: name of a count -> function from architectures int32 `[n, genes]` to int64 `[n]`. Budgets and costs of a search may use the
+    names.
     """
 
     @property
@@ -287,11 +305,12 @@ class WithOwnCounts(Protocol):
 
 @runtime_checkable
 class WithSameNetwork(Protocol):
-    """A space that knows which architectures are one network with weights drawn anew, so that a job scores only one of them. Without it,
-    `Space.canonical` and equal counts decide."""
+    """A space that knows which architectures are the same network up to their random weights. A job scores only one of these.
+
+    For other spaces, two architectures are the same network if `Space.canonical` and the counts agree."""
 
     def same_network(self, archs: np.ndarray) -> np.ndarray:
-        """For each of int32 `[n, genes]` the architecture that stands for its network, int32 `[n, genes]`."""
+        """For each architecture int32 `[n, genes]`, the one that represents its network, int32 `[n, genes]`."""
         ...
 
 
@@ -300,13 +319,13 @@ class WithGraph(Protocol):
     """A space whose architectures are graphs, which a predictor of accuracy can read."""
 
     def graph(self, archs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of int32 `[n, genes]`: adjacency bool `[n, nodes, nodes]`, where entry (a, b) says that node b reads what node a gives; and
-        labels int `[n, nodes]`, which say what each node is."""
+        """The graphs of architectures int32 `[n, genes]`: adjacency bool `[n, nodes, nodes]`, whose entry (a, b) says that node b reads the
+        output of node a; and labels int `[n, nodes]`, the kind of each node."""
         ...
 
 
 class Scaled(NamedTuple):
-    """A score too large for float32: `value * 2**exponent`; becomes a float64 outside the compiled program."""
+    """A score that may be too large for float32: `value * 2**exponent`. It becomes a float64 outside the compiled program."""
 
     value: Any
     exponent: Any

@@ -1,10 +1,10 @@
-"""Compiled programs kept on disk, so that the next process neither traces nor compiles: it reads them back.
+"""Stores executables on disk, so that the next process reads them instead of tracing and compiling.
 
-JAX's own compilation cache is keyed by the traced program, so that it saves the compilation only; tracing and lowering the full set of
-proxies take longer than reading the executable. Here the key is made of everything that the program is made from: all source files of
-jaxzc and jaxzc_spaces, those of the package that a user's space or proxy comes from (`jaxzc._compile.sources`), the versions of JAX, its
-compiler and Flax, the machine, the settings and the shapes. What cannot be told in that way (a lambda, a proxy typed into a notebook) is
-compiled as usual.
+JAX's own compilation cache computes its key from the traced program, so it saves compilation but not tracing and lowering, which for the
+full set of proxies take longer than reading the executable. Here the key is computed without tracing, from everything that the program
+depends on: all source files of jaxzc and jaxzc_spaces, those of the package that a user's space or proxy comes from
+(`jaxzc._compile.sources`), the versions of JAX, its compiler and Flax, the machine, the settings and the shapes. A function without a
+source file (a lambda, a proxy typed into a notebook) has no such key, and is compiled in every process.
 """
 
 import contextlib
@@ -38,65 +38,69 @@ FLAGS: dict[str, Callable[[Any], contextlib.AbstractContextManager[Any]]] = {
     "jax_default_prng_impl": jax.default_prng_impl,
     "jax_threefry_partitionable": jax.threefry_partitionable,
 }
-"""What changes a program, and what sets it for a while."""
+"""JAX flags that change a program, and the context manager that sets each."""
 
 log = logging.getLogger("jaxzc")
 
 
 class StoredFunction:
-    """A jitted function and the executables made of it, one for each shape of its arguments, kept on disk while JAX's compilation cache has
-    a directory.
+    """A jitted function whose executables, one for each combination of argument shapes, are stored on disk.
 
-    parts: all that `function` depends on besides its arguments and the sources of jaxzc: numbers, text, frozen dataclasses, functions and
-    containers of these. Where `sources.tell` cannot tell one of them, nothing is kept on disk.
+    They are stored in the directory of JAX's compilation cache; without one, nothing is stored.
+    parts: everything that `function` depends on besides its arguments and the sources of jaxzc: numbers, text, frozen dataclasses,
+    functions and containers of these. Where `sources.tell` cannot describe one of them, nothing is stored.
+    Calling it raises `JaxzcError` where an executable needs more memory than there is.
     """
 
     def __init__(self, function: Callable[..., Any], *parts: Any):
-        self.jitted, self.told, self.loaded = jax.jit(function), tell(parts), dict[str, Any]()
+        self.jitted, self.description, self.executables = jax.jit(function), tell(parts), dict[str, Any]()
 
     def __call__(self, *args: Any) -> Any:
         shapes = str(jax.tree.map(lambda a: (jnp.shape(a), str(jnp.result_type(a))), args)) + str(settings())
-        if shapes not in self.loaded:
-            self.loaded[shapes] = executable = self._executable(shapes, args)
+        if shapes not in self.executables:
+            self.executables[shapes] = executable = self._executable(shapes, args)
             memory.check(planned(executable))
-        return self.loaded[shapes](*args)
+        return self.executables[shapes](*args)
 
     def _executable(self, shapes: str, args: Any) -> Any:
-        if self.told is None:
+        if self.description is None:
             return self.jitted.lower(*args).compile()
         with own_cache() as folder:
-            return read_or_compile(folder, f"{self.told}\n{shapes}", self.jitted, args)
+            return read_or_compile(folder, f"{self.description}\n{shapes}", self.jitted, args)
 
     @property
     def memory(self) -> int:
-        """Bytes that the largest executable so far plans."""
-        return max(map(planned, self.loaded.values()), default=0)
+        """Bytes that the largest executable so far needs; see `planned`."""
+        return max(map(planned, self.executables.values()), default=0)
 
     @property
     def compilations(self) -> int:
-        """How many executables there are, one for each shape of the arguments."""
-        return len(self.loaded)
+        """Number of executables: one for each combination of argument shapes."""
+        return len(self.executables)
 
 
 def settings() -> tuple[Any, ...]:
-    """Of JAX's configuration, what changes a program."""
+    """The values of the JAX flags that change a program, in the order of `FLAGS`."""
     return tuple(getattr(jax.config, flag) for flag in FLAGS)
 
 
 @contextlib.contextmanager
 def under(values: Sequence[Any]) -> Iterator[None]:
-    """JAX's configuration as `settings` found it, for another thread: what a thread sets for a while is its own."""
+    """Sets JAX's flags to values that `settings` returned, in another thread: JAX's context managers act on their own thread only."""
     with contextlib.ExitStack() as stack:
         for setting, value in zip(FLAGS.values(), values, strict=True):
             stack.enter_context(setting(value))
         yield
 
 
-def read_or_compile(folder: Path | None, told: str, jitted: Any, args: Sequence[Any]) -> Any:
-    """The executable of a jitted function for arguments like these, kept in `own_cache`'s folder under what tells it from all others."""
+def read_or_compile(folder: Path | None, description: str, jitted: Any, args: Sequence[Any]) -> Any:
+    """The executable of a jitted function for arguments of these shapes, read from `folder`, or compiled and stored there.
+
+    folder: as `own_cache` gives it; None: nothing is stored. description: equal for equal programs, different for different ones.
+    """
     if folder is None:
         return jitted.lower(*args).compile()
-    path = folder / hashlib.sha256("\n".join((told, machine())).encode()).hexdigest()[:40]
+    path = folder / hashlib.sha256("\n".join((description, machine())).encode()).hexdigest()[:40]
     executable = _read(path)
     if executable is None:
         executable = jitted.lower(*args).compile()
@@ -106,7 +110,7 @@ def read_or_compile(folder: Path | None, told: str, jitted: Any, args: Sequence[
 
 
 def planned(executable: Any) -> int:
-    """Bytes of an executable's arguments, results and temporaries, as the compiler has laid them out; 0 where it does not say."""
+    """Bytes of an executable's arguments, results and temporaries, as the compiler planned them; 0 where the backend does not say."""
     plan = executable.memory_analysis()
     kinds = ("argument_size_in_bytes", "output_size_in_bytes", "temp_size_in_bytes")
     return sum(int(getattr(plan, kind, 0)) for kind in kinds)
@@ -114,8 +118,9 @@ def planned(executable: Any) -> int:
 
 @contextlib.contextmanager
 def own_cache() -> Iterator[Path | None]:
-    """The folder in which executables are kept, None without one; meanwhile JAX's own cache rests: an executable that was read from it
-    cannot be written again (XLA loses its functions), and one copy is enough."""
+    """The folder in which executables are stored, or None. Inside the context JAX's own compilation cache is off.
+
+    It has to be off because XLA cannot serialise an executable that was read from JAX's cache; besides, one stored copy is enough."""
     folder = _folder()
     if folder is None:
         yield None
@@ -131,7 +136,7 @@ def own_cache() -> Iterator[Path | None]:
 
 
 def _folder() -> Path | None:
-    """Where programs are kept, in JAX's compilation cache; None without one, or where it cannot be written."""
+    """The folder `programs` in JAX's compilation cache; None where there is no such cache, or the folder cannot be written."""
     chosen = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
     if not chosen or "://" in str(chosen):
         return None
@@ -142,7 +147,9 @@ def _folder() -> Path | None:
 
 
 def _read(path: Path) -> Any:
-    """The executable of a file that this machine wrote, or None. (As with JAX's own cache, whoever may write there may run code.)"""
+    """The executable stored at `path`, or None where there is none or it cannot be read.
+
+    The file is a pickle, as in JAX's own cache: whoever may write to the folder may run code in this process."""
     if not path.exists():
         return None
     _linear_algebra()
@@ -162,7 +169,9 @@ def _linear_algebra() -> None:
 
 @cache
 def machine() -> str:
-    """What the programs of this process are made by, and for."""
+    """Text that is equal for two processes only if one can run the executables of the other.
+
+    It contains versions, compiler flags, device, processor, and a digest of the sources of jaxzc and jaxzc_spaces."""
     digest = hashlib.sha256()
     for name in OWN:
         with contextlib.suppress(ModuleNotFoundError):

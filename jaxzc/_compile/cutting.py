@@ -1,4 +1,30 @@
-"""Where a traced program is cut into pieces, and what tells one piece from all others (see `jaxzc._compile.pieces`)."""
+"""Cuts a traced program into pieces, and gives every piece a key by which equal pieces of other programs are recognised.
+
+`jaxzc._compile.pieces` compiles one executable per key. This module decides what a piece is. The goal is a small number of different
+pieces over a whole search space, not a small number of pieces in one program.
+
+**Where the cuts are.** Heavy operations (`ALONE`) are pieces of their own. The light operations between two heavy ones (normalisation,
+activation, sums) are split further, into groups that exchange no values. Without this split, two branches of a cell would be one piece,
+and every combination of branches would be compiled anew.
+
+**Why scalars get a group of their own.** A proxy sums over all layers. Those few additions of scalars connect every layer with every other,
+so that grouping by shared values would give one huge piece which no other network has. So `_parts` first finds the values that are
+computed from scalars (or short vectors of scalars, see `LIGHT`) and are not read again between the same two heavy operations; their
+operations form the last group.
+
+**What a key contains.** The operations with their parameters, how they are connected, the shapes and dtypes of the inputs, the contents of
+constants, and the JAX flags that change a program. Values are renumbered from 0, so a layer has the same key at every depth.
+
+Beware:
+
+- A key must contain everything that changes the result. Arrays inside a nested jaxpr print as their shape only, which is why `_arrays`
+  adds digests of their contents. When an operation hides data in a parameter, check how that parameter prints.
+- A parameter that prints a memory address (`at 0x...`) cannot be compared. Such a piece gets a random key (`ONCE`): it is compiled for
+  every program and never stored. That is slow but right. If many pieces begin with `ONCE`, give the object a `__repr__` of its contents.
+- `UNREAD` names parameters that hold functions for differentiation. The cut program is never differentiated again, so they are left out.
+  Were they part of the key, every call of a custom derivative would be unique, because they print addresses.
+- Depthwise convolutions compile to something else on CPUs (`jaxzc._compile.depthwise`), so the key says when that happens.
+"""
 
 import hashlib
 import math
@@ -17,18 +43,22 @@ from jaxzc._compile.jaxpr import CUSTOM_RULES, Op, Trace, closed
 ALONE = frozenset({"conv_general_dilated", "dot_general", "random_bits", "scan", "while", "cond", "sort", "cholesky", "lu", "qr", "eigh"})
 """Operations that are pieces of their own."""
 
-UNTOLD = frozenset({"jvp_jaxpr_fun", "jvp_jaxpr_thunk", "fwd_jaxpr_thunk", "bwd", "out_trees", "symbolic_zeros"})
-"""Of a call with a custom derivative, what plays no part when nothing is differentiated any more."""
+UNREAD = frozenset({"jvp_jaxpr_fun", "jvp_jaxpr_thunk", "fwd_jaxpr_thunk", "bwd", "out_trees", "symbolic_zeros"})
+"""Parameters of a call with a custom derivative that only differentiation reads. Keys leave them out."""
 
 LIGHT = 1024
-"""The most elements of a list of scalars (one for each layer, say)."""
+"""Elements up to which a vector that is computed from scalars counts as light, such as one number for each layer."""
 
 ONCE = "once"
-"""What the key of a piece begins with that cannot be told from others, and is compiled for each function anew."""
+"""Beginning of the key of a piece whose contents cannot be compared. Such a piece is compiled anew for each program."""
 
 
 class Piece(NamedTuple):
-    """Operations that run as one, what they read and what of theirs is read later. key: equal for pieces that compute the same."""
+    """Operations that are compiled together.
+
+    inputs: numbers of the values that the piece reads. outputs: numbers of those of its values that later pieces, or the caller, read.
+    key: equal keys mean equal computations.
+    """
 
     ops: tuple[Op, ...]
     inputs: tuple[int, ...]
@@ -38,30 +68,33 @@ class Piece(NamedTuple):
 
 def cut(program: Trace) -> list[Piece]:
     """The pieces of a program, in an order in which they can run."""
-    found: list[list[Op]] = []
+    groups: list[list[Op]] = []
     between: list[Op] = []
     for op in program.ops:
         if op.name in ALONE:
-            found += [*_parts(between, program), [op]]
+            groups += [*_parts(between, program), [op]]
             between = []
         else:
             between.append(op)
-    found += _parts(between, program)
+    groups += _parts(between, program)
     pieces, wanted = [], set(program.outputs)
-    for ops in reversed(found):
-        made = list(dict.fromkeys(value for op in ops for value in op.outputs))
+    for ops in reversed(groups):
+        written = list(dict.fromkeys(value for op in ops for value in op.outputs))
         inputs = dict.fromkeys(value for op in ops for value in op.inputs if value not in program.constants)
-        read = tuple(value for value in inputs if value not in made)
-        outputs = tuple(value for value in made if value in wanted)
+        read = tuple(value for value in inputs if value not in written)
+        outputs = tuple(value for value in written if value in wanted)
         wanted.update(read)
         pieces.append(Piece(tuple(ops), read, outputs, _key(ops, read, outputs, program)))
     return pieces[::-1]
 
 
 def _parts(ops: Sequence[Op], program: Trace) -> list[list[Op]]:
-    """The operations in groups that share no value. Arithmetic on scalars, and lists of them, that nothing else here reads (a sum over
-    all layers) would tie everything together: it is a group of its own, the last."""
-    light = set[int]()  # what is made of scalars alone
+    """Splits operations into groups that exchange no values.
+
+    Light arithmetic whose results no other operation of the list reads, such as a sum over all layers, is the last group: it reads from
+    all others and would join them into one (see the module's docstring).
+    """
+    light = set[int]()  # values computed from scalars alone
     for op in ops:
         sizes = [math.prod(program.avals[value].shape) for value in (*op.inputs, *op.outputs)]
         if all(n == 1 or value in light for value, n in zip(op.inputs, sizes, strict=False)) and max(sizes) <= LIGHT:
@@ -85,7 +118,7 @@ def _parts(ops: Sequence[Op], program: Trace) -> list[list[Op]]:
 
 
 def _key(ops: Sequence[Op], inputs: Sequence[int], outputs: Sequence[int], program: Trace) -> str:
-    """Digest of all that decides what a piece computes: operations, how they are connected, and the shapes and dtypes that go in."""
+    """SHA-256 of everything that decides what a piece computes: its operations, their connections, and the inputs' shapes and dtypes."""
     number = {value: place for place, value in enumerate(inputs)}
     words = [_aval(program.avals[value]) for value in inputs]
     for op in ops:
@@ -94,7 +127,7 @@ def _key(ops: Sequence[Op], inputs: Sequence[int], outputs: Sequence[int], progr
         words.append(f"{op.name}{' by pixels' * is_depthwise(op.eqn)}({','.join(read)}){_params(op)}")
     words += [str([number[value] for value in outputs]), str(settings())]
     text = "\n".join(words)
-    # An object that is known by its address only might be another one tomorrow.
+    # An object that prints its address only cannot be compared with that of another program.
     return f"{ONCE} {uuid.uuid4().hex}" if " at 0x" in text else hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -109,7 +142,7 @@ def _constant(value: Any, aval: Any) -> str:
 
 
 def _params(op: Op) -> str:
-    return "".join(f"{k}={_word(v)};" for k, v in sorted(op.params.items()) if not (op.name in CUSTOM_RULES and k in UNTOLD))
+    return "".join(f"{k}={_word(v)};" for k, v in sorted(op.params.items()) if not (op.name in CUSTOM_RULES and k in UNREAD))
 
 
 def _word(value: Any) -> str:
@@ -125,13 +158,13 @@ def _is_jaxpr(value: Any) -> bool:
 
 
 def _arrays(jaxpr: Any) -> list[str]:
-    """Of a jaxpr in any form and those inside, the arrays: printed, they are only a shape."""
+    """Digests of the arrays in a jaxpr (in any form) and in the jaxprs inside it. A printed jaxpr shows only their shapes."""
     body, constants = closed(jaxpr)
-    found = [_constant(value, jax.typeof(value)) for value in constants]
+    digests = [_constant(value, jax.typeof(value)) for value in constants]
     for eqn in body.eqns:
-        found += [_constant(atom.val, atom.aval) for atom in eqn.invars if isinstance(atom, Literal) and np.size(atom.val) > 1]
+        digests += [_constant(atom.val, atom.aval) for atom in eqn.invars if isinstance(atom, Literal) and np.size(atom.val) > 1]
         for value in eqn.params.values():
             for part in value if isinstance(value, tuple | list) else (value,):
                 if isinstance(part, np.ndarray | jax.Array) or _is_jaxpr(part):
-                    found.append(_word(part))
-    return found
+                    digests.append(_word(part))
+    return digests

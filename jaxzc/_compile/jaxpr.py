@@ -60,11 +60,11 @@ class Trace:
     @cached_property
     def readers(self) -> Mapping[int, list[tuple[int, int]]]:
         """For each value, which operations read it: (number of the operation, which of its inputs)."""
-        found: dict[int, list[tuple[int, int]]] = {}
+        readers: dict[int, list[tuple[int, int]]] = {}
         for number, op in enumerate(self.ops):
             for position, value in enumerate(op.inputs):
-                found.setdefault(value, []).append((number, position))
-        return found
+                readers.setdefault(value, []).append((number, position))
+        return readers
 
     @cached_property
     def writer(self) -> Mapping[int, Op]:
@@ -153,13 +153,13 @@ def scan_starts(params: Mapping[str, Any]) -> tuple[int, int]:
 def needed(ops: Sequence[Op], results: Sequence[int]) -> tuple[Op, ...]:
     """The operations that the results (or an effect) need, each with the values that are read there for the last time."""
     alive = set(results)
-    kept: list[Op] = []
+    alive_ops: list[Op] = []
     for op in reversed(ops):
         if op.eqn.effects or not alive.isdisjoint(op.outputs):
             last_reads = tuple({value for value in (*op.inputs, *op.outputs) if value not in alive})
             alive.update(op.inputs)
-            kept.append(replace(op, last_reads=last_reads))
-    return tuple(reversed(kept))
+            alive_ops.append(replace(op, last_reads=last_reads))
+    return tuple(reversed(alive_ops))
 
 
 def run(program: Trace, args: Sequence[Any]) -> list[Any]:

@@ -1,9 +1,25 @@
-"""Functions compiled in pieces that other functions have as well, so that one network's compilation serves the next.
+"""Compiles functions in pieces that many functions have in common, so that compiling one network prepares the next.
 
-In a space of free widths and depths every architecture is a program of its own, and compiling it takes many times as long as running it.
-But two such programs differ in a few layers only. Here the traced function is cut at its convolutions and matrix products, what lies
-between two of them falls into parts that have nothing to do with each other, and every piece is compiled once for all functions in which
-it occurs. XLA for CPUs merges nothing with a convolution either, so little is lost when running.
+In a space of free widths and depths every architecture is a program of its own, and compiling that program takes many times as long as
+running it. Two such programs, however, differ in a few layers only. So the traced function is cut into pieces (`jaxzc._compile.cutting`
+says where), and every piece is compiled once for all functions that contain it. A `Plan` runs the pieces one after another from Python.
+
+**What it costs when running.** Little on CPUs, since XLA for CPUs fuses nothing into a convolution anyway (`benchmarks/pieces.py` measures
+it). Pieces run on one device and score one architecture at a time (`jaxzc.scoring.programs`).
+
+**Loops.** A `scan` that contains heavy operations, as in per-example gradients by chunks, is unrolled by Python: its body is planned once
+and called for each step (`_loop`). XLA for CPUs runs a convolution inside a loop up to 100 times slower than outside.
+
+**Memory.** Between pieces every value is an array of its own, so the compiler cannot reuse buffers across pieces. A step drops the values
+that nothing reads later, and `_peak_memory` computes the largest total in advance, so that a job can refuse a network that would not fit.
+
+Beware:
+
+- Compiled code takes thousands of memory mappings, and Linux limits a process to about 65,000 of them. The process dies without an error
+  message when they run out. Hence the limits `MOST` and `CROWDED`.
+- A cut function cannot be differentiated or vmapped. Trace the derivative, then cut.
+- JAX flags are part of a plan's key: the same shapes under `jax.enable_x64` are another plan. Compiler threads have flags of their own,
+  which `cache.under` sets.
 """
 
 import math
@@ -25,13 +41,13 @@ from jaxzc._compile.devices import processors
 from jaxzc._compile.jaxpr import Op, Trace, closed_body, flatten, scan_starts
 
 MOST = 2048
-"""Compiled pieces that a process holds at once, about half a megabyte each; those used longest ago go first."""
+"""Compiled pieces that a process holds at once, about half a megabyte each. The least recently used are dropped first."""
 CROWDED = 0.5
-"""Share of a process's memory mappings; where more is taken, pieces go as well. One network's may take as much again."""
+"""Share of the process's memory mappings above which pieces are dropped. The pieces of one network may take as much again."""
 
 
 class Compiled(NamedTuple):
-    """What runs a piece, and the bytes that it needs besides what it reads and makes."""
+    """A compiled piece. run: inputs -> outputs. scratch: bytes of its temporaries, besides inputs and outputs."""
 
     run: Callable[..., Sequence[Any]]
     scratch: int
@@ -41,7 +57,7 @@ _compiled: OrderedDict[str, Compiled] = OrderedDict()
 
 
 class Step(NamedTuple):
-    """One piece as it runs: the numbers of the values it reads and makes, and those that nothing reads afterwards."""
+    """One piece in a plan: the numbers of the values that it reads and writes, and of those that no later step reads."""
 
     compiled: Compiled
     inputs: tuple[int, ...]
@@ -50,7 +66,7 @@ class Step(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """A program cut and compiled. memory: bytes at its fullest moment."""
+    """A program, cut and compiled. memory: peak memory in bytes."""
 
     program: Trace
     steps: tuple[Step, ...]
@@ -68,7 +84,9 @@ class Plan(NamedTuple):
 
 
 class Pieced:
-    """`function`, traced once for each choice of argument shapes and run piece by piece."""
+    """`function`, traced once for each combination of argument shapes, and run piece by piece.
+
+    Calling it raises `JaxzcError` where a plan needs more memory than there is."""
 
     def __init__(self, function: Callable[..., Any]):
         self.function, self.plans = function, dict[Any, tuple[Plan, Any]]()
@@ -85,17 +103,17 @@ class Pieced:
 
     @property
     def memory(self) -> int:
-        """Bytes that the largest plan so far needs at its fullest moment."""
+        """Peak memory of the largest plan so far, in bytes."""
         return max((plan.memory for plan, _ in self.plans.values()), default=0)
 
     @property
     def compilations(self) -> int:
-        """How many plans there are, one for each shape of the arguments."""
+        """Number of plans: one for each combination of argument shapes."""
         return len(self.plans)
 
 
 def plan(program: Trace) -> Plan:
-    """The program cut and compiled."""
+    """Cuts and compiles a program."""
     pieces = cut(program)
     steps: list[Step] = []
     alive = set(program.outputs)
@@ -104,12 +122,13 @@ def plan(program: Trace) -> Plan:
         alive.update(piece.inputs)
         steps.append(Step(run, piece.inputs, piece.outputs, last_reads))
     steps.reverse()
-    return Plan(program, tuple(steps), _fullest(program, steps))
+    return Plan(program, tuple(steps), _peak_memory(program, steps))
 
 
 def compiled(pieces: Sequence[Piece], program: Trace) -> list[Compiled]:
-    """The pieces compiled: those at hand, those kept on disk, and for the others as many compilers at a time as there are processors."""
-    held = {piece.key: _compiled[piece.key] for piece in pieces if piece.key in _compiled}  # a loop's pieces may push others out meanwhile
+    """The executables of pieces, in their order. They come from memory, else from disk; the rest is compiled, on all processors."""
+    # Taken out at once, because compiling the pieces of a loop may drop others from the cache.
+    held = {piece.key: _compiled[piece.key] for piece in pieces if piece.key in _compiled}
     new = {piece.key: piece for piece in pieces if piece.key not in held}
     bodies = {key: body for key, piece in new.items() if (body := _loop_body(piece.ops[0])) is not None}
     held |= {key: _loop(new[key], program, body) for key, body in bodies.items()}
@@ -148,7 +167,7 @@ def _constants(piece: Piece, program: Trace) -> dict[int, Any]:
 
 
 def _loop_body(op: Op) -> Trace | None:
-    """Of a scan over layers (a chunk of examples at a time, as in per-example gradients) what it repeats; None for all else."""
+    """The body of a scan that contains heavy operations, such as one over chunks of examples; None for every other operation."""
     if op.name != "scan" or op.params["length"] == 0:
         return None
     body = flatten(closed_body(op.eqn))
@@ -156,7 +175,7 @@ def _loop_body(op: Op) -> Trace | None:
 
 
 def _loop(piece: Piece, program: Trace, repeated: Trace) -> Compiled:
-    """A `lax.scan` whose body is cut as well, called by Python. (XLA for CPUs runs convolutions in a loop up to 100 times slower.)"""
+    """A `lax.scan` as a Python loop over its body, which is cut into pieces, too."""
     (op,) = piece.ops
     constants, params = _constants(piece, program), op.params
     body, (fixed, rows_from) = plan(repeated), scan_starts(params)
@@ -188,13 +207,13 @@ def _stacked(*rows: Any) -> Any:
     return jnp.stack(rows)
 
 
-def _fullest(program: Trace, steps: Sequence[Step]) -> int:
-    """Bytes of the values alive and of the running piece's own needs, at the moment when they are most."""
+def _peak_memory(program: Trace, steps: Sequence[Step]) -> int:
+    """Largest number of bytes that live values and the temporaries of the running piece take together."""
     size = {value: math.prod(aval.shape) * aval.dtype.itemsize for value, aval in enumerate(program.avals)}
     alive = sum(size[value] for value in program.inputs)
-    fullest = alive
+    peak = alive
     for step in steps:
         alive += sum(size[value] for value in step.outputs)
-        fullest = max(fullest, alive + step.compiled.scratch)
+        peak = max(peak, alive + step.compiled.scratch)
         alive -= sum(size[value] for value in step.last_reads)
-    return fullest
+    return peak

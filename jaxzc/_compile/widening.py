@@ -1,8 +1,25 @@
-"""A traced program in float64: its operations are widened one by one, and nobody's Python is run again with other types.
+"""Rewrites a traced program so that it computes in float64.
 
-To trace a model anew on float64 inputs is not enough: layers cast to a dtype of their own, loops carry float32, `lax` operations refuse
-operands of two types. In the program all of that is written down: every narrow float becomes float64, in values, constants, casts,
-accumulators and in the bodies of loops and of functions with a derivative of their own.
+Proxies of the synflow family need the range of float64 for the networks of any user. **Tracing a model again with float64 inputs does not
+do**: layers cast to a dtype of their own, loops carry float32, and `lax` operations refuse operands of two types. A trace, however, has
+every dtype written down. So each narrow float in it becomes float64: in values, constants, casts and accumulators, and in the bodies of
+loops, branches and functions with a derivative of their own. No Python code of the model runs again.
+
+**Custom derivatives** are the hard part. Their rules are Python functions, written and traced for float32. A rule is therefore traced in
+the types it was written for, by differentiating the original call, and the trace of that derivative is widened (`_with_own_jvp`,
+`_with_own_vjp`). The widened call is again a function with a custom derivative, because ordinary differentiation of its body would give
+another result (a straight-through estimator, say).
+
+Beware:
+
+- `jax.enable_x64` has to be on while the widened program is built and run, and off while a rule is traced, unless the program had 64-bit
+  types itself (`_in_own_types`).
+- The backward pass of a `custom_vjp` computes its forward rule once more, since residuals are not carried over from the widened forward
+  pass.
+- An operation whose parameters hide Python functions (a Pallas kernel, a callback) cannot be widened. It is an error, never float32 in
+  silence. A new kind of such parameter has to be added to the list in `_param`.
+- `reduce_precision` is dropped, and operations on bits (`BITWISE`) stay narrow: both have no meaning in a wider type.
+- Matrix products with an algorithm that names its types lose that algorithm.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,19 +35,19 @@ from jaxzc._compile.jaxpr import CUSTOM_RULES, Trace, bind, closed, closed_body,
 from jaxzc.types import JaxzcError
 
 BITWISE = frozenset({"bitcast_convert_type", "nextafter"})
-"""Operations on the bits of a number, which stay as they are."""
+"""Operations on the bits of a number. They run on narrow floats, and their results are widened."""
 
 
 def widen(program: Trace) -> Trace:
-    """The same program with float64 in the place of every narrower float; to be called, and its result run, with 64-bit types enabled.
+    """The same program with every float widened to float64, and every complex number to complex128; custom derivatives are kept.
 
-    Custom derivatives stay. Raises `JaxzcError` for an operation that hides others where they cannot be widened.
+    Call it, and run its result, under `jax.enable_x64(True)`. Raises `JaxzcError` for an operation that hides others, such as a callback.
     """
     return flatten(_traced(program, [program.avals[number] for number in program.inputs]))
 
 
 def wide(dtype: Any) -> Any:
-    """float64 for a narrower float, complex128 for a narrower complex number, any other dtype as it is."""
+    """The widened dtype: float64 for floats, complex128 for complex numbers, any other dtype unchanged."""
     if jnp.issubdtype(dtype, jnp.floating):
         return np.dtype(np.float64)
     return np.dtype(np.complex128) if jnp.issubdtype(dtype, jnp.complexfloating) else dtype
@@ -41,7 +58,7 @@ def _traced(body: Any, avals: Sequence[Any]) -> Any:
 
 
 def _run(body: Any, *values: Any) -> list[Any]:
-    """What a program, or a jaxpr in any form, makes of wide values."""
+    """The outputs of a program, or of a jaxpr in any form, for widened inputs."""
     program = body if isinstance(body, Trace) else flatten(body)
     env = {number: _constant(value, program.avals[number].dtype) for number, value in program.constants.items()}
     env.update(zip(program.inputs, values, strict=True))
@@ -78,7 +95,7 @@ def _as_wide(value: Any, dtype: Any) -> Any:
 
 
 def _param(name: str, key: str, value: Any) -> Any:
-    """A parameter of an operation: a dtype, a body (of a loop, a branch, a reduction), or something that has no width."""
+    """A parameter of an operation, widened: a dtype, or the body of a loop, branch or reduction. All others are returned unchanged."""
     if type(value) is tuple:
         return tuple(_param(name, key, part) for part in value)
     if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
@@ -94,7 +111,7 @@ def _param(name: str, key: str, value: Any) -> Any:
 
 
 def _narrow(eqn: Any) -> Callable[..., tuple[Any, ...]]:
-    """The call as it was traced, with its own derivative."""
+    """A function that makes the original call, in the original types and with its custom derivative."""
     return lambda *arguments: tuple(bind(eqn, arguments))
 
 
@@ -107,7 +124,7 @@ def _floats(variables: Sequence[Any]) -> list[int]:
 
 
 def _with_own_jvp(eqn: Any, values: Sequence[Any]) -> Sequence[Any]:
-    """A `jax.custom_jvp` function: its rule is traced in the types it was written for and then widened like the rest."""
+    """A call of a `jax.custom_jvp` function: its rule is traced in the original types, and the trace is widened."""
     places, outs = _floats(eqn.invars), _floats(eqn.outvars)
 
     @jax.custom_jvp
@@ -118,24 +135,24 @@ def _with_own_jvp(eqn: Any, values: Sequence[Any]) -> Sequence[Any]:
         def at(*floats: Any) -> tuple[Any, ...]:
             return _narrow(eqn)(*_placed(primals, places, floats))
 
-        made, tangents = jax.jvp(at, tuple(primals[place] for place in places), tuple(moved))
-        return made, [tangents[place] for place in outs]
+        outputs, tangents = jax.jvp(at, tuple(primals[place] for place in places), tuple(moved))
+        return outputs, [tangents[place] for place in outs]
 
     @call.defjvp
     def _(primals: Any, tangents: Any) -> Any:
         moved = [tangents[place] for place in places]
         abstract = _abstract(eqn.invars)
         rule, shapes = _in_own_types(derivative, abstract, [abstract[place] for place in places])
-        made, slopes = jax.tree.unflatten(jax.tree.structure(shapes), _run(rule, *primals, *moved))
+        outputs, slopes = jax.tree.unflatten(jax.tree.structure(shapes), _run(rule, *primals, *moved))
         known = dict(zip(outs, slopes, strict=True))
-        zero = [known[n] if n in known else np.zeros(np.shape(value), jax.dtypes.float0) for n, value in enumerate(made)]
-        return tuple(made), tuple(zero)
+        zero = [known[n] if n in known else np.zeros(np.shape(value), jax.dtypes.float0) for n, value in enumerate(outputs)]
+        return tuple(outputs), tuple(zero)
 
     return call(*values)
 
 
 def _with_own_vjp(eqn: Any, values: Sequence[Any]) -> Sequence[Any]:
-    """A `jax.custom_vjp` function, likewise; its backward pass runs the forward rule once more."""
+    """A call of a `jax.custom_vjp` function, likewise. Its backward pass runs the forward rule once more."""
     places, outs = _floats(eqn.invars), _floats(eqn.outvars)
 
     @jax.custom_vjp
@@ -144,14 +161,14 @@ def _with_own_vjp(eqn: Any, values: Sequence[Any]) -> Sequence[Any]:
 
     def pulled(primals: Sequence[Any], cotangents: Sequence[Any]) -> Any:
         def at(*floats: Any) -> tuple[Any, ...]:
-            made = _narrow(eqn)(*_placed(primals, places, floats))
-            return tuple(made[place] for place in outs)
+            outputs = _narrow(eqn)(*_placed(primals, places, floats))
+            return tuple(outputs[place] for place in outs)
 
         return jax.vjp(at, *(primals[place] for place in places))[1](tuple(cotangents))
 
     def backward(primals: Any, cotangents: Any) -> Any:
-        made = _abstract(eqn.outvars)
-        rule, _ = _in_own_types(pulled, _abstract(eqn.invars), [made[place] for place in outs])
+        results = _abstract(eqn.outvars)
+        rule, _ = _in_own_types(pulled, _abstract(eqn.invars), [results[place] for place in outs])
         slopes = _run(rule, *primals, *(cotangents[place] for place in outs))
         known: Mapping[int, Any] = dict(zip(places, slopes, strict=True))
         return tuple(known.get(place) for place in range(len(primals)))
@@ -161,13 +178,14 @@ def _with_own_vjp(eqn: Any, values: Sequence[Any]) -> Sequence[Any]:
 
 
 def _in_own_types(function: Callable[..., Any], *shapes: Any) -> tuple[Any, Any]:
-    """The jaxpr of a rule, and the shapes of its results, in the types of the traced program: without 64-bit types, unless it had some."""
+    """The jaxpr of a rule and the shapes of its results, traced with 64-bit types only if the original program had them."""
     wide_already = any(shape.dtype in (np.dtype(np.float64), np.dtype(np.int64)) for shape in jax.tree.leaves(shapes))
     with jax.enable_x64(wide_already):
         return jax.make_jaxpr(function, return_shape=True)(*shapes)
 
 
 def _placed(values: Sequence[Any], places: Sequence[int], others: Sequence[Any]) -> list[Any]:
+    """`values` with `others` at `places`."""
     placed = list(values)
     for place, value in zip(places, others, strict=True):
         placed[place] = value

@@ -143,10 +143,10 @@ def _started(pid: int) -> str:
 
 def _read(held: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(held)
+        record = json.loads(held)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return record if isinstance(record, dict) else {}
 
 
 def _who(held: bytes) -> str:

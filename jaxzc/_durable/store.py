@@ -66,8 +66,8 @@ class LocalStore:
 
     def names(self, folder: str) -> list[str]:
         try:
-            with os.scandir(self.root / folder) as found:
-                return sorted(entry.name for entry in found if entry.is_file() and not entry.name.startswith("."))
+            with os.scandir(self.root / folder) as entries:
+                return sorted(entry.name for entry in entries if entry.is_file() and not entry.name.startswith("."))
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
@@ -172,10 +172,10 @@ class RemoteStore:
 
     def names(self, folder: str) -> list[str]:
         try:
-            found = self._asked(self.files.ls, f"{self.root}/{folder}", detail=False)
+            entries = self._asked(self.files.ls, f"{self.root}/{folder}", detail=False)
         except FileNotFoundError:
             return []
-        return sorted(name for path in found if not (name := path.rstrip("/").rpartition("/")[2]).startswith("."))
+        return sorted(name for path in entries if not (name := path.rstrip("/").rpartition("/")[2]).startswith("."))
 
     def read(self, name: str) -> bytes:
         return self._asked(self.files.cat_file, f"{self.root}/{name}")

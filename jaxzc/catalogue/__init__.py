@@ -1,1 +1,1 @@
-"""What there is: search spaces by name, proxies by name and setting, their cards and their costs."""
+"""Finds search spaces and proxies by name, and describes proxies: their settings, cards and costs."""

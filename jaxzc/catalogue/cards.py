@@ -1,4 +1,4 @@
-"""A proxy's card: the facts that its decorator states, the prose of its docstring, and what its ingredients cost."""
+"""A proxy's card: the facts from its decorator, the prose of its docstring, and the cost of its ingredients."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -9,12 +9,16 @@ from jaxzc.proxies import PROXIES
 from jaxzc.resolver import needs
 
 PROSE = ("Definition", "Source", "Authors' code", "Weights", "Fails")
-"""The fields of a docstring."""
+"""Names of the fields in a proxy's docstring."""
 
 
 class Card(NamedTuple):
-    """title: the docstring's first line. prose: its fields, by the names of `PROSE`; empty where it has none (or Python runs with -OO).
-    needs: names of the ingredients that it asks for. cost: the passes of all that it is made from, `F + B; F`, or `none`."""
+    """Everything that is known about a proxy.
+
+    title: first line of the docstring. prose: the docstring's fields, by the names in `PROSE`; empty without a docstring (`python -OO`).
+    facts: see `ProxyFacts`. needs: names of the ingredients that the proxy asks for. cost: passes of all its ingredients, direct and
+    indirect, such as `F + B; F`, or `none`.
+    """
 
     title: str
     prose: dict[str, str]
@@ -32,7 +36,7 @@ class Card(NamedTuple):
 
     @property
     def init(self) -> str:
-        """The initialisers, by their names."""
+        """Names of the initialisers, in words."""
         redrawn = [f"{self.facts.redrawn}, drawn anew"] if self.facts.redrawn else []
         return " and ".join([*([self.facts.init] if self.facts.init else []), *redrawn]) or "any"
 
@@ -42,13 +46,13 @@ class Card(NamedTuple):
 
     @property
     def stated(self) -> dict[str, str]:
-        """The facts in words, by their names on a card."""
+        """The facts in words, by the names that a printed card gives them."""
         facts = {"Direction": self.direction, "Labels": self.labels, "Init": self.init, "Norm mode": self.norm}
         return facts | ({"Version": str(self.facts.version)} if self.facts.version > 1 else {})
 
 
 def card(proxy: Proxy) -> Card:
-    """The card of a proxy, the user's own as well."""
+    """The card of a proxy of jaxzc or of the user."""
     title, _, body = (proxy.__doc__ or "").strip().partition("\n")
     fields: dict[str, list[str]] = {}
     current = ""
@@ -63,16 +67,17 @@ def card(proxy: Proxy) -> Card:
 
 
 RECORDED = "directions"
-"""The entry of a score table's metadata that says it of the proxies scored: label -> `higher` or `lower`."""
+"""Entry of a score table's metadata: a dictionary from the label of each proxy in the table to `higher` or `lower`."""
 
 
 def directions(metadata: Mapping[str, Any] | None = None) -> dict[str, bool]:
-    """Proxy -> whether higher is better, of all that state it: the library's by name, and by label those that a score table with these
-    metadata recorded."""
+    """Proxy -> whether a higher score is better, for all proxies that state a direction.
+
+    It contains jaxzc's proxies by name. metadata: of a score table; the proxies that it recorded are added, by label."""
     stated = {name: proxy_facts(proxy).direction for name, proxy in PROXIES.items()} | dict((metadata or {}).get(RECORDED) or {})
     return {name: direction == "higher" for name, direction in stated.items() if direction is not None}
 
 
 def direction_of(label: str, directions: Mapping[str, bool]) -> bool | None:
-    """Whether higher is better for a proxy by label, which may have settings in brackets; None where it is not stated."""
+    """Whether a higher score is better for the proxy with this label; None if unknown. The label may have settings in brackets."""
     return directions.get(label, directions.get(label.partition("(")[0]))

@@ -1,7 +1,7 @@
-"""What proxies cost in arithmetic, so that they can stand beside each other, and beside what trains.
+"""The cost of proxies in arithmetic, in a unit in which they can be compared with each other and with training.
 
-The unit is the forward pass over one batch: `passes`, wherever jaxzc prints or stores them, are the forward passes that are worth as much
-arithmetic. A backward pass counts as two (see `jaxzc.facts`), so that a step of training is three. FLOPs are multiply-accumulates of
+The unit is one forward pass over one batch. Wherever jaxzc prints or stores `passes`, it means the number of forward passes that take as
+much arithmetic. A backward pass counts as two (see `jaxzc.facts`), so a training step is three passes. FLOPs are multiply-accumulates of
 convolution and linear layers, as in `Counts.flops`.
 """
 
@@ -12,14 +12,14 @@ from jaxzc.ingredients import RESOLVER
 from jaxzc.resolver import Resolver
 
 PASSES = "forward passes over one batch that are worth as much arithmetic, a backward pass counting as two"
-"""What `passes` are, in words for reports and tables."""
+"""Definition of `passes`, for reports and tables."""
 
 
 def forward_passes(*proxies: Proxy, sizes: Sizes, resolver: Resolver = RESOLVER) -> float:
-    """The passes of proxies that are scored together.
+    """The cost, in forward passes, of scoring these proxies together. 0 if none of them runs the network.
 
-    Ingredients that one pass gives count once, and what several proxies share counts once. Eigenvalues, kernels and sums over weights are
-    not counted. 0 for a proxy that runs no network.
+    A pass that several ingredients share, and an ingredient that several proxies share, count once. Work outside the network (eigenvalues,
+    kernel matrices, sums over weights) is not counted.
     """
     resolver = resolver.with_those_of(proxies)
     calls = resolver.calls({str(position): proxy for position, proxy in enumerate(proxies)})
@@ -27,7 +27,7 @@ def forward_passes(*proxies: Proxy, sizes: Sizes, resolver: Resolver = RESOLVER)
 
 
 def in_words(proxy: Proxy, resolver: Resolver = RESOLVER) -> str:
-    """The passes of all that one proxy is made from, in the order in which it asks: `F + B; F`; `none` where it runs no network."""
+    """The passes of one proxy's ingredients, in the order in which they run, such as `F + B; F`; `none` if it does not run the network."""
     resolver = resolver.with_those_of([proxy])
     calls = [[resolver.cost(need) for need in call] for call in resolver.calls({"": proxy})]
     dearest = [max(call, key=lambda cost: cost.forward_passes(ANY)) for call in calls]
@@ -35,9 +35,9 @@ def in_words(proxy: Proxy, resolver: Resolver = RESOLVER) -> str:
 
 
 ANY = Sizes(batch_size=64, batches=2)
-"""Sizes by which ingredients of one pass are compared, and which the documentation assumes."""
+"""Sizes that the documentation assumes, and by which the ingredients of one pass are compared."""
 
 
 def training_flops(forward_flops: Any, images: int) -> Any:
-    """FLOPs of training on `images` images, repeats counted, of a network whose forward pass takes `forward_flops` for one image."""
+    """FLOPs of training a network on `images` images in total (images times epochs). forward_flops: of one forward pass of one image."""
     return (FORWARD + BACKWARD) * forward_flops * images

@@ -1,4 +1,4 @@
-"""A function of the user's own, named as `module:function` where a function cannot be handed in."""
+"""Imports a user's function from its name `module:function`, for the command line and other places that take text only."""
 
 import importlib
 import os
@@ -10,10 +10,10 @@ from jaxzc.types import JaxzcError
 
 
 def named_function(kind: str, text: str) -> Callable[..., Any]:
-    """The function of `module:function`; the module is looked for in the current directory first. kind: what it names, for messages, such
-    as `proxy`.
+    """Imports the function that `text` names as `module:function`. Modules in the current directory come first.
 
-    Raises `JaxzcError`: text of another form, a module that cannot be imported (with its error), no such function in it.
+    kind: what the function is, for messages, such as `proxy`.
+    Raises `JaxzcError` where the text has another form, the module cannot be imported (with the error), or it has no such function.
     """
     module, _, name = text.partition(":")
     if not (all(part.isidentifier() for part in module.split(".")) and name.isidentifier()):

@@ -1,4 +1,4 @@
-"""The reference of all proxies as Markdown: the cards, what was measured, and what others published.
+"""Writes the reference of all proxies as Markdown: cards, measured correlations, and published ones.
 
 jaxzc proxies --markdown --correlations docs/correlations.csv --published docs/published.csv > docs/proxies.md
 """
@@ -13,11 +13,11 @@ from jaxzc.proxies import FOUNDING, PROXIES
 from jaxzc.types import JaxzcError
 
 COLUMNS = ("proxy", "benchmark", "metric", "spearman", "low", "high", "n", "kendall")
-"""Of the table of correlations: one line for each proxy and benchmark; low and high bound the 95 % interval of Spearman's correlation of
-the score turned so that higher is better."""
+"""Columns of the table of correlations, which has one line for each proxy and benchmark. The score is negated where lower is better, before
+correlations are taken; low and high bound the 95 % interval of Spearman's."""
 
 PUBLISHED = ("proxy", "benchmark", "spearman", "source", "note")
-"""Of the table of published figures: one line for each figure; note: why ours differs, where it does."""
+"""Columns of the table of published figures, one line for each. note: why our figure differs, where it does."""
 
 SHOWN = {"Definition": "Definition", "Source": "Source", "Authors' code": "Variants"}
 

@@ -1,4 +1,4 @@
-"""What the user asks for: proxies by name, with settings, or functions of their own."""
+"""Reads a user's choice of proxies: names, names with settings, or functions."""
 
 import ast
 import numbers
@@ -15,13 +15,13 @@ from jaxzc.types import JaxzcError
 ProxySpec = str | Iterable[str | Callable] | Mapping[str, str | Callable]
 
 SETS = {"founding": FOUNDING, "all": tuple(PROXIES)}
-"""Names that stand for several proxies: those of the four founding papers, and all there are."""
+"""Names of sets of proxies: those of the four founding papers, and all proxies of jaxzc."""
 
 KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text", tuple: "numbers in brackets"}
 
 
 def check_setting(owner: str, name: str, value: Any, default: Any) -> None:
-    """Raises `JaxzcError` for a value of another type than the default's; defaults without a type of `KINDS` allow anything."""
+    """Raises `JaxzcError` where the value's type differs from the default's. If `KINDS` lacks the default's type, any value is allowed."""
     if type(default) in KINDS and not _alike(value, default):
         raise JaxzcError(f"{owner}: {name}={value!r}: expected {KINDS[type(default)]}, such as the default {name}={default!r}")
 
@@ -38,9 +38,10 @@ def _alike(value: Any, default: Any) -> bool:
 
 
 def parse_proxy(text: str) -> Proxy:
-    """The proxy that is written as `zico`, `zico(std_of="abs")` or, in a module that can be imported, `my_module:mine`; settings of its
-    ingredients are settings of the proxy. Raises `JaxzcError`: unknown name or setting, a value of another type than the setting's default,
-    text of another form."""
+    """The proxy with this name: `zico`, `zico(std_of="abs")`, or `my_module:mine` for a function in a module that can be imported.
+
+    The settings of a proxy's ingredients are settings of the proxy. Raises `JaxzcError` for text of another form, an unknown name or
+    setting, and a value whose type differs from that of the setting's default."""
     text = text.strip()
     name = text.partition("(")[0].strip()
     proxy = named_function("proxy", name) if ":" in name else PROXIES.get(name)
@@ -75,7 +76,7 @@ def _literal(node: ast.expr) -> Any:
 
 
 def split_names(text: str) -> list[str]:
-    """Splits at the commas outside brackets: `zico(std_of='abs'),snip`."""
+    """Splits text such as `zico(std_of='abs'),snip` at its commas, except inside brackets."""
     names, depth = [""], 0
     for character in text:
         depth += (character in "([{") - (character in ")]}")
@@ -87,12 +88,12 @@ def split_names(text: str) -> list[str]:
 
 
 def select(proxies: ProxySpec, ingredients: Iterable[Callable[..., Any]] = ()) -> dict[str, Proxy]:
-    """Label -> function for "founding", "all", a comma-separated string, a list of names and functions, or a mapping label -> name or
-    function.
+    """The chosen proxies: a dictionary from label to function.
 
-    The label of a name is the name as written; of a function, its `__name__`; the name of a set (`SETS`) stands for each of its names.
-    ingredients: functions of the user's own that make what these proxies ask for; the proxies bring them along from here on.
-    Raises `JaxzcError` for unknown names or settings, repeated labels, and nothing at all.
+    proxies: "founding", "all", names separated by commas, a list of names and functions, or a mapping from label to name or function. The
+        label of a name is the name as written, and that of a function its `__name__`. The name of a set (`SETS`) stands for all its names.
+    ingredients: the user's functions that compute what the user's proxies ask for. They are attached to these proxies.
+    Raises `JaxzcError` for unknown names or settings, repeated labels, and an empty choice.
     """
     if isinstance(proxies, Mapping):
         pairs = [(str(label), proxy) for label, proxy in proxies.items()]

@@ -1,4 +1,4 @@
-"""Search spaces by name: those that installed packages register as entry points."""
+"""Finds search spaces by name among the entry points of installed packages."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ GROUP = "jaxzc.spaces"
 """Entry point group under which a package registers its spaces: name -> a callable (classes=, inputs=, **options) -> Space."""
 
 FROM_DATA = ("classes", "inputs")
-"""What every maker of a space takes besides its options."""
+"""Arguments that every space takes besides its options."""
 
 
 def spaces() -> dict[str, Any]:
@@ -22,7 +22,7 @@ def spaces() -> dict[str, Any]:
 
 
 def maker(name: str) -> Callable[..., Space]:
-    """What makes the space of that name; raises `JaxzcError` where none is installed under it or it cannot be imported."""
+    """The callable that constructs the space of this name. Raises `JaxzcError` where it is not installed or cannot be imported."""
     known = spaces()
     if name not in known:
         if not known:
@@ -39,14 +39,14 @@ def maker(name: str) -> Callable[..., Space]:
 
 
 def options(make: Callable[..., Space]) -> dict[str, Any]:
-    """Option -> default of a space's maker (`inspect.Parameter.empty` where it has none); classes and inputs follow from the data."""
+    """Option -> default value of a space (`inspect.Parameter.empty` without one). `classes` and `inputs` are no options."""
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     parameters = inspect.signature(make).parameters
     return {name: p.default for name, p in parameters.items() if p.kind in named and name not in FROM_DATA}
 
 
 def check_options(name: str, chosen: Mapping[str, Any]) -> None:
-    """Raises `JaxzcError` where there is no space of that name, it has no such option, or the value is of another type than the default."""
+    """Raises `JaxzcError` for an unknown space, an option that it does not have, or a value of another type than the default's."""
     make = maker(name)
     known = options(make)
     takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in inspect.signature(make).parameters.values())
@@ -60,8 +60,11 @@ def check_options(name: str, chosen: Mapping[str, Any]) -> None:
 
 
 def space(name: str, *, classes: int | None = None, inputs: InputSpec | Sequence[int] | None = None, **options: Any) -> Space:
-    """The space of that name. classes, inputs: of the data; what is not given is the space's own. inputs: as `InputSpec`, or the shape of
-    one example, such as (32, 32, 3). Raises `JaxzcError` for unknown names or options.
+    """The search space of this name.
+
+    classes: number of classes of the data. inputs: an `InputSpec`, or the shape of one example, such as (32, 32, 3). Without them the space
+        uses its benchmark's.
+    options: of the space. Raises `JaxzcError` for unknown names or options.
 
     >>> jaxzc.space("nasbench201")
     """

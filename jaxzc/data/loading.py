@@ -94,9 +94,9 @@ def _source(spec: str, shape: tuple[int, int, int] | None, classes: int | None) 
 
 
 def _check_asked(spec: str, drawn: Drawn, shape: tuple[int, int, int] | None, classes: int | None) -> None:
-    found = drawn.images.shape[1:]
-    if shape is not None and found != tuple(shape):
-        sizes = ("x".join(map(str, size)) for size in (found, shape))
+    image_size = drawn.images.shape[1:]
+    if shape is not None and image_size != tuple(shape):
+        sizes = ("x".join(map(str, size)) for size in (image_size, shape))
         raise JaxzcError("{} has images {}, expected {}: choose other data, or a space for this size".format(spec, *sizes))
     if classes is not None and drawn.classes != classes:
         raise JaxzcError(f"{spec} has {drawn.classes} classes, expected {classes}: choose other data, or a space with as many classes")

@@ -45,11 +45,11 @@ def landscape(space: Space, truth: Mapping[str, float], proxies: Mapping[str, Ma
     """
     if math.prod(space.choices) > LISTED:
         raise JaxzcError(f"{space.name} has {math.prod(space.choices):,} architectures: expected a space of at most {LISTED:,}")
-    found = {text: value for text, value in truth.items() if math.isfinite(value)}
-    if not found:
+    finite = {text: value for text, value in truth.items() if math.isfinite(value)}
+    if not finite:
         raise JaxzcError("no architecture of the table has an accuracy: choose another metric")
-    archs = np.stack([np.asarray(space.parse(text)) for text in found]).astype(np.int32)
-    scores = np.array([[column.get(text, np.nan) for column in proxies.values()] for text in found], np.float64)
+    archs = np.stack([np.asarray(space.parse(text)) for text in finite]).astype(np.int32)
+    scores = np.array([[column.get(text, np.nan) for column in proxies.values()] for text in finite], np.float64)
     scores = np.where(np.isfinite(scores), scores, np.nan)
     valid = ~np.isnan(scores).any(axis=1)
     if not valid.any():
@@ -65,5 +65,5 @@ def landscape(space: Space, truth: Mapping[str, float], proxies: Mapping[str, Ma
     width = max(map(len, around))
     neighbours = np.stack([np.pad(row, (0, width - len(row)), constant_values=-1) for row in around])
     return Landscape(
-        tuple(space.choices), archs, np.array([*found.values()], np.float32), ranks.astype(np.float32), neighbours.astype(np.int32), rows
+        tuple(space.choices), archs, np.array([*finite.values()], np.float32), ranks.astype(np.float32), neighbours.astype(np.int32), rows
     )

@@ -83,15 +83,15 @@ def mean_and_interval(curve: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return mean, mean - half, mean + half
 
 
-def format_table(found: Sequence[Curve], targets: Sequence[float]) -> str:
+def format_table(all_curves: Sequence[Curve], targets: Sequence[float]) -> str:
     """For every curve and target the median of trained models and the quartiles, the speed-up over the method without a proxy, and the mean
     best accuracy at the end."""
-    plain = {curve.method: curve for curve in found if curve.help == "none"}
+    plain = {curve.method: curve for curve in all_curves if curve.help == "none"}
     head = ["method", "proxy"]
     for target in targets:
         head += [f"models to {target:g} (quartiles)", "seeds there", "speed-up"]
-    lines = [[*head, f"accuracy after {found[0].best.shape[1]}"]]
-    for curve in found:
+    lines = [[*head, f"accuracy after {all_curves[0].best.shape[1]}"]]
+    for curve in all_curves:
         line = [curve.method, curve.help]
         for target in targets:
             here = reached(curve, target)
@@ -108,11 +108,11 @@ def _count(models: float) -> str:
     return f"{models:.0f}" if np.isfinite(models) else "never"
 
 
-def columns(land: Landscape, space: Space, found: Sequence[Curve]) -> dict[str, Any]:
+def columns(land: Landscape, space: Space, all_curves: Sequence[Curve]) -> dict[str, Any]:
     """Columns of a table with one row per trained network: `method`, `proxy`, `seed`, `models` (from 1), `arch`, `accuracy`, `best`."""
     strings = np.array([space.to_string(arch) for arch in land.archs], object)
     parts = []
-    for curve in found:
+    for curve in all_curves:
         seeds, models = curve.rows.shape
         rows = curve.rows.ravel()
         parts.append(
@@ -129,18 +129,18 @@ def columns(land: Landscape, space: Space, found: Sequence[Curve]) -> dict[str, 
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def plot(axes: Any, found: Sequence[Curve], method: str, targets: Sequence[float]) -> None:
+def plot(axes: Any, all_curves: Sequence[Curve], method: str, targets: Sequence[float]) -> None:
     """Mean best accuracy of one method against trained models, with 95 % intervals, on matplotlib's `Axes`."""
     for number, name in enumerate(("none", "warmup", "moves", "both")):
-        for curve in (c for c in found if (c.method, c.help) == (method, name)):
+        for curve in (c for c in all_curves if (c.method, c.help) == (method, name)):
             models = np.arange(1, curve.best.shape[1] + 1)
             mean, low, high = mean_and_interval(curve)
             axes.plot(models, mean, color=f"C{number}", label="no proxy" if name == "none" else name)
             axes.fill_between(models, low, high, color=f"C{number}", alpha=0.2, linewidth=0)
     for target in targets:
         axes.axhline(target, color="0.6", linewidth=0.8, linestyle=":")
-    top = max(float(c.best.max()) for c in found)
-    middle = min(float(np.median(c.best[:, min(9, c.best.shape[1] - 1)])) for c in found)
+    top = max(float(c.best.max()) for c in all_curves)
+    middle = min(float(np.median(c.best[:, min(9, c.best.shape[1] - 1)])) for c in all_curves)
     axes.set(
         title=method, xlabel="trained models", ylabel="best accuracy", ylim=(middle - 0.2 * (top - middle), top + 0.1 * (top - middle))
     )

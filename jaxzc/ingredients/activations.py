@@ -10,11 +10,11 @@ from jaxzc.facts import Passes, ingredient
 from jaxzc.ingredients.groups import by_group, on_calls, rectifiers
 from jaxzc.ingredients.patterns import pattern_kernel, relu_code
 from jaxzc.numerics.trees import first
-from jaxzc.types import Array, JaxzcError, Network, Tap
+from jaxzc.types import Array, Batch, JaxzcError, Network, Params, Tap
 
 
 @ingredient(activations=Passes(forward=1), init_codes=Passes(forward=1), layer_kernels=Passes(forward=1))
-def init_mode(network: Network, params: Any, batches: Any, *, wanted: frozenset[str]) -> dict[str, Any]:
+def init_mode(network: Network, params: Params, batches: tuple[Batch, ...], *, wanted: frozenset[str]) -> dict[str, Any]:
     """Conv/linear outputs of the first batch with fresh running statistics (mean 0, variance 1: eval mode of an untrained network).
 
     activations [layers, B, ..., channels] per group; init_codes, output > 0, bool [layers, B, units]; layer_kernels, the Hamming kernel of
@@ -23,21 +23,21 @@ def init_mode(network: Network, params: Any, batches: Any, *, wanted: frozenset[
 
     def layer(y: Array, _: Any) -> tuple[Array, dict[str, Array]]:
         code = relu_code(y)
-        kept = {"activations": y, "init_codes": code}
+        records = {"activations": y, "init_codes": code}
         if "layer_kernels" in wanted:
-            kept["layer_kernels"] = pattern_kernel(code, y.dtype)
-        return y, {name: value for name, value in kept.items() if name in wanted}
+            records["layer_kernels"] = pattern_kernel(code, y.dtype)
+        return y, {name: value for name, value in records.items() if name in wanted}
 
     out = network.forward(params, first(batches[0].inputs, None), norm="init", tap=Tap(layer=layer))
     exists = network.active()
 
-    def masked(kept: Array, on: Array) -> Array:
-        on = on_calls(on, len(kept))
-        return jnp.where(on.reshape(-1, *(1,) * (kept.ndim - 1)), kept, jnp.zeros((), kept.dtype))
+    def masked(records: Array, on: Array) -> Array:
+        on = on_calls(on, len(records))
+        return jnp.where(on.reshape(-1, *(1,) * (records.ndim - 1)), records, jnp.zeros((), records.dtype))
 
     layers = by_group(network, out.layers)
-    kept = [jax.tree.map(lambda a, on=on: masked(a, on), k) for k, on in zip(layers, exists, strict=True)]
-    return {name: [k[name] for k in kept] for name in ("activations", "init_codes", "layer_kernels") if name in wanted}
+    records = [jax.tree.map(lambda a, on=on: masked(a, on), k) for k, on in zip(layers, exists, strict=True)]
+    return {name: [k[name] for k in records] for name in ("activations", "init_codes", "layer_kernels") if name in wanted}
 
 
 @ingredient(relu_counts=Passes(), relu_hooks=Passes())
@@ -49,8 +49,8 @@ def relu_numbers(network: Network, *, wanted: frozenset[str]) -> dict[str, Any]:
         raise JaxzcError("needs the patterns of ReLU inputs, and this network has no ReLU (GELU, SiLU and others have no binary code)")
     counts = network.activation_counts()
     hooks = {group.name: np.array([sum("ReLU" in name for name in way) for way in group.modules], np.float32) for group in groups}
-    made = {
+    numbers = {
         "relu_counts": [counts[group.name].sum(1) for group in groups],
         "relu_hooks": [counts[group.name] @ hooks[group.name] for group in groups],
     }
-    return {name: value for name, value in made.items() if name in wanted}
+    return {name: value for name, value in numbers.items() if name in wanted}

@@ -13,7 +13,7 @@ from jaxzc.ingredients.drawn import named
 from jaxzc.ingredients.groups import by_group, on_calls
 from jaxzc.numerics.linalg import correlation, eigenvalues
 from jaxzc.numerics.trees import first
-from jaxzc.types import Array, Network, Norm, Tap
+from jaxzc.types import Array, Batch, Network, Norm, Params, Tap
 
 SAMPLED = 8
 """Channels of MeCo_opt's smaller matrix."""
@@ -25,7 +25,9 @@ def image_pass(size: int) -> Passes:
 
 
 @ingredient(meco_minima=image_pass, meco_sampled_minima=image_pass)
-def channel_minima(network: Network, params: Any, meco_image: Array, norm: Norm, key: Array, *, wanted: frozenset[str]) -> dict[str, Any]:
+def channel_minima(
+    network: Network, params: Params, meco_image: Array, norm: Norm, key: Array, *, wanted: frozenset[str]
+) -> dict[str, Any]:
     """Smallest eigenvalue of the Pearson correlation between the channels of every convolution's output (of the first image), per group
     `[layers]`; meco_sampled_minima: of SAMPLED channels drawn at random. 0 where a channel is constant and where the layer does not
     exist."""
@@ -35,17 +37,17 @@ def channel_minima(network: Network, params: Any, meco_image: Array, norm: Norm,
 
     matrices = by_group(network, resized.forward(network, params, meco_image, norm, Tap(layer=layer)).layers)
     # Where a layer does not exist, a program may show another operation's output in its place.
-    there = [jnp.asarray(a) for a in network.active()][: len(matrices)]
-    made = {}
+    present = [jnp.asarray(a) for a in network.active()][: len(matrices)]
+    minima = {}
     if "meco_minima" in wanted:
-        made["meco_minima"] = [jnp.where(on_calls(a, len(m)), smallest(m), 0) for a, m in zip(there, matrices, strict=True)]
+        minima["meco_minima"] = [jnp.where(on_calls(a, len(m)), smallest(m), 0) for a, m in zip(present, matrices, strict=True)]
     if "meco_sampled_minima" in wanted:
         keys = jax.random.split(named(key, "meco_channels"), len(matrices))
         sampled = [jax.random.permutation(k, m.shape[-1])[:SAMPLED] for k, m in zip(keys, matrices, strict=True)]
-        made["meco_sampled_minima"] = [
-            jnp.where(on_calls(a, len(m)), smallest(m[:, i][:, :, i]), 0) for a, m, i in zip(there, matrices, sampled, strict=True)
+        minima["meco_sampled_minima"] = [
+            jnp.where(on_calls(a, len(m)), smallest(m[:, i][:, :, i]), 0) for a, m, i in zip(present, matrices, sampled, strict=True)
         ]
-    return made
+    return minima
 
 
 def smallest(matrices: Array) -> Array:
@@ -60,7 +62,7 @@ def smallest(matrices: Array) -> Array:
 
 
 @ingredient(map_positions=Passes(), channels=Passes())
-def layer_sizes(network: Network, params: Any, batches: Any, norm: Norm) -> dict[str, Any]:
+def layer_sizes(network: Network, params: Params, batches: tuple[Batch, ...], norm: Norm) -> dict[str, Any]:
     """Per group: map_positions, int, height x width of the output; channels, int, its channels."""
     tap = Tap(layer=lambda y, _: (y, y))
     inputs = first(batches[0].inputs, None)

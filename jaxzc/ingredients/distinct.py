@@ -1,7 +1,5 @@
 """Counting distinct patterns of ReLU signs: of units over a few images (SWAP), and of images over all units (linear regions)."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,14 +9,14 @@ from jaxzc.ingredients import resized
 from jaxzc.ingredients.groups import of_relus
 from jaxzc.ingredients.patterns import relu_code
 from jaxzc.numerics.trees import batch_size
-from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
+from jaxzc.types import Array, JaxzcError, Network, Norm, Params, PyTree, Tap
 
 LIMIT = 16
 """Images over which a unit's pattern is one of at most 2**16."""
 
 
 @ingredient(lambda repeats, images: Passes(forward=repeats, examples=images))
-def swap_counts(network: Network, swap_params: Any, swap_images: Any, norm: Norm) -> Array:
+def swap_counts(network: Network, swap_params: Params, swap_images: PyTree, norm: Norm) -> Array:
     """For each of `swap_params`, how many different rows the matrix [units, images] of the signs of all ReLU inputs has, int32
     `[repeats]`."""
     if batch_size(swap_images) > LIMIT:
@@ -29,7 +27,7 @@ def swap_counts(network: Network, swap_params: Any, swap_images: Any, norm: Norm
         words = (code << jnp.arange(len(code), dtype=jnp.int32)[:, None]).sum(0, dtype=jnp.int32)
         return jnp.zeros(1 << len(code), bool).at[words].set(True)
 
-    def count(params: Any) -> Array:
+    def count(params: Params) -> Array:
         relus = of_relus(network, network.forward(params, swap_images, norm=norm, tap=Tap(activation=seen)).activations)
         return jnp.stack([table.any(0) for table in relus]).any(0).sum(dtype=jnp.int32)
 
@@ -37,7 +35,7 @@ def swap_counts(network: Network, swap_params: Any, swap_images: Any, norm: Norm
 
 
 @ingredient(lambda repeats, images, size: Passes(forward=1, examples=repeats * images, pixels=size * size))
-def region_count(network: Network, region_params: Any, region_images: Array, norm: Norm) -> Array:
+def region_count(network: Network, region_params: Params, region_images: Array, norm: Norm) -> Array:
     """How many of `region_images [batches, n, H, W, channels]` differ in the sign of some ReLU input, int32 scalar: the number of linear
     regions that the images fall into. Codes are compared by 64 hashed bits."""
 

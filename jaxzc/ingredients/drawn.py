@@ -16,7 +16,7 @@ from jaxzc.facts import ingredient
 from jaxzc.ingredients import entry
 from jaxzc.numerics import initialisers
 from jaxzc.numerics.trees import first, map_named
-from jaxzc.types import Array, JaxzcError, Network
+from jaxzc.types import Array, Batch, JaxzcError, Network, Params, PyTree
 
 
 def named(key: Array, name: str) -> Array:
@@ -24,7 +24,7 @@ def named(key: Array, name: str) -> Array:
     return jax.random.fold_in(key, zlib.crc32(name.encode()))
 
 
-def redrawn(network: Network, params: Any, key: Array, initialiser: str) -> Any:
+def redrawn(network: Network, params: Params, key: Array, initialiser: str) -> Params:
     """`params` with kernels of that initialiser, biases and shifts 0, scales 1."""
 
     def fresh(name: str, leaf: Array) -> Array:
@@ -36,7 +36,7 @@ def redrawn(network: Network, params: Any, key: Array, initialiser: str) -> Any:
 
 
 def _noise(name: str) -> Callable[..., Any]:
-    def draw(network: Network, params: Any, batches: Any, key: Array) -> Any:
+    def draw(network: Network, params: Params, batches: tuple[Batch, ...], key: Array) -> Params:
         return noise(network, params, batches[0].inputs, named(key, name))
 
     draw.__name__ = name
@@ -44,7 +44,7 @@ def _noise(name: str) -> Callable[..., Any]:
     return ingredient()(draw)
 
 
-def noise(network: Network, params: Any, inputs: Any, key: Array, count: int | None = None) -> Any:
+def noise(network: Network, params: Params, inputs: PyTree, key: Array, count: int | None = None) -> Any:
     """Standard normal values in the place of the first floating values that `count` examples of the inputs become."""
     leaves, structure = jax.tree.flatten(entry.shapes(network, params, first(inputs, count)))
     keys = [key] if len(leaves) == 1 else jax.random.split(key, len(leaves))
@@ -52,14 +52,14 @@ def noise(network: Network, params: Any, inputs: Any, key: Array, count: int | N
 
 
 def _parameters(name: str, initialiser: str) -> Callable[..., Any]:
-    def draw(network: Network, params: Any, key: Array) -> Any:
+    def draw(network: Network, params: Params, key: Array) -> Params:
         return redrawn(network, params, named(key, name), initialiser)
 
     draw.__name__, draw.__doc__ = name, f"Parameters drawn anew: {initialiser}."
     return ingredient()(draw)
 
 
-def _first(batches: Any, images: int) -> Any:
+def _first(batches: tuple[Batch, ...], images: int) -> Any:
     return first(batches[0].inputs, at_least_one("images", images))
 
 
@@ -79,25 +79,25 @@ vkdnw_params = _parameters("vkdnw_params", "kaiming_normal_fan_in")
 
 
 @ingredient()
-def vkdnw_images(network: Network, params: Any, batches: Any, key: Array, *, images: int = 16) -> Any:
+def vkdnw_images(network: Network, params: Params, batches: tuple[Batch, ...], key: Array, *, images: int = 16) -> Any:
     """Standard normal images of the first batch's shape, `images` of them or as many as it has."""
     return noise(network, params, batches[0].inputs, named(key, "vkdnw_images"), at_least_one("images", images))
 
 
 @ingredient()
-def swap_images(batches: Any, *, images: int = 16) -> Any:
+def swap_images(batches: tuple[Batch, ...], *, images: int = 16) -> Any:
     """The first `images` of the first batch, or as many as it has."""
     return _first(batches, images)
 
 
 @ingredient()
-def ntk_images(batches: Any, *, images: int = 16) -> Any:
+def ntk_images(batches: tuple[Batch, ...], *, images: int = 16) -> Any:
     """The first `images` of the first batch, or as many as it has."""
     return _first(batches, images)
 
 
 @ingredient()
-def swap_params(network: Network, params: Any, key: Array, *, repeats: int = 8) -> Any:
+def swap_params(network: Network, params: Params, key: Array, *, repeats: int = 8) -> Any:
     """Parameters drawn `repeats` times from a standard normal distribution, leading axis [repeats]. SWAP's authors average 32; the count of
     one is already steady, and every repeat is a forward pass."""
     keys = jax.random.split(named(key, "swap_params"), at_least_one("repeats", repeats))
@@ -105,7 +105,7 @@ def swap_params(network: Network, params: Any, key: Array, *, repeats: int = 8) 
 
 
 @ingredient()
-def region_params(network: Network, params: Any, key: Array) -> Any:
+def region_params(network: Network, params: Params, key: Array) -> Any:
     """A network one channel wide, inside this one: every kernel is drawn (Kaiming, fan-in) and then zero but for its first output channel,
     so that the other channels are zero everywhere."""
     thin = redrawn(network, params, named(key, "region_params"), "kaiming_normal_fan_in")
@@ -114,7 +114,7 @@ def region_params(network: Network, params: Any, key: Array) -> Any:
 
 
 @ingredient()
-def region_images(batches: Any, key: Array, *, repeats: int = 3, images: int = 1000, size: int = 4) -> Array:
+def region_images(batches: tuple[Batch, ...], key: Array, *, repeats: int = 3, images: int = 1000, size: int = 4) -> Array:
     """Random crops of random images of the first batch, `[repeats, images, size, size, channels]`."""
     pictures = _pictures(batches)
     count, height, width, channels = pictures.shape
@@ -131,14 +131,14 @@ def region_images(batches: Any, key: Array, *, repeats: int = 3, images: int = 1
 
 
 @ingredient()
-def meco_image(batches: Any, key: Array, *, size: int = 64) -> Array:
+def meco_image(batches: tuple[Batch, ...], key: Array, *, size: int = 64) -> Array:
     """One image of standard normal noise, `[1, size, size, channels]`."""
     pictures = _pictures(batches)
     shape = (1, at_least_one("size", size), size, pictures.shape[-1])
     return jax.random.normal(named(key, "meco_image"), shape, pictures.dtype)
 
 
-def _pictures(batches: Any) -> Array:
+def _pictures(batches: tuple[Batch, ...]) -> Array:
     shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(batches[0].inputs)]
     if len(shapes) != 1 or len(shapes[0]) != 4:
         listed = ", ".join(map(str, shapes))

@@ -6,20 +6,20 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc.numerics.trees import first
-from jaxzc.types import Array, EmbeddingNetwork, Forward, JaxzcError, Network, Norm, Tap
+from jaxzc.types import Array, EmbeddingNetwork, Forward, JaxzcError, Network, Norm, Params, PyTree, Tap
 
 
-def values(network: Network, params: Any, inputs: Any) -> Any:
+def values(network: Network, params: Params, inputs: PyTree) -> Any:
     """The first floats `[B, ...]` that the inputs become: an array or a tuple of arrays (see `EmbeddingNetwork.entry`)."""
     return network.entry(params, inputs) if isinstance(network, EmbeddingNetwork) else jnp.asarray(inputs)
 
 
-def shapes(network: Network, params: Any, inputs: Any) -> Any:
+def shapes(network: Network, params: Params, inputs: PyTree) -> Any:
     """Their shapes and dtypes."""
     return jax.eval_shape(lambda p, x: values(network, p, x), params, first(inputs, None))
 
 
-def forward(network: Network, params: Any, inputs: Any, entry: Any, *, norm: Norm, tap: Tap | None = None) -> Forward:
+def forward(network: Network, params: Params, inputs: PyTree, entry: Any, *, norm: Norm, tap: Tap | None = None) -> Forward:
     """A pass of `inputs` with `entry` in the place of the first floats; of a network whose inputs are floats, a pass of `entry`, which may
     then hold another number of examples than the inputs."""
     if not isinstance(network, EmbeddingNetwork):

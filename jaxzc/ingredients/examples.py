@@ -11,7 +11,7 @@ from jaxzc.ingredients.gradients import flat
 from jaxzc.numerics.trees import at_least_float32, batch_size, first
 from jaxzc.tasks import Task
 from jaxzc.tasks.checks import loss_of, targets_of
-from jaxzc.types import Array, Batch, JaxzcError, Network, Norm
+from jaxzc.types import Array, Batch, JaxzcError, Network, Norm, Params
 
 CHUNK = 8
 """Examples differentiated at once by vmap; bounds the memory at CHUNK gradients and changes no result."""
@@ -19,11 +19,11 @@ CHUNK = 8
 EACH = Passes(forward=1, backward=1, examples=1, each="example")
 
 
-def _single(network: Network, params: Any, task: Task, norm: Norm) -> Any:
+def _single(network: Network, params: Params, task: Task, norm: Norm) -> Any:
     def gradient(example: tuple[Any, Any]) -> list[Array]:
         inputs, targets = jax.tree.map(lambda leaf: leaf[None], example)
 
-        def value(weights: Any) -> Array:
+        def value(weights: list[Array]) -> Array:
             return loss_of(task, network.forward(network.with_weights(params, weights), inputs, norm=norm).outputs, targets)
 
         return flat(jax.grad(value)(network.weights(params)))
@@ -32,7 +32,9 @@ def _single(network: Network, params: Any, task: Task, norm: Norm) -> Any:
 
 
 @ingredient(example_grads=EACH)
-def example_grads(network: Network, params: Any, batches: Any, task: Task, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
+def example_grads(
+    network: Network, params: Params, batches: tuple[Batch, ...], task: Task, norm: Norm, *, wanted: frozenset[str]
+) -> dict[str, Any]:
     """Loss gradient of each example of the first batch, `[B, layers, n]` per group. Memory: B times the weights."""
     return {"example_grads": jax.lax.map(_single(network, params, task, norm), _examples(batches[0], task), batch_size=CHUNK)}
 
@@ -46,7 +48,9 @@ def _examples(batch: Batch, task: Task) -> tuple[Any, Any]:
 
 
 @ingredient(sign_sums=EACH, unit_mean=EACH)
-def example_sums(network: Network, params: Any, batches: Any, task: Task, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
+def example_sums(
+    network: Network, params: Params, batches: tuple[Batch, ...], task: Task, norm: Norm, *, wanted: frozenset[str]
+) -> dict[str, Any]:
     """Over the examples of the first batch, `[layers, n]` per group, in memory of CHUNK gradients: sign_sums, the sum of the signs of each
     example's gradient; unit_mean, the mean of the gradients divided by their norms (NaN where a gradient is zero)."""
     examples = _examples(batches[0], task)

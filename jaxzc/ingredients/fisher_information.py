@@ -9,14 +9,14 @@ from jaxzc.facts import Passes, ingredient
 from jaxzc.ingredients import entry
 from jaxzc.numerics.trees import batch_size, first
 from jaxzc.tasks import Task
-from jaxzc.types import Array, Network
+from jaxzc.types import Array, Batch, Network, Params, PyTree
 
 SMOOTHING = 0.05
 """How much of the uniform distribution is mixed into the predicted one, so that its covariance has full rank on the simplex."""
 
 
 @ingredient(lambda images: Passes(forward=1, backward_per_output=1, examples=images))
-def layer_fisher(network: Network, vkdnw_params: Any, vkdnw_images: Any, batches: Any, task: Task) -> Array:
+def layer_fisher(network: Network, vkdnw_params: Params, vkdnw_images: PyTree, batches: tuple[Batch, ...], task: Task) -> Array:
     """Mean over images of J' (diag(p) - p p') J, `[layers, layers]`: J the Jacobian of an image's logits by the first weight of every
     kernel, p the smoothed predictions; fresh running statistics. Rows of layers that do not exist are zero."""
     kernels = [jnp.asarray(w) for w in network.weights(vkdnw_params)]
@@ -42,6 +42,6 @@ def layer_fisher(network: Network, vkdnw_params: Any, vkdnw_images: Any, batches
     return jnp.where(exists[:, None] & exists[None, :], total, 0)
 
 
-def _repeated(inputs: Any, count: int) -> Any:
+def _repeated(inputs: PyTree, count: int) -> Any:
     """`count` examples of the inputs, from the beginning again where there are fewer (noise may be given for more)."""
     return jax.tree.map(lambda leaf: jnp.take(jnp.asarray(leaf), jnp.arange(count) % len(leaf), axis=0), inputs)

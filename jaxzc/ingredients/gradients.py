@@ -17,7 +17,7 @@ from jaxzc.ingredients.patterns import pattern_kernel, relu_code
 from jaxzc.numerics.trees import at_least_float32, batch_size, first
 from jaxzc.tasks import Task
 from jaxzc.tasks.checks import loss_of, targets_of
-from jaxzc.types import Array, Batch, JaxzcError, Network, Norm, Tap
+from jaxzc.types import Array, Batch, JaxzcError, Network, Norm, Params, PyTree, Tap
 
 
 def flat(groups: Sequence[Array]) -> list[Array]:
@@ -25,7 +25,7 @@ def flat(groups: Sequence[Array]) -> list[Array]:
     return [at_least_float32(g.reshape(len(g), -1)) for g in groups]
 
 
-def layer_shapes(network: Network, params: Any, inputs: Any, norm: Norm) -> list[Any]:
+def layer_shapes(network: Network, params: Params, inputs: PyTree, norm: Norm) -> list[Any]:
     """Shape and dtype `[layers, B, ..., channels]` of every group's outputs."""
     tap = Tap(layer=lambda y, _: (y, y))
     return by_group(network, jax.eval_shape(lambda p, x: network.forward(p, x, norm=norm, tap=tap).layers, params, inputs))
@@ -46,7 +46,9 @@ FORWARD, BOTH = Passes(forward=1), Passes(forward=1, backward=1)
     relu_kernels=FORWARD,
     relu_codes=FORWARD,
 )
-def first_batch(network: Network, params: Any, batches: Any, task: Task, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
+def first_batch(
+    network: Network, params: Params, batches: tuple[Batch, ...], task: Task, norm: Norm, *, wanted: frozenset[str]
+) -> dict[str, Any]:
     """Everything that one pass over the first batch gives, in norm mode `norm` (train mode: batch statistics):
 
     logits [B, classes], the task's readout; loss_value []; loss_grads dL/dw and hvp H g, [layers, n] per group; input_grads, d(sum of the
@@ -61,7 +63,7 @@ def first_batch(network: Network, params: Any, batches: Any, task: Task, norm: N
     # A shift of 0, not the values: they depend on the weights where these are an embedding's too.
     shift = jax.tree.map(jnp.zeros_like, entry.shapes(network, params, inputs)) if "input_grads" in wanted else None
 
-    def run(weights: Any, shift: Any, perturb: Any) -> Any:
+    def run(weights: list[Array], shift: PyTree, perturb: PyTree) -> Any:
         moved, reads = network.with_weights(params, weights), tap._replace(perturb=perturb)
         if shift is None:
             out = network.forward(moved, inputs, norm=norm, tap=reads)
@@ -70,46 +72,46 @@ def first_batch(network: Network, params: Any, batches: Any, task: Task, norm: N
             out = entry.forward(network, moved, inputs, values, norm=norm, tap=reads)
         return out.outputs, (out.layers, out.activations)
 
-    def first_order(weights: Any) -> Any:
+    def first_order(weights: list[Array]) -> Any:
         outputs, pull, (layers, activated) = jax.vjp(run, weights, shift, perturb, has_aux=True)
-        made: dict[str, Any] = {"logits": task.readout(outputs)} if "logits" in wanted else {}
+        results: dict[str, Any] = {"logits": task.readout(outputs)} if "logits" in wanted else {}
         grads = None
         if wanted & {"loss_value", "loss_grads", "hvp", "channel_saliency", "activation_grads"}:
-            made["loss_value"], ct = _value_and_cotangent(task, outputs, targets_of(batch, task))
+            results["loss_value"], ct = _value_and_cotangent(task, outputs, targets_of(batch, task))
             grads, _, saliency = pull(ct)
             if perturb is not None:
                 pulled = by_group(network, saliency)
-                made["channel_saliency"] = [s["gate"] for s in pulled] if "channel_saliency" in wanted else None
-                made["activation_grads"] = [s["shift"] for s in pulled] if "activation_grads" in wanted else None
+                results["channel_saliency"] = [s["gate"] for s in pulled] if "channel_saliency" in wanted else None
+                results["activation_grads"] = [s["shift"] for s in pulled] if "activation_grads" in wanted else None
         if "input_grads" in wanted:
             (ones,) = jax.vjp(task.total, outputs)[1](jnp.ones((), jnp.result_type(jax.eval_shape(task.total, outputs))))
-            made["input_grads"] = entry.flat(pull(ones)[1], batch_size(inputs))
+            results["input_grads"] = entry.flat(pull(ones)[1], batch_size(inputs))
         if layers is not None:
-            made["train_activations"] = by_group(network, layers)
+            results["train_activations"] = by_group(network, layers)
         if tap.activation is not None:
             relus = of_relus(network, activated)
-            made["relu_kernels"] = [r.get("kernel") for r in relus]
-            made["relu_codes"] = [r.get("code") for r in relus]
-        return grads, made
+            results["relu_kernels"] = [r.get("kernel") for r in relus]
+            results["relu_codes"] = [r.get("code") for r in relus]
+        return grads, results
 
     weights = network.weights(params)
     if "hvp" in wanted:
-        grads, curvature, made = jax.vjp(first_order, weights, has_aux=True)
-        made["hvp"] = flat(curvature(grads)[0])
+        grads, curvature, results = jax.vjp(first_order, weights, has_aux=True)
+        results["hvp"] = flat(curvature(grads)[0])
     else:
-        grads, made = first_order(weights)
+        grads, results = first_order(weights)
     if grads is not None:
-        made["loss_grads"] = flat(grads)
-    return made
+        results["loss_grads"] = flat(grads)
+    return results
 
 
-def _value_and_cotangent(task: Task, outputs: Any, targets: Any) -> tuple[Array, Any]:
+def _value_and_cotangent(task: Task, outputs: PyTree, targets: PyTree) -> tuple[Array, PyTree]:
     """The loss, and its derivative by the outputs, whatever they hold (integers have none)."""
     value, pull = jax.vjp(lambda outputs: loss_of(task, outputs, targets), outputs)
     return value, pull(jnp.ones_like(value))[0]
 
 
-def _taps(network: Network, params: Any, inputs: Any, norm: Norm, wanted: frozenset[str]) -> tuple[Tap, Any]:
+def _taps(network: Network, params: Params, inputs: PyTree, norm: Norm, wanted: frozenset[str]) -> tuple[Tap, Any]:
     """The tap that reads what is wanted, and its perturbations: a gate of 0 per example and channel (its gradient is the sum over
     positions of a * dL/da, without storing a or dL/da), a shift of 0 per activation (its gradient is dL/da)."""
     gates, shifts = "channel_saliency" in wanted, "activation_grads" in wanted
@@ -126,7 +128,7 @@ def _taps(network: Network, params: Any, inputs: Any, norm: Norm, wanted: frozen
         ]
         perturb = of_groups(network, zeros)
 
-    def layer(y: Array, p: Any) -> tuple[Array, Any]:
+    def layer(y: Array, p: Any) -> tuple[Array, PyTree]:
         if p is not None and p["gate"] is not None:
             y = y * (1 + p["gate"].reshape(len(y), *(1,) * (y.ndim - 2), y.shape[-1]))
         if p is not None and p["shift"] is not None:
@@ -146,14 +148,14 @@ def _taps(network: Network, params: Any, inputs: Any, norm: Norm, wanted: frozen
 
 @ingredient(batch_grads=Passes(forward=1, backward=1, each="further batch"))
 def batch_grads(
-    network: Network, params: Any, batches: Any, task: Task, norm: Norm, loss_grads: Any, *, wanted: frozenset[str]
+    network: Network, params: Params, batches: tuple[Batch, ...], task: Task, norm: Norm, loss_grads: Any, *, wanted: frozenset[str]
 ) -> dict[str, Any]:
     """Loss gradients of every batch given, `[batches, layers, n]` per group; needs two batches or more."""
     if len(batches) < 2:
         raise JaxzcError(f"needs the gradients of at least 2 batches and got {len(batches)}: give a list of (images, labels) batches")
 
     def gradient(batch: tuple[Any, Any]) -> list[Array]:
-        def value(weights: Any) -> Array:
+        def value(weights: list[Array]) -> Array:
             return loss_of(task, network.forward(network.with_weights(params, weights), batch[0], norm=norm).outputs, batch[1])
 
         return flat(jax.grad(value)(network.weights(params)))

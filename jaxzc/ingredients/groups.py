@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from jaxzc.types import RECTIFIERS, ActivationGroup, Array, JaxzcError, Network
 
 
-def by_group(network: Network, kept: Mapping[str, Any] | None) -> list[Any]:
+def by_group(network: Network, records: Mapping[str, Any] | None) -> list[Any]:
     """Of the layers, in the order of `network.groups`; empty where nothing was kept."""
-    return [] if kept is None else [kept[group.name] for group in network.groups]
+    return [] if records is None else [records[group.name] for group in network.groups]
 
 
 def of_groups(network: Network, entries: Sequence[Any]) -> OrderedDict[str, Any]:
@@ -26,12 +26,12 @@ def rectifiers(network: Network, kinds: Collection[str] = RECTIFIERS) -> list[Ac
 
 def of_relus(
     network: Network,
-    kept: Mapping[str, Any] | None,
+    records: Mapping[str, Any] | None,
     asks: str = "the patterns of ReLU inputs",
     kinds: Collection[str] = RECTIFIERS,
 ) -> list[Any]:
     """Of the rectifiers, the network's last one last; raises `JaxzcError` where there is none."""
-    relus = [] if kept is None else [kept[group.name] for group in rectifiers(network, kinds)]
+    relus = [] if records is None else [records[group.name] for group in rectifiers(network, kinds)]
     if not relus:
         raise JaxzcError(f"needs {asks}, and this network has no ReLU (GELU, SiLU and others have no binary code)")
     return relus

@@ -16,18 +16,18 @@ from jaxzc.facts import Passes, ingredient
 from jaxzc.ingredients import entry
 from jaxzc.ingredients.drawn import named
 from jaxzc.numerics.linalg import eigenvalues
-from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
+from jaxzc.types import Array, Batch, JaxzcError, Network, Norm, Params, PyTree, Tap
 
 
 def map_shapes(
-    network: Network, params: Any, inputs: Any, norm: Norm, asker: str = "map_entropies or map_gains", noise: Any = None
+    network: Network, params: Params, inputs: PyTree, norm: Norm, asker: str = "map_entropies or map_gains", noise: PyTree = None
 ) -> OrderedDict[str, Any]:
     """Shape and dtype `[maps, B, H, W, channels]` of every map group, by its name, of the inputs or of noise in their place.
 
     Raises `JaxzcError` where the network offers no maps."""
     tap = Tap(cell=lambda y, _: (y, y))
 
-    def cells(params: Any, noise: Any) -> Any:
+    def cells(params: Params, noise: PyTree) -> Any:
         if noise is None:
             return network.forward(params, inputs, norm=norm, tap=tap).cells
         return entry.forward(network, params, inputs, noise, norm=norm, tap=tap).cells
@@ -42,7 +42,7 @@ def map_shapes(
 
 
 @ingredient()
-def az_probes(network: Network, az_params: Any, az_images: Any, batches: Any, norm: Norm, key: Array) -> list[Array]:
+def az_probes(network: Network, az_params: Params, az_images: PyTree, batches: tuple[Batch, ...], norm: Norm, key: Array) -> list[Array]:
     """Random signs, one array per map group `[maps, B, H, W, channels]` (the first, the stem's, is not used)."""
     shapes = map_shapes(network, az_params, batches[0].inputs, norm, noise=az_images)
     keys = jax.random.split(named(key, "az_probes"), len(shapes))
@@ -51,7 +51,14 @@ def az_probes(network: Network, az_params: Any, az_images: Any, batches: Any, no
 
 @ingredient(map_entropies=Passes(forward=1), map_gains=Passes(forward=1, backward=1), map_identities=Passes(forward=1, backward=1))
 def az_pass(
-    network: Network, az_params: Any, az_images: Any, az_probes: Any, batches: Any, norm: Norm, *, wanted: frozenset[str]
+    network: Network,
+    az_params: Params,
+    az_images: PyTree,
+    az_probes: Any,
+    batches: tuple[Batch, ...],
+    norm: Norm,
+    *,
+    wanted: frozenset[str],
 ) -> dict[str, Any]:
     """In depth order: map_entropies [maps], the entropy of the normalised eigenvalues of each map's channel covariance; map_gains
     [maps - 1], the largest singular value of g_in' g_out / positions for each pair of adjacent maps (g_in of a larger map is folded into
@@ -60,25 +67,25 @@ def az_pass(
     shapes = map_shapes(network, az_params, inputs, norm, noise=az_images)
     shifts = OrderedDict((name, jnp.zeros(s.shape, s.dtype)) for name, s in shapes.items())
 
-    def cell(y: Array, shift: Array) -> tuple[Array, Any]:
+    def cell(y: Array, shift: Array) -> tuple[Array, PyTree]:
         rows = y.reshape(-1, y.shape[-1])
         centred = rows - rows.mean(0)
         return lax.stop_gradient(y) + shift, {"map": y if pulls else None, "covariance": lax.stop_gradient(centred.T @ centred / len(rows))}
 
-    def run(shifts: Any) -> tuple[Any, Any]:
-        kept = entry.forward(network, az_params, inputs, az_images, norm=norm, tap=Tap(cell=cell, cell_perturb=shifts)).cells or {}
-        return [kept[name]["map"] for name in shapes], [kept[name]["covariance"] for name in shapes]
+    def run(shifts: PyTree) -> tuple[Any, Any]:
+        records = entry.forward(network, az_params, inputs, az_images, norm=norm, tap=Tap(cell=cell, cell_perturb=shifts)).cells or {}
+        return [records[name]["map"] for name in shapes], [records[name]["covariance"] for name in shapes]
 
-    made: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     if pulls:
         _, pull, covariances = jax.vjp(run, shifts, has_aux=True)
         pulled = pull([p.astype(s.dtype) for p, s in zip(az_probes, shifts.values(), strict=True)])[0]
-        made |= _gains(list(pulled.values()), az_probes)
+        results |= _gains(list(pulled.values()), az_probes)
     else:
         covariances = run(shifts)[1]
     if "map_entropies" in wanted:
-        made["map_entropies"] = jnp.concatenate([in_float64(entropy)(c) for c in covariances])
-    return made
+        results["map_entropies"] = jnp.concatenate([in_float64(entropy)(c) for c in covariances])
+    return results
 
 
 def entropy(covariances: Array) -> Array:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxzc.facts import Passes, ingredient
 from jaxzc.numerics.trees import at_least_float32, without_biases
 from jaxzc.tasks import Task
-from jaxzc.types import Array, Network, Norm
+from jaxzc.types import Array, Network, Norm, Params, PyTree
 
 CHUNK = 4
 """Images differentiated at once: every one of them passes through the activations of all; bounds the memory and changes no result."""
@@ -20,7 +20,7 @@ def _gram(gradients: list[Array]) -> Array:
 
 
 @ingredient(ntk=lambda images: Passes(forward=1, backward=images, examples=images))
-def ntk(network: Network, params: Any, ntk_images: Any, task: Task, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
+def ntk(network: Network, params: Params, ntk_images: PyTree, task: Task, norm: Norm, *, wanted: frozenset[str]) -> dict[str, Any]:
     """Theta `[n, n]` of `ntk_images [n, ...]`: inner products of d(sum of logits of image i) / d(every parameter but biases), the images
     passing as one batch (with batch normalisation each logit depends on every image). Memory: n times the parameters."""
     leaves, put = without_biases(params)
@@ -30,7 +30,7 @@ def ntk(network: Network, params: Any, ntk_images: Any, task: Task, norm: Norm, 
 
 
 @ingredient(ntk_init=lambda images: Passes(forward=1, backward=1, examples=images))
-def ntk_init(network: Network, params: Any, ntk_images: Any, task: Task, *, wanted: frozenset[str]) -> dict[str, Any]:
+def ntk_init(network: Network, params: Params, ntk_images: PyTree, task: Task, *, wanted: frozenset[str]) -> dict[str, Any]:
     """As `ntk`, with fresh running statistics (eval mode of an untrained network)."""
     leaves, put = without_biases(params)
 

@@ -1,13 +1,11 @@
 """Passes over images of another size than the batch's, which a network may refuse."""
 
-from typing import Any
-
 import jax.numpy as jnp
 
-from jaxzc.types import Array, Forward, JaxzcError, Network, Norm, Tap
+from jaxzc.types import Array, Forward, JaxzcError, Network, Norm, Params, Tap
 
 
-def forward(network: Network, params: Any, images: Array, norm: Norm, tap: Tap) -> Forward:
+def forward(network: Network, params: Params, images: Array, norm: Norm, tap: Tap) -> Forward:
     """`network.forward` on `images [B, H, W, channels]`; raises `JaxzcError` where the network takes no images of this size."""
     try:
         return network.forward(params, jnp.asarray(images), norm=norm, tap=tap)

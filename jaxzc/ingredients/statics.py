@@ -9,11 +9,11 @@ import numpy as np
 from jaxzc.facts import Passes, ingredient
 from jaxzc.numerics.trees import at_least_float32, batch_size
 from jaxzc.tasks.checks import targets_of
-from jaxzc.types import Array, JaxzcError, Network
+from jaxzc.types import Array, Batch, JaxzcError, Network, Params
 
 
 @ingredient()
-def weights(network: Network, params: Any) -> list[Array]:
+def weights(network: Network, params: Params) -> list[Array]:
     """Kernels of convolution and linear layers, `[layers, n]` per group; zero where the layer does not exist."""
     kernels = zip(network.weights(params), network.active(), strict=True)
     return [at_least_float32(w.reshape(len(w), -1)) * on[:, None] for w, on in kernels]
@@ -31,7 +31,7 @@ def layer_facts(network: Network) -> dict[str, Any]:
 
 
 @ingredient()
-def labels(batches: Any) -> Array:
+def labels(batches: tuple[Batch, ...]) -> Array:
     """Labels of the first batch, int [B]."""
     targets, count = targets_of(batches[0]), batch_size(batches[0].inputs)
     shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(targets)]

@@ -11,16 +11,16 @@ from jaxzc.ingredients import entry
 from jaxzc.numerics.linalg import binary_exponent, power_of_two
 from jaxzc.numerics.trees import at_least_float32, first
 from jaxzc.tasks import Task
-from jaxzc.types import Array, Network, Norm
+from jaxzc.types import Array, Batch, Network, Norm, Params, PyTree
 
 ONE = Passes(forward=1, backward=1, examples=1)
 
 
-def _positive(network: Network, params: Any, inputs: Any, task: Task, norm: Norm) -> dict[str, Any]:
-    def run(params: Any, ones: Any) -> tuple[list[Array], Array]:
+def _positive(network: Network, params: Params, inputs: PyTree, task: Task, norm: Norm) -> dict[str, Any]:
+    def run(params: Params, ones: Any) -> tuple[list[Array], Array]:
         positive = network.map_params(jnp.abs, params)
 
-        def total(weights: Any) -> tuple[Array, Array]:
+        def total(weights: list[Array]) -> tuple[Array, Array]:
             out = entry.forward(network, network.with_weights(positive, weights), inputs, ones, norm=norm)
             return task.total(out.outputs), jnp.asarray(out.exponent, jnp.int32)
 
@@ -35,13 +35,13 @@ def _positive(network: Network, params: Any, inputs: Any, task: Task, norm: Norm
 
 
 @ingredient(synflow_grads=ONE, synflow_exponent=ONE)
-def free(network: Network, params: Any, batches: Any, task: Task) -> dict[str, Any]:
+def free(network: Network, params: Params, batches: tuple[Batch, ...], task: Task) -> dict[str, Any]:
     """dR/d|w| with every normalisation layer removed, `[layers, n]` per group; the true gradient is grads * 2**exponent."""
     return _named("synflow", _positive(network, params, batches[0].inputs, task, "none"))
 
 
 @ingredient(synflow_bn_grads=ONE, synflow_bn_exponent=ONE)
-def normalised(network: Network, params: Any, batches: Any, task: Task) -> dict[str, Any]:
+def normalised(network: Network, params: Params, batches: tuple[Batch, ...], task: Task) -> dict[str, Any]:
     """The same with batch normalisation kept, on a batch of one image (train mode)."""
     return _named("synflow_bn", _positive(network, params, batches[0].inputs, task, "batch"))
 

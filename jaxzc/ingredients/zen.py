@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxzc.facts import Passes, ingredient
 from jaxzc.ingredients import entry
 from jaxzc.ingredients.groups import of_relus
-from jaxzc.types import Array, JaxzcError, Network, Norm, Tap
+from jaxzc.types import Array, Batch, JaxzcError, Network, Norm, Params, PyTree, Tap
 
 SIZE = 0.01
 """How much of the second noise is added (the authors' gamma)."""
@@ -21,12 +21,14 @@ def _variance(x: Array) -> dict[str, Array]:
 
 
 @ingredient(zen_difference=Passes(forward=2), zen_variances=Passes(forward=2), zen_exists=Passes(forward=2))
-def zen_pair(network: Network, zen_params: Any, zen_images: Any, zen_noise: Any, batches: Any, norm: Norm) -> dict[str, Any]:
+def zen_pair(
+    network: Network, zen_params: Params, zen_images: PyTree, zen_noise: PyTree, batches: tuple[Batch, ...], norm: Norm
+) -> dict[str, Any]:
     """zen_difference, f(x) - f(x + 0.01 e), `[B, ...]`, f the output of the network's last ReLU, which global pooling takes;
     zen_variances, mean over channels of the batch variance of every normalisation layer's input, `[2, norms]`: on x and on x + 0.01 e;
     zen_exists, bool `[norms]`."""
 
-    def run(values: Any) -> tuple[Array, Any]:
+    def run(values: Any) -> tuple[Array, PyTree]:
         tap = Tap(norm=_variance, activation=jax.nn.relu)
         out = entry.forward(network, zen_params, batches[0].inputs, values, norm=norm, tap=tap)
         if not out.norms:

@@ -36,8 +36,8 @@ def each_matrix(function: Callable[[Array], Array], matrices: Array) -> Array:
     """
     if matrices.ndim == 2 or jax.default_backend() != "cpu":
         return function(matrices)
-    made = jax.lax.map(function, matrices.reshape(-1, *matrices.shape[-2:]))
-    return made.reshape(*matrices.shape[:-2], *made.shape[1:])
+    results = jax.lax.map(function, matrices.reshape(-1, *matrices.shape[-2:]))
+    return results.reshape(*matrices.shape[:-2], *results.shape[1:])
 
 
 def eigenvalues(matrices: Array) -> Array:

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxzc.types import Array, JaxzcError
+from jaxzc.types import Array, JaxzcError, Params, PyTree
 
 
 def name_of(path: Any) -> str:
@@ -23,12 +23,12 @@ def is_real(leaf: Any) -> bool:
     return any(jnp.issubdtype(jnp.result_type(leaf), kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
 
 
-def map_named(function: Callable[[str, Array], Array], params: Any) -> Any:
+def map_named(function: Callable[[str, Array], Array], params: Params) -> Any:
     """`function(name, leaf)` in place of every floating-point leaf."""
     return jax.tree_util.tree_map_with_path(lambda path, leaf: function(name_of(path), leaf) if is_float(leaf) else leaf, params)
 
 
-def without_biases(params: Any) -> tuple[list[Array], Callable[[list[Array]], Any]]:
+def without_biases(params: Params) -> tuple[list[Array], Callable[[list[Array]], Any]]:
     """The floating-point leaves whose name has no "bias" (kernels and scales of normalisation), and the function that puts others of the
     same shapes in their place."""
     paths, structure = jax.tree_util.tree_flatten_with_path(params)
@@ -44,7 +44,7 @@ def without_biases(params: Any) -> tuple[list[Array], Callable[[list[Array]], An
     return [leaves[i] for i in chosen], put
 
 
-def batch_size(tree: Any) -> int:
+def batch_size(tree: PyTree) -> int:
     """N, the leading axis that every leaf has; `JaxzcError` where leaves disagree, where one is a scalar and where there are none."""
     shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(tree)]
     if not shapes or any(not shape for shape in shapes) or len({shape[0] for shape in shapes}) > 1:
@@ -54,7 +54,7 @@ def batch_size(tree: Any) -> int:
     return shapes[0][0]
 
 
-def first(tree: Any, count: int | None) -> Any:
+def first(tree: PyTree, count: int | None) -> Any:
     """The first `count` examples of every leaf (None: all), as JAX arrays."""
     return jax.tree.map(lambda leaf: jnp.asarray(leaf)[:count], tree)
 

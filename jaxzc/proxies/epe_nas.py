@@ -30,9 +30,9 @@ def epe_nas(input_grads: Array, labels: Array, *, many_classes: bool = False, ep
         sums = ((same @ logs) * same).sum(1)  # s of the class, for each example
         if not many_classes:
             return (jnp.abs(sums) / count).sum()
-        kept = jnp.where(count > 1, 1 / count, 0)  # so that every class weighs one
+        weight = jnp.where(count > 1, 1 / count, 0)  # so that every class weighs one
         mean = sums / count
         differences = jnp.abs(mean[None, :] - mean[:, None])
-        return (jnp.outer(kept, kept) * differences).sum() / kept.sum()
+        return (jnp.outer(weight, weight) * differences).sum() / weight.sum()
 
     return in_float64(run)(input_grads)

@@ -53,7 +53,7 @@ def places(points: np.ndarray, sizes: Sequence[tuple[float, float]], frame: Box,
     border; where none is, the one that covers least. sizes: width and height of each name. radius: of a point. One unit of length for all.
     """
     taken: list[Box] = [(px - radius, py - radius, px + radius, py + radius) for px, py in points.tolist()]
-    found = []
+    placed = []
     for (px, py), (width, height) in zip(points.tolist(), sizes, strict=True):
         best: tuple[float, Box, tuple[float, float]] | None = None
         for distance in RADII:
@@ -68,8 +68,8 @@ def places(points: np.ndarray, sizes: Sequence[tuple[float, float]], frame: Box,
                 break
         assert best is not None
         taken.append(best[1])
-        found.append(best[2])
-    return found
+        placed.append(best[2])
+    return placed
 
 
 def _overlap(a: Box, b: Box) -> float:

@@ -40,10 +40,10 @@ def pareto(score: np.ndarray, size: np.ndarray) -> np.ndarray:
 
 def places(values: np.ndarray) -> np.ndarray:
     """Place of each of `values` `[n]` from the top, float `[n]`: 1 is the highest, ties share the mean of their places, NaN has none."""
-    found = np.full(len(values), np.nan)
+    ranks = np.full(len(values), np.nan)
     finite = np.isfinite(values)
-    found[finite] = rankdata(-values[finite])
-    return found
+    ranks[finite] = rankdata(-values[finite])
+    return ranks
 
 
 def first(values: np.ndarray, k: int) -> np.ndarray:

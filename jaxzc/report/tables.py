@@ -30,11 +30,11 @@ def latex_table(evaluation: Evaluation, statistics: Sequence[str] | None = None,
     intervals: the bootstrap interval of Spearman's rho beside it. rows: the best so many proxies; None: all. Raises `JaxzcError` for a
     statistic that the evaluation lacks.
     """
-    shown, kept = _shown(evaluation, statistics), evaluation.rows[:rows]
-    best = {column.name: _best(column, kept) for column in shown}
+    shown, listed = _shown(evaluation, statistics), evaluation.rows[:rows]
+    best = {column.name: _best(column, listed) for column in shown}
     heads = ["proxy", *(column.label for column in shown)]
     lines = [" & ".join(map(_tex, heads)) + r" \\", r"\midrule"]
-    for row in kept:
+    for row in listed:
         name = rf"\textit{{{_tex(row.proxy)}}}" if row.proxy in BASELINES else _tex(row.proxy)
         cells = [_cell(row, column, intervals, _tex) for column in shown]
         bold = [row.statistics[column.name].value == best[column.name] for column in shown]
@@ -47,11 +47,11 @@ def markdown_table(
     evaluation: Evaluation, statistics: Sequence[str] | None = None, *, intervals: bool = True, rows: int | None = None
 ) -> str:
     """The same as `latex_table` in Markdown: as GitHub, Sphinx and notebooks read it."""
-    shown, kept = _shown(evaluation, statistics), evaluation.rows[:rows]
-    best = {column.name: _best(column, kept) for column in shown}
+    shown, listed = _shown(evaluation, statistics), evaluation.rows[:rows]
+    best = {column.name: _best(column, listed) for column in shown}
     lines = ["| " + " | ".join(["proxy", *(column.label for column in shown)]) + " |"]
     lines.append("|:--|" + "--:|" * len(shown))
-    for row in kept:
+    for row in listed:
         name = f"*{_markdown(row.proxy)}*" if row.proxy in BASELINES else _markdown(row.proxy)
         cells = [_cell(row, column, intervals, str) for column in shown]
         bold = [row.statistics[column.name].value == best[column.name] for column in shown]

@@ -1,4 +1,4 @@
-"""Batches as users hand them in, in one form, and judged before anything is compiled."""
+"""Brings the batches that users pass into one form, and checks them before anything is compiled."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,16 +7,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.types import Batch, JaxzcError
+from jaxzc.types import Batch, JaxzcError, PyTree
 
 Batches = Batch | tuple[Any, Any] | Sequence[Batch | tuple[Any, Any]]
 
 
 def as_batches(batches: Batches) -> tuple[Batch, ...]:
-    """One batch `(inputs, targets)`, or several of them, as a tuple of `Batch`.
+    """A tuple of `Batch` from one batch `(inputs, targets)` or from several.
 
-    A list holds batches. A tuple of two is one batch, unless both of its parts are batches (a `Batch` or a tuple of two) themselves:
-    say `Batch` where inputs and targets are both tuples.
+    A list contains batches. A tuple of two is one batch, unless both parts are themselves a `Batch` or a tuple of two. If inputs and
+    targets are both such tuples, pass `Batch(inputs, targets)`.
     Raises `JaxzcError` for anything else.
     """
     if isinstance(batches, Batch):
@@ -32,7 +32,9 @@ def as_batches(batches: Batches) -> tuple[Batch, ...]:
 
 
 def checked_batches(batches: Batches, classes: int | None = None, image_shape: tuple[int, ...] | None = None) -> tuple[Batch, ...]:
-    """The batches as JAX arrays. Raises `JaxzcError` for values that cannot be used and batches of different shapes."""
+    """The batches as JAX arrays. Raises `JaxzcError` for values that cannot be scored, and for batches of different shapes.
+
+    classes, image_shape: of the space that is scored; without both, any inputs and targets are accepted."""
     from jaxzc.data.checks import check_batch, check_examples
 
     own = classes is None and image_shape is None
@@ -44,7 +46,7 @@ def checked_batches(batches: Batches, classes: int | None = None, image_shape: t
     return tuple(Batch(*(_arrays(part) for part in b)) for b in checked)
 
 
-def _arrays(tree: Any) -> Any:
-    """A pytree of JAX arrays; lists of numbers, written out, become one array."""
+def _arrays(tree: PyTree) -> Any:
+    """The pytree with JAX arrays for leaves. A list of plain numbers becomes one array, not a pytree of numbers."""
     written = isinstance(tree, list) and not any(hasattr(leaf, "shape") for leaf in jax.tree.leaves(tree))
     return jnp.asarray(tree) if written else jax.tree.map(jnp.asarray, tree)

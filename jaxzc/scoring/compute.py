@@ -1,4 +1,4 @@
-"""Scores of one network as a pure function of arrays, for use inside anybody's jit, vmap, grad or scan."""
+"""Scores of one network as a pure function of arrays, which can be called inside jit, vmap, grad or scan."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
@@ -14,16 +14,16 @@ from jaxzc.resolver import needs
 from jaxzc.scoring.batches import Batches, as_batches
 from jaxzc.scoring.results import Unavailable, check_unavailable, warn_of
 from jaxzc.tasks import Task, classification
-from jaxzc.types import Array, Counts, JaxzcError, Network, Norm
+from jaxzc.types import Array, Batch, Counts, JaxzcError, Network, Norm, Params
 
 LARGEST = 2**31 - 1
-"""Of an int32, the widest integer of a compiled program unless `jax_enable_x64` is set."""
+"""The largest int32. Compiled programs have no wider integers unless `jax_enable_x64` is set."""
 
 
 def compute_scores(
     proxies: ProxySpec,
     network: Network,
-    params: Any,
+    params: Params,
     batches: Batches,
     task: Task = classification,
     norm: Norm = "batch",
@@ -37,33 +37,35 @@ def compute_scores(
     >>> network, params = jaxzc.as_network(model, variables, inputs)
     >>> jax.jit(jax.vmap(lambda p: jaxzc.compute_scores("snip,naswot", network, p, (inputs, targets))))(stacked_params)
 
-    proxies, batches: in all forms that `jaxzc.score` takes; batches are not examined, since traced ones cannot be.
-    key: of noise, probes and weights drawn anew (`jax.random.key(0)` without one).
-    fixed: values of ingredients by name, which are then not computed (`{"az_images": images}`).
-    unavailable: see `jaxzc.Scorer`; the reasons are in a warning, given when the function is traced.
+    proxies, batches: in every form that `jaxzc.score` takes. The values of batches are not checked, because they may be traced.
+    key: random key of noise, probes and redrawn weights (default: `jax.random.key(0)`).
+    fixed: ingredient -> value; these ingredients are not computed (`{"az_images": images}`).
+    unavailable: see `jaxzc.Scorer`. The reasons are in a warning, issued when the function is traced.
 
     Values are float32 scalars, or `Scaled` where float32 is too small. Counts (params, flops, layers) are exact integers, except inside a
     traced program where they do not fit an int32: there they are float32. Raises `JaxzcError` for names and options that do not exist.
     """
     check_unavailable(unavailable)
     reasons: dict[str, str] | None = None if unavailable == "error" else {}
-    values = computed(select(proxies), network, params, as_batches(batches), task, norm, key, fixed, reasons)
+    values = compute_values(select(proxies), network, params, as_batches(batches), task, norm, key, fixed, reasons)
     warn_of(reasons or {}, "; ".join(f"{label}: {reason}" for label, reason in list((reasons or {}).items())[:1]), stacklevel=2)
     return values
 
 
-def computed(
+def compute_values(
     proxies: Mapping[str, Proxy],
     network: Network,
-    params: Any,
-    batches: Any,
+    params: Params,
+    batches: tuple[Batch, ...],
     task: Task,
     norm: Norm,
     key: Array | None,
     fixed: Mapping[str, Any] | None,
     reasons: dict[str, str] | None,
 ) -> dict[str, Any]:
-    """The work of `compute_scores`. reasons: where the reason of every proxy that cannot be computed is written; None: it is an error."""
+    """As `compute_scores`, for selected proxies and a tuple of `Batch`.
+
+    reasons: a dictionary that receives, for each proxy that cannot be computed, the reason. None: such a proxy is an error."""
     if norm not in get_args(Norm):
         raise JaxzcError(f"norm={norm!r}: expected one of {', '.join(map(repr, get_args(Norm)))}")
     known = RESOLVER.with_those_of(proxies.values()).known
@@ -72,11 +74,11 @@ def computed(
             raise unknown("ingredient", name, known)
     key = jax.random.key(0) if key is None else key
     roots = {"network": network, "params": params, "batches": batches, "task": task, "norm": norm, "key": key}
-    return RESOLVER.run(proxies, {**roots, **_counted(network, params), **(fixed or {})}, reasons)
+    return RESOLVER.run(proxies, {**roots, **_count_ingredients(network, params), **(fixed or {})}, reasons)
 
 
-def _counted(network: Network, params: Any) -> dict[str, Any]:
-    """Counts of a network that can tell them from the shapes of its parameters, as ingredients."""
+def _count_ingredients(network: Network, params: Params) -> dict[str, Any]:
+    """The ingredients `counts` and `param_count` of a network that has a method `counts`; nothing for other networks."""
     count: Callable[[Any], Counts] | None = getattr(network, "counts", None)
     if count is None:
         return {}
@@ -85,14 +87,15 @@ def _counted(network: Network, params: Any) -> dict[str, Any]:
 
 
 def only_counts(proxy: Proxy) -> bool:
+    """Whether a proxy is computed from exact counts, without running the network."""
     return set(needs(proxy)) <= {"counts"}
 
 
-def counted_scores(proxies: Mapping[str, Proxy], counts: Counts | None) -> dict[str, Any]:
-    """Proxies that need only counts are evaluated on the host, in exact integers."""
+def scores_from_counts(proxies: Mapping[str, Proxy], counts: Counts | None) -> dict[str, Any]:
+    """Label -> value of the proxies that need counts only, computed on the host in exact integers."""
     return {k: f(counts) if needs(f) else f() for k, f in proxies.items() if only_counts(f)}
 
 
 def traced_proxies(proxies: Mapping[str, Proxy]) -> dict[str, Proxy]:
-    """Those that need more than counts, and with it a compiled program."""
+    """The proxies that run the network, and so need a compiled program."""
     return {label: proxy for label, proxy in proxies.items() if not only_counts(proxy)}

@@ -1,4 +1,4 @@
-"""From architectures to calls of compiled programs, spread over lanes and devices, and back to one result for each architecture."""
+"""Groups architectures into calls of compiled programs, runs the calls on all devices, and returns one result per architecture."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -14,11 +14,13 @@ from jaxzc.spacekit import key_of
 from jaxzc.types import Batch
 
 AHEAD = 2
-"""Calls that are under way before the result of the earliest is waited for, so that no device waits for this process."""
+"""Calls that are started before the result of the earliest is fetched, so that no device waits for this process."""
 
 
 class Call(NamedTuple):
-    """One call of a program: its key, how many architectures it takes, and the places in the list of those it scores."""
+    """One call of a program.
+
+    key: of the program. size: architectures that the program takes. places: positions of the architectures to score, `[at most size]`."""
 
     key: tuple[int, ...]
     size: int
@@ -27,13 +29,15 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True)
 class Dispatcher:
-    """Sends architectures to the programs that serve them. lanes: how many one device takes at a time, but one of a program in pieces."""
+    """Sends architectures to their programs.
+
+    lanes: architectures that one device scores at a time. A program in pieces always takes one."""
 
     programs: ProgramCache
     lanes: int = 1
 
     def calls(self, archs: np.ndarray) -> Iterator[Call]:
-        """The calls that score architectures `[n, genes]`: each of those that share a program."""
+        """The calls that score architectures `[n, genes]`. The architectures of one call share a program."""
         keys, group = np.unique(self.programs.recipe.space.program_keys(archs), axis=0, return_inverse=True)
         for number, row in enumerate(keys if len(archs) else ()):
             key, places = tuple(row.tolist()), np.flatnonzero(group == number)
@@ -41,8 +45,10 @@ class Dispatcher:
             yield from (Call(key, size, places[i : i + size]) for i in range(0, len(places), size))
 
     def launch(self, call: Call, archs: np.ndarray, batches: Sequence[Batch], seed: int) -> Any:
-        """Proxy -> value on the device, not waited for; with a leading axis where the program takes several architectures. What is beyond
-        those of the call repeats the last one."""
+        """Starts a call and returns proxy -> value, arrays on the device that may not be finished.
+
+        The values have a leading axis where the program takes several architectures. A call with fewer architectures than that is filled up
+        with copies of its last one."""
         filled = archs[call.places[np.minimum(np.arange(call.size), len(call.places) - 1)]]
         genes, param_counts = jnp.asarray(filled, jnp.int32), self.programs.recipe.param_counts(filled)
         if call.size == 1:
@@ -51,12 +57,12 @@ class Dispatcher:
         return functions.score(functions.draw(key, genes), genes, batches, key, param_counts)
 
     def one(self, arch: np.ndarray, batches: Sequence[Batch], seed: int) -> dict[str, Any]:
-        """Proxy -> what it returns for one architecture `[genes]`, numpy arrays; on one device, whatever the lanes."""
+        """Proxy -> value of one architecture `[genes]`, as numpy arrays. Runs on one device, whatever `lanes` is."""
         call = Call(key_of(self.programs.recipe.space, arch), 1, np.zeros(1, int))
         return jax.device_get(self.launch(call, arch[None], batches, seed))
 
     def values(self, archs: np.ndarray, batches: Sequence[Batch], seed: int) -> list[dict[str, Any]]:
-        """For each of architectures `[n, genes]`, in their order, proxy -> what it returns, numpy arrays."""
+        """For each of the architectures `[n, genes]`, in their order, a dictionary from proxy to value, as numpy arrays."""
         results: list[dict[str, Any]] = [{}] * len(archs)
         under_way: deque[tuple[Call, Any]] = deque()
 

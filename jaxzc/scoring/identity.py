@@ -1,8 +1,9 @@
-"""Whether a model, a task and proxies are still those that a program was compiled for: by what they compute, not by what they are called.
+"""Decides whether a compiled program still fits a model, a task and proxies, by comparing what they compute.
 
-A function may close over arrays, settings or other functions that change between two calls (in a notebook, the cell of a block that a model
-uses is run again). `jax.jit` does not notice. So the model is traced anew at each call, which takes a hundredth of a compilation, and the
-operations and constants of the trace are compared. A user's own proxies and ingredients are traced as well.
+A function may close over arrays, settings or other functions that change between two calls: in a notebook, somebody edits a block that the
+model uses and runs its cell again. `jax.jit` does not notice that. So each call of `jaxzc.score` traces the model again, which takes a
+hundredth of the time of a compilation, and compares the operations and constants of the trace. The user's own proxies and ingredients are
+traced as well.
 """
 
 import hashlib
@@ -17,15 +18,15 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from jaxzc.catalogue.selection import PROXIES
 from jaxzc.facts import Proxy, parts, proxy_facts
-from jaxzc.scoring.compute import computed, traced_proxies
+from jaxzc.scoring.compute import compute_values, traced_proxies
 from jaxzc.scoring.models import Bound
-from jaxzc.scoring.program import Recipe
+from jaxzc.scoring.program import ModelRecipe
 from jaxzc.tasks import as_task, classification
-from jaxzc.types import Batch, Network, Norm
+from jaxzc.types import Array, Batch, Network, Norm, Params
 
 
-def identity(recipe: Recipe, bound: Bound, batches: tuple[Batch, ...]) -> tuple[str, ...]:
-    """Words that are equal where model, loss and the user's own proxies compute the same of arrays of these shapes."""
+def identity(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...]) -> tuple[str, ...]:
+    """Strings that are equal exactly if model, loss and the user's own proxies compute the same for arrays of these shapes."""
     notes: list[str] = []
     reasons: dict[str, str] = {}
     targets = batches[0].targets  # concrete: the task is read from their numbers
@@ -36,45 +37,49 @@ def identity(recipe: Recipe, bound: Bound, batches: tuple[Batch, ...]) -> tuple[
         passes = _passes(recipe, network, params, batches[0], notes)
         outputs = jax.eval_shape(lambda p, x: network.forward(p, x, norm=recipe.norm).outputs, params, batches[0].inputs)
         task = as_task(recipe.task, outputs, targets)
-        own = computed(_own(recipe), network, params, batches, task, recipe.norm, key, None, reasons)
+        own = compute_values(_own_proxies(recipe), network, params, batches, task, recipe.norm, key, None, reasons)
         return passes, own
 
     traced = jax.make_jaxpr(compute)(bound.arrays, batches, jax.random.key(0))
     return digest(traced), *notes, str(reasons)
 
 
-def told(recipe: Recipe) -> Hashable:
-    """What the user named: the model (Linen modules compare by their fields, functions by identity, NNX modules by their graph, which
-    `Bound.signature` has), the proxies with their settings, and the options."""
+def chosen_by_user(recipe: ModelRecipe) -> Hashable:
+    """The model, the proxies with their settings, and the options, in a form that can be compared.
+
+    Linen modules compare by their fields, functions by identity. NNX modules compare by their graph, which `Bound.signature` contains; here
+    they are represented by their type."""
     model = recipe.model.model
     try:
         hash(model)
-    except TypeError:  # a Linen module with a list or dict for a field; what it computes tells it
+    except TypeError:  # a Linen module with a list or dict for a field; `identity` compares what it computes
         model = type(model)
     if isinstance(model, nnx.Module):
         model = type(model)
-    proxies = tuple((label, _told_proxy(proxy)) for label, proxy in recipe.proxies.items())
+    proxies = tuple((label, _chosen_proxy(proxy)) for label, proxy in recipe.proxies.items())
     return model, proxies, None if recipe.task is None else recipe.task.readout, recipe.norm, recipe.unavailable
 
 
-def _told_proxy(proxy: Proxy) -> Hashable:
-    """The function, what settings made of it, and the ingredients that it brings along."""
+def _chosen_proxy(proxy: Proxy) -> Hashable:
+    """The proxy's function, the arguments and settings applied to it, and its own ingredients."""
     function, arguments, chosen = parts(proxy)
     return function, repr(arguments), repr(chosen), proxy_facts(proxy).ingredients
 
 
-def _own(recipe: Recipe) -> dict[str, Proxy]:
-    """The proxies that are not ours, and need more than counts: they may change between calls."""
+def _own_proxies(recipe: ModelRecipe) -> dict[str, Proxy]:
+    """The user's proxies that run the network. They may change between calls; those of jaxzc do not."""
     ours = set(PROXIES.values())
     return {label: proxy for label, proxy in traced_proxies(recipe.proxies).items() if parts(proxy)[0] not in ours}
 
 
-def _passes(recipe: Recipe, network: Network, params: Any, batch: Batch, notes: list[str]) -> list[Any]:
-    """The model in each mode, and the gradient of its outputs in one: derivatives may have rules of their own."""
+def _passes(recipe: ModelRecipe, network: Network, params: Params, batch: Batch, notes: list[str]) -> list[Any]:
+    """The model's outputs in each norm mode, and the gradient of its loss in the recipe's mode.
 
-    def total(weights: Any) -> Any:
+    The gradient is needed because functions with custom derivatives may have the same outputs and different gradients."""
+
+    def total(weights: list[Array]) -> Any:
         outputs = network.forward(network.with_weights(params, weights), batch.inputs, norm=recipe.norm).outputs
-        if recipe.task is None:  # one of ours, which the signature knows
+        if recipe.task is None:  # one of ours, chosen from the kind of targets, which the signature contains
             return classification.total(outputs)
         loss = 0.0 if batch.targets is None and recipe.task.name != "own" else recipe.task.loss(outputs, batch.targets)
         return jnp.sum(loss) + recipe.task.total(outputs)
@@ -82,7 +87,7 @@ def _passes(recipe: Recipe, network: Network, params: Any, batch: Batch, notes: 
     def attempt(function: Any, *arguments: Any) -> Any:
         try:
             return function(*arguments)
-        except Exception as error:  # what cannot be computed is for the proxies that need it to say
+        except Exception as error:  # the proxies that need this pass report the error
             notes.append(f"{type(error).__name__}: {error}")
             return None
 
@@ -91,7 +96,7 @@ def _passes(recipe: Recipe, network: Network, params: Any, batch: Batch, notes: 
 
 
 def digest(traced: ClosedJaxpr) -> str:
-    """Of the operations of a traced function, and of all constants in it."""
+    """SHA-256 of the operations of a traced function and of the constants in it."""
     words = hashlib.sha256(str(traced.jaxpr).encode())
     for value in _constants(traced):
         array = np.asarray(jax.random.key_data(value) if jnp.issubdtype(value.dtype, jax.dtypes.prng_key) else value)
@@ -100,7 +105,7 @@ def digest(traced: ClosedJaxpr) -> str:
 
 
 def _constants(body: Any) -> Iterator[Any]:
-    """Arrays that a jaxpr, or a part of a parameter of an operation, holds; numbers are in its text."""
+    """The arrays in a jaxpr, or in a parameter of an operation. (Scalars are part of its text.)"""
     if isinstance(body, ClosedJaxpr):
         yield from body.consts
         yield from _constants(body.jaxpr)

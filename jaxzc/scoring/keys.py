@@ -1,15 +1,15 @@
-"""Random keys: what a score is drawn from depends on the architecture, and not on where in a list it stands."""
+"""Random keys that depend on the architecture, so that its position in a list does not change its score."""
 
 import jax
 
 from jaxzc.types import Array
 
 NOISE = 2**31 - 1
-"""What the key of an architecture's weights is folded with to give the key of its noise and of weights drawn anew."""
+"""Folding this number into the key of an architecture's weights gives the key of its noise, probes and redrawn weights."""
 
 
 def fold_in(key: Array, arch: Array) -> Array:
-    """A key for one architecture: it depends on its genes `[genes]`."""
+    """The key of one architecture: `key` with its genes int `[genes]` folded in, one after another."""
     for gene in arch:
         key = jax.random.fold_in(key, gene)
     return key

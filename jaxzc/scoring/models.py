@@ -1,7 +1,8 @@
-"""What varies from call to call of one model, apart from what is fixed: arrays are arguments of a compiled program, the rest is part of it.
+"""Splits a model into arrays, which are arguments of a compiled program, and everything else, which is part of the program.
 
-A model's network is made inside the traced function, from traced arrays, so that no array is baked into the program: neither parameters,
-nor other collections of a Linen module, nor the state of an NNX module (running statistics, random keys), which differ from seed to seed.
+The network is built inside the traced function, from traced arrays. So no array becomes a constant of the program: neither parameters, nor
+other collections of a Linen module, nor the state of an NNX module (running statistics, random keys). All of these differ from seed to
+seed.
 """
 
 from collections.abc import Callable, Hashable, Mapping
@@ -15,25 +16,25 @@ from flax import nnx
 from jax.core import Tracer
 
 from jaxzc.networks import as_network
-from jaxzc.types import Batch, JaxzcError, Network
+from jaxzc.types import Batch, JaxzcError, Network, Params, PyTree
 
 ARRAYS = (jax.Array, np.ndarray, np.generic, float, complex, jax.ShapeDtypeStruct)
-"""Leaves of parameters that vary; all others (text, functions, whole numbers) are part of the program."""
+"""Types of the leaves that are arguments of the program. Leaves of other types (text, functions, whole numbers) are part of it."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model, and how its network is made; see `jaxzc.as_network`."""
+    """A model and the options of `jaxzc.as_network`."""
 
     model: Any
     cells: Callable[[str], int] | None = None
     model_kwargs: Mapping[str, Any] | None = None
 
-    def network(self, params: Any, inputs: Any) -> tuple[Network, Any]:
+    def network(self, params: Params, inputs: PyTree) -> tuple[Network, Any]:
         return as_network(self.model, params, inputs, cells=self.cells, model_kwargs=self.model_kwargs)
 
-    def bound(self, params: Any) -> "Bound":
-        """The model with parameters (None: an NNX module's own)."""
+    def bound(self, params: Params) -> "Bound":
+        """The model with these parameters. None: an NNX module's own."""
         graph, tree = None, params
         if isinstance(self.model, nnx.Module):
             graph, own, others = nnx.split(self.model, nnx.Param, ...)
@@ -49,11 +50,12 @@ class Model:
 
 @dataclass(frozen=True, eq=False)
 class Bound:
-    """A model with parameters.
+    """A model with its parameters.
 
-    arrays: those that vary; the first `handed` are the parameters handed in, the others the remaining state of an NNX module.
-    graph: of an NNX module, what it is besides its arrays.
-    structure, varies, constant: where the arrays stand among the leaves of parameters (and state), and the leaves that do not vary.
+    arrays: arguments of the program. The first `handed` are the parameters that the caller passed, the others the remaining state of an NNX
+    module.
+    graph: an NNX module's graph definition, which is everything besides its arrays.
+    structure: the pytree of parameters and state. varies: for each of its leaves, whether it is in `arrays`. constant: the other leaves.
     """
 
     model: Model
@@ -64,8 +66,8 @@ class Bound:
     varies: tuple[bool, ...]
     constant: tuple[Any, ...]
 
-    def network(self, arrays: list[Any], inputs: Any) -> tuple[Network, Any]:
-        """The network for these arrays in the place of its own, and its parameters; both may be traced."""
+    def network(self, arrays: list[Any], inputs: PyTree) -> tuple[Network, Any]:
+        """The network and its parameters, with `arrays` in the place of its own; they may be traced."""
         varying, constant = iter(arrays), iter(self.constant)
         tree = jax.tree.unflatten(self.structure, [next(varying if varies else constant) for varies in self.varies])
         if self.graph is None:
@@ -81,21 +83,21 @@ class Bound:
             raise JaxzcError("params are shapes without values, which give params, flops and layers only: leave out the other proxies")
 
     def signature(self) -> Hashable:
-        """What of it shapes a program. Raises `TypeError` where that cannot be compared."""
+        """Everything about the model that the compiled program depends on. Hashing it raises `TypeError` where it cannot be compared."""
         constant = tuple((type(leaf), leaf) for leaf in self.constant)  # True == 1 == 1.0
         return self.graph, self.structure, self.varies, constant, shapes(self.arrays)
 
     def axes(self) -> list[int | None]:
-        """For `jax.vmap` over stacked parameters: 0 for these, None for the other arrays."""
+        """`in_axes` of `jax.vmap` over stacked parameters: 0 for the parameters, None for the other arrays."""
         return [0 if number < self.handed else None for number in range(len(self.arrays))]
 
     def at(self, places: int | np.ndarray) -> "Bound":
-        """The model with one, or several, of its stacked parameter sets."""
+        """The model with the parameter sets at these positions of the stack."""
         arrays = [array[places] if number < self.handed else array for number, array in enumerate(self.arrays)]
         return replace(self, arrays=arrays)
 
     def sets(self) -> int:
-        """How many parameter sets are stacked. Raises `JaxzcError` where the arrays do not have one leading axis of the same size."""
+        """Number of stacked parameter sets. Raises `JaxzcError` where the leading axes of the arrays differ in size."""
         sizes = {np.shape(array)[0] if np.ndim(array) else 0 for array in self.arrays[: self.handed]}
         if len(sizes) != 1 or 0 in sizes:
             raise JaxzcError(
@@ -106,7 +108,7 @@ class Bound:
 
 
 def shapes(arrays: Any) -> Hashable:
-    """Structure, shapes and dtypes of arrays, and where they lie if they were put there."""
+    """Structure, shapes and dtypes of a pytree of arrays, and the device of those that were placed on one explicitly."""
     leaves, structure = jax.tree.flatten(arrays)
     return structure, tuple(_shape(leaf) for leaf in leaves)
 
@@ -118,7 +120,7 @@ def _shape(leaf: Any) -> Hashable:
 
 
 def check_concrete(arrays: Any, name: str) -> None:
-    """Raises `JaxzcError` where an array is traced: scores as Python floats do not exist there."""
+    """Raises `JaxzcError` where an array is traced, because scores as Python floats cannot be computed while tracing."""
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(arrays)):
         raise JaxzcError(
             f"{name} are traced (inside jit, vmap, grad or scan), where a score is no Python float yet: use the pure function "

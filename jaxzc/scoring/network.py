@@ -1,4 +1,4 @@
-"""`jaxzc.score`: one network in one line. Its last programs are used again while model, shapes and proxies stay the same."""
+"""`jaxzc.score`: scores one network in one line, and reuses its last programs while model, shapes and proxies stay the same."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -7,22 +7,22 @@ import jax
 
 from jaxzc.catalogue.selection import ProxySpec
 from jaxzc.scoring.batches import Batches
-from jaxzc.scoring.identity import identity, told
-from jaxzc.scoring.program import Recent, compiled
+from jaxzc.scoring.identity import chosen_by_user, identity
+from jaxzc.scoring.program import RecentPrograms, compiled
 from jaxzc.scoring.results import Scores, Unavailable
 from jaxzc.scoring.scorer import Scorer, examined, finished, signature
 from jaxzc.tasks import Loss, Task
-from jaxzc.types import Norm
+from jaxzc.types import Norm, Params
 
 MOST = 8
-"""Programs that are held for the next call; those used longest ago go first."""
+"""Programs that are cached for further calls. The least recently used is dropped first."""
 
-_RECENT = Recent(MOST)
+_RECENT = RecentPrograms(MOST)
 
 
 def score(
     model: Any,
-    params: Any,
+    params: Params,
     batches: Batches,
     proxies: ProxySpec = "founding",
     *,
@@ -41,12 +41,12 @@ def score(
 
     params, batches, seed: see `jaxzc.Scorer.score`; the other arguments: see `jaxzc.Scorer`.
 
-    Returns proxy -> score, a dict; NaN and infinities stay as they are. A proxy that cannot be computed is NaN, and `.reasons` says why.
-    Raises `JaxzcError` for input that cannot be used.
+    Returns a dictionary from proxy to score. NaN and infinities are not replaced. A proxy that cannot be computed is NaN, and `.reasons`
+    says why. Raises `JaxzcError` for input that cannot be used.
 
-    A program is compiled for the first call, and used again by calls for the same model, proxies and options with arrays of the same shapes
-    (other seeds, other parameters), the last 8 programs long. The model is traced each time, so that changed code or constants are
-    noticed; `jaxzc.Scorer` saves that as well.
+    The first call compiles a program. Further calls for the same model, proxies and options with arrays of the same shapes (other seeds,
+    other parameters) reuse it; the last 8 programs are cached. Each call traces the model, so that changed code or constants are noticed.
+    `jaxzc.Scorer` saves that as well.
     """
     scorer = Scorer(
         model,
@@ -62,6 +62,6 @@ def score(
     recipe = scorer.recipe
     bound, checked = examined(recipe, params, batches)
     shapes = signature(bound, checked)
-    same = None if shapes is None else (shapes, told(recipe), identity(recipe, bound, checked))
+    same = None if shapes is None else (shapes, chosen_by_user(recipe), identity(recipe, bound, checked))
     program = _RECENT.get(same, lambda: compiled(recipe, bound, checked, jax.random.key(seed)))
     return finished(recipe, program, bound, checked, seed, stacklevel=2)

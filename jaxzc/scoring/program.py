@@ -1,4 +1,4 @@
-"""One compiled program: the scores of a model for parameters and batches of given shapes; and a small cache of such programs."""
+"""Compiles the program that scores a model for parameters and batches of given shapes, and caches the programs used last."""
 
 import logging
 from collections import OrderedDict
@@ -12,21 +12,22 @@ from jaxzc._compile import memory
 from jaxzc._compile.cache import planned, settings
 from jaxzc._compile.depthwise import rewritten
 from jaxzc.facts import Proxy
-from jaxzc.scoring.compute import computed, traced_proxies
+from jaxzc.scoring.compute import compute_values, traced_proxies
 from jaxzc.scoring.models import Bound, Model, batch_size
 from jaxzc.scoring.results import Unavailable
 from jaxzc.tasks import Task, as_task
 from jaxzc.tasks.checks import check_targets, warn_of_zero_kernels
-from jaxzc.types import Batch, Counts, Network, Norm
+from jaxzc.types import Batch, Counts, Network, Norm, Params, PyTree
 
 log = logging.getLogger("jaxzc")
 CROWDED = 0.75
-"""Share of a process's memory mappings (compiled code has thousands); where more is taken, the programs used longest ago go."""
+"""Share of the process's memory mappings, of which compiled code takes thousands, above which the least recently used programs are
+dropped."""
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What is scored, and how: all that programs of one scorer have in common."""
+class ModelRecipe:
+    """What is scored of a model, and how: everything that the programs of one scorer have in common."""
 
     model: Model
     proxies: Mapping[str, Proxy]
@@ -34,38 +35,42 @@ class Recipe:
     norm: Norm
     unavailable: Unavailable
 
-    def values(self, network: Network, params: Any, batches: Any, key: Any, task: Task, reasons: dict[str, str] | None) -> dict[str, Any]:
-        """Proxy -> value of those that need more than counts; see `jaxzc.compute_scores`."""
-        return computed(traced_proxies(self.proxies), network, params, batches, task, self.norm, key, None, reasons)
+    def values(
+        self, network: Network, params: Params, batches: tuple[Batch, ...], key: Any, task: Task, reasons: dict[str, str] | None
+    ) -> dict[str, Any]:
+        """Proxy -> value, for the proxies that run the network; see `jaxzc.compute_scores`."""
+        return compute_values(traced_proxies(self.proxies), network, params, batches, task, self.norm, key, None, reasons)
 
 
 class Lanes(NamedTuple):
-    """Networks that a program scores at a time. size: how many. stacked: whether each has parameters of its own, along the first axis of
-    the arrays, or only a key."""
+    """How many networks a program scores at a time.
+
+    size: their number. stacked: whether each has parameters of its own, along the first axis of the arrays; otherwise they share the
+    parameters, and only their keys differ."""
 
     size: int = 1
     stacked: bool = False
 
 
 @dataclass(frozen=True, eq=False)
-class Program:
-    """Compiled for one network, or several at a time.
+class ModelProgram:
+    """The compiled program that scores one network, or several at a time.
 
-    run: arrays, batches and keys -> proxy -> value; None where all proxies need counts only. outputs: shapes of what the
-    network returns. task: of the compiled loss.
-    reasons: proxy -> why it cannot be computed. bytes: what the program plans: arguments, results and temporaries.
+    run: (arrays, batches, keys) -> dictionary from proxy to value; None where all proxies need counts only.
+    outputs: shapes and dtypes of the network's outputs. task: the task whose loss was compiled. counts: of the network.
+    reasons: proxy -> why it cannot be computed. bytes: memory that the program needs for arguments, results and temporaries.
     """
 
     run: Callable[..., dict[str, Any]] | None
-    outputs: Any
+    outputs: PyTree
     task: Task
     counts: Counts
     reasons: dict[str, str]
     bytes: int
 
 
-def compiled(recipe: Recipe, bound: Bound, batches: tuple[Batch, ...], keys: Any, lanes: Lanes = Lanes()) -> Program:  # noqa: B008
-    """The program for arrays like these, and keys: one, or `lanes.size` of them.
+def compiled(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...], keys: Any, lanes: Lanes = Lanes()) -> ModelProgram:  # noqa: B008
+    """Compiles the program for arrays and batches of these shapes. keys: one random key, or `lanes.size` of them.
 
     Raises `JaxzcError` for a model, targets or proxies that cannot be used, before anything is compiled.
     """
@@ -76,7 +81,7 @@ def compiled(recipe: Recipe, bound: Bound, batches: tuple[Batch, ...], keys: Any
     check_targets(task, outputs, batches)
     counts: Counts = network.counts(params)  # type: ignore[attr-defined]
     if not traced_proxies(recipe.proxies):
-        return Program(None, outputs, task, counts, {}, 0)
+        return ModelProgram(None, outputs, task, counts, {}, 0)
     bound.check()
     warn_of_zero_kernels([group.name for group in network.groups], network.weights(params))
     reasons: dict[str, str] | None = None if recipe.unavailable == "error" else {}
@@ -89,7 +94,7 @@ def compiled(recipe: Recipe, bound: Bound, batches: tuple[Batch, ...], keys: Any
     if lanes.size > 1:
         function = jax.vmap(function, (bound.axes() if lanes.stacked else None, None, 0))
     if program_settings()[1]:
-        return Program(function, outputs, task, counts, {} if reasons is None else reasons, 0)
+        return ModelProgram(function, outputs, task, counts, {} if reasons is None else reasons, 0)
     advice = memory.advice(batch_size(batches), lanes.size)
     with memory.explained(advice):
         executable = jax.jit(function).lower(bound.arrays, batches, keys).compile()
@@ -101,25 +106,27 @@ def compiled(recipe: Recipe, bound: Bound, batches: tuple[Batch, ...], keys: Any
         with memory.explained(advice, plan):
             return jax.device_get(executable(arrays, batches, keys))
 
-    return Program(run, outputs, task, counts, {} if reasons is None else reasons, plan)
+    return ModelProgram(run, outputs, task, counts, {} if reasons is None else reasons, plan)
 
 
 def program_settings() -> tuple[Any, ...]:
-    """Of JAX's configuration, what a program depends on."""
+    """The parts of JAX's configuration that a program depends on."""
     config: Any = jax.config
     return settings(), config.jax_disable_jit, config.jax_default_device, jax.default_backend()
 
 
 @dataclass
-class Recent:
-    """The programs used last, by what they depend on. most: how many; compilations: how many have been compiled so far."""
+class RecentPrograms:
+    """A cache of the programs used last, by keys of everything that they depend on.
+
+    most: how many it holds. compilations: how many have been compiled so far, those dropped included."""
 
     most: int
     compilations: int = 0
-    programs: OrderedDict[Hashable, Program] = field(default_factory=OrderedDict)
+    programs: OrderedDict[Hashable, ModelProgram] = field(default_factory=OrderedDict)
 
-    def get(self, key: Hashable | None, compile_: Callable[[], Program]) -> Program:
-        """The program of this key, compiled where there is none; it is not kept where the key is None."""
+    def get(self, key: Hashable | None, compile_: Callable[[], ModelProgram]) -> ModelProgram:
+        """The program with this key, which `compile_` compiles if the cache has none. With the key None the result is not cached."""
         if key is not None and key in self.programs:
             self.programs.move_to_end(key)
             return self.programs[key]

@@ -1,4 +1,4 @@
-"""What is scored and how: everything that a score depends on besides the architecture, the seed and the batches."""
+"""A scorer's choices for a space: everything that a score depends on besides the architecture, the seed and the batches."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ import numpy as np
 
 from jaxzc.facts import Proxy
 from jaxzc.ingredients import RESOLVER
-from jaxzc.scoring.compute import compute_scores, counted_scores, traced_proxies
+from jaxzc.scoring.compute import compute_scores, scores_from_counts, traced_proxies
 from jaxzc.scoring.keys import NOISE, fold_in
 from jaxzc.tasks import Task, classification
-from jaxzc.types import Array, Counts, JaxzcError, Norm, Space
+from jaxzc.types import Array, Batch, Counts, JaxzcError, Norm, Params, Space
 
 
 class Functions(NamedTuple):
-    """Pure functions of the architectures that share a program.
+    """The two pure functions of a program.
 
-    draw(key, genes) -> parameters; score(params, genes, batches, key, param_count) -> proxy -> value; both take the same key. Those of
-    several architectures at a time take, and give, a leading axis.
+    draw(key, genes) -> parameters. score(params, genes, batches, key, param_count) -> dictionary from proxy to value. Both take the same
+    key. In functions for several architectures, genes, parameters, counts and values have a leading axis.
     """
 
     draw: Callable[..., Any]
@@ -28,11 +28,12 @@ class Functions(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Recipe:
-    """proxies: label -> function. weights: `redrawn` for every architecture, whose key is folded with its genes, or `shared` by all. init:
-    name of the initialiser.
+class SpaceRecipe:
+    """What is scored in a space, and how.
 
-    Raises `JaxzcError` for other weights, and for proxies whose ingredients do not exist.
+    proxies: label -> function. weights: `redrawn` for every architecture, from a key that depends on its genes, or `shared` by all. init:
+    name of the initialiser.
+    Raises `JaxzcError` for any other value of `weights`, and for proxies whose ingredients do not exist.
     """
 
     space: Space
@@ -49,20 +50,20 @@ class Recipe:
 
     @cached_property
     def traced(self) -> dict[str, Proxy]:
-        """The proxies that need the network; the others need exact counts only."""
+        """The proxies that run the network, by label. The others are computed from exact counts."""
         return traced_proxies(self.proxies)
 
     def functions(self, key: tuple[int, ...]) -> Functions:
-        """Of the program with this key (`Space.program`)."""
+        """The functions of the program with this key (`Space.program`), neither compiled nor traced."""
         program = self.space.program(key)
 
         def own_key(rng_key: Array, genes: Array) -> Array:
             return fold_in(rng_key, genes) if self.weights == "redrawn" else rng_key
 
-        def draw(rng_key: Array, genes: Array) -> Any:
+        def draw(rng_key: Array, genes: Array) -> Params:
             return program.init(own_key(rng_key, genes), self.init)
 
-        def score(params: Any, genes: Array, batches: Any, rng_key: Array, param_count: Any) -> Any:
+        def score(params: Params, genes: Array, batches: tuple[Batch, ...], rng_key: Array, param_count: Any) -> Any:
             noise = jax.random.fold_in(own_key(rng_key, genes), NOISE)
             network, size = program.network(genes), {"param_count": param_count}
             return compute_scores(self.traced, network, params, batches, self.task, self.norm, noise, size, unavailable="error")
@@ -70,15 +71,16 @@ class Recipe:
         return Functions(draw, score)
 
     def parts(self, key: tuple[int, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """What draw and score of that program are made from, for the disk cache (`jaxzc._compile.cache.StoredFunction`)."""
+        """Everything that `draw` and `score` of the program with this key depend on, for the disk cache
+        (`_compile.cache.StoredFunction`)."""
         of_draw = self.space, key, self.weights, self.init
         return of_draw, (*of_draw, self.norm, self.task, self.traced)
 
     def param_counts(self, archs: np.ndarray) -> np.ndarray:
-        """Parameters of architectures `[n, genes]`, float32 `[n]`, for proxies that divide by them."""
+        """Numbers of parameters, float32 `[n]`, of architectures `[n, genes]`. Some proxies divide by them."""
         return np.asarray(self.space.counts(archs).params, np.float32)
 
     def counted(self, archs: np.ndarray) -> list[dict[str, Any]]:
-        """For each of architectures `[n, genes]`, the values of the proxies that need counts only."""
+        """For each of the architectures `[n, genes]`, a dictionary from label to value of the proxies that need counts only."""
         counts = self.space.counts(archs)
-        return [counted_scores(self.proxies, Counts(*(count[i] for count in counts))) for i in range(len(archs))]
+        return [scores_from_counts(self.proxies, Counts(*(count[i] for count in counts))) for i in range(len(archs))]

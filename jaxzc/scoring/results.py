@@ -1,4 +1,4 @@
-"""Finished scores: Python floats by proxy, and why some of them are missing."""
+"""Scores as Python floats, and the reasons why some of them are missing."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -10,10 +10,10 @@ import numpy as np
 from jaxzc.types import JaxzcError, Scaled
 
 Unavailable = Literal["nan", "error"]
-"""What becomes of a proxy that cannot be computed for a network: `nan`: its score is NaN, with the reason; `error`: a `JaxzcError`."""
+"""What happens where a proxy cannot be computed for a network. `nan`: its score is NaN, with a reason. `error`: a `JaxzcError`."""
 
 NAMED = 6
-"""Proxies that a warning names."""
+"""Most proxies that a warning names."""
 
 
 class UnavailableWarning(UserWarning):
@@ -21,8 +21,10 @@ class UnavailableWarning(UserWarning):
 
 
 class Scores(dict[str, float]):
-    """Proxy -> score, a dict. `reasons`: proxy -> one sentence, for those whose score is NaN because they could not be computed; a NaN
-    without a reason is what the computation gave."""
+    """A dictionary from proxy to score.
+
+    reasons: proxy -> one sentence, for each proxy that could not be computed; its score is NaN. A NaN without a reason is the result of the
+    computation."""
 
     def __init__(self, scores: Mapping[str, float] = {}, reasons: Mapping[str, str] = {}):
         super().__init__(scores)
@@ -30,20 +32,20 @@ class Scores(dict[str, float]):
 
 
 def check_unavailable(unavailable: Any) -> None:
-    """Raises `JaxzcError` for a value that `Unavailable` does not have."""
+    """Raises `JaxzcError` for a value other than those of `Unavailable`."""
     if unavailable not in ("nan", "error"):
         raise JaxzcError(f"unavailable={unavailable!r}: expected 'nan' (the score is NaN, with a reason) or 'error'")
 
 
 def warn_of(reasons: Mapping[str, str], where: str, stacklevel: int) -> None:
-    """One `UnavailableWarning` that names the proxies without a score, if there are any. where: the reader finds the reasons."""
+    """Issues one `UnavailableWarning` that names the proxies without a score, if there are any. where: place in which the reasons are."""
     if reasons:
         names = [*list(reasons)[:NAMED], *([f"{len(reasons) - NAMED} more"] if len(reasons) > NAMED else [])]
         warnings.warn(f"could not be computed and is NaN: {', '.join(names)}; see {where}", UnavailableWarning, stacklevel=stacklevel + 1)
 
 
 def to_float(value: Any) -> float:
-    """A finished score as a Python float; `Scaled` values beyond float32 become float64."""
+    """A proxy's value as a Python float, a `Scaled` one included. Raises `JaxzcError` where it is not one number."""
     if isinstance(value, Scaled):
         with np.errstate(over="ignore", under="ignore"):
             return float(np.ldexp(np.float64(value.value), int(value.exponent)))
@@ -56,7 +58,7 @@ def to_float(value: Any) -> float:
 
 
 def to_floats(values: Mapping[str, Any], labels: Iterable[str]) -> dict[str, float]:
-    """Label -> score, in the order of the labels; an error names the proxy."""
+    """Label -> score, in the order of `labels`. Raises `JaxzcError`, naming the proxy, where a value is not one number."""
     scores = {}
     for label in labels:
         try:

@@ -1,4 +1,4 @@
-"""Scores of anybody's network: compiled once for each shape of parameters and batches, then called."""
+"""Scores any network. A program is compiled once for each combination of shapes of parameters and batches."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, get_args
@@ -11,20 +11,20 @@ from jaxzc._compile.devices import CHUNK
 from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.ingredients import RESOLVER
 from jaxzc.scoring.batches import Batches, checked_batches
-from jaxzc.scoring.compute import counted_scores
+from jaxzc.scoring.compute import scores_from_counts
 from jaxzc.scoring.models import Bound, Model, check_concrete, shapes
-from jaxzc.scoring.program import Lanes, Program, Recent, Recipe, compiled, program_settings
+from jaxzc.scoring.program import Lanes, ModelProgram, ModelRecipe, RecentPrograms, compiled, program_settings
 from jaxzc.scoring.results import Scores, Unavailable, check_unavailable, to_floats, warn_of
 from jaxzc.tasks import Loss, Task, kind_of, named_task
 from jaxzc.tasks.checks import check_targets, with_targets
-from jaxzc.types import Batch, JaxzcError, Norm
+from jaxzc.types import Batch, JaxzcError, Norm, Params
 
 MOST = 32
-"""Programs that a scorer holds."""
+"""Programs that a scorer caches."""
 
 
 class Scorer:
-    """Scores a network again and again: other parameters, other batches, other seeds, without another compilation while shapes stay.
+    """Scores a network for many parameters, batches and seeds, without compiling again while their shapes stay the same.
 
     >>> scorer = jaxzc.Scorer(model, "snip,naswot")
     >>> scorer.score(variables, (inputs, targets))
@@ -32,7 +32,7 @@ class Scorer:
 
     model: a Flax Linen module, a Flax NNX module, or `apply_fn(params, inputs)`, unchanged; cells and model_kwargs: see `jaxzc.as_network`.
     proxies: "founding" (the 24 of the four founding papers), "all", names, or functions whose argument names are ingredients.
-    loss: loss(outputs, targets) -> scalar, of what the network returned and the targets as they are.
+    loss: function (outputs, targets) -> scalar; it receives the network's outputs and the batch's targets unchanged.
     task: instead of a loss a `jaxzc.Task`, or the name of a ready-made one ("classification", "regression", "multilabel", "next_token",
         "ctc"); None: chosen from outputs and targets where these allow one reading.
     norm: how batch normalisation acts in the passes that the authors run in train mode.
@@ -40,7 +40,7 @@ class Scorer:
         is in `Scores.reasons`, and a warning names it; "error": it is a `JaxzcError`.
     ingredients: functions of your own that make what your proxies ask for (`jaxzc.ingredient`).
 
-    As with `jax.jit`, what the model and the proxies close over (arrays, other functions) is read when a program is compiled, not again.
+    As with `jax.jit`, values that the model or the proxies close over (arrays, other functions) are read once, when a program is compiled.
     Raises `JaxzcError` for input that cannot be used.
     """
 
@@ -62,8 +62,8 @@ class Scorer:
             raise JaxzcError(f"norm={norm!r}: expected one of {', '.join(map(repr, get_args(Norm)))}")
         selected = select(proxies, ingredients)
         RESOLVER.wanted(selected)
-        self.recipe = Recipe(Model(model, cells, model_kwargs), selected, named_task(loss, task), norm, unavailable)
-        self._recent = Recent(MOST)
+        self.recipe = ModelRecipe(Model(model, cells, model_kwargs), selected, named_task(loss, task), norm, unavailable)
+        self._recent = RecentPrograms(MOST)
 
     @property
     def proxies(self) -> list[str]:
@@ -72,34 +72,34 @@ class Scorer:
 
     @property
     def compilations(self) -> int:
-        """How many programs have been compiled so far."""
+        """Number of programs compiled so far."""
         return self._recent.compilations
 
     @property
     def memory(self) -> int:
-        """Bytes that the largest of its programs plans: parameters, batches, results and temporaries."""
+        """Bytes that the largest cached program needs for parameters, batches, results and temporaries."""
         return max((program.bytes for program in self._recent.programs.values()), default=0)
 
-    def score(self, params: Any, batches: Batches, seed: int = 0) -> Scores:
-        """Proxy -> score.
+    def score(self, params: Params, batches: Batches, seed: int = 0) -> Scores:
+        """Scores the network: a dictionary from proxy to score, with the reasons of missing ones.
 
         params: as `jaxzc.as_network` takes them; None for an NNX module's own. batches: `(inputs [N, ...], targets)`, or a list of such
-        pairs of one shape (ZiCo needs two). seed: of noise and of weights drawn anew, for the proxies that have such.
+        pairs of one shape (ZiCo needs two). seed: of noise, probes and redrawn weights; most proxies have none.
         """
         bound, checked = examined(self.recipe, params, batches)
         program = self._program(bound, checked, jax.random.key(seed))
         return finished(self.recipe, program, bound, checked, seed, stacklevel=2)
 
     def score_many(
-        self, params: Any, batches: Batches, seeds: int | Sequence[int] = 0, *, stacked: bool = True, chunk: int | None = None
+        self, params: Params, batches: Batches, seeds: int | Sequence[int] = 0, *, stacked: bool = True, chunk: int | None = None
     ) -> list[Scores]:
-        """The scores of several parameter sets, or of several seeds.
+        """Scores several parameter sets, or one set with several seeds; one `Scores` for each, in order.
 
-        params: every array with a leading axis (`jax.vmap(init)(keys)` makes it so), one entry for each set; or one set for all seeds with
-            `stacked=False`. None: the parameters of an NNX module.
-        seeds: one for all, or one for each.
-        chunk: how many one call of the program scores (`jax.vmap`); it plans about that many times the memory of one, see `memory_of`.
-            None: 16 on a GPU or TPU, and 1 on a CPU, where a batch of networks runs no faster, and convolutions far slower.
+        params: parameter sets stacked along a leading axis of every array, as `jax.vmap(init)(keys)` returns them. With `stacked=False`:
+            one set, for all seeds. None: the parameters of an NNX module.
+        seeds: one for all sets, or a list with one for each.
+        chunk: how many networks one call of the program scores (`jax.vmap`). Memory grows in proportion, see `memory_of`. None: 16 on a GPU
+            or TPU, 1 on a CPU, where several networks at a time are not faster, and convolutions are far slower.
         """
         bound, checked = examined(self.recipe, params, batches)
         count, seeds = _numbered(bound, seeds, stacked)
@@ -120,20 +120,22 @@ class Scorer:
             scores += finished_lanes(self.recipe, program, several, checked, keys, stacklevel=2)
         return scores[:count]
 
-    def memory_of(self, params: Any, batches: Batches) -> int:
-        """Bytes that the program of one network plans: parameters, batches, results, temporaries. It is compiled, and not run."""
+    def memory_of(self, params: Params, batches: Batches) -> int:
+        """Bytes that scoring one network needs for parameters, batches, results and temporaries. Compiles the program without running
+        it."""
         bound, checked = examined(self.recipe, params, batches)
         return self._program(bound, checked, jax.random.key(0)).bytes
 
-    def _program(self, bound: Bound, batches: tuple[Batch, ...], keys: Any, lanes: Lanes = Lanes()) -> Program:  # noqa: B008
+    def _program(self, bound: Bound, batches: tuple[Batch, ...], keys: Any, lanes: Lanes = Lanes()) -> ModelProgram:  # noqa: B008
         return self._recent.get(signature(bound, batches, lanes), lambda: compiled(self.recipe, bound, batches, keys, lanes))
 
 
 WHERE = "`reasons` of the scores"
 
 
-def examined(recipe: Recipe, params: Any, batches: Batches) -> tuple[Bound, tuple[Batch, ...]]:
-    """The model with these parameters, and the batches; raises `JaxzcError` for what cannot be used, traced arrays among it."""
+def examined(recipe: ModelRecipe, params: Params, batches: Batches) -> tuple[Bound, tuple[Batch, ...]]:
+    """The model with these parameters, and the checked batches. Raises `JaxzcError` for input that cannot be used, such as traced
+    arrays."""
     bound = recipe.model.bound(params)
     check_concrete(bound.arrays, "params")
     check_concrete(batches, "batches")
@@ -142,7 +144,7 @@ def examined(recipe: Recipe, params: Any, batches: Batches) -> tuple[Bound, tupl
 
 
 def signature(bound: Bound, batches: tuple[Batch, ...], lanes: Lanes = Lanes()) -> Hashable | None:  # noqa: B008
-    """What a program of one scorer depends on; None where an NNX module or parameters hold something that cannot be compared."""
+    """Everything that a scorer's program depends on besides the recipe; None where the model or its parameters cannot be compared."""
     key = (bound.signature(), shapes(batches), kind_of(batches[0].targets), lanes, program_settings())
     try:
         hash(key)
@@ -151,8 +153,8 @@ def signature(bound: Bound, batches: tuple[Batch, ...], lanes: Lanes = Lanes()) 
     return key
 
 
-def finished(recipe: Recipe, program: Program, bound: Bound, batches: tuple[Batch, ...], seed: int, stacklevel: int) -> Scores:
-    """The scores that a program gives for these arrays and seed, after the checks that need values."""
+def finished(recipe: ModelRecipe, program: ModelProgram, bound: Bound, batches: tuple[Batch, ...], seed: int, stacklevel: int) -> Scores:
+    """Runs a program for these arrays and this seed, after the checks that need the targets' values."""
     check_targets(program.task, program.outputs, batches, warns=True)
     values = {}
     if program.run is not None:
@@ -162,20 +164,22 @@ def finished(recipe: Recipe, program: Program, bound: Bound, batches: tuple[Batc
     return _scores(recipe, program, values)
 
 
-def finished_lanes(recipe: Recipe, program: Program, bound: Bound, batches: tuple[Batch, ...], keys: Any, stacklevel: int) -> list[Scores]:
-    """The scores that a program of several networks gives, one for each key."""
+def finished_lanes(
+    recipe: ModelRecipe, program: ModelProgram, bound: Bound, batches: tuple[Batch, ...], keys: Any, stacklevel: int
+) -> list[Scores]:
+    """Runs a program for several networks. Returns one `Scores` for each key."""
     check_targets(program.task, program.outputs, batches, warns=True)
     values = {} if program.run is None else program.run(bound.arrays, batches, keys)
     warn_of(program.reasons, WHERE, stacklevel=stacklevel + 1)
     return [_scores(recipe, program, jax.tree.map(lambda value, n=n: np.asarray(value)[n], values)) for n in range(len(keys))]
 
 
-def _scores(recipe: Recipe, program: Program, values: Mapping[str, Any]) -> Scores:
-    return Scores(to_floats({**values, **counted_scores(recipe.proxies, program.counts)}, recipe.proxies), program.reasons)
+def _scores(recipe: ModelRecipe, program: ModelProgram, values: Mapping[str, Any]) -> Scores:
+    return Scores(to_floats({**values, **scores_from_counts(recipe.proxies, program.counts)}, recipe.proxies), program.reasons)
 
 
 def _numbered(bound: Bound, seeds: int | Sequence[int], stacked: bool) -> tuple[int, list[int]]:
-    """How many are scored, and the seed of each."""
+    """The number of networks to score, and the seed of each."""
     several = not isinstance(seeds, int | np.integer)
     if not stacked:
         if not several:

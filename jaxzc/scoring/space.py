@@ -1,4 +1,4 @@
-"""Scoring many architectures of a space with few compiled programs, on one device or several."""
+"""Scores many architectures of a space with few compiled programs, on one device or several."""
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,7 @@ from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.scoring.batches import Batches, checked_batches
 from jaxzc.scoring.dispatch import Dispatcher
 from jaxzc.scoring.programs import ProgramCache
-from jaxzc.scoring.recipe import Functions, Recipe
+from jaxzc.scoring.recipe import Functions, SpaceRecipe
 from jaxzc.scoring.results import to_floats
 from jaxzc.spacekit import key_of
 from jaxzc.tasks import Task, classification
@@ -20,20 +20,21 @@ from jaxzc.types import Norm, Space
 
 
 class SpaceScorer:
-    """Scores architectures of a space with one compiled program for each key of `Space.program_keys`; calls are independent of each other.
+    """Scores architectures of a space. It compiles one program for each key of `Space.program_keys`.
 
-    weights: `redrawn` for every architecture (the papers' protocol; the key is folded with the genes) or `shared` by all (common random
-    numbers); noise and the weights that some proxies draw anew follow the same rule. init: name of an initialiser. The batches are fixed
-    for the scorer's life.
+    A score depends on the architecture, the batches and the seed, not on earlier calls or on the other architectures of a call.
 
-    pieces: compile in pieces that other architectures have as well (`jaxzc._compile.pieces`), where there is one device; by default what
-    each program says (`SpaceProgram.in_pieces`).
-
-    devices: how many of this process's devices share the architectures of `many`. chunk: how many of them one device takes at a time
-    (default: 1 on a CPU, 16 elsewhere). lanes: how many of these one program takes (default: 1 on a CPU, else all; always 1 in pieces).
-    None of them changes a score on a CPU, to the last bit; elsewhere rounding may.
-
-    ingredients: functions of the caller's own that make what the proxies ask for (`jaxzc.ingredient`).
+    batches: all architectures are scored on these. proxies: as for `jaxzc.Scorer`.
+    weights: `redrawn` for every architecture (the papers' protocol; the genes are folded into the key) or `shared` by all (common random
+        numbers). The noise and the redrawn weights of some proxies follow the same rule.
+    init: name of an initialiser (`jaxzc.numerics.initialisers`).
+    pieces: whether to compile in pieces that architectures have in common (`jaxzc._compile.pieces`). Default: as each program says
+        (`SpaceProgram.in_pieces`). With several devices it is always off.
+    devices: how many of this process's devices share the architectures of `many`.
+    chunk: architectures that one device receives at a time (default: 1 on a CPU, 16 elsewhere).
+    lanes: how many of these one call of a program scores (default: 1 on a CPU, else all; always 1 in pieces).
+        On a CPU, devices, chunk and lanes do not change a score, to the last bit; elsewhere rounding may differ.
+    ingredients: functions of your own that compute what your proxies ask for (`jaxzc.ingredient`).
 
     Raises `JaxzcError` for options that do not exist, and for more devices than there are.
     """
@@ -54,7 +55,7 @@ class SpaceScorer:
         pieces: bool | None = None,
         ingredients: Iterable[Callable[..., Any]] = (),
     ):
-        self.recipe = Recipe(space, select(proxies, ingredients), weights, init, task, norm)
+        self.recipe = SpaceRecipe(space, select(proxies, ingredients), weights, init, task, norm)
         self.batches = checked_batches(batches, space.classes, space.inputs.shape)
         programs = ProgramCache(self.recipe, mesh(devices), pieces)
         on_cpu = programs.mesh.devices.flat[0].platform == "cpu"
@@ -69,33 +70,33 @@ class SpaceScorer:
 
     @property
     def proxies(self) -> dict[str, Any]:
-        """Label -> function, in the order of the scores."""
+        """The proxies: label -> function, in the order of the scores."""
         return dict(self.recipe.proxies)
 
     @property
     def width(self) -> int:
-        """Architectures that `many` takes best at a time: `chunk` for every device."""
+        """The best number of architectures for one call of `many`: `chunk` for every device."""
         return self.chunk * self.dispatcher.programs.mesh.size
 
     @property
     def compilations(self) -> int:
-        """Scoring programs compiled so far, or read from disk, by this scorer and those made of it with other batches."""
+        """Number of scoring programs compiled, or read from disk, by this scorer and its copies with other batches."""
         return self.dispatcher.programs.compilations
 
     @property
     def memory(self) -> int:
-        """Bytes that the largest compiled program at hand plans for one architecture: weights, inputs, results and temporaries. Those of
+        """Bytes that the largest cached program needs for one architecture: weights, inputs, results and temporaries. Programs that score
         several architectures at a time are not counted."""
         return self.dispatcher.programs.memory
 
     def with_batches(self, batches: Batches) -> "SpaceScorer":
-        """The same scorer for other batches of the same shape; compiled programs, which take the batches as an argument, are shared."""
+        """The same scorer with other batches. Both share compiled programs, of which batches are an argument."""
         other = copy.copy(self)
         other.batches = checked_batches(batches, self.space.classes, self.space.inputs.shape)
         return other
 
     def narrower(self) -> "SpaceScorer | None":
-        """The same scorer with half the chunk, for when memory is short; None where a program takes one architecture already."""
+        """The same scorer with half the chunk, for when memory runs out; None where a call scores one architecture already."""
         if self.dispatcher.lanes == 1:
             return None
         other = copy.copy(self)
@@ -104,11 +105,11 @@ class SpaceScorer:
         return other
 
     def programs(self, arch: np.ndarray) -> Functions:
-        """The compiled functions that score this architecture `[genes]` by itself: one pair for all that share its key."""
+        """The compiled functions that score this architecture `[genes]`, shared by all architectures with the same key."""
         return self.dispatcher.programs.functions(key_of(self.space, arch))
 
     def arrays(self, arch: np.ndarray, seed: int = 0) -> dict[str, Any]:
-        """Proxy -> what it returns for one architecture `[genes]`, numpy arrays; those that need only counts left out."""
+        """Proxy -> value of one architecture `[genes]`, as numpy arrays of any shape. Proxies that need counts only are left out."""
         return self.dispatcher.one(np.asarray(arch), self.batches, seed) if self.recipe.traced else {}
 
     def one(self, arch: np.ndarray, seed: int = 0) -> dict[str, float]:
@@ -117,15 +118,14 @@ class SpaceScorer:
         return to_floats({**self.arrays(arch, seed), **counted}, self.recipe.proxies)
 
     def many(self, archs: np.ndarray, seed: int = 0) -> list[dict[str, float]]:
-        """Proxy -> score of architectures `[n, genes]`, in their order: one call for all devices and their chunks at a time, of
-        architectures that share a program."""
+        """Proxy -> score, for each of the architectures `[n, genes]`, in their order. Those that share a program are scored together."""
         archs = np.atleast_2d(archs)
         counted = self.recipe.counted(archs)
         values = self.dispatcher.values(archs, self.batches, seed) if self.recipe.traced else [{} for _ in archs]
         return [to_floats({**scores, **known}, self.recipe.proxies) for scores, known in zip(values, counted, strict=True)]
 
     def each(self, archs: np.ndarray, seed: int = 0) -> Iterator[dict[str, float]]:
-        """The scores of architectures `[n, genes]`, one after another."""
+        """Yields proxy -> score for each of the architectures `[n, genes]`, in their order."""
         for start in range(0, len(archs), self.width):
             yield from self.many(archs[start : start + self.width], seed)
 

@@ -1,8 +1,8 @@
-"""The training-free finder of the sweet gradient interval (Yang et al., Sweet Gradient Matters, 2023; official code).
+"""Finds the sweet gradient interval without training (Yang et al., Sweet Gradient Matters, 2023; official code).
 
-For each untrained network and each candidate interval, the share of a cell's weights whose |gradient| lies in the interval is followed over
-the cells in depth order; the trend is the mean sign of successive differences. The interval with the steepest ascent, averaged over
-networks, wins.
+For an untrained network and a candidate interval, take in each cell the share of weights whose |gradient| lies in the interval. The trend
+is the mean sign of the differences between successive cells, in depth order. The sweet interval is the candidate with the largest trend,
+averaged over networks.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -20,8 +20,12 @@ EDGES = (0, 5e-10, 1e-9, 5e-9, 1e-8, 5e-8, 1e-7, 5e-7, 1e-6, 5e-6, 1e-5, 5e-5, 1
 
 
 def cell_ratios(loss_grads: Sequence[Array], active: Sequence[Array], cells: Sequence[np.ndarray]) -> Array:
-    """Share of each cell's weights with |g| in each candidate interval, `[21, cells]`; cells in depth order, layers outside cells (stem,
-    head) left out; a cell without weights gives 0. Exact zeros of dead weights count in the first interval."""
+    """Share of each cell's weights whose |gradient| lies in each candidate interval, float `[21, cells]`.
+
+    loss_grads, active, cells: one array `[layers, n]`, bool `[layers]` and int `[layers]` for each layer group (-1: outside all cells; such
+    layers are left out). A cell without weights gives 0. Weights whose gradient is exactly zero count in the first interval.
+    Raises `JaxzcError` for a network with fewer than two cells.
+    """
     count = 1 + max(int(c.max()) for c in cells)
     if count < 2:
         raise JaxzcError(
@@ -40,19 +44,19 @@ def cell_ratios(loss_grads: Sequence[Array], active: Sequence[Array], cells: Seq
 
 
 def trends(ratios: np.ndarray) -> np.ndarray:
-    """Mean sign of successive differences over depth, `[..., 21, cells]` -> `[..., 21]`."""
+    """Mean sign of the differences between successive cells: `[..., 21, cells]` -> `[..., 21]`."""
     return np.sign(np.diff(ratios, axis=-1)).mean(-1)
 
 
 class Interval(NamedTuple):
-    """The interval found, and the trend of every candidate: `trend[k]` belongs to `[EDGES[k], EDGES[k + 1])`."""
+    """The sweet interval, and the trend of every candidate: `trend[k]` is that of `[EDGES[k], EDGES[k + 1])`."""
 
     interval: tuple[float, float]
     trend: np.ndarray
 
 
 def best_interval(trend: np.ndarray) -> Interval:
-    """The first interval with the largest positive trend; the first of all if none is positive, as in the authors' code."""
+    """The interval with the largest trend (the first of several). If no trend is positive: the first of all, as in the authors' code."""
     best = int(np.argmax(trend)) if trend.max() > 0 else 0
     return Interval((EDGES[best], EDGES[best + 1]), trend)
 

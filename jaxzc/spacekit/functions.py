@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jaxzc.networks import ProgramNetwork, as_network
 from jaxzc.numerics import initialisers
-from jaxzc.types import Array, InputSpec, LayerGroup
+from jaxzc.types import Array, Genes, InputSpec, LayerGroup, Params
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class FunctionProgram:
         drawn = dict(zip(fan_in, kernels, strict=True)) | dict(zip(biases, vectors, strict=True))
         return params | {name: jnp.reshape(jnp.asarray(values), self.shapes[name]) for name, values in drawn.items()}
 
-    def network(self, genes: Any) -> ProgramNetwork:
+    def network(self, genes: Genes) -> ProgramNetwork:
         """The network, which is the same whatever the genes: the program serves one architecture."""
         return self._network
 
-    def discrete_params(self, params: Any, arch: Any) -> Any:
+    def discrete_params(self, params: Params, arch: Genes) -> Params:
         """The parameters themselves."""
         return params
 

@@ -1,12 +1,11 @@
 """The base class of search spaces whose architectures are vectors of choices, and the program of one architecture."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from jaxzc.spacekit import vectors
-from jaxzc.types import Counts, InputSpec, JaxzcError, Network, Space, SpaceProgram, input_spec
+from jaxzc.types import Counts, Genes, InputSpec, JaxzcError, Network, Space, SpaceProgram, input_spec
 
 
 class VectorSpace:
@@ -40,7 +39,7 @@ class VectorSpace:
             )
         return vectors.check_vector(self.choices, [int(word) for word in words])
 
-    def to_string(self, arch: Any) -> str:
+    def to_string(self, arch: Genes) -> str:
         return "-".join(map(str, vectors.check_vector(self.choices, arch).tolist()))
 
     def enumerate(self) -> np.ndarray:
@@ -54,7 +53,7 @@ class VectorSpace:
         """A copy of int32 `[n, genes]` in which one gene of each row has another value."""
         return vectors.mutate_vectors(self.choices, rng, archs)
 
-    def neighbours(self, arch: Any) -> np.ndarray:
+    def neighbours(self, arch: Genes) -> np.ndarray:
         """Every architecture that differs in one gene."""
         return vectors.neighbours_of(self.choices, arch)
 
@@ -72,13 +71,13 @@ class VectorSpace:
     def program(self, key: tuple[int, ...] = ()) -> SpaceProgram:
         raise NotImplementedError(f"{type(self).__name__} has no networks: write program(key)")
 
-    def network(self, arch: Any) -> Network:
+    def network(self, arch: Genes) -> Network:
         """The network of one architecture, in the program that serves it."""
         arch = vectors.check_vector(self.choices, arch)
         return program_of(self, arch).network(arch)
 
 
-def key_of(space: Space, arch: Any) -> tuple[int, ...]:
+def key_of(space: Space, arch: Genes) -> tuple[int, ...]:
     """The key of one architecture's program, for `Space.program`."""
     return tuple(int(number) for number in space.program_keys(np.asarray(arch)[None])[0])
 
@@ -89,6 +88,6 @@ def check_key(space: Space, key: Sequence[int], numbers: int) -> None:
         raise JaxzcError(f"{space.name}: the key {tuple(key)}: expected {numbers} numbers, a row of space.program_keys(archs)")
 
 
-def program_of(space: Space, arch: Any) -> SpaceProgram:
+def program_of(space: Space, arch: Genes) -> SpaceProgram:
     """The program that serves one architecture, genes `[genes]`."""
     return space.program(key_of(space, arch))

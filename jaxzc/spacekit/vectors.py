@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc.types import JaxzcError
+from jaxzc.types import Genes, JaxzcError
 
 MAX_ENUMERATED = 2**24
 """The largest space `enumerate_vectors` lists; more rows than this do not fit into the memory of an ordinary machine."""
@@ -56,7 +56,7 @@ def sample_vectors(choices: Sequence[int], rng: np.random.Generator, n: int, *, 
         rows = np.concatenate([rows[first], _draw(counts, rng, n - first.size)])
 
 
-def mutate_vectors(choices: Sequence[int], rng: np.random.Generator, archs: Any) -> np.ndarray:
+def mutate_vectors(choices: Sequence[int], rng: np.random.Generator, archs: Genes) -> np.ndarray:
     """A copy of `archs` int `[n, genes]` in which each row has one gene changed to a different value; int32 `[n, genes]`.
 
     The gene is uniform among those with at least two choices, the new value uniform among the other values of that gene.
@@ -76,7 +76,7 @@ def mutate_vectors(choices: Sequence[int], rng: np.random.Generator, archs: Any)
     return mutated
 
 
-def neighbours_of(choices: Sequence[int], arch: Any) -> np.ndarray:
+def neighbours_of(choices: Sequence[int], arch: Genes) -> np.ndarray:
     """Every architecture that differs from `arch` int `[genes]` in exactly one gene, int32 `[sum(choices - 1), genes]`.
 
     The order is by gene, then by value. Raises `JaxzcError` for an invalid `arch`.
@@ -90,7 +90,7 @@ def neighbours_of(choices: Sequence[int], arch: Any) -> np.ndarray:
     return neighbours
 
 
-def check_vectors(choices: Sequence[int], archs: Any) -> np.ndarray:
+def check_vectors(choices: Sequence[int], archs: Genes) -> np.ndarray:
     """`archs` as int32 `[n, genes]`; raises `JaxzcError` that names the first wrong shape, dtype or gene and what was expected."""
     counts = _check_choices(choices)
     array = _as_integers(archs, len(counts))
@@ -104,7 +104,7 @@ def check_vectors(choices: Sequence[int], archs: Any) -> np.ndarray:
     return array.astype(np.int32, copy=False)
 
 
-def check_vector(choices: Sequence[int], arch: Any) -> np.ndarray:
+def check_vector(choices: Sequence[int], arch: Genes) -> np.ndarray:
     """One architecture as int32 `[genes]`; raises `JaxzcError` like `check_vectors`."""
     array = _as_integers(arch, len(choices))
     if array.shape != (len(choices),):
@@ -112,7 +112,7 @@ def check_vector(choices: Sequence[int], arch: Any) -> np.ndarray:
     return check_vectors(choices, array[None])[0]
 
 
-def _as_integers(archs: Any, genes: int) -> np.ndarray:
+def _as_integers(archs: Genes, genes: int) -> np.ndarray:
     try:
         array = np.asarray(archs)
     except ValueError:

@@ -11,7 +11,7 @@ import numpy as np
 from flax import nnx
 
 from jaxzc.spacekit import vectors
-from jaxzc.types import Array, Counts, InputSpec, JaxzcError
+from jaxzc.types import Array, Counts, Genes, InputSpec, JaxzcError
 from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, blueprint
 from jaxzc_spaces.core.layers import BatchNorm, Head, NetworkModule, ReLU, conv, depthwise, kernel
 from jaxzc_spaces.core.module import WithModule
@@ -55,7 +55,7 @@ class NasBenchMacro(OneNetworkEach, WithModule):
             raise JaxzcError(f"{text!r} is no NAS-Bench-Macro architecture: expected {LAYERS} digits 0 (identity), 1 or 2, as in 01201201")
         return np.array([int(digit) for digit in digits], np.int32)
 
-    def to_string(self, arch: Any) -> str:
+    def to_string(self, arch: Genes) -> str:
         return "".join(map(str, vectors.check_vector(CHOICES, arch)))
 
     def canonical(self, archs: np.ndarray) -> np.ndarray:
@@ -89,7 +89,7 @@ class NasBenchMacro(OneNetworkEach, WithModule):
 
     # Networks.
 
-    def network(self, arch: Any) -> DiscreteNetwork:
+    def network(self, arch: Genes) -> DiscreteNetwork:
         """The network of genes `[8]`."""
         genes = vectors.check_vector(CHOICES, arch)
         return DiscreteNetwork(_blueprint(self, tuple(genes.tolist())))

@@ -8,12 +8,12 @@ not at hand to check them. The networks are checked against the authors' code.
 import json
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from jaxzc.spacekit.vectors import check_vector
-from jaxzc.types import Counts, InputSpec, JaxzcError
+from jaxzc.types import Counts, Genes, InputSpec, JaxzcError
 from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint
 from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images
@@ -98,14 +98,14 @@ class _Nds(OneNetworkEach, WithModule):
             raise self.encoding.malformed(text, f"its genotype is {genotype!r}", "an object with normal and reduce")
         return self.encoding.genes(genotype, text, (WIDTHS.index(width), DEPTHS.index(depth)))
 
-    def genotype(self, arch: Any) -> Genotype:
+    def genotype(self, arch: Genes) -> Genotype:
         return self.encoding.genotype(arch)
 
-    def size(self, arch: Any) -> tuple[int, int]:
+    def size(self, arch: Genes) -> tuple[int, int]:
         """Width and depth of the genes."""
         return WIDTHS[int(arch[0])], DEPTHS[int(arch[1])]
 
-    def to_string(self, arch: Any) -> str:
+    def to_string(self, arch: Genes) -> str:
         genotype, (width, depth) = self.genotype(arch), self.size(arch)
         cells = {}
         for name, cell in genotype._asdict().items():
@@ -118,7 +118,7 @@ class _Nds(OneNetworkEach, WithModule):
     def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray:
         return self.encoding.mutate(rng, archs)
 
-    def neighbours(self, arch: Any) -> np.ndarray:
+    def neighbours(self, arch: Genes) -> np.ndarray:
         return self.encoding.neighbours(arch)
 
     def canonical(self, archs: np.ndarray) -> np.ndarray:
@@ -137,12 +137,12 @@ class _Nds(OneNetworkEach, WithModule):
 
     # Networks.
 
-    def network(self, arch: Any) -> DiscreteNetwork:
+    def network(self, arch: Genes) -> DiscreteNetwork:
         """The network of these genes."""
         genes = check_vector(self.choices, arch)
         return DiscreteNetwork(_blueprint(self, self.genotype(genes), *self._built(genes)))
 
-    def _built(self, arch: Any) -> tuple[int, int]:
+    def _built(self, arch: Genes) -> tuple[int, int]:
         width, depth = self.size(arch)
         return self.width or width, self.depth or depth
 

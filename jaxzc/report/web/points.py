@@ -81,15 +81,15 @@ def _cost(evaluation: Evaluation) -> list[dict[str, Any]]:
                     "cost": _rounded(np.array([mark.cost]), 4)[0],
                     **dict(zip(("rho", "low", "high"), _rounded(np.array(columns.spearman(mark.rows[0])), 4), strict=True)),
                 }
-                for mark in found
+                for mark in costs
             ],
         }
-        for kind, found in marks.costs(evaluation).items()
+        for kind, costs in marks.costs(evaluation).items()
     ]
 
 
 def _rounded(values: np.ndarray, digits: int) -> list[float | int | None]:
     """Numbers of that many significant digits, whole ones without a point; None where they are not finite."""
     texts = [f"{value:.{digits}g}" if math.isfinite(value) else "" for value in np.asarray(values, np.float64).tolist()]
-    found = [float(text) if text else None for text in texts]
-    return [int(value) if value is not None and value.is_integer() and abs(value) < 2**53 else value for value in found]
+    numbers = [float(text) if text else None for text in texts]
+    return [int(value) if value is not None and value.is_integer() and abs(value) < 2**53 else value for value in numbers]

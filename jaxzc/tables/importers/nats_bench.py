@@ -1,9 +1,10 @@
 """NATS-Bench, topology (= NAS-Bench-201) and size space: the directories `NATS-tss-v1_0-3ffb9-simple` and `NATS-sss-v1_0-50262-simple`.
 
-Dong et al., NATS-Bench, TPAMI 2021. One file per architecture, a bz2-compressed pickle of {training epochs as text: results of all data
-sets and seeds}. The benchmark's own package `nats_bench` hands these files to `pickle.load`, which runs whatever they say; they hold plain
-dictionaries, so the restricted reader (`jaxzc.tables.importers.pickles`) suffices and the package is not needed. Its averages are
-repeated here and compared with it in the tests. The 15,625 files need not be unpacked: a .tar is read as a stream.
+Source: Dong et al., NATS-Bench, TPAMI 2021. Each architecture has one file: a bz2-compressed pickle of a dictionary, from the number of
+training epochs (text) to the results of all data sets and seeds. The benchmark's own package `nats_bench` loads these files with
+`pickle.load`, which runs any code that a file contains. The files hold plain dictionaries only, so the restricted reader
+(`jaxzc.tables.importers.pickles`) can read them without the package. This module averages over seeds as the package does; the tests compare
+both. A .tar is read as a stream, so nobody has to unpack its 15,625 files.
 """
 
 import bz2
@@ -30,24 +31,29 @@ COLUMNS = {
     "imagenet16_120_valid": ("ImageNet16-120", "x-valid"),
     "imagenet16_120_test": ("ImageNet16-120", "x-test"),
 }
-"""Column -> data set (what was trained on) and evaluation set, in the benchmark's words. `cifar10_test` was trained on train and validation
-images, `cifar10_valid_test` on the training half only."""
+"""Column of the table -> the benchmark's names of the data set that a network was trained on and of the split that it was evaluated on.
+The networks of `cifar10_test` were trained on all 50,000 training images, those of `cifar10_valid_test` on the training half only."""
 
 REFERENCE_SEED = 888
-"""Whose parameters and FLOPs are right where those of the seeds disagree, a known defect of some files (the package takes it, too)."""
+"""In some files the seeds disagree about parameters and FLOPs, a known defect. The values of this seed are right; the package uses it,
+too."""
 
 _FILE = re.compile(r"(?:^|/)\d+\.pickle\.pbz2$")
 
 
 def read_nats_bench(paths: Sequence[Path], epochs: int | None = None, progress: Callable[[int], Any] | None = None) -> Table:
-    """Columns `arch` (official string), those of `COLUMNS` (top-1 accuracy in per cent after the last epoch, mean over seeds, NaN where a
-    file lacks it), `params` and `flops` of the CIFAR-10 network (counts), `runs` (seeds of `cifar10_test`).
+    """Reads the benchmark into a table with one row per architecture.
 
-    paths: directories or .tar files; each architecture once.
-    epochs: which training; None takes the longest (200 in the topology space, 90 in the size space).
+    The columns are `arch` (the official string); one for each name in `COLUMNS` (top-1 accuracy in per cent after the last epoch, the mean
+    over seeds, NaN where the file has no such result); `params` and `flops`, counts of the CIFAR-10 network; and `runs`, the number of
+    seeds that `cifar10_test` averages.
+
+    paths: directories or .tar files. Every architecture may occur once only.
+    epochs: length of the training to read. None means the longest: 200 epochs in the topology space, 90 in the size space.
     progress: called with 1 after each architecture.
-    Memory: one architecture's file at a time.
-    Raises `JaxzcError`: no such path, no files of architectures in it, a damaged or foreign file, trainings of other lengths only.
+    Memory: holds the file of one architecture at a time.
+    Raises `JaxzcError` where a path does not exist or holds no architectures, where a file is damaged or of another format, where an
+    architecture occurs twice, and where no training has the wanted length.
     """
     names = [*COLUMNS, "params", "flops", "runs"]
     archs: dict[str, str] = {}
@@ -71,12 +77,13 @@ def read_nats_bench(paths: Sequence[Path], epochs: int | None = None, progress: 
 
 
 def _files(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """Name and decompressed content of every architecture's file."""
+    """Yields the name of each architecture's file, and a file object that reads its decompressed content."""
     if not path.exists():
         raise JaxzcError(f"there is no {path}: check the path")
     if path.is_dir():
-        found = sorted(file for file in path.iterdir() if _FILE.search(file.name))
-        for file in found:
+        files = sorted(file for file in path.iterdir() if _FILE.search(file.name))
+        empty = not files
+        for file in files:
             try:
                 raw = open(file, "rb")  # noqa: SIM115 (closed by the next with)
             except OSError as error:
@@ -84,13 +91,13 @@ def _files(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
             with raw, bz2.open(raw, "rb") as content:
                 yield str(file), content
     elif path.name.endswith(".tar"):
-        found = False
+        empty = True
         try:
             with tarfile.open(path, "r:") as archive:
                 for member in archive:
                     content = archive.extractfile(member) if member.isfile() and _FILE.search(member.name) else None
                     if content is not None:
-                        found = True
+                        empty = False
                         with bz2.open(content, "rb") as content:
                             yield f"{path}/{member.name}", content
                 _check_end(path, archive.offset)
@@ -98,13 +105,14 @@ def _files(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
             raise JaxzcError(f"{path} cannot be read ({error}): {ADVICE}") from error
     else:
         raise JaxzcError(f"{path} is neither a directory nor a .tar: {ADVICE} (the single .pickle.pbz2 file needs tens of GB to open)")
-    if not found:
+    if empty:
         raise JaxzcError(f"{path} has no files such as 000000.pickle.pbz2: {ADVICE}")
 
 
 def _check_end(path: Path, end: int) -> None:
-    """Raises `JaxzcError` where the archive does not end with a block of zeros at byte `end`, as every whole one does: `tarfile` takes a
-    header that is cut short or damaged for the end."""
+    """Raises `JaxzcError` where the archive is incomplete: a whole archive has a block of zeros at byte `end`.
+
+    The check is needed because `tarfile` stops at a truncated or damaged header as if the archive ended there."""
     with open(path, "rb") as file:
         file.seek(end)
         block = file.read(tarfile.BLOCKSIZE)
@@ -113,7 +121,7 @@ def _check_end(path: Path, end: int) -> None:
 
 
 def _row(content: Mapping[str, Any], epochs: int | None) -> tuple[str, dict[str, float]]:
-    """Architecture and values of one file."""
+    """The official string of the architecture in one file, and its values by column. epochs: as in `read_nats_bench`."""
     wanted = max(content, key=int) if epochs is None else next((key for key in content if int(key) == epochs), None)
     if wanted is None:
         raise JaxzcError(f"NATS-Bench has no training of {epochs} epochs here: choose --epochs among {', '.join(sorted(content))}")
@@ -135,10 +143,12 @@ def _row(content: Mapping[str, Any], epochs: int | None) -> tuple[str, dict[str,
 
 
 def _runs(results: Mapping[str, Any], dataset: str) -> list[Mapping[str, Any]]:
+    """The results of every seed that was trained on a data set."""
     return [results["all_results"][dataset, seed] for seed in results["dataset_seed"].get(dataset, ())]
 
 
 def _agreed(runs: Sequence[Mapping[str, Any]], key: str) -> float:
+    """The value that all seeds share, or that of `REFERENCE_SEED` where they disagree."""
     if len({f"{run[key]:.5f}" for run in runs}) == 1:
         return runs[0][key]
     return {run["seed"]: run[key] for run in runs}[REFERENCE_SEED]

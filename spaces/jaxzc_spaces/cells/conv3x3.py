@@ -93,8 +93,8 @@ def shifted_columns(x: Array, w: Array) -> Array:
 
 def _shifted(x: Array, axis: int, by: int) -> Array:
     """x one place further along an axis (by: 1, or -1 for back), zeros coming in."""
-    kept = lax.slice_in_dim(x, 0, -1, axis=axis) if by > 0 else lax.slice_in_dim(x, 1, None, axis=axis)
-    return jnp.pad(kept, [((1, 0) if by > 0 else (0, 1)) if a == axis else (0, 0) for a in range(x.ndim)])
+    remaining = lax.slice_in_dim(x, 0, -1, axis=axis) if by > 0 else lax.slice_in_dim(x, 1, None, axis=axis)
+    return jnp.pad(remaining, [((1, 0) if by > 0 else (0, 1)) if a == axis else (0, 0) for a in range(x.ndim)])
 
 
 def product(x: Array, ct: Array) -> Array:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxzc.types import PyTree
 from jaxzc_spaces.cells.ops import Convolution, Fixed, Operation
 
 Array = jax.Array
@@ -19,14 +20,14 @@ class Post(NamedTuple):
     """What follows a convolution. read: (y, perturbation) -> (y to go on with, what to keep), or None; normalise: (y, parameters of the
     edge's normalisation) -> the edge's output. In a program whose genes are traced they may not close over traced arrays."""
 
-    read: Callable[[Array, Any], tuple[Array, Any]] | None
-    normalise: Callable[[Array, Any], Array]
+    read: Callable[[Array, PyTree], tuple[Array, PyTree]] | None
+    normalise: Callable[[Array, PyTree], Array]
 
-    def __call__(self, y: Array, norm: Any, perturb: Any) -> tuple[Array, Any]:
+    def __call__(self, y: Array, norm: Any, perturb: PyTree) -> tuple[Array, PyTree]:
         y, kept = (y, None) if self.read is None else self.read(y, perturb)
         return self.normalise(y, norm), kept
 
-    def nothing(self, y: Array, perturb: Any) -> Any:
+    def nothing(self, y: Array, perturb: PyTree) -> Any:
         """Zeros of the shapes of what is kept."""
         if self.read is None:
             return None
@@ -55,7 +56,7 @@ class Known(NamedTuple):
     def value(self, x: Array, kernels: tuple[Array, ...]) -> Array:
         return self.choice.value(x, kernels[self.choice.kernel])
 
-    def perturbation(self, perturb: Any) -> Any:
+    def perturbation(self, perturb: PyTree) -> Any:
         return None if perturb is None else perturb[self.choice.kernel]
 
 
@@ -82,7 +83,7 @@ class Chosen(NamedTuple):
             return of
 
         @jax.custom_vjp
-        def run(which: Array, *inputs: Any) -> Any:
+        def run(which: Array, *inputs: PyTree) -> Any:
             return lax.switch(which, [pulls(choice) for choice in self.choices], *inputs)
 
         def backward(residuals: Any, cotangents: Any) -> Any:
@@ -92,7 +93,7 @@ class Chosen(NamedTuple):
         run.defvjp(lambda *inputs: (run(*inputs), inputs), backward)
         return run(self.which, x, kernels, ct)
 
-    def perturbation(self, perturb: Any) -> Any:
+    def perturbation(self, perturb: PyTree) -> Any:
         """The chosen one's; its derivative gives the others zeros."""
         if perturb is None:
             return None
@@ -113,7 +114,7 @@ def edge_pull(operation: Any, post: Post, weights: bool, x: Array, edge: Edges, 
     if isinstance(operation, Fixed):
         return operation.pull(ct), jax.tree.map(jnp.zeros_like, edge)
 
-    def after(y: Array, norm: Any, perturb: Any) -> Array:
+    def after(y: Array, norm: Any, perturb: PyTree) -> Array:
         return post(y, norm, operation.perturbation(perturb))[0]
 
     dy, norm, perturb = jax.vjp(after, y, edge.norm, edge.perturb)[1](ct)

@@ -1,17 +1,16 @@
 """NAS-Bench-201 cells as graphs whose nodes are operations: what a graph network reads."""
 
-from typing import Any
-
 import numpy as np
 
 from jaxzc.spacekit.vectors import check_vectors
+from jaxzc.types import Genes
 from jaxzc_spaces.nasbench201.encoding import CHOICES, EDGES, OPS
 
 INPUT, OUTPUT = len(OPS), len(OPS) + 1
 """Labels of the two nodes that are no operation."""
 
 
-def graph(archs: Any) -> tuple[np.ndarray, np.ndarray]:
+def graph(archs: Genes) -> tuple[np.ndarray, np.ndarray]:
     """Adjacency bool `[n, 8, 8]` and labels int `[n, 8]` of architectures int `[n, 6]`: the input, the six operations in the order of the
     official string, the output. Entry (a, b) is True where b reads what a gives. Labels are indices in `OPS`, then `INPUT`, `OUTPUT`.
 

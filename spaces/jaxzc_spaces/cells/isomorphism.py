@@ -46,17 +46,17 @@ def networks(choices: tuple[int, ...], edges: Sequence[tuple[int, int]], kinds: 
 def _form(genes: Sequence[int], edges: Sequence[tuple[int, int]], kinds: Sequence[Sequence[int]], numbers: dict[Hashable, int]) -> Hashable:
     """A form that only isomorphic cells have. Colours of vertices are refined by the colours of what they read and of what reads them
     (Weisfeiler and Leman, 1968): as many rounds as there are vertices. numbers: of the colours met so far."""
-    vertices, output, kept = _graph(genes, edges, kinds)
-    colour = {INPUT: -1} | {v: vertices[v].op for v in kept}
-    for _ in kept:
-        finer = {v: _described(v, vertices, output, kept, colour) for v in kept}
+    vertices, output, live = _graph(genes, edges, kinds)
+    colour = {INPUT: -1} | {v: vertices[v].op for v in live}
+    for _ in live:
+        finer = {v: _described(v, vertices, output, live, colour) for v in live}
         colour = {INPUT: -1} | {v: numbers.setdefault(description, len(numbers)) for v, description in finer.items()}
-    return tuple(sorted(colour[v] for v in kept)), output[INPUT]
+    return tuple(sorted(colour[v] for v in live)), output[INPUT]
 
 
-def _described(v: int, vertices: Sequence[Vertex], output: Counter[int], kept: Sequence[int], colour: dict[int, int]) -> Hashable:
+def _described(v: int, vertices: Sequence[Vertex], output: Counter[int], live: Sequence[int], colour: dict[int, int]) -> Hashable:
     reads = sorted((colour[w], times) for w, times in vertices[v].reads.items())
-    readers = sorted((colour[w], vertices[w].reads[v]) for w in kept if v in vertices[w].reads)
+    readers = sorted((colour[w], vertices[w].reads[v]) for w in live if v in vertices[w].reads)
     return vertices[v].op, colour[v], tuple(reads), tuple(readers), output[v]
 
 

@@ -1,15 +1,36 @@
-"""Cells whose operations are chosen by integers inside one compiled program: a loop over edges, and the loop's own derivatives.
+"""Cells whose operations are data: one compiled program runs every architecture, by a loop over edges with hand-written derivatives.
 
-A graph is a directed acyclic graph of nodes: each begins with a value (the first with the input, the others mostly with zeros), edge e adds
-`operation(node[source])` to node[target]; edges come in an order in which every source is complete before it is read. Left to JAX,
-differentiating a switch saves the residuals of all branches, and a loop that carries the nodes saves all of them for every edge. So the
-derivatives are loops written out here, closed under two differentiations:
+A graph is a directed acyclic graph of nodes. The first node starts with the input, the others mostly with zeros. Edge e adds
+`operation(node[source])` to node[target]. Edges are ordered so that every source is complete before it is read.
+
+**Why hand-written derivatives.** JAX differentiates a `switch` by saving the residuals of all its branches, and a loop that carries the
+nodes by saving all nodes at every edge. Both multiply memory and the time to fill it. Three loops replace what JAX would do; they are
+closed under two differentiations, which is what gradients and Hessian-vector products need:
 
     value   the nodes, and the convolutions' outputs y, edge by edge
-    pull    cotangents, edges backwards; its residuals are the nodes and y, so no convolution is computed twice
-    second  the pull's own cotangents (Hessian-vector products), edges forwards
+    pull    (first derivative) cotangents, edges backwards; its residuals are the nodes and y, so no convolution is computed twice
+    second  (derivative of the pull) cotangents of its inputs from those of its outputs, edges forwards
 
-Each loop's body is compiled once for all edges, visits only the edges that are there, and an edge costs what its operation costs.
+Residuals stay small because an edge's contribution is a function of its source node and its y alone, and because a node is final once it is
+read: the nodes after the loop are the nodes that every edge saw.
+
+**What was tried** (`benchmarks/README.md`, history of NAS-Bench-201's program; seconds for one architecture's grad_norm, grasp):
+
+    six edges unrolled, normalisation for every edge, `scan` over cells                       1.17  4.45
+    one loop over edges, hand-written derivatives, normalisation inside the branch            1.02  3.52
+    one loop for a whole stage of cells; only live edges are visited                          0.71  2.04
+    indices declared non-negative; both convolutions in one branch                            0.60  1.69
+
+The arithmetic was never the bottleneck: filling and copying buffers was.
+
+**Beware:**
+
+- An edge must add to its target and do nothing else, and may read its source only. Otherwise the final nodes are not valid residuals.
+- The zero operation is not a branch: its edges are never visited, and their slots in stacked results stay zero.
+- Tapped values are constant under differentiation (`stop_gradient`); a proxy that wants gradients of outputs perturbs them instead.
+- `symbolic_zeros` lets an input gradient skip all weight gradients. The residual `by_weights` is `()` or None, not a bool: it has to be
+  a pytree without leaves that Python can test.
+- A third derivative is not defined here: differentiating `second` falls back on JAX and its memory.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,6 +41,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxzc.types import Genes, PyTree
 from jaxzc_spaces.cells.edge import Chosen, Edges, Post, call, edge_pull, edge_value, known
 from jaxzc_spaces.cells.ops import ZERO, Convolution, Fixed, Operation
 from jaxzc_spaces.core.stacked import at, put, zeros
@@ -30,18 +52,18 @@ Wiring = Sequence[tuple[int, int]]
 
 
 def repeated(wiring: Wiring, count: int) -> list[tuple[int, int]]:
-    """`count` graphs in sequence: the last node of one is the first of the next."""
+    """The wiring of `count` graphs in sequence: the last node of one is the first node of the next."""
     last = max(target for _, target in wiring)
     return [(source + last * k, target + last * k) for k in range(count) for source, target in wiring]
 
 
 def begin(wiring: Wiring, x: Array) -> Array:
-    """What the nodes of a graph begin with whose input is x: `[nodes, B, H, W, C]`."""
+    """Initial values `[nodes, B, H, W, C]` of a graph's nodes: the input x `[B, H, W, C]` at the first, zeros at the others."""
     return jnp.zeros((1 + max(target for _, target in wiring), *x.shape), x.dtype).at[0].set(x)
 
 
 def without_dead_edges(operations: Sequence[Operation], wiring: Wiring, genes: Array) -> Array:
-    """Genes `[edges]` in which every edge that leads nowhere (no path of operations to the last node) is the zero operation."""
+    """Genes int `[edges]` with the zero operation on every dead edge: one from which no path of operations leads to the last node."""
     zero = operations.index(ZERO)
     last = max(target for _, target in wiring)
     reaches = {last: jnp.ones((), bool)}
@@ -52,20 +74,24 @@ def without_dead_edges(operations: Sequence[Operation], wiring: Wiring, genes: A
     return jnp.where(jnp.stack([live[e] for e in range(len(wiring))]), genes, zero)
 
 
-def graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callable[..., tuple[Array, Any]]:
-    """The function (genes int `[edges]`, what the nodes begin with `[nodes, B, H, W, C]`, `Edges`) -> (what they end with, same shape; what
-    was kept `[edges, ...]`, zeros where the operation is no convolution). Differentiable twice by the nodes and the edges; what was kept
-    is constant under differentiation."""
+def graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callable[..., tuple[Array, PyTree]]:
+    """A function (genes, start, edges) -> (nodes, tapped) that runs the graph.
+
+    genes: int `[edges]`, may be traced. start: initial values of the nodes `[nodes, B, H, W, C]`. edges: an `Edges`, stacked over edges.
+    nodes: final values, of the shape of `start`. tapped: what the tap returned, `[edges, ...]`, zeros where the operation is no
+    convolution; constant under differentiation.
+    The function can be differentiated twice by `start` and `edges`.
+    """
     loop = _Loop(operations, wiring, post)
     value = jax.custom_vjp(loop.value)
     pull = {weights: _pull(loop, weights) for weights in (False, True)}
 
-    def forward(genes: Any, start: Any, edges: Any) -> Any:
+    def forward(genes: Genes, start: Any, edges: Any) -> Any:
         by_weights = any(k.perturbed for k in edges.kernels)
         genes, start, edges = jax.tree.map(lambda p: p.value, (genes, start, edges), is_leaf=lambda leaf: hasattr(leaf, "perturbed"))
-        nodes, ys, kept = value(genes, start, edges)
-        # None or not: a Python value that the residuals can carry, so that input gradients pay for no weight gradients.
-        return (nodes, ys, kept), (genes, nodes, edges, ys, () if by_weights else None)
+        nodes, ys, tapped = value(genes, start, edges)
+        # () or None: a Python value that the residuals can carry, so that input gradients pay for no weight gradients.
+        return (nodes, ys, tapped), (genes, nodes, edges, ys, () if by_weights else None)
 
     def backward(residuals: Any, cotangents: Any) -> Any:
         genes, nodes, edges, ys, by_weights = residuals
@@ -75,23 +101,23 @@ def graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callab
 
     value.defvjp(forward, backward, symbolic_zeros=True)
 
-    def outputs(genes: Array, start: Array, edges: Edges) -> tuple[Array, Any]:
-        nodes, _, kept = value(genes, start, edges)
-        return nodes, lax.stop_gradient(kept)
+    def outputs(genes: Array, start: Array, edges: Edges) -> tuple[Array, PyTree]:
+        nodes, _, tapped = value(genes, start, edges)
+        return nodes, lax.stop_gradient(tapped)
 
     return outputs
 
 
 def discrete_graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callable[..., tuple[list[Array], Any]]:
-    """As `graph`, for genes that are Python ints: only the chosen operations are traced, and JAX differentiates them as they stand."""
+    """As `graph`, for genes that are Python ints: only the chosen operations are traced, and JAX derives their gradients."""
 
     def outputs(genes: Sequence[int], start: Array, edges: Edges) -> tuple[list[Array], Any]:
-        nodes, all_kept = list(start), []
+        nodes, tapped = list(start), []
         for e, (source, target) in enumerate(wiring):
-            out, _, kept = edge_value(known(operations[genes[e]]), post, nodes[source], at(edges, e))
+            out, _, tapped_here = edge_value(known(operations[genes[e]]), post, nodes[source], at(edges, e))
             nodes[target] = nodes[target] + out
-            all_kept.append(kept)
-        return nodes, lax.stop_gradient(jax.tree.map(lambda *a: jnp.stack(a), *all_kept))
+            tapped.append(tapped_here)
+        return nodes, lax.stop_gradient(jax.tree.map(lambda *a: jnp.stack(a), *tapped))
 
     return outputs
 
@@ -110,11 +136,12 @@ class _Loop:
         self.which = [self.convolutions.index(o) if isinstance(o, Convolution) else 0 for o in operations]
 
     def over(self, genes: Array, visit: Callable[[Any, Array, Array, Array, Any], Any], carry: Any, backwards: bool = False) -> Any:
-        """`carry = visit(switch, e, source, target, carry)` for every edge e that is there, in order or backwards; `switch(function)` is
-        the function of the edge's operation."""
-        there = genes != self.zero
-        order = jnp.argsort(~there, stable=True)
-        count = there.sum()
+        """Runs `carry = visit(switch, e, source, target, carry)` for every edge e that has an operation, in order or backwards.
+
+        `switch(function)` calls `function(operation)` with the operation that edge e has."""
+        present = genes != self.zero
+        order = jnp.argsort(~present, stable=True)
+        count = present.sum()
 
         def step(i: Array, carry: Any) -> Any:
             e = at(order, count - 1 - i if backwards else i)
@@ -127,24 +154,29 @@ class _Loop:
         return lax.fori_loop(0, count, step, carry)
 
     def ends(self, e: Array) -> tuple[Array, Array]:
+        """Numbers of the source and the target of edge e."""
         return at(jnp.asarray(self.sources), e), at(jnp.asarray(self.targets), e)
 
     def value(self, genes: Array, start: Array, edges: Edges) -> tuple[Array, Array, Any]:
+        """Final nodes `[nodes, B, H, W, C]`, outputs of convolutions `[edges, ...]`, and what the tap returned `[edges, ...]`."""
+
         def visit(switch: Any, e: Array, source: Array, target: Array, carry: Any) -> Any:
-            nodes, ys, kept = carry
+            nodes, ys, tapped = carry
 
             def on_edge(operation: Operation) -> Any:
-                out, y, kept = edge_value(operation, self.post, at(nodes, source), at(edges, e))
-                return at(nodes, target) + out, y, kept
+                out, y, tapped_here = edge_value(operation, self.post, at(nodes, source), at(edges, e))
+                return at(nodes, target) + out, y, tapped_here
 
-            node, y, kept_here = switch(on_edge)
-            return put(nodes, target, node), put(ys, e, y), put(kept, e, kept_here)
+            node, y, tapped_here = switch(on_edge)
+            return put(nodes, target, node), put(ys, e, y), put(tapped, e, tapped_here)
 
         shapes = jax.eval_shape(lambda x, edge: edge_value(ZERO, self.post, x, edge), start[0], at(edges, 0))
         return self.over(genes, visit, (start, *(zeros(s, len(genes)) for s in shapes[1:])))
 
     def pull(self, weights: bool, genes: Array, nodes: Array, edges: Edges, ys: Array, cts: Array, ct_ys: Any) -> tuple[Array, Edges]:
-        """Cotangents of all nodes, and of the edges."""
+        """Cotangents of the initial nodes and of the edges, from those of the final nodes (`cts`) and of the outputs (`ct_ys`, or None).
+
+        weights: whether weight gradients are wanted; without it those of the kernels are zero."""
 
         def visit(switch: Any, e: Array, source: Array, target: Array, carry: Any) -> Any:
             cts, d_edges = carry
@@ -160,7 +192,7 @@ class _Loop:
         return self.over(genes, visit, (cts, jax.tree.map(jnp.zeros_like, edges)), backwards=True)
 
     def second(self, weights: bool, residuals: Any, us: Array, u_edges: Edges) -> Any:
-        """Cotangents of (nodes, edges, ys, the initial cotangents of the nodes, ct_ys) from those of the pull's outputs."""
+        """The pull's derivative: cotangents of its inputs (nodes, edges, ys, cts, ct_ys) from those of its outputs (`us`, `u_edges`)."""
         genes, nodes, edges, ys, cts, ct_ys = residuals
 
         def visit(switch: Any, e: Array, source: Array, target: Array, carry: Any) -> Any:
@@ -183,7 +215,7 @@ class _Loop:
 
 
 def _pull(loop: _Loop, weights: bool) -> Any:
-    """The pull of a whole graph: (genes, nodes, edges, ys, ct_nodes, ct_ys) -> (d start, d edges), with a derivative of its own."""
+    """The pull (genes, nodes, edges, ys, ct_nodes, ct_ys) -> (d start, d edges), with `_Loop.second` as its derivative."""
 
     def forward(*arguments: Any) -> Any:
         cts, d_edges = loop.pull(weights, *arguments)

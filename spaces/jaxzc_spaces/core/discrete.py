@@ -20,7 +20,7 @@ from jax import lax
 from jaxzc.numerics import initialisers
 from jaxzc.spacekit import VectorSpace, check_key
 from jaxzc.spacekit.vectors import check_vectors
-from jaxzc.types import ActivationGroup, Array, Forward, JaxzcError, LayerGroup, Norm, Tap
+from jaxzc.types import ActivationGroup, Array, Forward, Genes, JaxzcError, LayerGroup, Norm, Params, Tap
 from jaxzc_spaces.core.params import with_parameters
 from jaxzc_spaces.core.passes import Recorder, Step
 
@@ -137,7 +137,7 @@ class DiscreteNetwork:
     def activations(self) -> tuple[ActivationGroup, ...]:
         return self.blueprint.activations
 
-    def init(self, key: Array, initialiser: str = "torch") -> Any:
+    def init(self, key: Array, initialiser: str = "torch") -> Params:
         """Parameters: kernels and biases by the initialiser, normalisations with scale 1 and bias 0."""
         sizes = [(int(_leaf(self._shapes, path).size), fan_in) for path, fan_in in self.blueprint.biases]
         kernels, biases = initialisers.draw(initialiser, key, self.groups, sizes)
@@ -146,10 +146,10 @@ class DiscreteNetwork:
             _leaf(params, path[:-1])[path[-1]] = bias
         return jax.tree.map(jnp.asarray, self.with_weights(params, kernels))
 
-    def weights(self, params: Any) -> list[Array]:
+    def weights(self, params: Params) -> list[Array]:
         return [jnp.stack([_leaf(params, _path(name)) for name in members]) for members in self.blueprint.layers]
 
-    def with_weights(self, params: Any, weights: Sequence[Array]) -> Any:
+    def with_weights(self, params: Params, weights: Sequence[Array]) -> Params:
         params = jax.tree.map(lambda a: a, params)
         for members, stacked in zip(self.blueprint.layers, weights, strict=True):
             # One split, whose derivative is one concatenation; numpy's needs no program.
@@ -160,7 +160,7 @@ class DiscreteNetwork:
                 _leaf(params, tuple(path))[last] = kernel[0]
         return params
 
-    def map_params(self, fn: Callable[[Array], Array], params: Any) -> Any:
+    def map_params(self, fn: Callable[[Array], Array], params: Params) -> Params:
         return jax.tree.map(fn, params)
 
     def active(self) -> list[Array]:
@@ -170,11 +170,11 @@ class DiscreteNetwork:
         pairs = zip(self.activations, self.blueprint.ways, strict=True)
         return OrderedDict((group.name, jnp.asarray(np.eye(len(group.modules), dtype=np.float32)[list(ways)])) for group, ways in pairs)
 
-    def module(self, params: Any) -> Any:
+    def module(self, params: Params) -> Any:
         """The NNX module with these parameters; call it with images and a `Pass`."""
         return with_parameters(self.blueprint.graph, self.blueprint.state, params)
 
-    def forward(self, params: Any, inputs: Array, *, norm: Norm, tap: Tap | None = None) -> Forward:
+    def forward(self, params: Params, inputs: Array, *, norm: Norm, tap: Tap | None = None) -> Forward:
         tap, of = tap or Tap(), self.blueprint
         module = self.module(params)
         perturb = _spread("perturb", "layer", tap.perturb, of.layers)
@@ -214,15 +214,15 @@ class DiscreteProgram:
 
     in_pieces = True
 
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Any:
+    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
         """Parameters (nested dict of float32 arrays) of the architecture."""
         return self.discrete.init(rng_key, initialiser)
 
-    def network(self, genes: Any) -> DiscreteNetwork:
+    def network(self, genes: Genes) -> DiscreteNetwork:
         """The network, whatever the genes: they are those of the program's key."""
         return self.discrete
 
-    def discrete_params(self, params: Any, arch: Any) -> Any:
+    def discrete_params(self, params: Params, arch: Genes) -> Params:
         """The parameters themselves."""
         return params
 
@@ -238,11 +238,11 @@ class OneNetworkEach(VectorSpace):
         check_key(self, key, len(self.choices))
         return DiscreteProgram(self.network(key))
 
-    def network(self, arch: Any) -> DiscreteNetwork:
+    def network(self, arch: Genes) -> DiscreteNetwork:
         raise NotImplementedError(f"{type(self).__name__} has no networks: write network(arch)")
 
 
-def _leaf(params: Any, path: Path) -> Any:
+def _leaf(params: Params, path: Path) -> Any:
     for key in path:
         params = params[key]
     return params

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxzc.spacekit import VectorSpace, program_of
-from jaxzc.types import Array
+from jaxzc.types import Array, Genes, Params
 from jaxzc_spaces.core.discrete import DiscreteNetwork
 from jaxzc_spaces.core.layers import BatchNorm, NetworkModule
 
@@ -15,17 +15,17 @@ from jaxzc_spaces.core.layers import BatchNorm, NetworkModule
 class WithModule(VectorSpace):
     """For spaces: `module`, of the discrete network and of what it has of a program's parameters."""
 
-    def own_network(self, arch: Any) -> DiscreteNetwork:
+    def own_network(self, arch: Genes) -> DiscreteNetwork:
         """The discrete network of genes `[genes]`, with parameters of its own only."""
         network: Any = self.network(arch)
         return network
 
-    def own_params(self, params: Any, arch: Any) -> Any:
+    def own_params(self, params: Params, arch: Genes) -> Any:
         """Its parameters, cut from those of the program that it shares."""
         return program_of(self, arch).discrete_params(params, arch)
 
     def module(
-        self, arch: Any, params: Any = None, *, rng_key: Array | None = None, initialiser: str = "torch", momentum: float = 0.9
+        self, arch: Genes, params: Params = None, *, rng_key: Array | None = None, initialiser: str = "torch", momentum: float = 0.9
     ) -> NetworkModule:
         """The network of genes `[genes]` as an NNX module: images `[B, H, W, C]` -> logits `[B, classes]`.
 

@@ -6,17 +6,17 @@ from typing import Any
 import jax
 from flax import nnx
 
-from jaxzc.types import Array
+from jaxzc.types import Array, Params
 
 
-def leaf(params: Any, path: str) -> Any:
+def leaf(params: Params, path: str) -> Any:
     """What lies at the path."""
     for key in path.split("/") if path else ():
         params = params[_key(key)]
     return params
 
 
-def with_leaves(params: Any, leaves: Mapping[str, Array]) -> Any:
+def with_leaves(params: Params, leaves: Mapping[str, Array]) -> Params:
     """A copy of nested `params` in which the arrays at these paths are replaced, reshaped to the shapes there."""
     params = jax.tree.map(lambda a: a, params)
     for path, array in leaves.items():
@@ -38,7 +38,7 @@ def nested(leaves: Mapping[str, Array]) -> dict[Any, Any]:
     return params
 
 
-def with_parameters(graph: Any, structure: Any, params: Any) -> Any:
+def with_parameters(graph: Any, structure: Any, params: Params) -> Any:
     """The NNX module of this graph with these parameters (nested dict)."""
     state = jax.tree.map(lambda a: a, structure)  # replacing works in place
     nnx.replace_by_pure_dict(state, params)

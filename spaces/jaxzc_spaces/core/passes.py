@@ -22,7 +22,7 @@ from flax import nnx
 from jax import lax
 
 from jaxzc.numerics.linalg import binary_exponent, power_of_two
-from jaxzc.types import Array, Forward, JaxzcError, Norm, Tap
+from jaxzc.types import Array, Forward, JaxzcError, Norm, PyTree, Tap
 
 Mode = Norm | Literal["own"]
 """A norm mode, or `own`: every normalisation keeps running statistics (`layers.BatchNorm`), as a module that is trained does."""
@@ -117,7 +117,7 @@ class Pass:
         """A layer's bias on the scale of the activations."""
         return bias * power_of_two(-self.exponent, bias.dtype) if self.norm == "none" else bias
 
-    def forward(self, outputs: Any, maps: bool = True, norms: bool = True) -> Forward:
+    def forward(self, outputs: PyTree, maps: bool = True, norms: bool = True) -> Forward:
         """What the pass gives, all told. maps, norms: whether the network offers them."""
         return Forward(
             outputs,
@@ -133,10 +133,10 @@ class Pass:
             raise JaxzcError(f"two layers of one network are named {name!r}: give each a name of its own")
         kept[name] = self._stack_of(value)
 
-    def _one_of(self, tree: Any) -> Any:
+    def _one_of(self, tree: PyTree) -> Any:
         return jax.tree.map(lambda a: a[0], tree)
 
-    def _stack_of(self, tree: Any) -> Any:
+    def _stack_of(self, tree: PyTree) -> Any:
         return jax.tree.map(lambda a: a[None], tree)
 
 
@@ -148,10 +148,10 @@ class Step(Pass):
         """Everything that was kept, by name; constant under differentiation."""
         return lax.stop_gradient({**self.layers, **self.activations, **self.norms})
 
-    def _one_of(self, tree: Any) -> Any:
+    def _one_of(self, tree: PyTree) -> Any:
         return tree
 
-    def _stack_of(self, tree: Any) -> Any:
+    def _stack_of(self, tree: PyTree) -> Any:
         return tree
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxzc.numerics import initialisers
-from jaxzc.types import ActivationGroup, Array, Forward, LayerGroup, Norm, Tap
+from jaxzc.types import ActivationGroup, Array, Forward, Genes, LayerGroup, Norm, Params, PyTree, Tap
 from jaxzc_spaces.core.params import leaf, with_leaves, with_parameters
 from jaxzc_spaces.core.passes import Pass
 
@@ -29,7 +29,7 @@ class SharedNetwork:
     offers_maps: ClassVar[bool] = True
 
     space: Any
-    arch: Any
+    arch: Genes
 
     @property
     def activations(self) -> tuple[ActivationGroup, ...]:
@@ -39,30 +39,30 @@ class SharedNetwork:
     def groups(self) -> tuple[LayerGroup, ...]:
         return self.space.groups
 
-    def weights(self, params: Any) -> list[Array]:
+    def weights(self, params: Params) -> list[Array]:
         return [leaf(params, g.name).reshape(-1, *g.kernel) for g in self.groups]
 
-    def with_weights(self, params: Any, weights: Sequence[Array]) -> Any:
+    def with_weights(self, params: Params, weights: Sequence[Array]) -> Params:
         return with_leaves(params, {group.name: w for group, w in zip(self.groups, weights, strict=True)})
 
-    def map_params(self, fn: Callable[[Array], Array], params: Any) -> Any:
+    def map_params(self, fn: Callable[[Array], Array], params: Params) -> Params:
         return jax.tree.map(fn, params)
 
-    def forward(self, params: Any, inputs: Array, *, norm: Norm, tap: Tap | None = None) -> Forward:
+    def forward(self, params: Params, inputs: Array, *, norm: Norm, tap: Tap | None = None) -> Forward:
         tap, module = tap or Tap(), self.space.merged(params)
         offered = tap._replace(norm=tap.norm if self.offers_norms else None, cell=tap.cell if self.offers_maps else None)
         p = Pass(norm, offered, module)
-        made = p.forward(module(inputs, self.arch, p))
-        return made._replace(layers=_ordered(made.layers, self.groups), activations=_ordered(made.activations, self.activations))
+        result = p.forward(module(inputs, self.arch, p))
+        return result._replace(layers=_ordered(result.layers, self.groups), activations=_ordered(result.activations, self.activations))
 
-    def draw(self, structure: nnx.State, initialiser: str, key: Array) -> Any:
+    def draw(self, structure: nnx.State, initialiser: str, key: Array) -> Params:
         """Parameters: kernels and the classifier's bias (`head_bias`) by the initialiser, normalisations with scale 1 and shift 0."""
         head = self.groups[-1]
         kernels, (head_bias,) = initialisers.draw(initialiser, key, self.groups, [(head.channels, head.fan_in)])
         return self.with_weights(at_start(structure), kernels) | {"head_bias": head_bias}
 
 
-def _ordered(kept: Any, groups: Sequence[Any]) -> Any:
+def _ordered(kept: PyTree, groups: Sequence[Any]) -> Any:
     """Loops keep things in an order of their own."""
     return None if kept is None else OrderedDict((group.name, kept[group.name]) for group in groups)
 
@@ -76,7 +76,7 @@ class SharedProgram:
     def make(self) -> Any:
         raise NotImplementedError
 
-    def discrete_params(self, params: Any, arch: Any) -> Any:
+    def discrete_params(self, params: Params, arch: Genes) -> Params:
         """The parameters themselves, where the discrete network is the same module with Python ints for genes."""
         return params
 
@@ -85,7 +85,7 @@ class SharedProgram:
         """The module taken apart, its parameters as shapes."""
         return nnx.split(nnx.eval_shape(self.make))
 
-    def merged(self, params: Any) -> Any:
+    def merged(self, params: Params) -> Any:
         """The NNX module with these parameters."""
         return with_parameters(*self.structure, params)
 

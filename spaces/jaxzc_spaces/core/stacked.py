@@ -10,12 +10,14 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxzc.types import PyTree
 
-def at(tree: Any, index: Any) -> Any:
+
+def at(tree: PyTree, index: Any) -> Any:
     return jax.tree.map(lambda a: lax.dynamic_index_in_dim(a, index, keepdims=False, allow_negative_indices=False), tree)
 
 
-def put(tree: Any, index: Any, values: Any) -> Any:
+def put(tree: PyTree, index: Any, values: Any) -> Any:
     """`tree` with `values` as its entry."""
     return jax.tree.map(lambda a, b: lax.dynamic_update_index_in_dim(a, b, index, 0, allow_negative_indices=False), tree, values)
 

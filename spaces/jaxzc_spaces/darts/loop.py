@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxzc.types import Array
+from jaxzc.types import Array, PyTree
 from jaxzc_spaces.core.stacked import at, put, zeros
 from jaxzc_spaces.darts.steps import Branch, Inputs
 
@@ -30,7 +30,7 @@ class Plan(NamedTuple):
     """The steps of a cell: int `[16]`, step (e, part) at 2 e + part. there: 1 where the step exists; source, target: states;
     strided: 1 where it halves an input of the cell; operation: 0 maximum, 1 mean, 2 identity, 3 convolution step; reach, dilation."""
 
-    there: Array
+    present: Array
     source: Array
     target: Array
     strided: Array
@@ -66,7 +66,7 @@ def loop(choices: Sequence[Branch]) -> Callable[..., tuple[Array, dict[str, Any]
     differentiation."""
 
     @jax.custom_vjp
-    def value(plan: Plan, start: Array, full: Any, arguments: Any) -> tuple[Array, Any]:
+    def value(plan: Plan, start: Array, full: Any, arguments: Any) -> tuple[Array, PyTree]:
         shapes: dict[str, Any] = {}
         for branch in choices:
             shapes |= jax.eval_shape(branch, _read(plan, start, full, arguments, 0), plan.reach[0], plan.dilation[0])[1]
@@ -131,9 +131,9 @@ def loop(choices: Sequence[Branch]) -> Callable[..., tuple[Array, dict[str, Any]
     return run
 
 
-def _over(plan: Plan, visit: Callable[[Array, Any], Any], carry: Any, backwards: bool = False) -> Any:
+def _over(plan: Plan, visit: Callable[[Array, PyTree], Any], carry: Any, backwards: bool = False) -> Any:
     """`carry = visit(s, carry)` for every step s that is there, in order or backwards."""
-    order, count = jnp.argsort(1 - plan.there, stable=True), plan.there.sum()
+    order, count = jnp.argsort(1 - plan.present, stable=True), plan.present.sum()
     return lax.fori_loop(0, count, lambda i, carry: visit(at(order, count - 1 - i if backwards else i), carry), carry)
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from jaxzc.types import Array
+from jaxzc.types import Array, PyTree
 from jaxzc_spaces.core.layers import BatchNorm, FactorizedReduce, Head, convolution, kernel, normalise
 from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.core.stacked import at, zeros
@@ -83,7 +83,7 @@ class Run(nnx.Module):
         given = [self.pre0(older, p), self.pre1(newer, p)]
         run = loop(branches(p, self.reduction))
 
-        def cell(s0: Array, s1: Array, arguments: Any, shift: Any) -> Any:
+        def cell(s0: Array, s1: Array, arguments: Any, shift: PyTree) -> Any:
             full, (b, h, w, c) = None, s0.shape
             if self.reduction:
                 full, h, w = jnp.stack([s0, s1]), (h + 1) // 2, (w + 1) // 2
@@ -124,7 +124,7 @@ class Run(nnx.Module):
         self.hand(p, name, *kept)
         return older, newer
 
-    def hand(self, p: Pass, name: str, kept: Any, inner: Any, kept_map: Any) -> None:
+    def hand(self, p: Pass, name: str, kept: PyTree, inner: Any, kept_map: Any) -> None:
         """Hands the pass what was kept of the steps and of `inner0` and `inner1`, by slot, and of the cells' outputs."""
         outer = [
             (slot, jax.tree.map(lambda a, n=n: a[n:], inner[slot])) for slot, n in (("inner0", 2), ("inner1", 1)) if hasattr(self, slot)
@@ -226,4 +226,4 @@ def last_relu(steps: Plan, inner: Any, kept: list[Any]) -> Any:
 
 def relu_steps(steps: Plan) -> Array:
     """Whether each step has a ReLU: convolutions, and identities that halve."""
-    return (steps.there > 0) & ((steps.operation == 3) | (steps.operation == 2) & (steps.strided > 0))
+    return (steps.present > 0) & ((steps.operation == 3) | (steps.operation == 2) & (steps.strided > 0))

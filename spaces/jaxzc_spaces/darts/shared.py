@@ -1,4 +1,4 @@
-"""The program of DARTS as the engine sees it: layer groups, what of them a genotype has, and parameters."""
+"""The program of DARTS as the engine sees it: its layer groups, which of their layers a genotype has, and its parameters."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import numpy as np
 from flax import nnx
 
 from jaxzc.numerics import initialisers
-from jaxzc.types import ActivationGroup, Array, LayerGroup
+from jaxzc.types import ActivationGroup, Array, Genes, LayerGroup, Params, PyTree
 from jaxzc_spaces.core.params import leaf, with_leaves
 from jaxzc_spaces.core.passes import Recorder
 from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram, at_start
@@ -22,7 +22,7 @@ from jaxzc_spaces.darts.program import LAST_RELU, ProgramNet, relu_steps
 
 @dataclass(frozen=True)
 class DartsProgram(SharedProgram):
-    """The program of all genotypes at one size; its parameters serve all of them."""
+    """The program of all genotypes of one network size. One set of parameters serves all of them."""
 
     channels: int
     cells: int
@@ -32,13 +32,13 @@ class DartsProgram(SharedProgram):
     affine: bool
     auxiliary: bool
 
-    def network(self, genes: Any) -> "ProgramNetwork":
+    def network(self, genes: Genes) -> "ProgramNetwork":
         return ProgramNetwork(self, jnp.asarray(genes, jnp.int32))
 
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Any:
+    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
         return _init(self, initialiser, rng_key)
 
-    def discrete_params(self, params: Any, arch: Any) -> Any:
+    def discrete_params(self, params: Params, arch: Genes) -> Params:
         return discrete_params(self, params, arch)
 
     def make(self) -> ProgramNet:
@@ -50,7 +50,7 @@ class DartsProgram(SharedProgram):
 
     @cached_property
     def outside(self) -> Recorder:
-        """What is outside the runs' groups, in order."""
+        """The layers and activations outside the runs of stacked cells (stem, first cells' preprocessing, head), in execution order."""
         recorders = []
 
         def run(images: Array) -> Any:
@@ -63,8 +63,12 @@ class DartsProgram(SharedProgram):
 
     @cached_property
     def groups(self) -> tuple[LayerGroup, ...]:
-        """Layers outside the runs' groups, one by one; then per run: the preprocessing of inputs from the run itself (`inner0`, `inner1`),
-        the depthwise convolutions as 3x3 and as 5x5 ones, the pointwise ones, and in reductions the halves of identities that halve."""
+        """The layer groups. First, every layer outside the runs is a group of its own. Then each run of equal cells has these groups:
+
+        `inner0`, `inner1`: preprocessing of inputs that come from the same run. `dw3`, `dw5`: depthwise convolutions with 3x3 and with 5x5
+        kernels. `pw`: pointwise convolutions. `fr`, in reduction cells only: the two convolutions of a factorised reduction, which is what
+        a skip connection with stride 2 is.
+        """
         shapes = nnx.to_pure_dict(self.structure[1])
         named = [(path, (cell,)) for path, _, _, cell in self.outside.kernels]
         for number, run in enumerate(self.runs):
@@ -82,8 +86,8 @@ class DartsProgram(SharedProgram):
 
     @cached_property
     def activations(self) -> tuple[ActivationGroup, ...]:
-        """Inputs of ReLUs outside the runs' groups, one by one; then per run those of its inner preprocessing and of its steps; the
-        network's last ReLU once more, which counts nothing."""
+        """The activation groups: every ReLU outside the runs; then, for each run, those of its preprocessing and of its steps; and the
+        network's last ReLU a second time, with a count of 0, so that it comes last."""
         groups = [ActivationGroup(name, modules=(modules,)) for name, _, modules in self.outside.activated]
         for number, run in enumerate(self.runs):
             inner = [f"runs/{number}/{slot}_relu" for slot in run.slots() if slot.startswith("inner")]
@@ -112,31 +116,31 @@ class ProgramNetwork(SharedNetwork):
         return jnp.asarray(self.arch).reshape(2, EDGES, 2)
 
     def active(self) -> list[Array]:
-        made = [jnp.ones(1, bool) for _ in self.space.outside.kernels]
+        present = [jnp.ones(1, bool) for _ in self.space.outside.kernels]
         for run in self.space.runs:
             genes = self._genes[int(run.reduction)]
             op, steps = genes[:, 0], plan(genes.reshape(-1), run.reduction)
-            conv, wide = (steps.there > 0) & (steps.operation == 3), steps.reach == 2
+            conv, wide = (steps.present > 0) & (steps.operation == 3), steps.reach == 2
             cell = {"dw3": conv & ~wide, "dw5": conv & wide, "pw": conv, "fr": jnp.repeat((op == SKIP) & (genes[:, 1] < 2), 2)}
-            made += [jnp.tile(cell[slot], run.count) if slot in cell else jnp.ones(size, bool) for slot, size in run.slots().items()]
-        return made
+            present += [jnp.tile(cell[slot], run.count) if slot in cell else jnp.ones(size, bool) for slot, size in run.slots().items()]
+        return present
 
     def activation_counts(self) -> dict[str, Array]:
         counts = [jnp.ones(1) for _ in self.space.outside.activated]
         for run in self.space.runs:
             counts += [jnp.ones(size) for slot, size in run.slots().items() if slot.startswith("inner")]
             steps = plan(self._genes[int(run.reduction)].reshape(-1), run.reduction)
-            there, halves = relu_steps(steps), steps.strided > 0
-            each = [there & ~halves, *([there & halves] if run.reduction else [])]
+            relus, strided = relu_steps(steps), steps.strided > 0
+            each = [relus & ~strided, *([relus & strided] if run.reduction else [])]
             counts += [jnp.tile(on, run.count).astype(jnp.float32) for on in each]
         pairs = zip(self.activations, [*counts, jnp.zeros(1)], strict=True)
         return OrderedDict((group.name, count[:, None]) for group, count in pairs)
 
 
-def discrete_params(program: DartsProgram, params: Any, arch: Any) -> Any:
-    """The parameters of the discrete network of a genotype (genes `[32]`), cut from those of its program."""
+def discrete_params(program: DartsProgram, params: Params, arch: Genes) -> Params:
+    """The parameters of the discrete network of one genotype (genes int `[32]`), taken from those of the program."""
     genes = np.asarray(arch).reshape(2, EDGES, 2).tolist()
-    made = {name: block for name, block in params.items() if name != "runs"}
+    discrete = {name: block for name, block in params.items() if name != "runs"}
     for number, run in enumerate(program.runs):
         ours = leaf(params, f"runs/{number}")
         for place in range(run.count):
@@ -147,15 +151,18 @@ def discrete_params(program: DartsProgram, params: Any, arch: Any) -> Any:
                 else:
                     cell[entry] = ours["second" if place == 1 else entry]
             for e, (op, source) in enumerate(genes[int(run.reduction)]):
-                made_op = _operation(ours, place, e, op, run.reduction and source < 2)
-                if made_op:
-                    cell.setdefault(f"node{e // 2}", {})[f"op{e % 2}"] = made_op
-            made[f"cell{run.first + place}"] = cell
-    return made
+                operation = _operation(ours, place, e, op, run.reduction and source < 2)
+                if operation:
+                    cell.setdefault(f"node{e // 2}", {})[f"op{e % 2}"] = operation
+            discrete[f"cell{run.first + place}"] = cell
+    return discrete
 
 
 def _operation(ours: Any, place: int, edge: int, op: int, strided: bool) -> dict[str, Any]:
-    """The parameters of one operation by the discrete network's names."""
+    """The parameters of one edge's operation, under the names that the discrete network gives them. Empty if it has none.
+
+    ours: parameters of the run. place: number of the cell in the run. strided: whether the edge halves the map.
+    """
 
     def bn(step: int) -> Any:
         return {"bn": _at(ours["bn"], (place, step))} if "bn" in ours else {}
@@ -164,13 +171,13 @@ def _operation(ours: Any, place: int, edge: int, op: int, strided: bool) -> dict
         return {"conv1": ours["fr"][place, edge, 0], "conv2": ours["fr"][place, edge, 1], **bn(2 * edge)}
     if op < SEP3:
         return {}
-    dw, made = "dw3" if op in (SEP3, DIL3) else "dw5", {}
+    dw, operation = "dw3" if op in (SEP3, DIL3) else "dw5", {}
     for part in range(2 if op in (SEP3, SEP5) else 1):
         step, name = 2 * edge + part, "" if op > SEP5 else str(part)
         block = {"dw": ours[dw][place, step], "pw": ours["pw"][place, step], **bn(step)}
-        made |= {f"{key}{name}": value for key, value in block.items()}
-    return made
+        operation |= {f"{key}{name}": value for key, value in block.items()}
+    return operation
 
 
-def _at(tree: Any, index: Any) -> Any:
+def _at(tree: PyTree, index: Any) -> Any:
     return jax.tree.map(lambda a: a[index], tree)

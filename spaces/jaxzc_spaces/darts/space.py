@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc.types import Counts, InputSpec, JaxzcError
+from jaxzc.types import Counts, Genes, InputSpec, JaxzcError
 from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, blueprint
 from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images, check_positive
@@ -90,10 +90,10 @@ class Darts(WithModule):
         """The genes int32 `[32]` of a genotype as DARTS prints it. Raises `JaxzcError` that quotes what is wrong."""
         return self.encoding.genes(parse_genotype(text), text)
 
-    def genotype(self, arch: Any) -> Genotype:
+    def genotype(self, arch: Genes) -> Genotype:
         return self.encoding.genotype(arch)
 
-    def to_string(self, arch: Any) -> str:
+    def to_string(self, arch: Genes) -> str:
         g = self.genotype(arch)
         normal, reduce = (f"{name}={list(cell.edges)}, {name}_concat={list(cell.concat)}" for name, cell in g._asdict().items())
         return f"Genotype({normal}, {reduce})"
@@ -104,7 +104,7 @@ class Darts(WithModule):
     def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray:
         return self.encoding.mutate(rng, archs)
 
-    def neighbours(self, arch: Any) -> np.ndarray:
+    def neighbours(self, arch: Genes) -> np.ndarray:
         return self.encoding.neighbours(arch)
 
     def canonical(self, archs: np.ndarray) -> np.ndarray:
@@ -125,7 +125,7 @@ class Darts(WithModule):
         """The one program of all genotypes."""
         return darts_program(self.channels, self.cells, self.classes, self.inputs.shape, self.stem, self.affine, self.auxiliary)
 
-    def network(self, arch: Any) -> DiscreteNetwork:
+    def network(self, arch: Genes) -> DiscreteNetwork:
         """The discrete network of genes `[32]`."""
         return DiscreteNetwork(_blueprint(self, self.genotype(arch)))
 

@@ -131,8 +131,8 @@ def branches(p: Pass, reduction: bool) -> list[Branch]:
         return normalise(x, scale, bias, p.norm)
 
     def convolution(strided: bool) -> Branch:
-        def run(given: Inputs, reach: Array, dilation: Array) -> Any:
-            own, x = given.arguments["steps"], given.full if strided else given.x
+        def run(step_inputs: Inputs, reach: Array, dilation: Array) -> Any:
+            own, x = step_inputs.arguments["steps"], step_inputs.full if strided else step_inputs.x
             assert x is not None
             wide = reach == 2
             small = jnp.pad(own["dw3"], ((1, 1), (1, 1), (0, 0), (0, 0)))
@@ -149,28 +149,28 @@ def branches(p: Pass, reduction: bool) -> list[Branch]:
 
         return run
 
-    def factorised(given: Inputs, *_: Any) -> Any:
-        edge = given.arguments["edges"]
+    def factorised(step_inputs: Inputs, *_: Any) -> Any:
+        edge = step_inputs.arguments["edges"]
         perturb = edge["perturb"]
         q = p.step(None if perturb is None else {f"fr{k}": jax.tree.map(lambda a, k=k: a[k], perturb) for k in range(2)})
-        assert given.full is not None
-        x = jax.nn.relu(q.activating("full_relu", given.full))
+        assert step_inputs.full is not None
+        x = jax.nn.relu(q.activating("full_relu", step_inputs.full))
         halves = [q.layer(f"fr{k}", halved(a) @ edge["fr"][k, 0, 0]) for k, a in enumerate((x, shifted(x)))]
-        out, kept = normalised(q, jnp.concatenate(halves, -1), given.arguments["steps"]["bn"]), q.kept()
+        out, kept = normalised(q, jnp.concatenate(halves, -1), step_inputs.arguments["steps"]["bn"]), q.kept()
         if q.layers:
             kept["fr"] = stack([kept.pop("fr0"), kept.pop("fr1")])
         return out, kept
 
     made: list[Branch] = [
-        lambda given, *_: (max_pool(given.x, 3), {}),
-        lambda given, *_: (avg_pool(given.x, 3), {}),
-        lambda given, *_: (given.x, {}),
+        lambda step_inputs, *_: (max_pool(step_inputs.x, 3), {}),
+        lambda step_inputs, *_: (avg_pool(step_inputs.x, 3), {}),
+        lambda step_inputs, *_: (step_inputs.x, {}),
         convolution(False),
     ]
     if reduction:
         made += [
-            lambda given, *_: (max_pool(given.full, 3, 2), {}),
-            lambda given, *_: (avg_pool(given.full, 3, 2), {}),
+            lambda step_inputs, *_: (max_pool(step_inputs.full, 3, 2), {}),
+            lambda step_inputs, *_: (avg_pool(step_inputs.full, 3, 2), {}),
             factorised,
             convolution(True),
         ]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxzc.spacekit.vectors import check_vector, check_vectors
-from jaxzc.types import JaxzcError
+from jaxzc.types import Genes, JaxzcError
 
 
 class Cell(NamedTuple):
@@ -51,7 +51,7 @@ class Encoding:
         cell = [count for node in range(self.nodes) for count in (len(self.ops), node + 2) * 2]
         return (*self.leading, *cell, *cell)
 
-    def genotype(self, arch: Any) -> Genotype:
+    def genotype(self, arch: Genes) -> Genotype:
         genes = check_vector(self.choices, arch)[len(self.leading) :].reshape(2, -1, 2).tolist()
         return Genotype(*(self._cell([(self.ops[op], state) for op, state in edges]) for edges in genes))
 
@@ -77,10 +77,10 @@ class Encoding:
                     raise self.malformed(text, f"edge {number} of {name} reads state {state!r}", f"one of 0 .. {number // 2 + 1}")
                 found += [self.ops.index(op), state]
             concat = self._cell([tuple(edge) for edge in edges]).concat
-            given = genotype.get(f"{name}_concat", concat)
-            if not isinstance(given, list | tuple) or sorted(map(str, given)) != sorted(map(str, concat)):
+            listed = genotype.get(f"{name}_concat", concat)
+            if not isinstance(listed, list | tuple) or sorted(map(str, listed)) != sorted(map(str, concat)):
                 rule = "the nodes that no other reads" if self.loose_ends else "all nodes"
-                raise self.malformed(text, f"{name}_concat is {given!r}", f"{list(concat)}: {rule}")
+                raise self.malformed(text, f"{name}_concat is {listed!r}", f"{list(concat)}: {rule}")
         return np.array(found, np.int32)
 
     def malformed(self, text: str, wrong: str, expected: str) -> JaxzcError:
@@ -121,7 +121,7 @@ class Encoding:
             row[gene] = values[rng.integers(len(values))]
         return mutated
 
-    def neighbours(self, arch: Any) -> np.ndarray:
+    def neighbours(self, arch: Genes) -> np.ndarray:
         """Every architecture that one mutation makes of `arch`, by gene and then by value."""
         row = check_vector(self.choices, arch)
         changes = [(g, value) for g in range(len(row)) for value in self.alternatives(row.tolist(), g)]
@@ -129,7 +129,7 @@ class Encoding:
         found[np.arange(len(changes)), [g for g, _ in changes]] = [value for _, value in changes]
         return found
 
-    def canonical(self, archs: Any) -> np.ndarray:
+    def canonical(self, archs: Genes) -> np.ndarray:
         """The same networks with each cell's nodes in that order, and each node's edges in that order, which gives the smallest genes.
 
         Members of a class are the same graph: a node's two edges are added, and to reorder nodes reorders channels of the output, which
@@ -144,14 +144,14 @@ class Encoding:
         best, keys = cells, np.full(len(cells), b"\xff", f"S{4 * self.nodes}")
         for order in itertools.permutations(range(self.nodes)):
             renamed = np.array([0, 1, *(2 + order.index(node) for node in range(self.nodes))], np.int32)
-            made = cells[:, list(order)].copy()
-            made[..., 1] = renamed[made[..., 1]]
-            valid = (made[..., 1] < np.arange(2, self.nodes + 2)[:, None]).all((1, 2))
-            rank = 16 * made[..., 0].astype(int) + made[..., 1]
+            relabelled = cells[:, list(order)].copy()
+            relabelled[..., 1] = renamed[relabelled[..., 1]]
+            valid = (relabelled[..., 1] < np.arange(2, self.nodes + 2)[:, None]).all((1, 2))
+            rank = 16 * relabelled[..., 0].astype(int) + relabelled[..., 1]
             swap = rank[..., 0] > rank[..., 1]
-            made = np.where(swap[:, :, None, None], made[:, :, ::-1], made)
+            relabelled = np.where(swap[:, :, None, None], relabelled[:, :, ::-1], relabelled)
             # Bytes compare like genes; none is zero, which numpy would strip.
-            key = np.ascontiguousarray(made.astype(np.uint8).reshape(len(made), -1) + 1).view(keys.dtype)[:, 0]
+            key = np.ascontiguousarray(relabelled.astype(np.uint8).reshape(len(relabelled), -1) + 1).view(keys.dtype)[:, 0]
             better = valid & (key < keys)
-            best, keys = np.where(better[:, None, None, None], made, best), np.where(better, key, keys)
+            best, keys = np.where(better[:, None, None, None], relabelled, best), np.where(better, key, keys)
         return best

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxzc.spacekit.vectors import check_vectors
-from jaxzc.types import Counts, JaxzcError
+from jaxzc.types import Counts, Genes, JaxzcError
 
 OPS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 CONV3, CONV1, POOL = range(3)
@@ -31,7 +31,7 @@ class Cells(NamedTuple):
     ops: np.ndarray
 
 
-def cells(archs: Any) -> Cells:
+def cells(archs: Genes) -> Cells:
     """The graphs of `archs` int `[n, 26]` as they stand. Raises `JaxzcError` for invalid genes."""
     genes = check_vectors(CHOICES, archs)
     edges = np.zeros((len(genes), VERTICES, VERTICES), bool)
@@ -57,12 +57,12 @@ def pruned(graphs: Cells) -> Cells:
     return Cells(edges & live[:, :, None] & live[:, None, :], np.where(live | (ops < 0), ops, 0))
 
 
-def is_connected(archs: Any) -> np.ndarray:
+def is_connected(archs: Genes) -> np.ndarray:
     """Whether the output of each of `archs` int `[n, 26]` is reached from the input, bool `[n]`; the benchmark has only such cells."""
     return pruned(cells(archs)).edges.sum((1, 2)) > 0
 
 
-def is_valid(archs: Any) -> np.ndarray:
+def is_valid(archs: Genes) -> np.ndarray:
     """Whether the benchmark holds the cell: connected, and at most 9 edges after pruning; bool `[n]` for `archs` int `[n, 26]`."""
     count = pruned(cells(archs)).edges.sum((1, 2))
     return (count > 0) & (count <= MAX_EDGES)
@@ -108,14 +108,14 @@ def _malformed(text: Any, wrong: str, expected: str) -> JaxzcError:
     return JaxzcError(f"{text!r} is no NAS-Bench-101 architecture: {wrong}; expected {expected}")
 
 
-def to_string(arch: Any) -> str:
+def to_string(arch: Genes) -> str:
     """`MATRIX:OPERATIONS` of the genes int `[26]`, interior vertices without any edge left out; otherwise the inverse of `parse`."""
     matrix, ops = compact(*(part[0] for part in cells(np.asarray(arch)[None])))
     names = ["input", *(OPS[op] for op in ops), "output"]
     return "".join("01"[int(bit)] for bit in matrix.ravel()) + ":" + ",".join(names)
 
 
-def module_hash(arch: Any) -> str:
+def module_hash(arch: Genes) -> str:
     """The benchmark's name of the pruned cell, 32 hexadecimal digits, equal for isomorphic cells.
 
     Every vertex starts with the MD5 of (out-degree, in-degree, operation: -1 input, -2 output) and is hashed, as often as there are
@@ -154,7 +154,7 @@ def widths(graphs: Cells, channels: int) -> np.ndarray:
     return width
 
 
-def macs_params_layers(archs: Any, channels: int, modules: int, classes: int, image_shape: tuple[int, ...] = (32, 32, 3)) -> Counts:
+def macs_params_layers(archs: Genes, channels: int, modules: int, classes: int, image_shape: tuple[int, ...] = (32, 32, 3)) -> Counts:
     """Exact counts, int64 `[n]` each, for `archs` int `[n, 26]`; the benchmark has channels 128, modules 3 (per stack), 10 classes.
 
     params: every trainable parameter: convolutions (no bias), normalisation (scale and shift), linear layer (with bias). flops:

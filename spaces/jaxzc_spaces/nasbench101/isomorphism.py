@@ -6,12 +6,11 @@ then the smallest operations: the one that the benchmark's own enumeration meets
 
 import functools
 import itertools
-from typing import Any
 
 import numpy as np
 
 from jaxzc.spacekit.vectors import check_vector, neighbours_of
-from jaxzc.types import JaxzcError
+from jaxzc.types import Genes, JaxzcError
 from jaxzc_spaces.nasbench101.encoding import CHOICES, EDGES, MAX_EDGES, OPS, VERTICES, cells, genes, is_valid, pruned
 
 CELLS = 423_624
@@ -21,7 +20,7 @@ _EDGE = {edge: number for number, edge in enumerate(EDGES)}
 _LABELS = len(OPS) ** INTERIOR
 
 
-def canonical(archs: Any) -> np.ndarray:
+def canonical(archs: Genes) -> np.ndarray:
     """For each of `archs` int `[n, 26]` the pruned representative of its isomorphism class, int32 `[n, 26]`.
 
     Members of a class are one network except where channels do not divide evenly: the vertices that get one channel more are the first
@@ -55,7 +54,7 @@ def sample(rng: np.random.Generator, n: int) -> np.ndarray:
     return all_cells()[rng.choice(CELLS, n, replace=False)]
 
 
-def mutate(rng: np.random.Generator, archs: Any) -> np.ndarray:
+def mutate(rng: np.random.Generator, archs: Genes) -> np.ndarray:
     """A copy of `archs` int `[n, 26]` in which edges flip with probability 1/7 and operations change with probability 1/5 each, drawn anew
     until the cell is in the benchmark and another one; int32 `[n, 26]`, canonical. Source: Ying et al., 2019, supplement S3."""
     parents = canonical(archs)
@@ -70,7 +69,7 @@ def mutate(rng: np.random.Generator, archs: Any) -> np.ndarray:
     return children
 
 
-def neighbours(arch: Any) -> np.ndarray:
+def neighbours(arch: Genes) -> np.ndarray:
     """The other cells of the benchmark, canonical and each once, that one changed gene of `canonical(arch)` leads to, int32 `[n, 26]`."""
     own = canonical(check_vector(CHOICES, arch)[None])
     near = neighbours_of(CHOICES, own[0])
@@ -106,7 +105,7 @@ def _smallest(codes: np.ndarray) -> np.ndarray:
 def _renumberings() -> list[tuple[int, np.ndarray, np.ndarray]]:
     """For each of the 120 permutations: the edges that would lead backwards, where the other edges go (a table for each 7 bits), and where
     the operations go."""
-    found = []
+    relabellings = []
     ops = _genes(np.arange(_LABELS))[:, BITS:]
     for order in itertools.permutations(range(1, VERTICES - 1)):
         new = (0, *order, VERTICES - 1)  # the new number of each vertex
@@ -116,5 +115,5 @@ def _renumberings() -> list[tuple[int, np.ndarray, np.ndarray]]:
         bits = np.arange(2**_CHUNK)[:, None] >> np.arange(_CHUNK) & 1
         tables = np.stack([bits @ gain[start : start + _CHUNK] for start in range(0, BITS, _CHUNK)])
         relabelled = ops @ len(OPS) ** (INTERIOR - np.array(order))
-        found.append((backwards, tables, relabelled))
-    return found
+        relabellings.append((backwards, tables, relabelled))
+    return relabellings

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from jaxzc.types import Array
+from jaxzc.types import Array, PyTree
 from jaxzc_spaces.cells import ops as edge_ops
 from jaxzc_spaces.cells.edge import Chosen
 from jaxzc_spaces.core.layers import BatchNorm, ReLU, kernel, layer, normalise
@@ -25,7 +25,7 @@ from jaxzc_spaces.nasbench101.layout import INTERIOR, OUTPUT, Cell, Layout, cell
 from jaxzc_spaces.nasbench101.network import max_pool2x2, max_pool3x3
 
 
-def block(p: Pass, conv: Callable[[Array, Any], Array], x: Array, kernels: Any, bn: Any, perturb: Any) -> tuple[Array, Any]:
+def block(p: Pass, conv: Callable[[Array, PyTree], Array], x: Array, kernels: Any, bn: Any, perturb: PyTree) -> tuple[Array, PyTree]:
     """Convolution, normalisation, ReLU: the output, and what the taps kept by `layer`, `norm` and `relu`."""
     q = p.step(None if perturb is None else {"layer": perturb})
     y = q.layer("layer", conv(x, kernels))
@@ -33,9 +33,9 @@ def block(p: Pass, conv: Callable[[Array, Any], Array], x: Array, kernels: Any, 
     return jax.nn.relu(q.activating("relu", z)), q.kept()
 
 
-def where_there(there: Array, run: Callable[..., Any], *operands: Any) -> Any:
+def where_present(present: Array, run: Callable[..., Any], *operands: Any) -> Any:
     """`run(*operands)` where `there`, zeros elsewhere, at no cost."""
-    return lax.cond(there, run, lambda *operands: zeros(jax.eval_shape(run, *operands)), *operands)
+    return lax.cond(present, run, lambda *operands: zeros(jax.eval_shape(run, *operands)), *operands)
 
 
 @jax.custom_vjp
@@ -55,30 +55,30 @@ pool = jax.checkpoint(max_pool3x3)
 """`max_pool3x3` that saves nothing but its input."""
 
 
-def vertex(p: Pass, there: Array, op: Array, x: Array, kernels: Any, bn: Any, perturb: Any) -> tuple[Array, Any]:
+def vertex(p: Pass, present: Array, op: Array, x: Array, kernels: Any, bn: Any, perturb: PyTree) -> tuple[Array, PyTree]:
     """A vertex's operation on the sum x of what leads to it; zeros where there is no vertex."""
     which = (op == CONV3).astype(jnp.int32)
     if perturb is not None:
         perturb = jax.tree.map(lambda *a: lax.select_n(which, *a), *perturb)
 
-    def conv(x: Array, kernels: Any, bn: Any, perturb: Any) -> Any:
+    def conv(x: Array, kernels: Any, bn: Any, perturb: PyTree) -> Any:
         return block(p, lambda x, kernels: chosen_conv(which, x, kernels), x, kernels, bn, perturb)
 
     kept = jax.eval_shape(conv, x, kernels, bn, perturb)[1]
-    branch = jnp.where(there, jnp.where(op == POOL, 1, 2), 0)
+    branch = jnp.where(present, jnp.where(op == POOL, 1, 2), 0)
     branches = [lambda x, *_: (jnp.zeros_like(x), zeros(kept)), lambda x, *_: (pool(x), zeros(kept)), conv]
     return lax.switch(branch, branches, x, kernels, bn, perturb)
 
 
-def module(p: Pass, cell: Cell, layout: Layout, x: Array, leaves: Any, perturb: Any) -> tuple[Array, Any]:
+def module(p: Pass, cell: Cell, layout: Layout, x: Array, leaves: Any, perturb: PyTree) -> tuple[Array, PyTree]:
     """One cell: `[B, H, W, c_in]` -> `[B, H, W, channels]`. leaves, perturb: `Modules.leaves` and `Modules.perturbations` of this module.
     Kept: per block `proj` and `op` in the order of the vertices, and `out`."""
     nodes: dict[int, Array] = {}
     kept: dict[str, Any] = {"proj": [], "op": []}
-    there = cell.edges
+    present = cell.edges
 
-    def project(v: int, kernel: Array, bn: Any, perturb: Any) -> Any:
-        return where_there(there[0, v], lambda *args: block(p, edge_ops.conv1x1, *args), x, kernel, bn, perturb)
+    def project(v: int, kernel: Array, bn: Any, perturb: PyTree) -> Any:
+        return where_present(present[0, v], lambda *args: block(p, edge_ops.conv1x1, *args), x, kernel, bn, perturb)
 
     for v in INTERIOR:
         k, i = layout.place(v)
@@ -87,14 +87,14 @@ def module(p: Pass, cell: Cell, layout: Layout, x: Array, leaves: Any, perturb: 
         total, kept_proj = project(v, mine["proj"], mine["proj_bn"], shift and shift["proj"])
         for source in range(1, v):
             if layout.width(source) >= layout.width(v):  # never the other way round
-                total = total + jnp.where(there[source, v], nodes[source][..., : layout.width(v)], 0)
+                total = total + jnp.where(present[source, v], nodes[source][..., : layout.width(v)], 0)
         kernels = mine["conv1x1"], mine["conv3x3"]
         shifts = shift and (shift["conv1x1"], shift["conv3x3"])
         nodes[v], kept_op = vertex(p, cell.live[v], cell.ops[v], total, kernels, mine["op_bn"], shifts)
         kept["proj"].append(kept_proj)
         kept["op"].append(kept_op)
     out, kept["out"] = project(OUTPUT, *jax.tree.map(lambda a: a[0], (*leaves["out"], None if perturb is None else perturb["out"])))
-    into = there[:, OUTPUT] & (jnp.arange(VERTICES) > 0)
+    into = present[:, OUTPUT] & (jnp.arange(VERTICES) > 0)
     rank = jnp.cumsum(into)
     parts = [sum(jnp.where(into[v] & (rank[v] == k + 1), nodes[v], 0) for v in vs) for k, (_, vs) in enumerate(layout.slots())]
     return out + jnp.concatenate(parts, axis=-1), kept
@@ -128,7 +128,7 @@ class Modules(nnx.Module):
 
         return {kind: [split(f"{kind}/{k}") for k in range(len(self.layout.classes))] for kind in KINDS} | {"out": split("out")}
 
-    def __call__(self, x: Array, cell: Cell, p: Pass, name: str) -> tuple[Array, Any]:
+    def __call__(self, x: Array, cell: Cell, p: Pass, name: str) -> tuple[Array, PyTree]:
         """The modules' last output, and what was kept, leading axes [modules], which the pass is handed by the name of these modules."""
 
         def step(carry: tuple[Array, Array], inputs: tuple[Any, Any]) -> Any:
@@ -146,7 +146,7 @@ class Modules(nnx.Module):
         self._hand(kept, p, name)
         return x, kept
 
-    def _hand(self, kept: Any, p: Pass, name: str) -> None:
+    def _hand(self, kept: PyTree, p: Pass, name: str) -> None:
         for slot, tapped, into, kinds in (
             ("layer", p.tap.layer, p.layers, {"proj": ["proj"], "op": ["conv1x1", "conv3x3"], "out": ["out"]}),
             ("norm", p.tap.norm, p.norms, {"proj": ["proj_bn"], "op": ["op_bn"], "out": ["out_bn"]}),
@@ -198,14 +198,14 @@ def last_relu_name(net: ProgramNet) -> str:
     return f"runs/{len(net.runs) - 1}/out_relu"
 
 
-def _last_relu(cell: Cell, kept: Any) -> Any:
+def _last_relu(cell: Cell, kept: PyTree) -> Any:
     """What was kept of the ReLUs at the output, `[modules, ...]`, the last being the network's last ReLU: where nothing leads from the
     input to the output that is a vertex's, with zeros where it has fewer channels."""
     out = kept["out"]["relu"]
     last = jax.tree.map(lambda a: jnp.zeros(a.shape[1:], a.dtype), out)
     for v in INTERIOR:
-        for name, there in (("proj", cell.edges[0, v]), ("op", cell.live[v] & (cell.ops[v] != POOL))):
-            last = jax.tree.map(lambda a, b, there=there: jnp.where(there, _padded(a[-1], b), b), kept[name][v - 1]["relu"], last)
+        for name, present in (("proj", cell.edges[0, v]), ("op", cell.live[v] & (cell.ops[v] != POOL))):
+            last = jax.tree.map(lambda a, b, present=present: jnp.where(present, _padded(a[-1], b), b), kept[name][v - 1]["relu"], last)
     direct = cell.edges[0, OUTPUT]
     return jax.tree.map(lambda a, b: a.at[-1].set(jnp.where(direct, a[-1], b)), out, last)
 

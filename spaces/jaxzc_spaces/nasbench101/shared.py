@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from jaxzc.types import ActivationGroup, Array, JaxzcError, LayerGroup
+from jaxzc.types import ActivationGroup, Array, Genes, JaxzcError, LayerGroup, Params
 from jaxzc_spaces.core.params import leaf, nested
 from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram
 from jaxzc_spaces.nasbench101.encoding import CONV1, CONV3, POOL, VERTICES, cells, pruned, widths
@@ -23,7 +23,7 @@ KEY = 1 + STACKS * len(INTERIOR)
 """Numbers of a key."""
 
 
-def program_keys(archs: Any, channels: int) -> np.ndarray:
+def program_keys(archs: Genes, channels: int) -> np.ndarray:
     """int32 `[n, 16]` of architectures `[n, 26]`: how many vertices lead to the output (1 where only the input does), and the channels of
     the 5 interior vertices in each of 3 stacks. Vertices that the pruned cell has not are as wide as the narrowest of the output's parts.
 
@@ -39,7 +39,7 @@ def program_keys(archs: Any, channels: int) -> np.ndarray:
     return np.column_stack([parts, *by_stack]).astype(np.int32)
 
 
-def unreached(arch: Any) -> JaxzcError:
+def unreached(arch: Genes) -> JaxzcError:
     return JaxzcError(
         f"nasbench101: no path leads from the input to the output of the cell {np.asarray(arch).tolist()}: expected a connected "
         "cell, as all of the benchmark are (`is_connected` tells them apart)"
@@ -56,13 +56,13 @@ class NasBench101Program(SharedProgram):
     classes: int
     in_channels: int
 
-    def network(self, genes: Any) -> "ProgramNetwork":
+    def network(self, genes: Genes) -> "ProgramNetwork":
         return ProgramNetwork(self, jnp.asarray(genes, jnp.int32))
 
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Any:
+    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
         return _init(self, initialiser, rng_key)
 
-    def discrete_params(self, params: Any, arch: Any) -> Any:
+    def discrete_params(self, params: Params, arch: Genes) -> Params:
         return discrete_params(self, params, arch)
 
     def make(self) -> ProgramNet:
@@ -71,11 +71,11 @@ class NasBench101Program(SharedProgram):
     @cached_property
     def runs(self) -> list[tuple[Any, list[int]]]:
         """The runs of equal modules, and the numbers of their cells in depth order."""
-        made, first = [], 0
+        entries, first = [], 0
         for run in nnx.eval_shape(self.make).runs:
-            made.append((run, list(range(first, first + run.count))))
+            entries.append((run, list(range(first, first + run.count))))
             first += run.count
-        return made
+        return entries
 
     @cached_property
     def groups(self) -> tuple[LayerGroup, ...]:
@@ -112,7 +112,7 @@ nasbench101_program = lru_cache(maxsize=64)(NasBench101Program)
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _init(program: NasBench101Program, initialiser: str, key: Array) -> Any:
-    return ProgramNetwork(program, None).draw(program.structure[1], initialiser, key)
+    return ProgramNetwork(program, ()).draw(program.structure[1], initialiser, key)
 
 
 class ProgramNetwork(SharedNetwork):
@@ -126,23 +126,23 @@ class ProgramNetwork(SharedNetwork):
         return graph.edges[0], graph.live & (graph.ops == CONV1), graph.live & (graph.ops == CONV3)
 
     def _by_run(self, kinds: Sequence[Array], from_input: Array) -> list[Array]:
-        made = []
+        entries = []
         for run, _ in self.space.runs:
-            made += [jnp.tile(kind[np.array(members)], run.count) for kind in kinds for _, members in run.layout.classes]
-            made.append(jnp.tile(from_input[OUTPUT], run.count))
-        return made
+            entries += [jnp.tile(kind[np.array(members)], run.count) for kind in kinds for _, members in run.layout.classes]
+            entries.append(jnp.tile(from_input[OUTPUT], run.count))
+        return entries
 
     def active(self) -> list[Array]:
         blocks = self._blocks()
         return [jnp.ones(1, bool), *self._by_run(blocks, blocks[0]), jnp.ones(1, bool)]
 
     def activation_counts(self) -> dict[str, Array]:
-        proj, conv1x1, conv3x3 = (there.astype(jnp.float32) for there in self._blocks())
+        proj, conv1x1, conv3x3 = (present.astype(jnp.float32) for present in self._blocks())
         counts = [jnp.ones(1), *self._by_run([proj, conv1x1 + conv3x3], proj)]
         return OrderedDict((group.name, count[:, None]) for group, count in zip(self.activations, counts, strict=True))
 
 
-def discrete_params(program: NasBench101Program, params: Any, arch: Any) -> Any:
+def discrete_params(program: NasBench101Program, params: Params, arch: Genes) -> Params:
     """The parameters of the discrete network of a cell (genes `[26]`), cut from those of its program."""
     edges, ops = (part[0] for part in pruned(cells(np.asarray(arch)[None])))
     modules = [(number, place) for number, (run, _) in enumerate(program.runs) for place in range(run.count)]

@@ -14,13 +14,12 @@ nats_sss, would change proxies that look at whole layers.
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from jaxzc.spacekit import check_key
 from jaxzc.spacekit.vectors import check_vector
-from jaxzc.types import Counts, InputSpec, JaxzcError
+from jaxzc.types import Counts, Genes, InputSpec, JaxzcError
 from jaxzc_spaces.core.discrete import DiscreteNetwork, discrete_network
 from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images, check_positive
@@ -59,7 +58,7 @@ class NasBench101(WithModule):
     def parse(self, text: str) -> np.ndarray:
         return encoding.parse(text)
 
-    def to_string(self, arch: Any) -> str:
+    def to_string(self, arch: Genes) -> str:
         return encoding.to_string(arch)
 
     def canonical(self, archs: np.ndarray) -> np.ndarray:
@@ -73,7 +72,7 @@ class NasBench101(WithModule):
     def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray:
         return isomorphism.mutate(rng, archs)
 
-    def neighbours(self, arch: Any) -> np.ndarray:
+    def neighbours(self, arch: Genes) -> np.ndarray:
         return isomorphism.neighbours(arch)
 
     def enumerate(self) -> np.ndarray:
@@ -91,7 +90,7 @@ class NasBench101(WithModule):
         check_key(self, key, KEY)
         return nasbench101_program(tuple(key), self.channels, self.modules, self.classes, self.inputs.shape[2])
 
-    def network(self, arch: Any) -> DiscreteNetwork:
+    def network(self, arch: Genes) -> DiscreteNetwork:
         """The discrete network of genes `[26]`, whose parameters have the authors' names. Raises `JaxzcError` where the output is not
         reached from the input."""
         genes = check_vector(self.choices, arch)

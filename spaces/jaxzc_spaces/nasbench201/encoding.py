@@ -6,12 +6,11 @@ Source: Dong & Yang, NAS-Bench-201: Extending the Scope of Reproducible Neural A
 """
 
 import functools
-from typing import Any
 
 import numpy as np
 
 from jaxzc.spacekit.vectors import check_vector, check_vectors, enumerate_vectors
-from jaxzc.types import Counts, JaxzcError
+from jaxzc.types import Counts, Genes, JaxzcError
 from jaxzc_spaces.cells import isomorphism as cell_isomorphism
 from jaxzc_spaces.cells.isomorphism import IDENTITY, LAYER, NOTHING, POOLING
 
@@ -61,13 +60,13 @@ def _malformed(text: str, wrong: str, expected: str) -> JaxzcError:
     return JaxzcError(f"{text!r} is no NAS-Bench-201 architecture: {wrong}; expected {expected}")
 
 
-def to_string(arch: Any) -> str:
+def to_string(arch: Genes) -> str:
     """The official string of the genes int `[6]`; the inverse of `parse`. Raises `JaxzcError` for invalid genes."""
     edges = [f"{OPS[op]}~{source}" for op, (source, _) in zip(check_vector(CHOICES, arch), EDGES, strict=True)]
     return "+".join(f"|{'|'.join(node)}|" for node in (edges[:1], edges[1:3], edges[3:]))
 
 
-def canonical(archs: Any) -> np.ndarray:
+def canonical(archs: Genes) -> np.ndarray:
     """For each of `archs` int `[n, 6]` the representative of its isomorphism class, int32 `[n, 6]`: the class's smallest genes in
     lexicographic order. The classes are the 6,466 that the benchmark's authors count ("considering zero and skip").
 
@@ -98,7 +97,7 @@ def _representatives() -> np.ndarray:
     return table
 
 
-def same_network(archs: Any) -> np.ndarray:
+def same_network(archs: Genes) -> np.ndarray:
     """For each of `archs` int `[n, 6]` the smallest genes, in lexicographic order, of those that are the same network with weights drawn
     anew, int32 `[n, 6]`: 6,410 networks, equal in counts and, in distribution, in every score. (`canonical` differs in both directions.)
 
@@ -128,7 +127,7 @@ def _operand(op: int, source: str) -> str:
     return source if op == SKIP else f"({source})@{OPS[op]}"
 
 
-def dead_edges(archs: Any) -> np.ndarray:
+def dead_edges(archs: Genes) -> np.ndarray:
     """Which edges do something that has no effect, bool `[n, 6]`, for `archs` int `[n, 6]`.
 
     An edge is dead if its operation is not none, and its source is always zero or its target never reaches the output node. The benchmark's
@@ -146,7 +145,7 @@ def dead_edges(archs: Any) -> np.ndarray:
     return used & ~alive
 
 
-def macs_params_layers(archs: Any, channels: int, cells: int, classes: int, image_shape: tuple[int, ...] = (32, 32, 3)) -> Counts:
+def macs_params_layers(archs: Genes, channels: int, cells: int, classes: int, image_shape: tuple[int, ...] = (32, 32, 3)) -> Counts:
     """Exact counts of the official network, int64 `[n]` each, for `archs` int `[n, 6]`.
 
     channels, cells: of the first stage (C) and of each stage (N); the benchmark has 16 and 5. image_shape: (height, width, channels).

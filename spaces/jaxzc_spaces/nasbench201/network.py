@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from jaxzc.types import Array
+from jaxzc.types import Array, Genes, PyTree
 from jaxzc_spaces.cells import ops as edge_ops
 from jaxzc_spaces.cells.edge import Edges, Post
 from jaxzc_spaces.cells.loop import begin, discrete_graph, graph, repeated, without_dead_edges
@@ -85,7 +85,7 @@ def edge_perturb(p: Pass, name: str) -> Any:
     return None if p.tap.perturb is None else tuple(p.perturb(f"{name}/{kernel}") for kernel in ("conv1x1", "conv3x3"))
 
 
-def keep_edges(p: Pass, name: str, kept: Any) -> None:
+def keep_edges(p: Pass, name: str, kept: PyTree) -> None:
     """Hands the pass what `edge_reader` kept of these edges, whichever of the two convolutions they are."""
     if p.tap.layer is not None:
         p.layers[f"{name}/conv1x1"] = p.layers[f"{name}/conv3x3"] = kept["layer"]
@@ -93,7 +93,7 @@ def keep_edges(p: Pass, name: str, kept: Any) -> None:
         p.norms[f"{name}/bn"] = kept["norm"]
 
 
-def cells(x: Array, arch: Sequence[Any], edges: Edges, p: Pass) -> tuple[Array, Any]:
+def cells(x: Array, arch: Sequence[Any], edges: Edges, p: Pass) -> tuple[Array, PyTree]:
     """Cells of one architecture in sequence: the output, and what was kept per edge and per node."""
 
     tap, norm = p.tap, p.norm
@@ -125,7 +125,7 @@ def edge_reader(p: Pass) -> Any:
     if p.tap.layer is None and p.tap.norm is None:
         return None
 
-    def read(y: Array, perturb: Any) -> tuple[Array, Any]:
+    def read(y: Array, perturb: PyTree) -> tuple[Array, PyTree]:
         q = p.step(None if perturb is None else {"layer": perturb})
         y = q.layer("layer", y)
         q.normalising("norm", y)
@@ -172,7 +172,7 @@ class NasBench201Net(nnx.Module):
         self.head = kernel(4 * channels, classes)
         self.head_bias = kernel(classes)
 
-    def __call__(self, x: Array, arch: Any, p: Pass) -> Array:
+    def __call__(self, x: Array, arch: Genes, p: Pass) -> Array:
         ops = list(arch) if not hasattr(arch, "astype") else list(jnp.asarray(arch).astype(jnp.int32))
         x = p.map("stem", self.stem_bn(layer(edge_ops.conv3x3, x, self.stem, p), p))
         for stage, cells in enumerate(self.stages):

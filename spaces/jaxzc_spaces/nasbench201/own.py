@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from jaxzc.types import Array
+from jaxzc.types import Array, Params
 from jaxzc_spaces.cells.ops import avg_pool3x3
 from jaxzc_spaces.core.layers import BatchNorm, FactorizedReduce, NetworkModule, ReLU, conv, kernel, layer
 from jaxzc_spaces.core.passes import Pass
@@ -81,16 +81,16 @@ def convolutions(stacked: Any, genes: Sequence[int], edges: Sequence[int], suffi
 def stage_params(stacked: Any, genes: Sequence[int]) -> dict[int, Any]:
     """Parameters of a stage's cells, from arrays of leading axes [cells, 6]."""
     cells = [jax.tree.map(lambda a, k=k: a[k], stacked) for k in range(len(stacked["conv1x1"]))]
-    made = {k: convolutions(cell, genes, range(len(EDGES))) for k, cell in enumerate(cells)}
-    return {k: cell for k, cell in made.items() if cell}
+    by_cell = {k: convolutions(cell, genes, range(len(EDGES))) for k, cell in enumerate(cells)}
+    return {k: cell for k, cell in by_cell.items() if cell}
 
 
-def without_stacks(params: Any, *stacks: str) -> dict[str, Any]:
+def without_stacks(params: Params, *stacks: str) -> dict[str, Any]:
     """The parameters outside these parts."""
     return {name: part for name, part in params.items() if name not in stacks}
 
 
-def own_params(params: Any, genes: Sequence[int]) -> Any:
+def own_params(params: Params, genes: Sequence[int]) -> Any:
     """The parameters of `OwnNet`, cut from those of the shared program."""
     stages = {k: stage_params(params["stages"][k], genes) for k in range(3)}
     return without_stacks(params, "stages") | ({"stages": stages} if stages[0] else {})

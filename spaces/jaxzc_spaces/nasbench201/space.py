@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxzc.spacekit import vectors
-from jaxzc.types import ActivationGroup, Array, Counts, InputSpec, LayerGroup
+from jaxzc.types import ActivationGroup, Array, Counts, Genes, InputSpec, LayerGroup, Params
 from jaxzc_spaces.cells.graph import graph
 from jaxzc_spaces.core.discrete import DiscreteNetwork, discrete_network
 from jaxzc_spaces.core.module import WithModule
@@ -57,7 +57,7 @@ class NasBench201(WithModule):
     def parse(self, text: str) -> np.ndarray:
         return encoding.parse(text)
 
-    def to_string(self, arch: Any) -> str:
+    def to_string(self, arch: Genes) -> str:
         return encoding.to_string(arch)
 
     def canonical(self, archs: np.ndarray) -> np.ndarray:
@@ -75,14 +75,14 @@ class NasBench201(WithModule):
         """The one program of all architectures."""
         return nasbench201_program(self.channels, self.cells, self.classes, self.inputs.shape[2])
 
-    def network(self, arch: Any) -> "CellNetwork":
+    def network(self, arch: Genes) -> "CellNetwork":
         """The discrete network of genes `[6]`, whose parameters are those of the program."""
         return self.program().discrete(vectors.check_vector(self.choices, arch).tolist())
 
-    def own_network(self, arch: Any) -> DiscreteNetwork:
+    def own_network(self, arch: Genes) -> DiscreteNetwork:
         return _own_network(self, tuple(vectors.check_vector(self.choices, arch).tolist()))
 
-    def own_params(self, params: Any, arch: Any) -> Any:
+    def own_params(self, params: Params, arch: Genes) -> Any:
         return own_params(params, vectors.check_vector(self.choices, arch).tolist())
 
 
@@ -98,10 +98,10 @@ class NasBench201Program(SharedProgram):
     def make(self) -> NasBench201Net:
         return NasBench201Net(self.channels, self.cells, self.classes, self.in_channels)
 
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Any:
+    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
         return _init(self, initialiser, rng_key)
 
-    def network(self, genes: Any) -> "CellNetwork":
+    def network(self, genes: Genes) -> "CellNetwork":
         return CellNetwork(self, jnp.asarray(genes, jnp.int32))
 
     def discrete(self, genes: Sequence[int]) -> "CellNetwork":
@@ -150,7 +150,7 @@ nasbench201_program = lru_cache(maxsize=16)(NasBench201Program)
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _init(program: NasBench201Program, initialiser: str, key: Array) -> Any:
-    return CellNetwork(program, None).draw(program.structure[1], initialiser, key)
+    return CellNetwork(program, ()).draw(program.structure[1], initialiser, key)
 
 
 class CellNetwork(SharedNetwork):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxzc.spacekit.vectors import check_vector, check_vectors
-from jaxzc.types import Counts, JaxzcError
+from jaxzc.types import Counts, Genes, JaxzcError
 
 LAYERS, STEPS, UNIT = 5, 8, 8
 CHOICES = (STEPS,) * LAYERS
@@ -32,12 +32,12 @@ def _malformed(text: Any, wrong: str, expected: str) -> JaxzcError:
     return JaxzcError(f"{text!r} is no NATS-Bench size architecture: {wrong}; expected {expected}")
 
 
-def to_string(arch: Any) -> str:
+def to_string(arch: Genes) -> str:
     """The official string of the genes int `[5]`; the inverse of `parse`. Raises `JaxzcError` for invalid genes."""
     return ":".join(str(UNIT * (gene + 1)) for gene in check_vector(CHOICES, arch).tolist())
 
 
-def macs_params_layers(archs: Any, unit: int, classes: int, image_shape: tuple[int, ...] = (32, 32, 3)) -> Counts:
+def macs_params_layers(archs: Genes, unit: int, classes: int, image_shape: tuple[int, ...] = (32, 32, 3)) -> Counts:
     """Exact counts, int64 `[n]` each, for `archs` int `[n, 5]`; the benchmark's unit is 8 channels.
 
     params: every trainable parameter: convolutions (no bias), normalisation (scale and shift), linear layer (with bias). flops:

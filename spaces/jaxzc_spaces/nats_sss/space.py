@@ -14,12 +14,11 @@ would cost what the widest one does, 61 times the multiply-accumulates of the na
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from jaxzc.spacekit import vectors
-from jaxzc.types import Counts, InputSpec
+from jaxzc.types import Counts, Genes, InputSpec
 from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, discrete_network
 from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images, check_positive
@@ -50,17 +49,17 @@ class NatsSizeSpace(OneNetworkEach, WithModule):
     def parse(self, text: str) -> np.ndarray:
         return encoding.parse(text)
 
-    def to_string(self, arch: Any) -> str:
+    def to_string(self, arch: Genes) -> str:
         return encoding.to_string(arch)
 
     def counts(self, archs: np.ndarray) -> Counts:
         return encoding.macs_params_layers(np.atleast_2d(archs), self.unit, self.classes, self.inputs.shape)
 
-    def widths(self, arch: Any) -> tuple[int, ...]:
+    def widths(self, arch: Genes) -> tuple[int, ...]:
         """Channels behind each of the five layers."""
         return tuple(self.unit * (int(gene) + 1) for gene in vectors.check_vector(self.choices, arch))
 
-    def network(self, arch: Any) -> DiscreteNetwork:
+    def network(self, arch: Genes) -> DiscreteNetwork:
         """The network of genes `[5]`."""
         return _network(self, self.widths(arch))
 

@@ -70,7 +70,7 @@ def round8(channels: float) -> int:
 
 def units(block: Block) -> list[Unit]:
     """The residual units of a block that is no plain convolution, in order."""
-    found: list[Unit] = []
+    sequence: list[Unit] = []
     c, k, e = block.c_in, block.kernel, block.expansion
     for layer in range(block.layers):
         s = block.stride if layer == 0 else 1
@@ -93,9 +93,9 @@ def units(block: Block) -> list[Unit]:
             }
         for path, convolutions in parts.items():
             stride, width = max(part[3] for part in convolutions), convolutions[-1][2]
-            found.append(Unit((f"sub{layer}", *path), c, convolutions, not found or stride > 1 or width != c, stride))
+            sequence.append(Unit((f"sub{layer}", *path), c, convolutions, not sequence or stride > 1 or width != c, stride))
             c = width
-    return found
+    return sequence
 
 
 def parse_blocks(text: str, colours: int) -> list[Block]:

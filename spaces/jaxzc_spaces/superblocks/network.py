@@ -72,14 +72,14 @@ class PlainNet(NetworkModule):
     def __init__(self, blocks: Sequence[Block], classes: int, residual: bool):
         self.paths: tuple[tuple[str, ...], ...] = ()
         for number, block in enumerate(blocks):
-            made: list[tuple[tuple[str, ...], nnx.Module]] = []
+            parts: list[tuple[tuple[str, ...], nnx.Module]] = []
             if block.form == "conv":
                 for layer in range(block.layers):
                     c_in, stride = (block.c_in, block.stride) if layer == 0 else (block.c_out, 1)
-                    made.append(((f"sub{layer}",), ConvBNReLU(block.kernel, c_in, block.c_out, stride)))
+                    parts.append(((f"sub{layer}",), ConvBNReLU(block.kernel, c_in, block.c_out, stride)))
             else:
-                made = [(unit.path, UnitModule(unit, residual)) for unit in units(block)]
-            for path, module in made:
+                parts = [(unit.path, UnitModule(unit, residual)) for unit in units(block)]
+            for path, module in parts:
                 self._place((f"block{number}", *path), module)
         self.head = Head(blocks[-1].c_out, classes)
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from jaxzc.spacekit.vectors import check_vector, check_vectors
-from jaxzc.types import Counts, InputSpec, JaxzcError
+from jaxzc.types import Counts, Genes, InputSpec, JaxzcError, Params
 from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint
 from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images, check_positive
@@ -64,7 +64,7 @@ class PlainNetSpace(OneNetworkEach, WithModule):
 
     # Architectures.
 
-    def blocks(self, arch: Any) -> list[Block]:
+    def blocks(self, arch: Genes) -> list[Block]:
         """The network's blocks."""
         genes = check_vector(self.choices, arch).tolist()
         stem, *slots = self._units(genes)
@@ -138,7 +138,7 @@ class PlainNetSpace(OneNetworkEach, WithModule):
         """The genes int32 of the authors' string. Raises `JaxzcError` that quotes what is wrong."""
         return self.genes(parse_blocks(text, self.inputs.shape[2]))
 
-    def to_string(self, arch: Any) -> str:
+    def to_string(self, arch: Genes) -> str:
         return print_blocks(self.blocks(arch))
 
     @property
@@ -197,7 +197,7 @@ class PlainNetSpace(OneNetworkEach, WithModule):
         row[1 + 4 * first : 1 + 4 * (first + SLOTS)] = np.stack([*blocks, *np.zeros((SLOTS - len(blocks), 4), np.int32)]).ravel()
         return row
 
-    def neighbours(self, arch: Any) -> np.ndarray:
+    def neighbours(self, arch: Genes) -> np.ndarray:
         """Every architecture in which one property of one block has another of the values that a mutation may give it."""
         row = check_vector(self.choices, arch)
         near = []
@@ -230,7 +230,7 @@ class PlainNetSpace(OneNetworkEach, WithModule):
         size = self.inputs.shape[:2]
         return as_counts([network_tally(self.blocks(arch), self.classes, (size[0], size[1])) for arch in np.atleast_2d(archs)])
 
-    def code_counts(self, arch: Any) -> CodeCounts:
+    def code_counts(self, arch: Genes) -> CodeCounts:
         """As the authors' code counts, of the network with its shortcuts, for square images. Their budgets are in these numbers."""
         return code_counts(self.blocks(arch), self.classes, self.inputs.shape[0])
 
@@ -245,16 +245,16 @@ class PlainNetSpace(OneNetworkEach, WithModule):
 
     # Networks.
 
-    def network(self, arch: Any) -> DiscreteNetwork:
+    def network(self, arch: Genes) -> DiscreteNetwork:
         """The network of these genes, without shortcuts unless `residual`."""
         blocks = tuple(self.blocks(arch))
         return DiscreteNetwork(plainnet_blueprint(blocks, self.classes, self.inputs.shape, self.residual))
 
-    def own_network(self, arch: Any) -> DiscreteNetwork:
+    def own_network(self, arch: Genes) -> DiscreteNetwork:
         """With the shortcuts, with which the authors train, and `counts` counts."""
         return DiscreteNetwork(plainnet_blueprint(tuple(self.blocks(arch)), self.classes, self.inputs.shape, residual=True))
 
-    def own_params(self, params: Any, arch: Any) -> Any:
+    def own_params(self, params: Params, arch: Genes) -> Any:
         if not self.residual:
             raise JaxzcError(
                 f"{self.name}: parameters of a network without shortcuts: expected those of a space with residual=True, because a module "

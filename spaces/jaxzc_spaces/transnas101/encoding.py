@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from jaxzc.spacekit.vectors import check_vector, check_vectors, enumerate_vectors
-from jaxzc.types import Counts, JaxzcError
+from jaxzc.types import Counts, Genes, JaxzcError
 from jaxzc_spaces.cells import isomorphism as cell_isomorphism
 from jaxzc_spaces.cells.isomorphism import IDENTITY, LAYER, NOTHING
 from jaxzc_spaces.nasbench201.encoding import EDGES
@@ -50,7 +50,7 @@ def parse_micro(text: str) -> np.ndarray:
     return np.array([int(digit) for digit in "".join(nodes)], np.int32)
 
 
-def micro_to_string(arch: Any) -> str:
+def micro_to_string(arch: Genes) -> str:
     """The official string of the genes int `[6]`; the inverse of `parse_micro`."""
     digits = "".join(map(str, check_vector(MICRO_CHOICES, arch).tolist()))
     return f"{WIDTH}-{MICRO}-{digits[0]}_{digits[1:3]}_{digits[3:]}"
@@ -77,13 +77,13 @@ def parse_macro(text: str) -> np.ndarray:
     return np.array([*(int(digit) - 1 for digit in macro), *[ABSENT] * (LAYERS - len(macro))], np.int32)
 
 
-def macro_to_string(arch: Any) -> str:
+def macro_to_string(arch: Genes) -> str:
     """The official string of the genes int `[6]`; the inverse of `parse_macro`."""
     genes = check_macro(np.asarray(arch)[None])[0]
     return f"{WIDTH}-{''.join(str(gene + 1) for gene in genes.tolist() if gene != ABSENT)}-basic"
 
 
-def check_macro(archs: Any) -> np.ndarray:
+def check_macro(archs: Genes) -> np.ndarray:
     """`archs` as int32 `[n, 6]`; raises `JaxzcError` for invalid genes and for a sixth layer without a fifth."""
     genes = check_vectors(MACRO_CHOICES, archs)
     if ((genes[:, 4] == ABSENT) & (genes[:, 5] != ABSENT)).any():
@@ -102,7 +102,7 @@ def strides(genes: np.ndarray) -> np.ndarray:
     return (genes == 2) | (genes == 3)
 
 
-def in_benchmark(archs: Any) -> np.ndarray:
+def in_benchmark(archs: Genes) -> np.ndarray:
     """Which of `archs` int `[n, 6]` the space holds, bool `[n]`: one to three layers double the width, one to four halve the image."""
     genes = check_vectors(MACRO_CHOICES, archs)
     wide, small = widens(genes).sum(1), strides(genes).sum(1)
@@ -141,7 +141,7 @@ class _Sum:
         return Counts(self.params + head + self.classes, self.flops + head, self.layers + 1)
 
 
-def micro_counts(archs: Any, channels: int, classes: int, image_shape: tuple[int, ...]) -> Counts:
+def micro_counts(archs: Genes, channels: int, classes: int, image_shape: tuple[int, ...]) -> Counts:
     """Exact counts, int64 `[n]` each, for cells int `[n, 6]`; channels: the width of the first layer, 64 in the benchmark.
 
     params: every trainable parameter: convolutions (no bias), normalisation (scale and shift), linear layer (with bias). flops:
@@ -168,7 +168,7 @@ def micro_counts(archs: Any, channels: int, classes: int, image_shape: tuple[int
     return total.counts(c)
 
 
-def macro_counts(archs: Any, channels: int, classes: int, image_shape: tuple[int, ...]) -> Counts:
+def macro_counts(archs: Genes, channels: int, classes: int, image_shape: tuple[int, ...]) -> Counts:
     """As `micro_counts`, for macro architectures int `[n, 6]`."""
     genes = check_macro(archs)
     total, c = _Sum(len(genes), channels, classes, image_shape), np.full(len(genes), channels, np.int64)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from jaxzc.spacekit import vectors
-from jaxzc.types import Counts, InputSpec, JaxzcError
+from jaxzc.types import Counts, Genes, InputSpec, JaxzcError
 from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, discrete_network
 from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images, check_positive
@@ -54,7 +54,7 @@ class TransNasMacro(OneNetworkEach, WithModule):
     def parse(self, text: str) -> np.ndarray:
         return encoding.parse_macro(text)
 
-    def to_string(self, arch: Any) -> str:
+    def to_string(self, arch: Genes) -> str:
         return encoding.macro_to_string(arch)
 
     def canonical(self, archs: np.ndarray) -> np.ndarray:
@@ -74,7 +74,7 @@ class TransNasMacro(OneNetworkEach, WithModule):
         """A copy of `archs` int `[n, 6]` in which one layer is another one, added at the end or taken from it; in the benchmark."""
         return np.stack([near[rng.integers(len(near))] for near in map(self.neighbours, np.atleast_2d(archs))])
 
-    def neighbours(self, arch: Any) -> np.ndarray:
+    def neighbours(self, arch: Genes) -> np.ndarray:
         """Architectures of the benchmark that differ from `arch` int `[6]` in one gene: a digit, or a layer more or less at the end."""
         near = vectors.neighbours_of(self.choices, arch)
         return near[encoding.in_benchmark(near)]
@@ -82,7 +82,7 @@ class TransNasMacro(OneNetworkEach, WithModule):
     def counts(self, archs: np.ndarray) -> Counts:
         return encoding.macro_counts(np.atleast_2d(archs), self.channels, self.classes, self.inputs.shape)
 
-    def layers(self, arch: Any) -> tuple[tuple[int, int], ...]:
+    def layers(self, arch: Genes) -> tuple[tuple[int, int], ...]:
         """(width, stride) of each layer."""
         genes = encoding.check_macro(np.asarray(arch)[None])
         width, layers = self.channels, []
@@ -92,7 +92,7 @@ class TransNasMacro(OneNetworkEach, WithModule):
                 layers.append((width, 2 if small else 1))
         return tuple(layers)
 
-    def network(self, arch: Any) -> DiscreteNetwork:
+    def network(self, arch: Genes) -> DiscreteNetwork:
         """The network of genes `[6]`."""
         return _network(self, self.layers(arch))
 

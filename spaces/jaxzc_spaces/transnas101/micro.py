@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxzc.spacekit import vectors
-from jaxzc.types import ActivationGroup, Array, Counts, InputSpec, LayerGroup
+from jaxzc.types import ActivationGroup, Array, Counts, Genes, InputSpec, LayerGroup, Params
 from jaxzc_spaces.core.discrete import DiscreteNetwork, discrete_network
 from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram
@@ -54,7 +54,7 @@ class TransNasMicro(WithModule):
     def parse(self, text: str) -> np.ndarray:
         return encoding.parse_micro(text)
 
-    def to_string(self, arch: Any) -> str:
+    def to_string(self, arch: Genes) -> str:
         return encoding.micro_to_string(arch)
 
     def same_network(self, archs: np.ndarray) -> np.ndarray:
@@ -71,14 +71,14 @@ class TransNasMicro(WithModule):
         """The one program of all architectures."""
         return transnas_micro_program(self.channels, self.classes, self.inputs.shape[2])
 
-    def network(self, arch: Any) -> "MicroNetwork":
+    def network(self, arch: Genes) -> "MicroNetwork":
         """The discrete network of genes `[6]`, whose parameters are those of the program."""
         return self.program().discrete(vectors.check_vector(self.choices, arch).tolist())
 
-    def own_network(self, arch: Any) -> DiscreteNetwork:
+    def own_network(self, arch: Genes) -> DiscreteNetwork:
         return _own_network(self, tuple(vectors.check_vector(self.choices, arch).tolist()))
 
-    def own_params(self, params: Any, arch: Any) -> Any:
+    def own_params(self, params: Params, arch: Genes) -> Any:
         return own_params(params, vectors.check_vector(self.choices, arch).tolist())
 
 
@@ -93,10 +93,10 @@ class TransNasMicroProgram(SharedProgram):
     def make(self) -> MicroNet:
         return MicroNet(self.channels, self.classes, self.in_channels)
 
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Any:
+    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
         return _init(self, initialiser, rng_key)
 
-    def network(self, genes: Any) -> "MicroNetwork":
+    def network(self, genes: Genes) -> "MicroNetwork":
         return MicroNetwork(self, jnp.asarray(genes, jnp.int32))
 
     def discrete(self, genes: Sequence[int]) -> "MicroNetwork":
@@ -145,7 +145,7 @@ transnas_micro_program = lru_cache(maxsize=16)(TransNasMicroProgram)
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _init(program: TransNasMicroProgram, initialiser: str, key: Array) -> Any:
-    return MicroNetwork(program, None).draw(program.structure[1], initialiser, key)
+    return MicroNetwork(program, ()).draw(program.structure[1], initialiser, key)
 
 
 class MicroNetwork(SharedNetwork):

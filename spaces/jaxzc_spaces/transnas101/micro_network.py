@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from jaxzc.types import Array
+from jaxzc.types import Array, Genes, PyTree
 from jaxzc_spaces.cells import ops as edge_ops
 from jaxzc_spaces.cells.edge import Edges, Post
 from jaxzc_spaces.cells.loop import discrete_graph, graph, without_dead_edges
@@ -38,14 +38,14 @@ class Entry(NamedTuple):
     gene: Any
     kernels: tuple[Array, ...]
     norm: tuple[Array, Array]
-    perturb: Any
+    perturb: PyTree
 
 
 def _switch(gene: Any, branches: Sequence[Callable[[], Any]]) -> Any:
     return branches[gene]() if isinstance(gene, int) else lax.switch(gene, branches)
 
 
-def entry_value(entry: Entry, x: Array, p: Pass) -> tuple[Array, Any]:
+def entry_value(entry: Entry, x: Array, p: Pass) -> tuple[Array, PyTree]:
     """What the edge gives, `[B, H/2, W/2, 2C]` (rounded up), and what was kept: of its convolution, and of the reduction's two."""
     (conv1, conv3, reduce_a, reduce_b), gene = entry.kernels, entry.gene
     r = jax.nn.relu(x)
@@ -124,7 +124,7 @@ class MicroNet(nnx.Module):
         self.stages = nnx.List([Cells(count, channels << stage + 1) for stage, count in enumerate(STAGES)])
         self.head, self.head_bias = kernel(channels << len(STAGES), classes), kernel(classes)
 
-    def __call__(self, x: Array, arch: Any, p: Pass) -> Array:
+    def __call__(self, x: Array, arch: Genes, p: Pass) -> Array:
         ops = list(arch) if not hasattr(arch, "astype") else list(jnp.asarray(arch).astype(jnp.int32))
         if p.tap.layer is None and p.tap.activation is None and not isinstance(ops[0], int):  # nobody looks at what leads nowhere
             ops = list(without_dead_edges(OPERATIONS, EDGES, jnp.stack(ops)))

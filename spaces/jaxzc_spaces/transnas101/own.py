@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from jaxzc.types import Array
+from jaxzc.types import Array, Params
 from jaxzc_spaces.core.layers import BatchNorm, NetworkModule, ReLU, conv, kernel, layer
 from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.nasbench201.own import Cell, convolutions, edge_name, stage_params, without_stacks
@@ -36,7 +36,7 @@ class OwnNet(NetworkModule):
         return layer(jnp.matmul, x.mean((1, 2)), self.head, p, self.head_bias)
 
 
-def own_params(params: Any, genes: Sequence[int]) -> Any:
+def own_params(params: Params, genes: Sequence[int]) -> Any:
     """The parameters of `OwnNet`, cut from those of the shared program."""
     parts = {
         "widenings": {k: _widening(params["widenings"][k], genes) for k in range(len(STAGES))},
