@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jaxzc.scoring.space import SpaceScorer, score_space
     from jaxzc.scoring.sweet_interval import sweet_interval
     from jaxzc.tasks import Task, cross_entropy
+    from jaxzc.training.request import TrainRequest, train
     from jaxzc.types import Batch, Counts, JaxzcError, Network, Space
 
     __version__: str
@@ -40,6 +41,7 @@ _HOMES = {
     "jaxzc.scoring.space": ("SpaceScorer", "score_space"),
     "jaxzc.scoring.sweet_interval": ("sweet_interval",),
     "jaxzc.tasks": ("Task", "cross_entropy"),
+    "jaxzc.training.request": ("TrainRequest", "train"),
     "jaxzc.types": ("Batch", "Counts", "JaxzcError", "Network", "Space"),
 }
 """Where the public names are defined."""
@@ -58,6 +60,7 @@ __all__ = [
     "Space",
     "SpaceScorer",
     "Task",
+    "TrainRequest",
     "UnavailableWarning",
     "aggregates",
     "as_network",
@@ -80,6 +83,7 @@ __all__ = [
     "sweet_interval",
     "tables",
     "tasks",
+    "train",
     "training",
     "with_settings",
 ]
