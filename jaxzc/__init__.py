@@ -12,7 +12,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jaxzc import aggregates, data, evaluation, experiments, ingredients, networks, proxies, report, search, tables, tasks, training
+    from jaxzc import (
+        aggregates,
+        data,
+        evaluation,
+        experiments,
+        ingredients,
+        networks,
+        proxies,
+        report,
+        search,
+        spacekit,
+        tables,
+        tasks,
+        training,
+    )
     from jaxzc.catalogue.spaces import space, spaces
     from jaxzc.facts import Passes, ingredient, proxy, with_settings
     from jaxzc.networks import as_network
@@ -25,7 +39,7 @@ if TYPE_CHECKING:
     from jaxzc.scoring.sweet_interval import sweet_interval
     from jaxzc.tasks import Task, cross_entropy
     from jaxzc.training.request import TrainRequest, train
-    from jaxzc.types import Batch, Counts, JaxzcError, Network, Space
+    from jaxzc.types import Batch, Counts, InputSpec, JaxzcError, Network, Space
 
     __version__: str
 
@@ -42,7 +56,7 @@ _HOMES = {
     "jaxzc.scoring.sweet_interval": ("sweet_interval",),
     "jaxzc.tasks": ("Task", "cross_entropy"),
     "jaxzc.training.request": ("TrainRequest", "train"),
-    "jaxzc.types": ("Batch", "Counts", "JaxzcError", "Network", "Space"),
+    "jaxzc.types": ("Batch", "Counts", "InputSpec", "JaxzcError", "Network", "Space"),
 }
 """Where the public names are defined."""
 
@@ -52,6 +66,7 @@ __all__ = [
     "PROXIES",
     "Batch",
     "Counts",
+    "InputSpec",
     "JaxzcError",
     "Network",
     "Passes",
@@ -79,6 +94,7 @@ __all__ = [
     "score_space",
     "search",
     "space",
+    "spacekit",
     "spaces",
     "sweet_interval",
     "tables",

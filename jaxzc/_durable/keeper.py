@@ -10,11 +10,10 @@ import select
 import signal
 import threading
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from jaxzc._durable import lease as leases
 from jaxzc._durable.lease import Lease
-from jaxzc.jobs.recorder import Recorder
 from jaxzc.types import JaxzcError
 
 GRACE = 10.0
@@ -27,6 +26,24 @@ class Stopped(KeyboardInterrupt):
     def __init__(self, message: str, code: int):
         super().__init__(message)
         self.code = code
+
+
+class Recorder(Protocol):
+    """What the keeper writes beside the scoring. every: seconds between two writes of finished rows."""
+
+    every: float
+
+    def flush(self) -> None:
+        """Writes the rows that are finished and not written yet."""
+        ...
+
+    def flush_if_due(self) -> None:
+        """The same where `every` seconds have passed since the last time."""
+        ...
+
+    def heartbeat(self, state: str) -> None:
+        """Notes that the process is alive, and what it does: `scoring`, `finished`, `stopped` or `failed`"""
+        ...
 
 
 class Keeper:
