@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from jaxzc.scoring.scorer import Scorer
     from jaxzc.scoring.space import SpaceScorer, score_space
     from jaxzc.scoring.sweet_interval import sweet_interval
+    from jaxzc.search.job import run_search
+    from jaxzc.search.request import SearchRequest
     from jaxzc.tasks import Task, cross_entropy
     from jaxzc.training.request import TrainRequest, train
     from jaxzc.types import Batch, Counts, InputSpec, JaxzcError, Network, Space
@@ -54,6 +56,8 @@ _HOMES = {
     "jaxzc.scoring.scorer": ("Scorer",),
     "jaxzc.scoring.space": ("SpaceScorer", "score_space"),
     "jaxzc.scoring.sweet_interval": ("sweet_interval",),
+    "jaxzc.search.job": ("run_search",),
+    "jaxzc.search.request": ("SearchRequest",),
     "jaxzc.tasks": ("Task", "cross_entropy"),
     "jaxzc.training.request": ("TrainRequest", "train"),
     "jaxzc.types": ("Batch", "Counts", "InputSpec", "JaxzcError", "Network", "Space"),
@@ -72,6 +76,7 @@ __all__ = [
     "Passes",
     "Scorer",
     "Scores",
+    "SearchRequest",
     "Space",
     "SpaceScorer",
     "Task",
@@ -90,6 +95,7 @@ __all__ = [
     "proxies",
     "proxy",
     "report",
+    "run_search",
     "score",
     "score_space",
     "search",

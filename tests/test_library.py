@@ -1,12 +1,65 @@
 """The commands as functions, called as a notebook calls them: by names that are all in `jaxzc`."""
 
+from dataclasses import MISSING, fields
+from typing import Any
+
 import numpy as np
 import pytest
 
 import jaxzc
+from jaxzc.cli import parser
 
 TINY = {"channels": 2, "cells": 1}
 B = "|skip_connect~0|+|none~0|skip_connect~1|+|none~0|none~1|nor_conv_1x1~2|"
+
+
+def test_a_search(tmp_path):
+    found = jaxzc.run_search("nasbench201", "l2_norm", budget="params<=5000", evaluations=10, batch_size=4, options=TINY)
+    assert (found.state.evaluated, found.winner) == (10, int(np.argmax(found.state.fitness)))
+    assert found.scores == {"l2_norm": max(found.table["l2_norm"])}
+    assert max(found.table["params"]) <= 5000
+    assert found.arch in found.front["arch"]
+    space: Any = found.space
+    assert space.module(found.genes)(np.zeros((2, 8, 8, 1), np.float32)).shape == (2, 10)
+    seen = []
+    request = jaxzc.SearchRequest("nasbench201", table="embedded", metric="test_accuracy", evaluations=20, out=tmp_path / "found")
+    first = jaxzc.run_search(request, on_state=lambda search, state: seen.append(state.evaluated))
+    assert (seen[0], seen[-1]) == (0, 20)
+    assert (tmp_path / "found" / "winner.txt").read_text().splitlines()[1] == first.arch
+    notes = []
+    assert jaxzc.run_search(request, note=notes.append).arch == first.arch
+    assert notes == [f"{tmp_path / 'found'}: going on after 20 evaluations"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "either a fitness, for example 'naswot', or a table"),
+        ({"fitness": "naswot", "table": "embedded"}, "either a fitness, for example 'naswot', or a table"),
+        ({"table": "embedded"}, "the table embedded has many columns: name those that are the fitness as metric"),
+        ({"fitness": "naswot", "metric": "a"}, "metric a names columns of a table: give the table"),
+        ({"fitness": "zico", "batches": 1}, "batches is 1, too few for zico, which need at least 2 batches: make it 2"),
+        ({"fitness": "naswot", "algorithm": "luck"}, "algorithm 'luck' is not known: expected one of random, evolution"),
+        ({"fitness": "naswot", "out": "no/where"}, "there is no directory .*no for where"),
+    ],
+)
+def test_searches_that_cannot_be(settings, words):
+    with pytest.raises(jaxzc.JaxzcError, match=words):
+        jaxzc.run_search("nasbench201", **settings)
+
+
+def test_the_commands_have_the_defaults_of_the_requests():
+    """Options that are named as a field of the request."""
+    for command, needed, request in (
+        ("train", [B, "--out", "x"], jaxzc.TrainRequest),
+        ("search", ["--fitness", "naswot", "--out", "x"], jaxzc.SearchRequest),
+    ):
+        typed = vars(parser().parse_args([command, "nasbench201", *needed]))
+        defaults = {field.name: field.default for field in fields(request) if field.default is not MISSING}
+        other = {"data", "fitness", "metric", "budget", "costs", "out"}  # text that is parsed, or asked for
+        shared = (defaults.keys() & typed.keys()) - other
+        assert len(shared) > 10
+        assert {name: typed[name] for name in shared} == {name: defaults[name] for name in shared}
 
 
 def test_training():

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxzc import embedded
 from jaxzc.aggregates import AGGREGATES, RULES, Aggregate, parse_aggregate
 from jaxzc.catalogue import cards
 from jaxzc.catalogue.selection import split_names
@@ -106,7 +107,7 @@ def run(arguments: argparse.Namespace) -> None:
     each = {name: with_aggregates(read_scores(file), aggregates) for name, file in files.items()}
     several = len(files) > 1
     scores = joining.join(each) if several else next(iter(each.values()))
-    path = common.table(arguments.table)
+    path = embedded.table_named(arguments.table)
     truth = read_truth(path, arguments.metric)
     pair = _pair(arguments.compare)
     long = _names(arguments.statistics)

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Iterable
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,12 +76,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _request(arguments: argparse.Namespace) -> "TrainRequest":
-    """What was typed; every option is named as its field, but those of the space and the file of the architecture."""
+    """What was typed; the architecture may be a file."""
     from jaxzc.training.request import TrainRequest
 
-    typed = {field.name: getattr(arguments, field.name) for field in fields(TrainRequest) if hasattr(arguments, field.name)}
     arch = Path(arguments.arch)
-    return TrainRequest(**(typed | {"arch": arch if arch.is_file() else arguments.arch, "options": common.options(arguments.set)}))
+    return TrainRequest(**common.typed(arguments, TrainRequest, arch=arch if arch.is_file() else arguments.arch))
 
 
 def _epoch(number: int, epoch: "Epoch") -> None:
