@@ -28,9 +28,11 @@ if TYPE_CHECKING:
         training,
     )
     from jaxzc.catalogue.spaces import space, spaces
+    from jaxzc.evaluation.request import EvaluateRequest, evaluate
     from jaxzc.facts import Passes, ingredient, proxy, with_settings
     from jaxzc.networks import as_network
     from jaxzc.proxies import PROXIES
+    from jaxzc.report.files import write_report
     from jaxzc.scoring.compute import compute_scores
     from jaxzc.scoring.network import score
     from jaxzc.scoring.results import Scores, UnavailableWarning
@@ -47,9 +49,11 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "jaxzc.catalogue.spaces": ("space", "spaces"),
+    "jaxzc.evaluation.request": ("EvaluateRequest", "evaluate"),
     "jaxzc.facts": ("Passes", "ingredient", "proxy", "with_settings"),
     "jaxzc.networks": ("as_network",),
     "jaxzc.proxies": ("PROXIES",),
+    "jaxzc.report.files": ("write_report",),
     "jaxzc.scoring.compute": ("compute_scores",),
     "jaxzc.scoring.network": ("score",),
     "jaxzc.scoring.results": ("Scores", "UnavailableWarning"),
@@ -70,6 +74,7 @@ __all__ = [
     "PROXIES",
     "Batch",
     "Counts",
+    "EvaluateRequest",
     "InputSpec",
     "JaxzcError",
     "Network",
@@ -87,6 +92,7 @@ __all__ = [
     "compute_scores",
     "cross_entropy",
     "data",
+    "evaluate",
     "evaluation",
     "experiments",
     "ingredient",
@@ -108,6 +114,7 @@ __all__ = [
     "train",
     "training",
     "with_settings",
+    "write_report",
 ]
 
 

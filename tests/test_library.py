@@ -8,9 +8,35 @@ import pytest
 
 import jaxzc
 from jaxzc.cli import parser
+from jaxzc.embedded import table_path
 
 TINY = {"channels": 2, "cells": 1}
+A = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|"
 B = "|skip_connect~0|+|none~0|skip_connect~1|+|none~0|none~1|nor_conv_1x1~2|"
+
+
+def test_scores_are_evaluated_and_reported(tmp_path):
+    space = jaxzc.space("nasbench201", classes=10, inputs=(8, 8, 1), **TINY)
+    archs = np.stack([space.parse(A), space.parse(B)])
+    scores = jaxzc.score_space(space, archs, jaxzc.data.load("digits", batch_size=4).batches, "l2_norm,params")
+    assert scores["params"].tolist() == space.counts(archs).params.tolist()
+
+    truth = jaxzc.tables.read_truth(table_path(), "test_accuracy")
+    some = list(truth)[:40]
+    columns = {"arch": some, "mine": [-truth[arch] for arch in some], "params": np.arange(40.0)}
+    judged = jaxzc.evaluate(columns, truth, "test_accuracy", compare=[("mine", "params")], resamples=50)
+    rows = {row.proxy: row.statistics["spearman"].value for row in judged.evaluation.rows}
+    assert rows["mine"] == pytest.approx(-1)
+    assert "mine" in str(judged)
+    assert [(one.a, one.b) for one in judged.comparisons] == [("mine", "params")]
+    jaxzc.tables.write_scores(tmp_path / "scores.csv", columns, {})
+    request = jaxzc.EvaluateRequest(tmp_path / "scores.csv", "embedded", metric="test_accuracy", resamples=50)
+    again = jaxzc.evaluate(request)
+    assert {row.proxy: row.statistics["spearman"].value for row in again.evaluation.rows}["mine"] == pytest.approx(-1)
+    assert again.evaluation.settings["scores"] == str(tmp_path / "scores.csv")
+    page = jaxzc.write_report(judged, tmp_path / "report")
+    assert page == tmp_path / "report" / "index.html"
+    assert "mine" in page.read_text()
 
 
 def test_a_search(tmp_path):
