@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from jaxzc.catalogue.spaces import space, spaces
     from jaxzc.evaluation.request import EvaluateRequest, evaluate
     from jaxzc.facts import Passes, ingredient, proxy, with_settings
+    from jaxzc.jobs.request import ScoreRequest, run_scoring
     from jaxzc.networks import as_network
     from jaxzc.proxies import PROXIES
     from jaxzc.report.files import write_report
@@ -51,6 +52,7 @@ _HOMES = {
     "jaxzc.catalogue.spaces": ("space", "spaces"),
     "jaxzc.evaluation.request": ("EvaluateRequest", "evaluate"),
     "jaxzc.facts": ("Passes", "ingredient", "proxy", "with_settings"),
+    "jaxzc.jobs.request": ("ScoreRequest", "run_scoring"),
     "jaxzc.networks": ("as_network",),
     "jaxzc.proxies": ("PROXIES",),
     "jaxzc.report.files": ("write_report",),
@@ -79,6 +81,7 @@ __all__ = [
     "JaxzcError",
     "Network",
     "Passes",
+    "ScoreRequest",
     "Scorer",
     "Scores",
     "SearchRequest",
@@ -101,6 +104,7 @@ __all__ = [
     "proxies",
     "proxy",
     "report",
+    "run_scoring",
     "run_search",
     "score",
     "score_space",

@@ -21,6 +21,17 @@ def test_scores_are_evaluated_and_reported(tmp_path):
     scores = jaxzc.score_space(space, archs, jaxzc.data.load("digits", batch_size=4).batches, "l2_norm,params")
     assert scores["params"].tolist() == space.counts(archs).params.tolist()
 
+    job = {"proxies": "l2_norm", "batch_size": 4, "options": TINY, "out": tmp_path / "job"}
+    merged = jaxzc.run_scoring("nasbench201", [A, B], **job)
+    assert list(merged.columns["arch"]) == [A, B]
+    np.testing.assert_allclose(np.asarray(merged.columns["l2_norm"], float), scores["l2_norm"])
+    assert set(merged.labels) == {"l2_norm", "params", "flops"}
+
+    with pytest.raises(jaxzc.JaxzcError, match="names a table: name a directory for the job"):
+        jaxzc.run_scoring("nasbench201", [A], **job | {"out": "scores.parquet"})
+    with pytest.raises(jaxzc.JaxzcError, match="isomorphs is 'twice', expected 'each' or 'once'"):
+        jaxzc.run_scoring("nasbench201", [A], isomorphs="twice", **job)
+
     truth = jaxzc.tables.read_truth(table_path(), "test_accuracy")
     some = list(truth)[:40]
     columns = {"arch": some, "mine": [-truth[arch] for arch in some], "params": np.arange(40.0)}
@@ -78,11 +89,12 @@ def test_the_commands_have_the_defaults_of_the_requests():
     """Options that are named as a field of the request."""
     for command, needed, request in (
         ("train", [B, "--out", "x"], jaxzc.TrainRequest),
+        ("score", ["--out", "x"], jaxzc.ScoreRequest),
         ("search", ["--fitness", "naswot", "--out", "x"], jaxzc.SearchRequest),
     ):
         typed = vars(parser().parse_args([command, "nasbench201", *needed]))
         defaults = {field.name: field.default for field in fields(request) if field.default is not MISSING}
-        other = {"data", "fitness", "metric", "budget", "costs", "out"}  # text that is parsed, or asked for
+        other = {"data", "fitness", "metric", "budget", "costs", "sample", "out"}  # text that is parsed, or asked for
         shared = (defaults.keys() & typed.keys()) - other
         assert len(shared) > 10
         assert {name: typed[name] for name in shared} == {name: defaults[name] for name in shared}
