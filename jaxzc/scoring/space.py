@@ -64,6 +64,7 @@ class SpaceScorer:
 
     @property
     def space(self) -> Space:
+        """The space whose architectures are scored."""
         return self.recipe.space
 
     @property
