@@ -21,14 +21,15 @@ def test_scores_are_evaluated_and_reported(tmp_path):
     scores = jaxzc.score_space(space, archs, jaxzc.data.load("digits", batch_size=4).batches, "l2_norm,params")
     assert scores["params"].tolist() == space.counts(archs).params.tolist()
 
-    job: dict[str, Any] = {"proxies": "l2_norm", "batch_size": 4, "options": TINY, "out": tmp_path / "job"}
+    job: dict[str, Any] = {"proxies": "l2_norm", "batch_size": 4, "options": TINY}
+    job["out"] = tmp_path / "job"
     merged = jaxzc.run_scoring("nasbench201", [A, B], **job)
     assert list(merged.columns["arch"]) == [A, B]
     np.testing.assert_allclose(np.asarray(merged.columns["l2_norm"], float), scores["l2_norm"])
     assert set(merged.labels) == {"l2_norm", "params", "flops"}
 
     with pytest.raises(jaxzc.JaxzcError, match="names a table: name a directory for the job"):
-        jaxzc.run_scoring("nasbench201", [A], **job | {"out": "scores.parquet"})
+        jaxzc.run_scoring("nasbench201", [A], out="scores.parquet")
     with pytest.raises(jaxzc.JaxzcError, match="isomorphs is 'twice', expected 'each' or 'once'"):
         jaxzc.run_scoring("nasbench201", [A], isomorphs="twice", **job)
 
