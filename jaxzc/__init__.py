@@ -28,32 +28,44 @@ if TYPE_CHECKING:
         training,
     )
     from jaxzc.catalogue.spaces import space, spaces
+    from jaxzc.evaluation.request import EvaluateRequest, evaluate
     from jaxzc.facts import Passes, ingredient, proxy, with_settings
+    from jaxzc.jobs.request import ScoreRequest, run_scoring
     from jaxzc.networks import as_network
     from jaxzc.proxies import PROXIES
+    from jaxzc.report.files import write_report
     from jaxzc.scoring.compute import compute_scores
     from jaxzc.scoring.network import score
     from jaxzc.scoring.results import Scores, UnavailableWarning
     from jaxzc.scoring.scorer import Scorer
     from jaxzc.scoring.space import SpaceScorer, score_space
     from jaxzc.scoring.sweet_interval import sweet_interval
+    from jaxzc.search.job import run_search
+    from jaxzc.search.request import SearchRequest
     from jaxzc.tasks import Task, cross_entropy
+    from jaxzc.training.request import TrainRequest, train
     from jaxzc.types import Batch, Counts, InputSpec, JaxzcError, Network, Space
 
     __version__: str
 
 _HOMES = {
     "jaxzc.catalogue.spaces": ("space", "spaces"),
+    "jaxzc.evaluation.request": ("EvaluateRequest", "evaluate"),
     "jaxzc.facts": ("Passes", "ingredient", "proxy", "with_settings"),
+    "jaxzc.jobs.request": ("ScoreRequest", "run_scoring"),
     "jaxzc.networks": ("as_network",),
     "jaxzc.proxies": ("PROXIES",),
+    "jaxzc.report.files": ("write_report",),
     "jaxzc.scoring.compute": ("compute_scores",),
     "jaxzc.scoring.network": ("score",),
     "jaxzc.scoring.results": ("Scores", "UnavailableWarning"),
     "jaxzc.scoring.scorer": ("Scorer",),
     "jaxzc.scoring.space": ("SpaceScorer", "score_space"),
     "jaxzc.scoring.sweet_interval": ("sweet_interval",),
+    "jaxzc.search.job": ("run_search",),
+    "jaxzc.search.request": ("SearchRequest",),
     "jaxzc.tasks": ("Task", "cross_entropy"),
+    "jaxzc.training.request": ("TrainRequest", "train"),
     "jaxzc.types": ("Batch", "Counts", "InputSpec", "JaxzcError", "Network", "Space"),
 }
 """Where the public names are defined."""
@@ -64,21 +76,26 @@ __all__ = [
     "PROXIES",
     "Batch",
     "Counts",
+    "EvaluateRequest",
     "InputSpec",
     "JaxzcError",
     "Network",
     "Passes",
+    "ScoreRequest",
     "Scorer",
     "Scores",
+    "SearchRequest",
     "Space",
     "SpaceScorer",
     "Task",
+    "TrainRequest",
     "UnavailableWarning",
     "aggregates",
     "as_network",
     "compute_scores",
     "cross_entropy",
     "data",
+    "evaluate",
     "evaluation",
     "experiments",
     "ingredient",
@@ -87,6 +104,8 @@ __all__ = [
     "proxies",
     "proxy",
     "report",
+    "run_scoring",
+    "run_search",
     "score",
     "score_space",
     "search",
@@ -96,8 +115,10 @@ __all__ = [
     "sweet_interval",
     "tables",
     "tasks",
+    "train",
     "training",
     "with_settings",
+    "write_report",
 ]
 
 

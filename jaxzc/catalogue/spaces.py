@@ -73,3 +73,13 @@ def space(name: str, *, classes: int | None = None, inputs: InputSpec | Sequence
     if inputs is not None:
         from_data["inputs"] = input_spec(inputs)
     return maker(name)(**from_data, **options)
+
+
+def fitted(which: str | Space, options: Mapping[str, Any], *, classes: int, inputs: Sequence[int]) -> Space:
+    """The space of that name made for data, or the space itself. Raises `JaxzcError` as `space` does, and for options of a space that is
+    made already."""
+    if isinstance(which, str):
+        return space(which, classes=classes, inputs=inputs, **options)
+    if options:
+        raise JaxzcError(f"{which.name} is made already, without {', '.join(options)}: make it with these options, or give its name")
+    return which

@@ -7,24 +7,21 @@ import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxzc import data, tables
+from jaxzc import data, embedded, tables
 from jaxzc.catalogue import spaces
 from jaxzc.facts import Proxy
-from jaxzc.ingredients import RESOLVER
 from jaxzc.numerics.initialisers import INITIALISERS
+from jaxzc.scoring.setting import Setting, too_few
 from jaxzc.types import JaxzcError, Space
 
-EMBEDDED = "embedded"
-"""Stands for the table of the embedded benchmark wherever a file of architectures or accuracies is asked for."""
-
-COMPARED = {"batch_grads": "--batches", "input_grads": "--batch-size", "relu_kernels": "--batch-size", "layer_kernels": "--batch-size"}
-"""Ingredient -> the option that must be 2 at least, because the proxies that read it compare batches, or images of a batch."""
+EMBEDDED = embedded.NAME
 
 
 def digits(text: str) -> bool:
@@ -84,21 +81,27 @@ def add_space_arguments(command: argparse.ArgumentParser) -> None:
 def add_network_arguments(command: argparse.ArgumentParser, batches: int) -> None:
     """Space, data, batch, weights: what every command that scores untrained networks takes."""
     add_space_arguments(command)
-    command.add_argument("--batch-size", type=positive, default=64, metavar="N", help="images per batch (default: %(default)s)")
+    command.add_argument(
+        "--batch-size", type=positive, default=Setting.batch_size, metavar="N", help="images per batch (default: %(default)s)"
+    )
     command.add_argument("--batches", type=positive, default=batches, metavar="K", help="batches; zico needs 2 (default: %(default)s)")
     command.add_argument(
         "--weights",
         choices=("redrawn", "shared"),
-        default="redrawn",
+        default=Setting.weights,
         help="drawn anew for each architecture, as in the papers, or one set for all (default: %(default)s)",
     )
     command.add_argument(
-        "--init", choices=list(INITIALISERS), default="torch", metavar="NAME", help="weight initialiser: %(choices)s (default: %(default)s)"
+        "--init",
+        choices=list(INITIALISERS),
+        default=Setting.init,
+        metavar="NAME",
+        help="weight initialiser: %(choices)s (default: %(default)s)",
     )
     command.add_argument(
         "--norm",
         choices=("batch", "init", "none"),
-        default="batch",
+        default=Setting.norm,
         help="normalise by the batch (train mode), by initial statistics (mean 0, variance 1), or not at all (default: %(default)s)",
     )
 
@@ -162,16 +165,9 @@ def check_parent(out: Path) -> None:
 
 def check_sizes(chosen: Mapping[str, Proxy], arguments: argparse.Namespace) -> None:
     """Raises `JaxzcError` where a proxy compares batches or images and there is one only; at once, not after compiling."""
-    given = {"--batches": arguments.batches, "--batch-size": arguments.batch_size}
-    users = RESOLVER.wanted(chosen)
-    for option, number in given.items():
-        labels = [label for name, needed in COMPARED.items() if needed == option for label in users.get(name, ())]
-        if number < 2 and labels:
-            what = "batches" if option == "--batches" else "images in a batch"
-            names = ", ".join(dict.fromkeys(labels))
-            raise JaxzcError(
-                f"{option} {number} is too few for {names}, which need at least 2 {what}: give {option} 2, or choose other --proxies"
-            )
+    if lack := too_few(chosen, batches=arguments.batches, batch_size=arguments.batch_size):
+        option = f"--{lack.field.replace('_', '-')}"
+        raise JaxzcError(f"{option} {lack.number} is too few for {lack}: give {option} 2, or choose other --proxies")
 
 
 def prepare(arguments: argparse.Namespace, seeds: Sequence[int]) -> tuple[Space, list[data.Data]]:
@@ -201,6 +197,12 @@ def keep_compiled(arguments: argparse.Namespace) -> None:
         jax.config.update("jax_compilation_cache_dir", str(Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "jaxzc"))
 
 
+def typed(arguments: argparse.Namespace, request: type[Any], **parsed: Any) -> dict[str, Any]:
+    """What was typed, for the fields of a request that have an option of the same name; the space's options; and what was parsed."""
+    named = {each.name: getattr(arguments, each.name) for each in fields(request) if hasattr(arguments, each.name)}
+    return named | {"options": options(arguments.set)} | parsed
+
+
 def options(pairs: Sequence[str]) -> dict[str, Any]:
     """Option -> value of `--set OPTION=VALUE` pairs, VALUE as Python writes it, or true, or false.
 
@@ -220,20 +222,6 @@ def options(pairs: Sequence[str]) -> dict[str, Any]:
     return chosen
 
 
-def table(name: str) -> str | Path:
-    """The file of that name, or the table of the embedded benchmark."""
-    if name != EMBEDDED:
-        return name
-    from jaxzc.embedded import table_path
-
-    path = table_path()
-    if not path.is_file():
-        raise JaxzcError(
-            f"this installation of jaxzc lacks the embedded benchmark ({path}): install jaxzc again, or name a file of your own"
-        )
-    return path
-
-
 def architectures(arguments: argparse.Namespace, space: Space, sample: int, seed: int) -> np.ndarray:
     """The architectures asked for, int [n, genes], each once; `sample` random ones where nothing was asked for."""
     if arguments.all and (arguments.archs is not None or arguments.sample):
@@ -243,7 +231,7 @@ def architectures(arguments: argparse.Namespace, space: Space, sample: int, seed
     rng = np.random.default_rng(seed)
     if arguments.archs is None:
         return space.sample(rng, arguments.sample or sample)
-    read = tables.read_archs(table(arguments.archs), space)
+    read = tables.read_archs(embedded.table_named(arguments.archs), space)
     if read.duplicates:
         note(
             f"{arguments.archs}: {read.duplicates} of {len(read.archs) + read.duplicates} lines repeat an architecture, which is taken once"
@@ -261,10 +249,8 @@ def architectures(arguments: argparse.Namespace, space: Space, sample: int, seed
 
 
 def _note_size(space: Space) -> None:
-    from jaxzc.embedded import SPACE_OPTIONS
-
-    if any(getattr(space, name, value) != value for name, value in SPACE_OPTIONS.items()):
-        wanted = " ".join(f"--set {name}={value}" for name, value in SPACE_OPTIONS.items())
+    if any(getattr(space, name, value) != value for name, value in embedded.SPACE_OPTIONS.items()):
+        wanted = " ".join(f"--set {name}={value}" for name, value in embedded.SPACE_OPTIONS.items())
         note(f"the embedded benchmark's networks were trained with {wanted}; these are others")
 
 

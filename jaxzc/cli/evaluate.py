@@ -1,23 +1,14 @@
 """`jaxzc evaluate`: rank correlations of a score table with trained accuracies."""
 
 import argparse
-import hashlib
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from jaxzc.aggregates import AGGREGATES, RULES, Aggregate, parse_aggregate
-from jaxzc.catalogue import cards
+from jaxzc.aggregates import AGGREGATES, RULES
 from jaxzc.catalogue.selection import split_names
 from jaxzc.cli import common
-from jaxzc.tables import ScoreTable, read_scores, read_truth
 from jaxzc.types import JaxzcError
 
-REMARKS = ("scored", "error")
-"""Columns of a score table that say how a row came about."""
 HELP = "judge scores by the accuracies of trained networks"
 EPILOG = """Spearman's rho with its 95 % bootstrap interval over architectures (nan below 10 of them), Kendall's tau-b, Spearman with
 params or flops held fixed
@@ -88,8 +79,8 @@ def _count(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from jaxzc import evaluation
-    from jaxzc.evaluation import joining, text
+    from jaxzc.evaluation import text
+    from jaxzc.evaluation.request import EvaluateRequest, evaluate
 
     if arguments.csv is not None:
         common.check_out(Path(arguments.csv), arguments.overwrite)
@@ -101,39 +92,25 @@ def run(arguments: argparse.Namespace) -> None:
         raise JaxzcError(
             f"--proxies {arguments.proxies!r} names none: name columns of {' '.join(arguments.scores)}, or leave it out for all of them"
         )
-    aggregates = _aggregates(arguments)
-    files = dict(zip(joining.names_of(arguments.scores), arguments.scores, strict=True))
-    each = {name: with_aggregates(read_scores(file), aggregates) for name, file in files.items()}
-    several = len(files) > 1
-    scores = joining.join(each) if several else next(iter(each.values()))
-    path = common.table(arguments.table)
-    truth = read_truth(path, arguments.metric)
-    pair = _pair(arguments.compare)
-    long = _names(arguments.statistics)
-    found = evaluation.evaluate(
-        scores,
-        truth,
-        _chosen(arguments.proxies, aggregates, files if several else {}),
-        metric=arguments.metric,
-        statistics=None if arguments.csv or arguments.report else [*text.COLUMNS, *long],
-        resamples=arguments.resamples,
-        seed=arguments.seed,
-        ceiling=evaluation.read_ceiling(path, arguments.metric, scores.columns.get("arch", np.array([])).tolist()),
-        settings={
-            "scores": list(arguments.scores) if several else str(arguments.scores[0]),
-            "scores_digest": [_digest(file) for file in arguments.scores] if several else _digest(arguments.scores[0]),
-            "table": str(arguments.table),
-            "table_digest": _digest(path),
-        },
+    pair, long = _pair(arguments.compare), _names(arguments.statistics)
+    judged = evaluate(
+        EvaluateRequest(
+            arguments.scores,
+            arguments.table,
+            arguments.metric,
+            proxies=None if arguments.proxies is None else split_names(arguments.proxies),
+            aggregates=[*(["vote"] if arguments.vote else []), *split_names(arguments.aggregate or "")],
+            compare=[(pair[0], pair[1])] if pair else [],
+            statistics=None if arguments.csv or arguments.report else [*text.COLUMNS, *long],
+            resamples=arguments.resamples,
+            seed=arguments.seed,
+        )
     )
-    place = {row.proxy: number for number, row in enumerate(found.rows)}
-    couples = [couple for couple in joining.pairs(each, scores) if {*couple} <= {*place}] if several else []
-    couples = [*([(pair[0], pair[1])] if pair else []), *sorted(couples, key=lambda couple: place[couple[0]])]
-    compared = [evaluation.compare(found, a, b) for a, b in couples]
-    count = len(next(iter(scores.columns.values())))
+    found, compared = judged.evaluation, judged.comparisons
+    count = len(next(iter(judged.scores.columns.values())))
     named = " and ".join(arguments.scores)
-    print(f"{count:,} rows of {named} against {arguments.metric} of {arguments.table} ({len(truth):,} architectures)\n")
-    print(text.format_leaderboard(found))
+    print(f"{count:,} rows of {named} against {arguments.metric} of {arguments.table} ({judged.networks:,} architectures)\n")
+    print(judged)
     if long:
         print("\n" + text.format_statistics(found, long))
     if compared:
@@ -144,26 +121,10 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.report is not None:
         from jaxzc import report
 
-        commands = [table.metadata["command"] for table in each.values() if "command" in table.metadata]
-        commands.append(common.command_line(arguments))
-        page = report.write(found, arguments.report, comparisons=compared, commands=commands, overwrite=arguments.overwrite)
+        page = report.write_report(judged, arguments.report, command=common.command_line(arguments), overwrite=arguments.overwrite)
         print(f"\n{page}: the report; open it in a browser")
-    left = [name for name in scores.columns if name not in (*evaluation.KEYS, *REMARKS, *found.scores)]
-    if left and arguments.proxies is None:
-        common.note(f"left out, because the file does not list them as proxies or they hold no numbers: {', '.join(left)}")
-
-
-def _chosen(text: str | None, aggregates: Mapping[str, Aggregate], files: Mapping[str, str]) -> list[str] | None:
-    """The columns to be judged; of several files, a proxy's name stands for it in each of them."""
-    if text is None:
-        return None
-    from jaxzc.evaluation import BASELINES
-    from jaxzc.evaluation.joining import label
-
-    names = list(dict.fromkeys([*split_names(text), *aggregates]))
-    if not files:
-        return names
-    return [column for name in names for column in ([name] if name in BASELINES else [label(name, file) for file in files])]
+    if judged.ignored and arguments.proxies is None:
+        common.note(f"left out, because the file does not list them as proxies or they hold no numbers: {', '.join(judged.ignored)}")
 
 
 def _pair(text: str | None) -> list[str]:
@@ -181,36 +142,3 @@ def _names(text: str | None) -> list[str]:
     if text is None:
         return []
     return check_statistics(STATISTICS if text == "all" else [name.strip() for name in text.split(",")])
-
-
-def _digest(path: str | Path) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
-
-
-def _aggregates(arguments: argparse.Namespace) -> dict[str, Aggregate]:
-    texts = [*(["vote"] if arguments.vote else []), *split_names(arguments.aggregate or "")]
-    chosen: dict[str, Aggregate] = {}
-    for label, aggregate in map(parse_aggregate, texts):
-        if label in chosen:
-            raise JaxzcError(f"aggregate {label!r} is named twice: give each one once, or LABEL=RULE(...) with a label of your own")
-        chosen[label] = aggregate
-    return chosen
-
-
-def with_aggregates(scores: ScoreTable, aggregates: Mapping[str, Aggregate]) -> ScoreTable:
-    """The table with a column for each aggregate, computed within each seed."""
-    columns = dict(scores.columns)
-    seeds = columns.get("seed", np.zeros(len(next(iter(columns.values())))))
-    directions = cards.directions(scores.metadata)
-    for label, aggregate in aggregates.items():
-        if label in columns:
-            raise JaxzcError(f"the table has a column {label!r} already: give the aggregate another name, LABEL=RULE(...)")
-        values = np.full(len(seeds), np.nan)
-        for seed in np.unique(seeds):
-            rows = seeds == seed
-            values[rows] = aggregate(
-                {name: column[rows] for name, column in scores.columns.items() if name not in ("arch", "seed")}, directions
-            )
-        columns[label] = values
-    listed = scores.metadata.get("proxies", [c for c, v in scores.columns.items() if c not in ("arch", "seed") and v.dtype.kind in "iuf"])
-    return replace(scores, columns=columns, metadata={**scores.metadata, "proxies": [*listed, *aggregates]})

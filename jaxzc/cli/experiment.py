@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc import tables
+from jaxzc import embedded, tables
 from jaxzc.catalogue import spaces
 from jaxzc.catalogue.selection import split_names
 from jaxzc.cli import common
@@ -66,8 +66,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise JaxzcError("--proxy is empty: name a column of the scores")
     # Only genes matter here: any size of network does.
     space = spaces.space(arguments.space)
-    truth = tables.read_truth(common.table(arguments.table), arguments.metric)
-    scores = common.table(arguments.scores or arguments.table)
+    truth = tables.read_truth(embedded.table_named(arguments.table), arguments.metric)
+    scores = embedded.table_named(arguments.scores or arguments.table)
     land = landscape(space, truth, {name: tables.read_truth(scores, name) for name in names})
     targets = arguments.target or (float(np.sort(land.accuracy)[-max(1, land.size // 400)]),)
     covered = int(np.count_nonzero(land.proxy))

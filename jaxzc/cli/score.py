@@ -1,38 +1,30 @@
 """`jaxzc score`: architectures x seeds x proxies -> a Parquet table, by way of a job that survives interruptions."""
 
 import argparse
-import math
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxzc import jobs
 from jaxzc._compile.memory import gigabytes
 from jaxzc._durable.keeper import Stopped
 from jaxzc._durable.store import is_remote
-from jaxzc.catalogue.costs import forward_passes
-from jaxzc.catalogue.selection import select
 from jaxzc.cli import common, hosts, processes
 from jaxzc.cli.merge import metadata
-from jaxzc.data import Data
-from jaxzc.facts import Proxy, Sizes, proxy_facts
-from jaxzc.jobs import Merged, Outcome, Request, Store, Stripe, Work, manifest, parts
-from jaxzc.proxies import PROXIES
-from jaxzc.scoring.space import SpaceScorer
+from jaxzc.jobs import Merged, Outcome, Store, Stripe, Work, manifest, parts
+from jaxzc.jobs.request import ScoreRequest
+from jaxzc.jobs.request import work as plan
 from jaxzc.tables import check_name, kind_of, write_scores
-from jaxzc.types import JaxzcError, Space
+from jaxzc.types import JaxzcError
 
 NO_JOB = (".tsv", ".txt", ".json", ".jsonl", ".xlsx", ".npz", ".npy", ".h5", ".hdf5", ".feather", ".arrow", ".pkl", ".html", ".gz", ".zip")
 """Whoever names OUT so means a file, and would be surprised by a directory of that name."""
 
-ALWAYS = ("params", "flops")
-"""Written whatever is asked for: a proxy that does not beat them measures size."""
+SAMPLE = ScoreRequest.sample
+"""Architectures that are drawn where none are named."""
 
 HELP = "score architectures of a search space with zero-cost proxies"
 EPILOG = """The first architecture compiles one program for all of them: seconds for naswot or l2_norm, a minute for the founding set.
@@ -101,14 +93,15 @@ def run(arguments: argparse.Namespace) -> None:
     seeds, one_file = arguments.seeds, is_file(arguments.out)
     stripe = hosts.stripe(arguments)
     check_out(arguments, stripe)
-    chosen = select(arguments.proxies)
-    chosen |= {name: PROXIES[name] for name in ALWAYS if name not in chosen}
+    request = ScoreRequest(**common.typed(arguments, ScoreRequest, archs=None, sample=arguments.sample or SAMPLE))
+    chosen = request.chosen
     common.check_sizes(chosen, arguments)
     processes.check(arguments)
     stripe = hosts.begin(arguments, stripe)
     space, draws = common.prepare(arguments, seeds)
-    archs = common.architectures(arguments, space, sample=100, seed=seeds[0])
-    work = _work(arguments, space, archs, chosen, draws, stripe)
+    archs = common.architectures(arguments, space, sample=SAMPLE, seed=seeds[0])
+    about = {"archs": _which(arguments, len(archs)), "command": common.command_line(arguments)}
+    work = plan(request, space, archs, chosen, draws, stripe=stripe, about=about)
     store = jobs.store(f"{arguments.out}.job" if one_file else arguments.out)
     _begin(store, work, arguments)
     try:
@@ -183,47 +176,6 @@ def _begin(store: Store, work: Work, arguments: argparse.Namespace) -> None:
             Path(store.where).mkdir(exist_ok=True)
         except OSError as error:
             raise JaxzcError(f"the directory {store.where} cannot be made ({error.strerror}): choose another --out") from error
-
-
-def _work(
-    arguments: argparse.Namespace, space: Space, archs: np.ndarray, chosen: Mapping[str, Proxy], draws: Sequence[Data], stripe: Stripe
-) -> Work:
-    names = ("batch_size", "batches", "weights", "init", "norm")
-    facts = {
-        "space": repr(space),
-        **{name: getattr(arguments, name) for name in names},
-        "versions": {name: version(name) for name in ("jaxzc", "jax", "flax")},
-        "platform": jax.default_backend(),
-    }
-    inputs = draws[0].batches[0].inputs
-    sizes = Sizes(arguments.batch_size, arguments.batches, outputs=draws[0].classes, pixels=math.prod(inputs.shape[1:-1]))
-    directions = {label: proxy_facts(proxy).direction for label, proxy in chosen.items()}
-    about = {
-        "archs": _which(arguments, len(archs)),
-        "data": draws[0].name,
-        "data_notes": [drawn.notes for drawn in draws],
-        "passes": {label: forward_passes(f, sizes=sizes) for label, f in chosen.items()},
-        "directions": {label: direction for label, direction in directions.items() if direction is not None},
-        "command": common.command_line(arguments),
-    }
-    scored = jobs.representatives(space, archs) if arguments.isomorphs == "once" else archs
-    request = Request(
-        [space.to_string(arch) for arch in archs],
-        [space.to_string(arch) for arch in scored],
-        {label: jobs.identity(proxy) for label, proxy in chosen.items()},
-        {seed: drawn.digest for seed, drawn in zip(arguments.seeds, draws, strict=True)},
-        about,
-        time.time(),
-    )
-
-    def scorer(labels: Sequence[str]) -> SpaceScorer:
-        some = {label: chosen[label] for label in labels}
-        options = {name: getattr(arguments, name) for name in ("weights", "init", "norm", "chunk")}
-        return SpaceScorer(space, draws[0].batches, some, devices=arguments.devices or jax.local_device_count(), **options)
-
-    batches = {seed: drawn.batches for seed, drawn in zip(arguments.seeds, draws, strict=True)}
-    units = jobs.units(space, scored, arguments.seeds)
-    return Work(facts, request, units, batches, scorer, stripe, arguments.retry_failures, float(arguments.every))
 
 
 def _check_some(store: Store, rows: int, failed: int, errors: Sequence[tuple[str, str]]) -> None:

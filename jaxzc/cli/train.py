@@ -1,19 +1,19 @@
 """`jaxzc train`: train one architecture, so that a search ends in an accuracy."""
 
 import argparse
-import json
 import sys
-from importlib.metadata import version
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from jaxzc import tables
-from jaxzc.catalogue import spaces
 from jaxzc.cli import common
 from jaxzc.numerics.initialisers import INITIALISERS
-from jaxzc.types import JaxzcError, Space
+from jaxzc.types import JaxzcError
+
+if TYPE_CHECKING:
+    from jaxzc.training.fit import Epoch
+    from jaxzc.training.request import TrainRequest
 
 HELP = "train one architecture and test it"
 EPILOG = """SGD with Nesterov momentum, cosine learning rate, random crops and flips, batch normalisation with running averages.
@@ -60,80 +60,35 @@ def _number(text: str) -> float:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from jaxzc.training import Settings, Trainer, split
-    from jaxzc.training.checkpoints import checkpoints
+    from jaxzc.training.request import train
 
-    out = Path(arguments.out)
-    if not out.absolute().parent.is_dir():
-        raise JaxzcError(f"there is no directory {out.absolute().parent} for {out.name}: create it first")
     if arguments.crop < 0:
         raise JaxzcError(f"--crop {arguments.crop}: expected pixels, 0 for none")
     common.keep_compiled(arguments)
-    options = common.options(arguments.set)
-    spaces.check_options(arguments.space, options)
-    images = split(arguments.data, test=arguments.test, images=arguments.images, fraction=arguments.held_out, seed=arguments.seed)
-    shape = images.train.inputs.shape[1:]
-    if arguments.crop >= min(shape[:2]):
-        raise JaxzcError(f"--crop {arguments.crop} shifts images of {shape[0]}x{shape[1]} out of sight: give fewer pixels")
-    space = spaces.space(arguments.space, classes=images.classes, inputs=shape, **options)
-    arch = _arch(arguments.arch, space)
-    names = ("epochs", "batch_size", "learning_rate", "momentum", "weight_decay", "crop", "flip", "init", "seed")
-    settings = Settings(**{name: getattr(arguments, name) for name in names})
-    facts = {
-        "space": repr(space),
-        "arch": space.to_string(arch),
-        "settings": repr(settings),
-        "data_digests": list(images.digests),
-        "versions": {name: version(name) for name in ("jaxzc", "jax", "flax", "optax")},
-    }
-    trainer = Trainer(space, arch, images, settings)
-    _claim(out, facts)
-    state, history = trainer.init(), []
-    with checkpoints(out / "checkpoints") as kept:
-        restored = kept.restore(state)
-        if restored is not None:
-            state, history = restored
-            common.note(f"{out}: going on after epoch {len(history)}")
-        while len(history) < settings.epochs:
-            state, epoch = trainer.epoch(state, lambda steps: _progress(steps, len(history) + 1, arguments))
-            history.append(epoch)
-            kept.save(state, history)
-            if not arguments.quiet:
-                common.note(f"epoch {len(history)}: loss {epoch.loss:.4f}, train {epoch.train:.2f} %, test {epoch.test:.2f} %")
-    counts = space.counts(arch[None])
-    result = {**facts, "test_accuracy": history[-1].test, "history": [epoch._asdict() for epoch in history]}
-    (out / "result.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+    request = _request(arguments)
+    progress = partial(_progress, epochs=request.epochs, quiet=arguments.quiet)
+    hooks = {} if arguments.quiet else {"on_epoch": _epoch}
+    trained = train(request, progress=progress, note=common.note, **hooks)
     print(
-        f"{space.to_string(arch)}: test accuracy {history[-1].test:.2f} % ({len(images.test.targets)} images) after "
-        f"{settings.epochs} epochs of {len(images.train.targets)} images; {int(counts.params[0]):,} parameters; {out / 'result.json'}"
+        f"{trained.arch}: test accuracy {trained.accuracy:.2f} % ({trained.tested} images) after {request.epochs} epochs of "
+        f"{trained.trained} images; {trained.params:,} parameters; {Path(arguments.out) / 'result.json'}"
     )
 
 
-def _arch(text: str, space: Space) -> np.ndarray:
-    """The architecture of a string, or the first of a file."""
-    return tables.read_archs(text, space).archs[0] if Path(text).is_file() else np.asarray(space.parse(text))
+def _request(arguments: argparse.Namespace) -> "TrainRequest":
+    """What was typed; the architecture may be a file."""
+    from jaxzc.training.request import TrainRequest
+
+    arch = Path(arguments.arch)
+    return TrainRequest(**common.typed(arguments, TrainRequest, arch=arch if arch.is_file() else arguments.arch))
 
 
-def _claim(out: Path, facts: dict[str, Any]) -> None:
-    """Notes in the directory what is trained there; raises `JaxzcError` where something else was."""
-    facts, path = json.loads(json.dumps(facts)), out / "settings.json"
-    if path.is_file():
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise JaxzcError(f"{path} is damaged ({error}): choose another directory") from error
-        for name in facts:
-            if found.get(name) != facts[name]:
-                raise JaxzcError(f"{out} holds a run with {name} {found.get(name)!r}, not {facts[name]!r}: choose another directory")
-        return
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise JaxzcError(f"{out} exists and holds no training: name a new directory")
-    out.mkdir(exist_ok=True)
-    path.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+def _epoch(number: int, epoch: "Epoch") -> None:
+    common.note(f"epoch {number}: loss {epoch.loss:.4f}, train {epoch.train:.2f} %, test {epoch.test:.2f} %")
 
 
-def _progress(steps: range, epoch: int, arguments: argparse.Namespace) -> Any:
+def _progress(epoch: int, steps: range, *, epochs: int, quiet: bool) -> Iterable[int]:
     from tqdm.auto import tqdm
 
     interval = 0.1 if sys.stderr.isatty() else 30
-    return tqdm(steps, desc=f"epoch {epoch}/{arguments.epochs}", unit="step", leave=False, mininterval=interval, disable=arguments.quiet)
+    return tqdm(steps, desc=f"epoch {epoch}/{epochs}", unit="step", leave=False, mininterval=interval, disable=quiet)

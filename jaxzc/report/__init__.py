@@ -9,7 +9,7 @@
 """
 
 from jaxzc.report.figures import plot_comparisons, plot_intervals, plot_similarity, plot_size
-from jaxzc.report.files import PAGE, check, write
+from jaxzc.report.files import PAGE, check, write, write_report
 from jaxzc.report.look import ONE_COLUMN, SERIES, TWO_COLUMNS, axes, check_format, save, style
 from jaxzc.report.scatter import plot_cost, plot_network_places, plot_networks
 from jaxzc.report.sweet import plot_sweet_interval, sweet_sentence
@@ -37,4 +37,5 @@ __all__ = [
     "style",
     "sweet_sentence",
     "write",
+    "write_report",
 ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jaxzc._durable.files import replacing
 from jaxzc.evaluation.compare import Comparison
+from jaxzc.evaluation.request import Judged
 from jaxzc.evaluation.results import Evaluation
 from jaxzc.report import figures, marks, scatter, tables
 from jaxzc.report.look import FORMATS, TWO_COLUMNS, encoded
@@ -79,3 +80,10 @@ def drawings(evaluation: Evaluation, comparisons: Sequence[Comparison] = ()) -> 
     if comparisons:
         drawn["comparisons"] = figures.plot_comparisons(comparisons, width=TWO_COLUMNS)
     return {f"{FIGURES}/{name}.{kind}": encoded(axes, kind) for name, axes in drawn.items() for kind in FORMATS}
+
+
+def write_report(judged: Judged, directory: str | os.PathLike[str], *, command: str | None = None, overwrite: bool = False) -> Path:
+    """`write`, of what `jaxzc.evaluate` returned: with its comparisons, and the commands that made its scores. command: that made
+    the report itself, shown after them."""
+    commands = [*judged.commands, *([] if command is None else [command])]
+    return write(judged.evaluation, directory, comparisons=judged.comparisons, commands=commands, overwrite=overwrite)

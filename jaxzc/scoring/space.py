@@ -65,7 +65,7 @@ class SpaceScorer:
 
     @property
     def space(self) -> Space:
-        """The space of the architectures."""
+        """The space whose architectures are scored."""
         return self.recipe.space
 
     @property

@@ -59,7 +59,8 @@ class Epoch(NamedTuple):
 class Trainer:
     """Trains genes `[genes]` of a space; the result depends on genes, images and settings only.
 
-    Raises `JaxzcError`: fewer training images than a batch has, images that do not fit the space, a space without `module`.
+    Raises `JaxzcError`: fewer training images than a batch has, images that do not fit the space, a crop as large as they are, a space
+    without `module`.
     """
 
     def __init__(self, space: Space, arch: np.ndarray, images: Images, settings: Settings):
@@ -70,6 +71,10 @@ class Trainer:
             raise JaxzcError(
                 f"images {images.train.inputs.shape[1:]} of {images.classes} classes do not fit {space.name} for {space.inputs.shape} "
                 f"and {space.classes}: make the space for these images"
+            )
+        if not 0 <= settings.crop < min(shape := images.train.inputs.shape[1:3]):
+            raise JaxzcError(
+                f"crop {settings.crop} shifts images of {shape[0]}x{shape[1]} out of sight: give 0 for none, or fewer pixels than these"
             )
         self.space, self.images, self.settings = space, images, settings
         if not hasattr(space, "module"):

@@ -12,11 +12,10 @@ from flax import nnx
 import jaxzc
 from jaxzc._durable.lease import Lease
 from jaxzc._durable.store import store
-from jaxzc.cli import search as search_command
 from jaxzc.data import load as load_data
 from jaxzc.embedded import table_path
 from jaxzc.scoring.space import SpaceScorer
-from jaxzc.search import Problem, RandomSearch, Search, load, run, save
+from jaxzc.search import Problem, RandomSearch, Search, job, load, run, save
 from jaxzc.search.folder import begin, kept
 from jaxzc.search.scores import proxy_scores, table_scores
 from jaxzc.tables import read_archs, read_scores, read_truth
@@ -85,8 +84,8 @@ def test_proxies_interrupted_and_resumed(here, monkeypatch):
         return scored
 
     with monkeypatch.context() as patch:
-        patch.setattr(search_command, "proxy_scores", interrupted)
-        patch.setattr(search_command, "CHUNK", 3)
+        patch.setattr(job, "proxy_scores", interrupted)
+        patch.setattr(job, "CHUNK", 3)
         stopped = search(*command, "--out", "parts")
     assert stopped.code == 130
     assert "6 evaluations are kept in parts: the same command goes on" in stopped.err
