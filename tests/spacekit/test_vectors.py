@@ -122,7 +122,7 @@ def test_mutate_of_no_rows_is_empty():
 
 def test_mutate_refuses_a_space_without_a_choice():
     with pytest.raises(JaxzcError, match=r"choices \(1, 1\) has one architecture only"):
-        mutate_vectors((1, 1), rng(), [[0, 0]])
+        mutate_vectors((1, 1), rng(), np.array([[0, 0]]))
 
 
 def test_mutate_reaches_all_values_but_its_own():
@@ -137,7 +137,7 @@ def test_neighbours_are_all_one_gene_changes_in_order():
 
 
 def test_check_returns_int32():
-    checked = check_vectors(CHOICES, [[2, 0, 3, 1]])
+    checked = check_vectors(CHOICES, np.array([[2, 0, 3, 1]]))
     assert checked.dtype == np.int32
     assert checked.tolist() == [[2, 0, 3, 1]]
     assert check_vector(CHOICES, np.array([2, 0, 3, 1], np.uint16)).tolist() == [2, 0, 3, 1]

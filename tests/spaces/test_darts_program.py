@@ -178,7 +178,7 @@ the head gives the last cell's kernels no gradient from a batch of one."""
 
 def rounded_zeros(network: Any, params: Any, batch: Batch) -> int:
     """How many single examples' gradients are zero but for rounding."""
-    made = example_grads(network, params, [batch], classification, "batch", wanted=frozenset(["example_grads"]))
+    made = example_grads(network, params, (batch,), classification, "batch", wanted=frozenset(["example_grads"]))
     return sum(int(((g != 0) & (jnp.abs(g) < 1e-12)).sum()) for g in made["example_grads"])
 
 
