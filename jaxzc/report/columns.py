@@ -45,6 +45,9 @@ COSTS = {
 }
 """Kind of cost -> how it is called, and what it is."""
 
+COST_AXES = {"passes": "forward passes per score", "seconds": "seconds per score", "flops": "floating-point operations per score"}
+"""Kind of cost -> the name of an axis of it."""
+
 
 def columns_of(rows: Iterable[Row]) -> list[Column]:
     """The columns of all statistics that the rows have: the known ones in this order, then any others under their own names."""

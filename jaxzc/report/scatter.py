@@ -86,7 +86,7 @@ def plot_cost(evaluation: Evaluation, kind: str | None = None, axes: Axes | None
         _cost_axis(axes, cost)
         low, high = finite_limits(rho, 0.1)
         axes.set_ylim(min(low, 0), high)
-        axes.set_xlabel(columns.COSTS[kind][1])
+        axes.set_xlabel(columns.COST_AXES[kind])
         axes.set_ylabel(f"Spearman's ρ with {evaluation.metric}")
         axes.grid()
         labels.name(axes, cost, rho, [point.label for point in points], size=5.5 if width <= ONE_COLUMN else 6.5)

@@ -40,7 +40,7 @@ def test_intervals_draw_the_rows(evaluation: Evaluation) -> None:
 def test_axes_that_are_given_are_drawn_on(evaluation: Evaluation) -> None:
     given = Figure((6, 3)).add_subplot()
     assert report.plot_size(evaluation, given) is given
-    assert report.plot_cost(evaluation, "passes", Figure().add_subplot()).get_xlabel() == "passes over the network per score"
+    assert report.plot_cost(evaluation, "passes", Figure().add_subplot()).get_xlabel() == "forward passes per score"
     assert report.plot_comparisons([compare(evaluation, "proxy1", "proxy2")], Figure().add_subplot()).lines
 
 

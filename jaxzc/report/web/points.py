@@ -73,7 +73,7 @@ def _cost(evaluation: Evaluation) -> list[dict[str, Any]]:
     return [
         {
             "name": kind,
-            "label": columns.COSTS[kind][1],
+            "label": columns.COST_AXES[kind],
             "points": [
                 {
                     "names": [row.proxy for row in mark.rows],
