@@ -15,13 +15,13 @@ import numpy as np
 from jaxzc.spacekit.vectors import check_vector
 from jaxzc.types import Counts, Genes, InputSpec, JaxzcError
 from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint
-from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images
 from jaxzc_spaces.darts.space import OPS as DARTS_OPS
 from jaxzc_spaces.darts.space import cell_number
 from jaxzc_spaces.genotypes import counts as genotype_counts
 from jaxzc_spaces.genotypes.encoding import Encoding, Genotype
 from jaxzc_spaces.genotypes.network import GenotypeNet
+from jaxzc_spaces.genotypes.space import GenotypeSpace
 
 WIDTHS = (16, 24, 32)
 DEPTHS = (4, 8, 12, 16, 20)
@@ -47,7 +47,7 @@ NASNET_OPS = (
 
 
 @dataclass(frozen=True)
-class _Nds(OneNetworkEach, WithModule):
+class _Nds(OneNetworkEach, GenotypeSpace):
     """stem: `cifar`, or `imagenet`, which divides the image by 8 before the cells. width, depth: instead of the genes' values
     (0: the genes'), so that networks can be made small."""
 
@@ -73,12 +73,8 @@ class _Nds(OneNetworkEach, WithModule):
         check_images(self)
 
     @cached_property
-    def encoding(self) -> Encoding:
+    def encoding(self) -> Encoding:  # pyright: ignore[reportIncompatibleMethodOverride]
         return Encoding(self.name, self.ops, self.nodes, self.loose_ends, (len(WIDTHS), len(DEPTHS)))
-
-    @property
-    def choices(self) -> tuple[int, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.encoding.choices
 
     # Architectures.
 
@@ -98,9 +94,6 @@ class _Nds(OneNetworkEach, WithModule):
             raise self.encoding.malformed(text, f"its genotype is {genotype!r}", "an object with normal and reduce")
         return self.encoding.genes(genotype, text, (WIDTHS.index(width), DEPTHS.index(depth)))
 
-    def genotype(self, arch: Genes) -> Genotype:
-        return self.encoding.genotype(arch)
-
     def size(self, arch: Genes) -> tuple[int, int]:
         """Width and depth of the genes."""
         return WIDTHS[int(arch[0])], DEPTHS[int(arch[1])]
@@ -111,21 +104,6 @@ class _Nds(OneNetworkEach, WithModule):
         for name, cell in genotype._asdict().items():
             cells |= {name: cell.edges, f"{name}_concat": cell.concat}
         return json.dumps({"depth": depth, "genotype": cells, "width": width}, sort_keys=True, separators=(",", ":"))
-
-    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        return self.encoding.sample(rng, n)
-
-    def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray:
-        return self.encoding.mutate(rng, archs)
-
-    def neighbours(self, arch: Genes) -> np.ndarray:
-        return self.encoding.neighbours(arch)
-
-    def canonical(self, archs: np.ndarray) -> np.ndarray:
-        return self.encoding.canonical(archs)
-
-    def enumerate(self) -> np.ndarray:
-        raise JaxzcError(f"{self.name} has more architectures than can be listed; sample it instead")
 
     def counts(self, archs: np.ndarray) -> Counts:
         """Exact; `flops` are multiply-accumulates of convolutions and linear layers."""

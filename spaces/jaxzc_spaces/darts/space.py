@@ -19,12 +19,12 @@ import numpy as np
 
 from jaxzc.types import Counts, Genes, InputSpec, JaxzcError
 from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, blueprint
-from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.darts.shared import DartsProgram, darts_program
 from jaxzc_spaces.genotypes import counts as genotype_counts
 from jaxzc_spaces.genotypes.encoding import Encoding, Genotype
 from jaxzc_spaces.genotypes.network import GenotypeNet
+from jaxzc_spaces.genotypes.space import GenotypeSpace
 
 OPS = (
     "none",
@@ -40,7 +40,7 @@ NODES = 4
 
 
 @dataclass(frozen=True)
-class Darts(WithModule):
+class Darts(GenotypeSpace):
     """DARTS: two cells of four nodes, each the sum of two of seven operations on different earlier states.
 
     The fields are the network; the defaults are NAS-Bench-301's size. The DARTS paper evaluates at channels=36, cells=20 (CIFAR) and
@@ -76,13 +76,9 @@ class Darts(WithModule):
             raise JaxzcError("darts: auxiliary=True: expected stem 'cifar', images of 32 x 32 and 3 cells or more, for which it is defined")
 
     @cached_property
-    def encoding(self) -> Encoding:
+    def encoding(self) -> Encoding:  # pyright: ignore[reportIncompatibleMethodOverride]
         drawn = OPS if self.zero else OPS[1:]
         return Encoding("darts", OPS, NODES, loose_ends=False, drawn=drawn, distinct=not self.repeats)
-
-    @property
-    def choices(self) -> tuple[int, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.encoding.choices
 
     # Architectures.
 
@@ -90,28 +86,10 @@ class Darts(WithModule):
         """The genes int32 `[32]` of a genotype as DARTS prints it. Raises `JaxzcError` that quotes what is wrong."""
         return self.encoding.genes(parse_genotype(text), text)
 
-    def genotype(self, arch: Genes) -> Genotype:
-        return self.encoding.genotype(arch)
-
     def to_string(self, arch: Genes) -> str:
         g = self.genotype(arch)
         normal, reduce = (f"{name}={list(cell.edges)}, {name}_concat={list(cell.concat)}" for name, cell in g._asdict().items())
         return f"Genotype({normal}, {reduce})"
-
-    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        return self.encoding.sample(rng, n)
-
-    def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray:
-        return self.encoding.mutate(rng, archs)
-
-    def neighbours(self, arch: Genes) -> np.ndarray:
-        return self.encoding.neighbours(arch)
-
-    def canonical(self, archs: np.ndarray) -> np.ndarray:
-        return self.encoding.canonical(archs)
-
-    def enumerate(self) -> np.ndarray:
-        raise JaxzcError("darts has about 10**18 architectures, too many to list; sample it instead")
 
     def counts(self, archs: np.ndarray) -> Counts:
         """Exact; `flops` are multiply-accumulates of convolutions and linear layers."""
