@@ -42,7 +42,8 @@ def main() -> None:
     scorer = SpaceScorer(space, batches, arguments.proxies)
     archs = networks(space, 3)
     scorer.one(archs[0])
-    programs = [made.as_text() for function in scorer.programs(archs[0]) for made in function.loaded.values()]
+    stored: Any = scorer.programs(archs[0])
+    programs = [executable.as_text() for function in stored for executable in function.executables.values()]
     # Operations of two programs may have one name.
     kinds = {(module_of(program), name): kind for program in programs for name, kind in kinds_of(program).items()}
     print(f"at best: {peaks()}\n\n| network | kind | seconds | GFLOP | GFLOP/s |\n|---|---|---|---|---|", flush=True)
