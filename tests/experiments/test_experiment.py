@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from absl import logging
 from flax import nnx
-from jaxzc_spaces.cells.graph import INPUT, OUTPUT, graph
+from jaxzc_spaces.nasbench201.graph import INPUT, OUTPUT, graph
 from scipy import stats
 
 import jaxzc
@@ -251,7 +251,7 @@ def test_command(tmp_path):
     given = ("--table", "embedded", "--metric", "test_accuracy", "--proxy", "params,flops", "--methods", "random,evolution")
     code, text, err = experiment(*given, "--seeds", 3, "--models", 70, "--target", "90,93.5", "--out", out)
     assert code == 0
-    assert {p.name for p in out.iterdir()} == {"trained.parquet", "sample_efficiency.png"}
+    assert {p.name for p in out.iterdir()} == {"trained.parquet", "sample_efficiency.png", "sample_efficiency.pdf"}
     assert "models to 93.5" in text
     assert err.count("done") == 7
     columns = read_scores(out / "trained.parquet").columns

@@ -19,13 +19,13 @@ import numpy as np
 
 from jaxzc.spacekit import vectors
 from jaxzc.types import ActivationGroup, Array, Counts, Genes, InputSpec, LayerGroup, Params
-from jaxzc_spaces.cells.graph import graph
 from jaxzc_spaces.core.discrete import DiscreteNetwork, discrete_network
 from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.nasbench201 import encoding as encoding
 from jaxzc_spaces.nasbench201.encoding import EDGES, OPS
+from jaxzc_spaces.nasbench201.graph import graph
 from jaxzc_spaces.nasbench201.network import BLOCK, NasBench201Net, is_conv
 from jaxzc_spaces.nasbench201.own import OwnNet, own_params
 
