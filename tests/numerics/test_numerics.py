@@ -158,7 +158,7 @@ def test_pattern_kernel_counts_exactly(dtype: Any) -> None:
 CHAINS = """
 import jax, jax.numpy as jnp
 from jax import lax
-from jaxzc.numerics import eigenvalues, log_determinant
+from jaxzc.numerics.linalg import eigenvalues, log_determinant
 
 @jax.jit
 def chains(x, w):
