@@ -184,7 +184,7 @@ def test_maps_of_cells(cell_network: tuple[Any, Any]) -> None:
         assert entropy == pytest.approx(-(p * np.log(p + 1e-8)).sum(), rel=1e-3)
     flat = [p for group in probes for p in group]
     # The second map of stage 0, by the shift of the first one: the derivative of the next map alone.
-    pulled = jax.jit(jax.grad(lambda shifts: (maps(shifts)[2] * flat[2]).sum()))(zeros)[1][0]
+    pulled = jax.jit(jax.grad(lambda shifts: (maps(shifts)[2] * flat[2]).sum()))(zeros)["stages/0"][0]
     product = np.reshape(pulled, (-1, 2)).T @ np.reshape(flat[2], (-1, 2)) / (3 * 8 * 8)
     assert gains[1] == pytest.approx(np.linalg.svd(product)[1][0], rel=1e-3)
     assert not np.any(same)

@@ -126,4 +126,4 @@ def test_what_cannot_be_imported_is_said_in_a_sentence(here: Path, module: str) 
 def test_a_search_wants_to_know_the_direction(here: Path, module: str) -> None:
     size = ("nasbench201", *SMALL, "--no-cache", "--quiet", "--evaluations", 4)
     result = run("search", *size, "--fitness", f"{module}:undirected", "--out", "found")
-    refused(result, f"--fitness {module}:undirected: whether a higher or a lower score is better is not stated")
+    refused(result, f"fitness {module}:undirected: whether a higher or a lower score is better is not stated")

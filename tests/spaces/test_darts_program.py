@@ -143,7 +143,7 @@ def test_norm_modes_and_taps_equal_those_of_the_discrete_network(size: str) -> N
             np.testing.assert_allclose(ours.outputs, theirs.outputs, rtol=1e-9, atol=1e-12)
             np.testing.assert_allclose(modes["init"][0], their_modes["init"][0], rtol=1e-9, atol=1e-12)
             np.testing.assert_allclose(*(np.ldexp(m["none"][0], m["none"][1]) for m in (modes, their_modes)), rtol=1e-9)
-            there, at = space.network(jnp.asarray(genes)), lambda kept: np.concatenate(list(kept.values()))
+            there, at = space.program().network(jnp.asarray(genes)), lambda kept: np.concatenate(list(kept.values()))
             assert list(ours.layers) == [group.name for group in there.groups]
             assert list(ours.activations) == list(counts) == [group.name for group in there.activations]
             last = ours.activations.pop("last_relu")
