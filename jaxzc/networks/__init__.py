@@ -8,6 +8,7 @@ from flax.nnx import Module as NNXModule
 
 from jaxzc.networks.adapter import ProgramNetwork
 from jaxzc.networks.apply import apply_network
+from jaxzc.networks.calls import check_leaves
 from jaxzc.networks.linen import linen_network
 from jaxzc.networks.nnx import nnx_network
 from jaxzc.networks.recognised import recognise
@@ -42,7 +43,13 @@ def as_network(
     Normalisation is recognised in the traced program, whoever wrote it, and follows the norm mode (see `jaxzc.networks.normalisation`).
     Raises `JaxzcError` where the model has no layers, needs random numbers, or cannot be called.
     """
+    if model_kwargs is not None and not isinstance(model_kwargs, Mapping):
+        raise JaxzcError(f"model_kwargs={model_kwargs!r:.60}: expected a dictionary of keywords, such as dict(train=False)")
+    for option, value in (("cells", cells), ("output", output)):
+        if value is not None and not callable(value):
+            raise JaxzcError(f"{option}={value!r:.60}: expected a function, or None")
     model, params = recognise(model, params)
+    check_leaves(params)
     options: dict[str, Any] = {"cells": cells, "model_kwargs": model_kwargs, "output": output}
     if isinstance(model, LinenModule):
         return linen_network(model, params, inputs, method=method, **options)

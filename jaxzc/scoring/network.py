@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import jax
-
 from jaxzc.catalogue.selection import ProxySpec
 from jaxzc.scoring.batches import Batches
 from jaxzc.scoring.identity import chosen_by_user, identity
+from jaxzc.scoring.keys import seeded
 from jaxzc.scoring.program import RecentPrograms, compiled
 from jaxzc.scoring.results import Scores, Unavailable
 from jaxzc.scoring.scorer import Scorer, examined, finished, signature
@@ -59,9 +58,9 @@ def score(
         unavailable=unavailable,
         ingredients=ingredients,
     )
-    recipe = scorer.recipe
+    recipe, key = scorer.recipe, seeded(seed)
     bound, checked = examined(recipe, params, batches)
     shapes = signature(bound, checked)
     same = None if shapes is None else (shapes, chosen_by_user(recipe), identity(recipe, bound, checked))
-    program = _RECENT.get(same, lambda: compiled(recipe, bound, checked, jax.random.key(seed)))
+    program = _RECENT.get(same, lambda: compiled(recipe, bound, checked, key))
     return finished(recipe, program, bound, checked, seed, stacklevel=2)

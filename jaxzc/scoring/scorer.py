@@ -12,6 +12,7 @@ from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.ingredients import RESOLVER
 from jaxzc.scoring.batches import Batches, checked_batches
 from jaxzc.scoring.compute import scores_from_counts
+from jaxzc.scoring.keys import seeded
 from jaxzc.scoring.models import Bound, Model, check_concrete, shapes
 from jaxzc.scoring.program import Lanes, ModelProgram, ModelRecipe, RecentPrograms, compiled, program_settings
 from jaxzc.scoring.results import Scores, Unavailable, check_unavailable, to_floats, warn_of
@@ -87,7 +88,7 @@ class Scorer:
         pairs of one shape (ZiCo needs two). seed: of noise, probes and redrawn weights; most proxies have none.
         """
         bound, checked = examined(self.recipe, params, batches)
-        program = self._program(bound, checked, jax.random.key(seed))
+        program = self._program(bound, checked, seeded(seed))
         return finished(self.recipe, program, bound, checked, seed, stacklevel=2)
 
     def score_many(
@@ -110,12 +111,12 @@ class Scorer:
         for start in range(0, count, lanes):
             if lanes == 1:
                 lane, seed = bound.at(start) if stacked else bound, seeds[start]
-                program = self._program(lane, checked, jax.random.key(seed))
+                program = self._program(lane, checked, seeded(seed))
                 scores.append(finished(self.recipe, program, lane, checked, seed, stacklevel=2))
                 continue
             places = np.minimum(np.arange(start, start + lanes), count - 1)  # the last call repeats the last one
             several = bound.at(places) if stacked else bound
-            keys = jnp.stack([jax.random.key(seeds[place]) for place in places])
+            keys = jnp.stack([seeded(seeds[place]) for place in places])
             program = self._program(several, checked, keys, Lanes(lanes, stacked))
             scores += finished_lanes(self.recipe, program, several, checked, keys, stacklevel=2)
         return scores[:count]
@@ -159,7 +160,7 @@ def finished(recipe: ModelRecipe, program: ModelProgram, bound: Bound, batches: 
     values = {}
     if program.run is not None:
         bound.check()
-        values = program.run(bound.arrays, batches, jax.random.key(seed))
+        values = program.run(bound.arrays, batches, seeded(seed))
     warn_of(program.reasons, WHERE, stacklevel=stacklevel + 1)
     return _scores(recipe, program, values)
 
