@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxzc._compile.jaxpr import Trace, flatten, needed, run
 from jaxzc._compile.widening import widen
-from jaxzc.networks.analysis import Found, Layer, analyse
+from jaxzc.networks.analysis import Found, Layer, Source, analyse
 from jaxzc.networks.entry import Entry, check_examples, find_entry, replacements
 from jaxzc.networks.tapped import Path, run_tapped
 from jaxzc.networks.taps import activation_names, activation_taps, calls_first, of_activations, tap_layer, unreadable
@@ -97,13 +97,14 @@ class ProgramNetwork:
         return OrderedDict((group.name, jnp.ones((n, 1))) for group, n in zip(self.activations, calls, strict=True))
 
     def counts(self, params: Any) -> Counts:
-        """Parameters (floating-point leaves), multiply-accumulates for one image, and the number of layers.
+        """Parameters (floating-point leaves), multiply-accumulates for one image (of layers, and of other products), and the number of layers.
 
         Iterations of `lax.scan` are counted; a branch of `lax.cond` and the body of `lax.while_loop` count once.
         """
-        macs = sum(layer.macs for layer in self._example.found.layers) // self._batch
+        found = self._example.found
+        macs, products = sum(layer.macs for layer in found.layers) // self._batch, found.products // self._batch
         size = sum(int(np.size(leaf)) for leaf in self._flat(params) if _is_float(leaf))
-        return Counts(np.int64(size), np.int64(macs), np.int64(sum(len(group.cells) for group in self.groups)))
+        return Counts(np.int64(size), np.int64(macs), np.int64(sum(len(group.cells) for group in self.groups)), np.int64(products))
 
     def entry(self, params: Any, inputs: Any) -> Any:
         """The first floats that the inputs become: the inputs where they are one array of floats, or else a tuple of arrays `[B, ...]`, the
@@ -243,19 +244,20 @@ def make_network(fn: Function, params: Any, inputs: Any, cells: Callable[[str], 
     """
     flat, structure = jax.tree_util.tree_flatten(params)
     traced = _trace(fn, structure, flat, inputs, "batch")
-    first: dict[int, Layer] = {}
+    first: dict[int, tuple[Source, Layer]] = {}
     for layer in traced.found.layers:
-        for leaf in layer.leaves:
-            first.setdefault(leaf, layer)
+        for source in layer.kernels:
+            first.setdefault(source.leaf, (source, layer))
     if not first:
         raise JaxzcError("the model has no layers: no convolution or matrix product of the inputs with a parameter was found")
     names = [_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
     groups = []
-    for leaf, layer in first.items():
-        shape = np.shape(flat[leaf])
+    for leaf, (source, layer) in first.items():
+        stack, kernel = np.shape(flat[leaf])[: source.depth], np.shape(flat[leaf])[source.depth :]
         cell = -1 if cells is None else int(cells(names[leaf]))
-        stacked = math.prod(shape[: layer.depth])
-        groups.append(LayerGroup(names[leaf], shape[layer.depth :], layer.fan_in, layer.channels, (cell,) * stacked))
+        # a factor of a product is a linear layer by itself, whose operation is not seen: by convention [..., inputs, outputs]
+        fans = (math.prod(kernel[:-1]), kernel[-1]) if source.factor else (layer.fan_in, layer.channels)
+        groups.append(LayerGroup(names[leaf], kernel, *fans, (cell,) * math.prod(stack)))
     config: Any = jax.config
     own = _Own(tuple(jnp.result_type(leaf) for leaf in (*flat, *jax.tree.leaves(inputs))), bool(config.jax_enable_x64))
     cache = {_key(flat, inputs, "batch"): traced}

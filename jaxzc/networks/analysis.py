@@ -1,6 +1,7 @@
 """Where a program has layers, activation functions and normalisation: read from its operations and from which parameters they depend on.
 
 A layer is a convolution or matrix product of something that depends on the images with something that does not but depends on a parameter.
+Where that is a product of parameters (`x @ (A @ B)`), or a sum with one, all of its factors are kernels: `x @ A @ B` is the same network.
 """
 
 import math
@@ -12,11 +13,23 @@ from jaxzc._compile.jaxpr import CUSTOM_RULES, SHAPING, Op, Trace, closed_body, 
 from jaxzc.networks.nonlinear import is_normalisation, nonlinearity, rectifier
 
 
+PRODUCTS = frozenset({"conv_general_dilated", "dot_general"})
+
+
 class Taint(NamedTuple):
-    """What a value depends on: the images, or else parameter leaves, each as (leaf, how many of its leading axes loops have sliced)."""
+    """What a value depends on: the images, or else parameter leaves."""
 
     data: bool
-    leaves: frozenset[tuple[int, int]] = frozenset()
+    leaves: frozenset["Source"] = frozenset()
+
+
+class Source(NamedTuple):
+    """A parameter leaf that a value was made from; how many of its leading axes loops have sliced; whether it is a factor of a matrix product
+    with other parameters."""
+
+    leaf: int
+    depth: int
+    factor: bool = False
 
 
 class Point(NamedTuple):
@@ -47,20 +60,23 @@ class Where(NamedTuple):
 class Layer:
     """One call of a convolution or linear layer.
 
-    leaves: its kernel's parameter leaf (several where same-sized parameters were combined); depth: leading axes that loops have sliced.
+    kernels: its kernel's parameter leaf (several where parameters of one size were added, or parameters multiplied).
     macs: multiply-accumulates for the traced batch, loop iterations included.
     where: the loops around it.
     point: where its output is read; None where it cannot be, and `reason` says why.
     """
 
-    leaves: tuple[int, ...]
-    depth: int
+    kernels: tuple[Source, ...]
     fan_in: int
     channels: int
     macs: int
     point: Point | None
     reason: str = ""
     where: Where = Where()  # noqa: RUF009
+
+    @property
+    def leaves(self) -> tuple[int, ...]:
+        return tuple(source.leaf for source in self.kernels)
 
 
 class Activation(NamedTuple):
@@ -75,17 +91,22 @@ class Activation(NamedTuple):
 
 @dataclass
 class Found:
-    """What a program has, in execution order."""
+    """What a program has, in execution order.
+
+    products: multiply-accumulates, for the traced batch, of matrix products and convolutions of the data that are no layers: those of data
+    with data (attention), and with constants.
+    """
 
     layers: list[Layer] = field(default_factory=list)
     activations: list[Activation] = field(default_factory=list)
     normalises: bool = False
+    products: int = 0
 
 
 def analyse(program: Trace, shapes: Sequence[tuple[int, ...]]) -> Found:
     """Layers, activation functions and normalisation of `program`, whose inputs are parameter leaves of these shapes, and then the data."""
     found = Found()
-    taints = [Taint(False, frozenset({(leaf, 0)})) for leaf in range(len(shapes))]
+    taints = [Taint(False, frozenset({Source(leaf, 0)})) for leaf in range(len(shapes))]
     _Walk(shapes, found).block(program, [*taints, *[Taint(True)] * (len(program.inputs) - len(shapes))], Where(), 1)
     return found
 
@@ -110,6 +131,8 @@ class _Walk:
                 self.found.normalises |= is_normalisation(program, op, data)
                 layer = self._layer(program, number, ins, where, times)
                 self.found.layers += [] if layer is None else [layer]
+                if layer is None and op.name in PRODUCTS and any(data):
+                    self.found.products += _product(program, op, 1 if data[0] else 0) * times
                 outs = self._outputs(program, number, ins, where, times)
             env.update(zip(op.outputs, outs, strict=True))
         for place, layer in enumerate(self.found.layers[first:], first):
@@ -139,6 +162,8 @@ class _Walk:
             return [_join(ins[0], *outs) for outs in zip(*branches, strict=True)]
         if op.name in CUSTOM_RULES and rectifier(op) is None:
             return self._body(closed_body(op.eqn), ins, where.into("a function with a custom derivative"), times)
+        if op.name in PRODUCTS and all(taint.leaves for taint in ins):
+            ins = [taint._replace(leaves=frozenset(source._replace(factor=True) for source in taint.leaves)) for taint in ins]
         return [_join(*ins)] * len(op.outputs)
 
     def _loop(self, body: Any, fixed: list[Taint], state: list[Taint], xs: list[Taint], where: Where, times: int) -> list[Taint]:
@@ -153,35 +178,37 @@ class _Walk:
         self.found.layers += trial.layers
         self.found.activations += trial.activations
         self.found.normalises |= trial.normalises
+        self.found.products += trial.products
         return [*state, *outs[len(state) :]]
 
     def _slice(self, taint: Taint, shape: tuple[int, ...]) -> Taint:
         """The taint of one slice: a leaf handed over whole is a stack of kernels, anything computed from it is not."""
-        return taint._replace(leaves=frozenset((leaf, depth + (self.shapes[leaf][depth:] == shape)) for leaf, depth in taint.leaves))
+        sliced = (source._replace(depth=source.depth + (self.shape(source) == shape)) for source in taint.leaves)
+        return taint._replace(leaves=frozenset(sliced))
+
+    def shape(self, source: Source) -> tuple[int, ...]:
+        """Of the kernel that a leaf holds, or of one of those that are stacked in it."""
+        return self.shapes[source.leaf][source.depth :]
 
     def _layer(self, program: Trace, number: int, ins: list[Taint], where: Where, times: int) -> Layer | None:
         op = program.ops[number]
-        if op.name not in ("conv_general_dilated", "dot_general") or ins[0].data == ins[1].data:
+        if op.name not in PRODUCTS or ins[0].data == ins[1].data:
             return None
         side = 1 if ins[0].data else 0
-        sizes = {
-            (leaf, depth): math.prod(self.shapes[leaf][depth:]) for leaf, depth in ins[side].leaves if len(self.shapes[leaf]) - depth >= 2
-        }
-        if not sizes or (op.name == "conv_general_dilated" and side == 0):
+        kernels = self._kernels(ins[side].leaves, math.prod(program.avals[op.inputs[side]].shape))
+        if not kernels or (op.name == "conv_general_dilated" and side == 0):
             return None
-        largest = sorted(key for key, size in sizes.items() if size == max(sizes.values()))
         kernel, out = program.avals[op.inputs[side]].shape, program.avals[op.outputs[0]].shape
         axes, rows, fan_in = (_conv_layout if op.name == "conv_general_dilated" else _dot_layout)(program, op, side)
         reason = where.reason
-        if not reason and len(largest) > 1:
+        if not reason and len(kernels) > 1:
             reason = "has a kernel made of several parameters"
         elif not reason and op.params.get("batch_group_count", 1) != 1:
             reason = "mixes images (batch_group_count)"
-        elif not reason and op.name == "dot_general" and op.params["dimension_numbers"][1][0] and math.prod(kernel) > max(sizes.values()):
+        elif not reason and op.name == "dot_general" and op.params["dimension_numbers"][1][0] and math.prod(kernel) > math.prod(self.shape(kernels[0])):
             reason = "has its kernel repeated along an axis of the data"
         return Layer(
-            leaves=tuple(leaf for leaf, _ in largest),
-            depth=largest[0][1],
+            kernels=kernels,
             fan_in=fan_in,
             channels=math.prod(out[axis] for axis in axes[rows:]),
             macs=_macs(program, op, out, fan_in) * times,
@@ -189,6 +216,17 @@ class _Walk:
             reason=reason,
             where=where,
         )
+
+
+    def _kernels(self, sources: frozenset[Source], size: int) -> tuple[Source, ...]:
+        """Of the parameters that an operand of this many numbers was made from, those that are kernels: the largest with two axes (others
+        scale or shift it), and every matrix that was multiplied with others."""
+        plain = [source for source in sources if not source.factor and len(self.shape(source)) >= 2]
+        used = {source.leaf for source in plain}
+        factors = [source for source in sources if source.factor and sum(n > 1 for n in self.shape(source)) >= 2 and source.leaf not in used]
+        sizes = {source: math.prod(self.shape(source)) for source in plain}
+        largest = max(sizes.values(), default=0) if not factors else size
+        return tuple(sorted([*(source for source, own in sizes.items() if own == largest), *factors]))
 
 
 def _conv_layout(program: Trace, op: Op, side: int) -> tuple[tuple[int, ...], int, int]:
@@ -207,6 +245,13 @@ def _macs(program: Trace, op: Op, out: tuple[int, ...], fan_in: int) -> int:
     data, kernel = (program.avals[value].shape for value in op.inputs)
     channels = kernel[op.params["dimension_numbers"].rhs_spec[1]] * op.params["feature_group_count"]
     return math.prod(data) * math.prod(kernel) // channels
+
+
+def _product(program: Trace, op: Op, side: int) -> int:
+    """Multiply-accumulates of an operation on the data; side: which operand counts as the kernel."""
+    layout = _conv_layout if op.name == "conv_general_dilated" else _dot_layout
+    side = 1 if op.name == "conv_general_dilated" else side
+    return _macs(program, op, program.avals[op.outputs[0]].shape, layout(program, op, side)[2])
 
 
 def _dot_layout(program: Trace, op: Op, side: int) -> tuple[tuple[int, ...], int, int]:

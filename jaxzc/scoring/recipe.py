@@ -82,5 +82,5 @@ class SpaceRecipe:
 
     def counted(self, archs: np.ndarray) -> list[dict[str, Any]]:
         """For each of the architectures `[n, genes]`, a dictionary from label to value of the proxies that need counts only."""
-        counts = self.space.counts(archs)
+        counts = np.broadcast_arrays(*self.space.counts(archs))
         return [scores_from_counts(self.proxies, Counts(*(count[i] for count in counts))) for i in range(len(archs))]
