@@ -122,8 +122,8 @@ class Counts(NamedTuple):
     """Sizes of one network as exact integers, or of n networks as int64 `[n]`.
 
     params: trainable parameters. flops: multiply-accumulates of the convolution and linear layers for one image. layers: number of
-    convolution and linear layers. products: multiply-accumulates of matrix products and convolutions that are no layers, such as attention's
-    products of data with data; of n networks int64 `[n]`, or 0 for all.
+    convolution and linear layers. products: multiply-accumulates of matrix products and convolutions that are no layers, such as
+    attention's products of data with data; of n networks int64 `[n]`, or 0 for all.
     """
 
     params: Params

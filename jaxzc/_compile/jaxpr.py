@@ -23,6 +23,10 @@ SHAPING = frozenset({"reshape", "broadcast_in_dim", "convert_element_type", "squ
 """Operations that change a value's layout, not its numbers."""
 
 
+PRODUCTS = frozenset({"conv_general_dilated", "dot_general"})
+"""Operations that multiply and add up."""
+
+
 @dataclass(frozen=True, eq=False)
 class Op:
     """One operation: the jaxpr equation it binds, the numbers of the values it reads and writes, and those no later operation reads."""

@@ -28,7 +28,7 @@ def check_examples(batch: Any) -> Batch:
     for leaf in leaves:
         _check_values(leaf)
     for leaf in jax.tree.leaves(batch.targets):
-        if (dtype := np.asarray(leaf).dtype) == object or dtype.kind in "SU":
+        if (dtype := np.asarray(leaf).dtype).kind in "OSU":
             raise JaxzcError(f"the targets hold {dtype} {list(np.shape(leaf))}, expected numbers: number the classes from 0")
     if batch_size(inputs) == 0:
         raise JaxzcError("the batch is empty (a leading axis of 0): give at least one example")

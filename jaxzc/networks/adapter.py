@@ -16,6 +16,8 @@ from jaxzc._compile.jaxpr import Trace, flatten, needed, run
 from jaxzc._compile.widening import widen
 from jaxzc.networks.analysis import Found, Layer, Source, analyse
 from jaxzc.networks.entry import Entry, check_examples, find_entry, replacements
+from jaxzc.networks.integers import IntegerKernel, floats, integer_kernels, stored
+from jaxzc.networks.normalisation import NormModes
 from jaxzc.networks.tapped import Path, run_tapped
 from jaxzc.networks.taps import activation_names, activation_taps, calls_first, of_activations, tap_layer, unreadable
 from jaxzc.numerics.trees import batch_size
@@ -33,6 +35,7 @@ class _Traced:
     program: Trace
     found: Found
     entry: Entry
+    integers: dict[int, IntegerKernel]
     outputs: Any
 
 
@@ -60,27 +63,41 @@ class ProgramNetwork:
         """Whether the model, in its batch mode, divides by a root of something that depends on the images."""
         return self._example.found.normalises
 
+    @property
+    def evaluates(self) -> bool:
+        """Whether the model has no argument for a train mode."""
+        return isinstance(self.fn, NormModes) and self.fn.evaluates
+
+    def replaced_statistics(self, params: Any, inputs: Any) -> list[Any]:
+        """The model's running statistics in whose place a norm mode puts others."""
+        return self.fn.replaced(params, inputs) if isinstance(self.fn, NormModes) else []
+
     def weights(self, params: Any) -> list[Array]:
-        """Kernels `[layers, *kernel]`, one array per group. Raises `JaxzcError` where they are integers."""
+        """Kernels `[layers, *kernel]`, one array per group; of those stored as integers the floats that multiply. Raises `JaxzcError` where
+        these cannot be had."""
         flat = self._flat(params)
-        for leaf, group in zip(self.leaves, self.groups, strict=True):
-            if not _is_float(flat[leaf]):
-                raise JaxzcError(
-                    f"the weights of layer {group.name} are {jnp.result_type(flat[leaf])}, which have no gradient and are not what "
-                    "multiplies: make the numbers that multiply (weights times scale, in float32) the parameters"
-                )
-        return [jnp.reshape(flat[leaf], (-1, *group.kernel)) for leaf, group in zip(self.leaves, self.groups, strict=True)]
+        return [jnp.reshape(self._kernel(flat, leaf), (-1, *group.kernel)) for leaf, group in zip(self.leaves, self.groups, strict=True)]
+
+    def _kernel(self, flat: Sequence[Any], leaf: int) -> Any:
+        """A leaf, or where it is a kernel stored as integers what the program makes of it."""
+        kernel = self._example.integers.get(leaf)
+        if kernel is None or _is_float(flat[leaf]):
+            return flat[leaf]
+        return floats(self._example.program, kernel, flat, self.groups[self.leaves.index(leaf)].name, self._own.is_widened(flat))
 
     def with_weights(self, params: Any, weights: Sequence[Array]) -> Any:
         """`params` with these kernels in their place."""
         flat = self._flat(params)
         for leaf, weight in zip(self.leaves, weights, strict=True):
-            flat[leaf] = jnp.reshape(weight, np.shape(flat[leaf]))
+            kernel = self._example.integers.get(leaf)
+            flat[leaf] = jnp.reshape(weight, np.shape(flat[leaf]) if kernel is None else kernel.kernel)
         return jax.tree_util.tree_unflatten(self._structure, flat)
 
     def map_params(self, fn: Callable[[Array], Array], params: Any) -> Any:
-        """`fn` applied to every floating-point leaf."""
-        flat = [fn(leaf) if _is_float(leaf) else leaf for leaf in self._flat(params)]
+        """`fn` applied to every floating-point leaf, and to the floats that kernels stored as integers become."""
+        flat = self._flat(params)
+        kernels = {leaf: self._kernel(flat, leaf) for leaf in self._example.integers}
+        flat = [fn(value) if _is_float(value) else value for value in (kernels.get(n, leaf) for n, leaf in enumerate(flat))]
         return jax.tree_util.tree_unflatten(self._structure, flat)
 
     def active(self) -> list[Array]:
@@ -97,13 +114,13 @@ class ProgramNetwork:
         return OrderedDict((group.name, jnp.ones((n, 1))) for group, n in zip(self.activations, calls, strict=True))
 
     def counts(self, params: Any) -> Counts:
-        """Parameters (floating-point leaves), multiply-accumulates for one image (of layers, and of other products), and the number of layers.
+        """Parameters (floating-point leaves and kernels), multiply-accumulates for one image, and the number of layers.
 
         Iterations of `lax.scan` are counted; a branch of `lax.cond` and the body of `lax.while_loop` count once.
         """
         found = self._example.found
         macs, products = sum(layer.macs for layer in found.layers) // self._batch, found.products // self._batch
-        size = sum(int(np.size(leaf)) for leaf in self._flat(params) if _is_float(leaf))
+        size = sum(int(np.size(leaf)) for n, leaf in enumerate(self._flat(params)) if _is_float(leaf) or n in self.leaves)
         return Counts(np.int64(size), np.int64(macs), np.int64(sum(len(group.cells) for group in self.groups)), np.int64(products))
 
     def entry(self, params: Any, inputs: Any) -> Any:
@@ -112,7 +129,7 @@ class ProgramNetwork:
 
         Raises `JaxzcError` where there are none, or where they come up in a loop.
         """
-        flat, leaves = self._flat(params), jax.tree.leaves(inputs)
+        flat, leaves = stored(self._example.integers, self._flat(params))[0], jax.tree.leaves(inputs)
         if _is_one_float(inputs):
             return jnp.asarray(inputs)
         traced = self._trace(flat, inputs, "batch")
@@ -129,12 +146,12 @@ class ProgramNetwork:
         entry: what is put in the place of `self.entry(params, inputs)`.
         Raises `JaxzcError` where a tap asks for a layer or ReLU that cannot be read (loops, tied weights), naming it.
         """
-        flat = self._flat(params)
+        flat, kernels = stored(self._example.integers, self._flat(params))
         if norm not in ("batch", "init", "none"):
             raise JaxzcError(f"norm={norm!r} is not one of 'batch', 'init', 'none'")
         if entry is not None and _is_one_float(inputs):
             inputs, entry = entry, None
-        traced = self._trace(flat, inputs, norm, entry)
+        traced = self._trace(flat, inputs, norm, (entry, kernels))
         tap, batch, leaves = tap or Tap(), batch_size(inputs), jax.tree.leaves(inputs)
         sites = self._sites(traced.found, tap)
         after = {
@@ -146,6 +163,7 @@ class ProgramNetwork:
         if entry is not None:
             leaves, values = replacements(traced.entry.checked(), leaves, jax.tree.leaves(entry))
             after |= {(op,): partial(_replaced, value, after.get((op,))) for op, value in values.items()}
+        after |= {(traced.integers[leaf].op,): partial(_replaced, value, None) for leaf, value in kernels.items()}
         outputs, seen, kept = run_tapped(traced.program, [*flat, *leaves], looks, after, self._perturbations(sites, tap))
         layers = None if tap.layer is None else self._collected(sites, kept)
         activations = of_activations(traced.found, tap, seen)
@@ -254,6 +272,8 @@ def make_network(fn: Function, params: Any, inputs: Any, cells: Callable[[str], 
     groups = []
     for leaf, (source, layer) in first.items():
         stack, kernel = np.shape(flat[leaf])[: source.depth], np.shape(flat[leaf])[source.depth :]
+        if leaf in traced.integers and not traced.integers[leaf].reason:
+            kernel = traced.integers[leaf].kernel
         cell = -1 if cells is None else int(cells(names[leaf]))
         # a factor of a product is a linear layer by itself, whose operation is not seen: by convention [..., inputs, outputs]
         fans = (math.prod(kernel[:-1]), kernel[-1]) if source.factor else (layer.fan_in, layer.channels)
@@ -281,13 +301,14 @@ def _trace(fn: Function, structure: Any, flat: Sequence[Any], inputs: Any, norm:
 
 
 def _read(program: Trace, flat: Sequence[Any], outputs: Any) -> _Traced:
-    return _Traced(program, analyse(program, [np.shape(leaf) for leaf in flat]), find_entry(program, len(flat)), outputs)
+    found = analyse(program, [np.shape(leaf) for leaf in flat])
+    return _Traced(program, found, find_entry(program, len(flat)), integer_kernels(program, found.layers), outputs)
 
 
 def _replaced(value: Any, then: Callable[[Any, Any], Any] | None, output: Any, perturb: Any) -> tuple[Any, Any]:
     """`value` in the place of an operation's output, and what a tap does there."""
     if np.shape(value) != output.shape:
-        raise JaxzcError(f"entry has shape {np.shape(value)} in the place of {output.shape}")
+        raise JaxzcError(f"an entry or kernel has shape {np.shape(value)} in the place of {output.shape}")
     value = value.astype(output.dtype)
     return (value, None) if then is None else then(value, perturb)
 

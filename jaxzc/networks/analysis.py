@@ -9,11 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from jaxzc._compile.jaxpr import CUSTOM_RULES, SHAPING, Op, Trace, closed_body, flatten, scan_starts
+from jaxzc._compile.jaxpr import CUSTOM_RULES, PRODUCTS, SHAPING, Op, Trace, closed_body, flatten, scan_starts
 from jaxzc.networks.nonlinear import is_normalisation, nonlinearity, rectifier
-
-
-PRODUCTS = frozenset({"conv_general_dilated", "dot_general"})
 
 
 class Taint(NamedTuple):
@@ -24,8 +21,8 @@ class Taint(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A parameter leaf that a value was made from; how many of its leading axes loops have sliced; whether it is a factor of a matrix product
-    with other parameters."""
+    """A parameter leaf that a value was made from; how many of its leading axes loops have sliced; whether it is a factor of a product of
+    parameters."""
 
     leaf: int
     depth: int
@@ -63,6 +60,7 @@ class Layer:
     kernels: its kernel's parameter leaf (several where parameters of one size were added, or parameters multiplied).
     macs: multiply-accumulates for the traced batch, loop iterations included.
     where: the loops around it.
+    product: number of the operation that multiplies, and which of its inputs is the kernel.
     point: where its output is read; None where it cannot be, and `reason` says why.
     """
 
@@ -70,6 +68,7 @@ class Layer:
     fan_in: int
     channels: int
     macs: int
+    product: tuple[int, int]
     point: Point | None
     reason: str = ""
     where: Where = Where()  # noqa: RUF009
@@ -205,28 +204,34 @@ class _Walk:
             reason = "has a kernel made of several parameters"
         elif not reason and op.params.get("batch_group_count", 1) != 1:
             reason = "mixes images (batch_group_count)"
-        elif not reason and op.name == "dot_general" and op.params["dimension_numbers"][1][0] and math.prod(kernel) > math.prod(self.shape(kernels[0])):
+        elif not reason and _is_stacked(op) and math.prod(kernel) > math.prod(self.shape(kernels[0])):
             reason = "has its kernel repeated along an axis of the data"
         return Layer(
             kernels=kernels,
             fan_in=fan_in,
             channels=math.prod(out[axis] for axis in axes[rows:]),
             macs=_macs(program, op, out, fan_in) * times,
+            product=(number, side),
             point=None if reason else Point(number, axes, rows),
             reason=reason,
             where=where,
         )
-
 
     def _kernels(self, sources: frozenset[Source], size: int) -> tuple[Source, ...]:
         """Of the parameters that an operand of this many numbers was made from, those that are kernels: the largest with two axes (others
         scale or shift it), and every matrix that was multiplied with others."""
         plain = [source for source in sources if not source.factor and len(self.shape(source)) >= 2]
         used = {source.leaf for source in plain}
-        factors = [source for source in sources if source.factor and sum(n > 1 for n in self.shape(source)) >= 2 and source.leaf not in used]
+        multiplied = [source for source in sources if source.factor and source.leaf not in used]
+        factors = [source for source in multiplied if sum(length > 1 for length in self.shape(source)) >= 2]
         sizes = {source: math.prod(self.shape(source)) for source in plain}
         largest = max(sizes.values(), default=0) if not factors else size
         return tuple(sorted([*(source for source, own in sizes.items() if own == largest), *factors]))
+
+
+def _is_stacked(op: Op) -> bool:
+    """Whether a product is one of many, along axes of both operands."""
+    return op.name == "dot_general" and bool(op.params["dimension_numbers"][1][0])
 
 
 def _conv_layout(program: Trace, op: Op, side: int) -> tuple[tuple[int, ...], int, int]:

@@ -9,7 +9,7 @@ from flax.core import DenyList, unfreeze
 from flax.errors import InvalidRngError, ScopeCollectionNotFound, ScopeParamNotFoundError, ScopeParamShapeError
 
 from jaxzc.networks.adapter import ProgramNetwork, make_network
-from jaxzc.networks.calls import arguments, explained, mode_kwargs, signature
+from jaxzc.networks.calls import FLAGS, arguments, explained, mode_kwargs, signature
 from jaxzc.networks.normalisation import NormModes
 from jaxzc.types import JaxzcError
 
@@ -69,7 +69,7 @@ def linen_network(
             return result if output is None else output(result)
 
     params = jax.tree.map(lambda leaf: leaf, params)
-    return make_network(NormModes(function, name, statistics), params, inputs, cells), params
+    return make_network(NormModes(function, name, statistics, evaluates=FLAGS.keys().isdisjoint(kwargs)), params, inputs, cells), params
 
 
 def collections(variables: Any) -> tuple[Any, Any, dict[str, Any]] | None:

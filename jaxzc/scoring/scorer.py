@@ -12,6 +12,7 @@ from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.ingredients import RESOLVER
 from jaxzc.scoring.batches import Batches, checked_batches
 from jaxzc.scoring.compute import scores_from_counts
+from jaxzc.scoring.doubts import warn_of_doubts
 from jaxzc.scoring.keys import seeded
 from jaxzc.scoring.models import Bound, Model, check_concrete, shapes
 from jaxzc.scoring.program import Lanes, ModelProgram, ModelRecipe, RecentPrograms, compiled, program_settings
@@ -160,7 +161,8 @@ def finished(recipe: ModelRecipe, program: ModelProgram, bound: Bound, batches: 
     values = {}
     if program.run is not None:
         bound.check()
-        values = program.run(bound.arrays, batches, seeded(seed))
+        values, found = program.run(bound.arrays, batches, seeded(seed))
+        warn_of_doubts(found, program.groups, recipe.norm, program.frozen, stacklevel=stacklevel + 1)
     warn_of(program.reasons, WHERE, stacklevel=stacklevel + 1)
     return _scores(recipe, program, values)
 
@@ -170,7 +172,10 @@ def finished_lanes(
 ) -> list[Scores]:
     """Runs a program for several networks. Returns one `Scores` for each key."""
     check_targets(program.task, program.outputs, batches, warns=True)
-    values = {} if program.run is None else program.run(bound.arrays, batches, keys)
+    values: dict[str, Any] = {}
+    if program.run is not None:
+        values, found = program.run(bound.arrays, batches, keys)
+        warn_of_doubts(found, program.groups, recipe.norm, program.frozen, stacklevel=stacklevel + 1)
     warn_of(program.reasons, WHERE, stacklevel=stacklevel + 1)
     return [_scores(recipe, program, jax.tree.map(lambda value, n=n: np.asarray(value)[n], values)) for n in range(len(keys))]
 

@@ -31,8 +31,8 @@ PARAMETERS: list[Any] = [None, {}, 3, "kernel", [], {"kernel": "text"}, {"kernel
 BATCHES: list[Any] = [None, 3, "digits", (), (X,), X, [], [()], [(X, Y), (X[:2], Y[:2])], (X[:0], Y[:0]), (X, Y[:3]), ("text", Y),
                       ([["a"]], Y), {"images": X}, (X, Y, Y), (np.array([None] * 4), Y), [(X, Y), None], (X, "cats"),
                       (X.astype(object), Y)]  # fmt: skip
-PROXIES: list[Any] = ["", ",", "zcio", "zico(", "l2_norm(1)", "l2_norm(x=1)", [], [3], {}, 3, None, ["l2_norm", "l2_norm"], {"a": 3}, [None],
-                      "l2_norm,,l2_norm", [lambda nothing_of_the_kind: 0.0], {"a": "zcio"}, [["l2_norm"]], b"l2_norm"]  # fmt: skip
+PROXIES: list[Any] = ["", ",", "zcio", "zico(", "l2_norm(1)", "l2_norm(x=1)", [], [3], {}, 3, None, ["l2_norm", "l2_norm"], {"a": 3},
+                      [None], "l2_norm,,l2_norm", [lambda nothing_of_the_kind: 0.0], {"a": "zcio"}, [["l2_norm"]], b"l2_norm"]  # fmt: skip
 OPTIONS: list[dict[str, Any]] = [{"norm": "btach"}, {"norm": None}, {"norm": 3}, {"seed": "x"}, {"seed": None}, {"seed": 1.5},
                                  {"seed": True}, {"seed": 2**70}, {"task": "pose"}, {"unavailable": "zero"}, {"loss": 3}, {"task": 3},
                                  {"model_kwargs": 3}, {"cells": 3}, {"ingredients": 3}]  # fmt: skip

@@ -1,13 +1,24 @@
 """What is known of a program's values, whatever becomes of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from jaxzc._compile.jaxpr import SHAPING, Trace
+from jaxzc._compile.jaxpr import PRODUCTS, SHAPING, Trace
+
+
+def of_kernels_only(program: Trace, argument: int, data: Iterable[int]) -> bool:
+    """Whether an argument meets the data (arguments of these numbers) only inside kernels, as the norms of spectral normalisation do."""
+    own, moved = {program.inputs[argument]}, {program.inputs[number] for number in data}
+    for op in program.ops:
+        meets = not own.isdisjoint(op.inputs), not moved.isdisjoint(op.inputs)
+        if all(meets) and op.name not in PRODUCTS:
+            return False
+        (moved if meets[1] else own if meets[0] else set[int]()).update(op.outputs)
+    return True
 
 
 @dataclass(frozen=True)
