@@ -47,6 +47,8 @@ class LayerGroup:
     fan_in: inputs that one output sums over (kernel height x width x input channels of its group).
     channels: number of output channels (features).
     cells: for each layer of the group, the number of the cell it sits in, in depth order from 0; -1 outside every cell (stem, head).
+    places: for each layer of the group, its place among all layers in the order of execution, by which fresh kernels are drawn; () where
+        the groups stand in that order, one layer after another.
     """
 
     name: str
@@ -54,6 +56,7 @@ class LayerGroup:
     fan_in: int
     channels: int
     cells: tuple[int, ...] = (-1,)
+    places: tuple[int, ...] = ()
 
 
 RECTIFIERS = frozenset({"relu", "relu6", "leaky_relu", "prelu"})

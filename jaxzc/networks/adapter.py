@@ -14,8 +14,8 @@ import numpy as np
 
 from jaxzc._compile.jaxpr import Trace, flatten, needed, run
 from jaxzc._compile.widening import widen
-from jaxzc.networks.analysis import Found, Layer, Source, analyse
-from jaxzc.networks.entry import Entry, check_examples, find_entry, replacements
+from jaxzc.networks.analysis import Found, Layer, Source, analyse, places
+from jaxzc.networks.entry import Entry, check_examples, examples_first, find_entry, replacements
 from jaxzc.networks.integers import IntegerKernel, floats, integer_kernels, stored
 from jaxzc.networks.normalisation import NormModes
 from jaxzc.networks.tapped import Path, run_tapped
@@ -134,9 +134,13 @@ class ProgramNetwork:
             return jnp.asarray(inputs)
         traced = self._trace(flat, inputs, "batch")
         entry, program = traced.entry.checked(), traced.program
-        results = tuple(program.ops[op].outputs[0] for op in entry.ops)
-        cut = replace(program, ops=needed(program.ops, results), outputs=results)
-        values = (*(jnp.asarray(leaves[place]) for place in entry.leaves), *run(cut, [*flat, *leaves]))
+        if any(len(place) > 1 for place in entry.ops):
+            kept = run_tapped(program, [*flat, *leaves], {}, dict.fromkeys(entry.ops, lambda output, _: (output, output)), {})[2]
+            made = [examples_first(kept[place], place) for place in entry.ops]
+        else:
+            results = tuple(program.ops[op].outputs[0] for (op,) in entry.ops)
+            made = run(replace(program, ops=needed(program.ops, results), outputs=results), [*flat, *leaves])
+        values = (*(jnp.asarray(leaves[place]) for place in entry.leaves), *made)
         check_examples(values, batch_size(inputs))
         return values
 
@@ -159,12 +163,14 @@ class ProgramNetwork:
             for site, (group, layer) in sites.items()
             if layer.point
         }
-        looks = activation_taps(traced.found, tap, batch)
+        looks, perturb = activation_taps(traced.found, tap, batch), self._perturbations(sites, tap)
         if entry is not None:
             leaves, values = replacements(traced.entry.checked(), leaves, jax.tree.leaves(entry))
-            after |= {(op,): partial(_replaced, value, after.get((op,))) for op, value in values.items()}
-        after |= {(traced.integers[leaf].op,): partial(_replaced, value, None) for leaf, value in kernels.items()}
-        outputs, seen, kept = run_tapped(traced.program, [*flat, *leaves], looks, after, self._perturbations(sites, tap))
+            perturb |= {place: (value, perturb.get(place)) for place, value in values.items()}
+            after |= {place: partial(_replaced, after.get(place)) for place in values}
+        perturb |= {(traced.integers[leaf].op,): (value, None) for leaf, value in kernels.items()}
+        after |= {(traced.integers[leaf].op,): partial(_replaced, None) for leaf in kernels}
+        outputs, seen, kept = run_tapped(traced.program, [*flat, *leaves], looks, after, perturb)
         layers = None if tap.layer is None else self._collected(sites, kept)
         activations = of_activations(traced.found, tap, seen)
         return Forward(jax.tree.unflatten(traced.outputs, outputs), layers, activations, jnp.zeros((), jnp.int32))
@@ -269,7 +275,7 @@ def make_network(fn: Function, params: Any, inputs: Any, cells: Callable[[str], 
     if not first:
         raise JaxzcError("the model has no layers: no convolution or matrix product of the inputs with a parameter was found")
     names = [_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
-    groups = []
+    groups, order = [], places(traced.found.layers)
     for leaf, (source, layer) in first.items():
         stack, kernel = np.shape(flat[leaf])[: source.depth], np.shape(flat[leaf])[source.depth :]
         if leaf in traced.integers and not traced.integers[leaf].reason:
@@ -277,7 +283,9 @@ def make_network(fn: Function, params: Any, inputs: Any, cells: Callable[[str], 
         cell = -1 if cells is None else int(cells(names[leaf]))
         # a factor of a product is a linear layer by itself, whose operation is not seen: by convention [..., inputs, outputs]
         fans = (math.prod(kernel[:-1]), kernel[-1]) if source.factor else (layer.fan_in, layer.channels)
-        groups.append(LayerGroup(names[leaf], kernel, *fans, (cell,) * math.prod(stack)))
+        groups.append(LayerGroup(names[leaf], kernel, *fans, (cell,) * math.prod(stack), order[leaf] if stack else ()))
+    if any(group.places for group in groups):
+        groups = [replace(group, places=order[leaf]) for leaf, group in zip(first, groups, strict=True)]
     config: Any = jax.config
     own = _Own(tuple(jnp.result_type(leaf) for leaf in (*flat, *jax.tree.leaves(inputs))), bool(config.jax_enable_x64))
     cache = {_key(flat, inputs, "batch"): traced}
@@ -305,8 +313,9 @@ def _read(program: Trace, flat: Sequence[Any], outputs: Any) -> _Traced:
     return _Traced(program, found, find_entry(program, len(flat)), integer_kernels(program, found.layers), outputs)
 
 
-def _replaced(value: Any, then: Callable[[Any, Any], Any] | None, output: Any, perturb: Any) -> tuple[Any, Any]:
-    """`value` in the place of an operation's output, and what a tap does there."""
+def _replaced(then: Callable[[Any, Any], Any] | None, output: Any, given: tuple[Any, Any]) -> tuple[Any, Any]:
+    """A value in the place of an operation's output, and what a tap does there. given: the value, and the tap's perturbation."""
+    value, perturb = given
     if np.shape(value) != output.shape:
         raise JaxzcError(f"an entry or kernel has shape {np.shape(value)} in the place of {output.shape}")
     value = value.astype(output.dtype)

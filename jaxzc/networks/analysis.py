@@ -4,6 +4,7 @@ A layer is a convolution or matrix product of something that depends on the imag
 Where that is a product of parameters (`x @ (A @ B)`), or a sum with one, all of its factors are kernels: `x @ A @ B` is the same network.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -100,6 +101,21 @@ class Found:
     activations: list[Activation] = field(default_factory=list)
     normalises: bool = False
     products: int = 0
+
+
+def places(layers: Sequence[Layer]) -> dict[int, tuple[int, ...]]:
+    """Of each kernel's leaf, the places of the layers stacked in it, in the order in which they first run."""
+    firsts: dict[tuple[int, int], tuple[int, ...]] = {}
+    for layer in layers:
+        for source in layer.kernels:
+            stack = layer.where.lengths[: source.depth]
+            for number, steps in enumerate(itertools.product(*map(range, stack))):
+                every = (*steps, *[0] * (len(layer.where.loops) - len(steps)))
+                around = (n for pair in zip(layer.where.loops, every, strict=True) for n in pair)
+                when = (*around, layer.product[0], layer.kernels.index(source))
+                firsts[source.leaf, number] = min(when, firsts.get((source.leaf, number), when))
+    ordered = {key: place for place, key in enumerate(sorted(firsts, key=lambda key: (firsts[key], key)))}
+    return {leaf: tuple(ordered[leaf, n] for one, n in sorted(firsts) if one == leaf) for leaf, _ in firsts}
 
 
 def analyse(program: Trace, shapes: Sequence[tuple[int, ...]]) -> Found:

@@ -60,7 +60,8 @@ def _made(program: Trace, layer: Layer, leaf: int) -> IntegerKernel:
 
 
 def floats(program: Trace, kernel: IntegerKernel, flat: Sequence[Any], name: str, wide: bool) -> Array:
-    """The kernel that multiplies. flat: the parameters. wide: whether in float64, which the program is not. Raises `JaxzcError` where it cannot be had."""
+    """The kernel that multiplies. flat: the parameters. wide: whether in float64, which the program is not. Raises `JaxzcError` where it
+    cannot be had."""
     if kernel.reason:
         raise JaxzcError(
             f"the weights of layer {name} are {kernel.dtype} and {kernel.reason}, so that they have no gradient and no norm: make the "

@@ -1,9 +1,9 @@
 """Activation functions in a program, judged by operations alone (modules' names are gone): which, and of which value.
 
 A rectifier is linear on both sides of a kink at zero; the sign of its input is a unit's binary code. Whatever the spelling, it is
-`max(x, 0)`, a choice by `x > 0` between x and a multiple of x, the larger of two multiples of x, or a product of x and the truth of
-`x > 0`. No rectifiers are a clip of what cannot be negative, the clip of a shifted value that a hard sigmoid consists of, and the clip of
-a variance.
+`max(x, 0)`, a choice by `x > 0` between x and a multiple of x, the larger of two multiples of x, a product of x and the truth of `x > 0`,
+`x + |x|` or `x - min(x, 0)`. No rectifiers are a clip of what cannot be negative, the clip of a shifted value that a hard sigmoid consists
+of, the clip of a variance, and the lower half of `max(x, 0) - a max(-x, 0)`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -52,13 +52,13 @@ def nonlinearity(program: Trace, op: Op, data: Sequence[bool]) -> Nonlinearity |
         return _gate(program, op, data)
     if op.name in SMOOTH:
         return _smooth(program, op)
-    return None
+    return _halves(program, op) if op.name in ("add", "sub") else None
 
 
 def _maximum(program: Trace, op: Op, data: Sequence[bool]) -> Nonlinearity | None:
     position = next((1 - place for place in (0, 1) if _constant(program, op.inputs[place]) == 0), None)
     if position is not None:
-        if not data[position] or program.reaches(op.outputs[0], ROOTS, SHAPING | {"add"}):
+        if not data[position] or program.reaches(op.outputs[0], ROOTS, SHAPING | {"add"}) or _completes(program, op, position):
             return None
         around = [number for reader in _readers(program, op.outputs[0]) for number in reader.inputs]
         if any(_is_exponential(program, number, op.inputs[position]) for number in around):
@@ -124,6 +124,31 @@ def _gate(program: Trace, op: Op, data: Sequence[bool]) -> Nonlinearity | None:
     return None
 
 
+def _halves(program: Trace, op: Op) -> Nonlinearity | None:
+    """x + |x|, or x - min(x, 0)."""
+    for place in (0, 1):
+        x, other = op.inputs[place], program.writer.get(_plain(program, op.inputs[1 - place]))
+        if other is None or _plain(program, x) not in {_plain(program, number) for number in other.inputs} or _never_negative(program, x):
+            continue
+        capped = op.name == "sub" and place == 0 and other.name == "min" and 0 in list(_constants(program, other))
+        if capped or (op.name == "add" and other.name == "abs"):
+            return Nonlinearity("relu", place)
+    return None
+
+
+def _completes(program: Trace, op: Op, position: int) -> bool:
+    """Whether max(-x, 0), times a slope, is only the lower half of max(x, 0) - a max(-x, 0)."""
+    negated = program.writer.get(_plain(program, op.inputs[position]))
+    if negated is None or negated.name != "neg":
+        return False
+    x, readers = _plain(program, negated.inputs[0]), list(_readers(program, op.outputs[0]))
+    readers += [further for reader in readers if reader.name == "mul" for further in _readers(program, reader.outputs[0])]
+    joined = [number for reader in readers if reader.name in ("add", "sub") for number in reader.inputs]
+    uppers = [upper for upper in (program.writer.get(_plain(program, number)) for number in joined) if upper is not None]
+    rectified = [number for upper in uppers if upper.name == "max" or upper.name in CUSTOM_RULES for number in upper.inputs]
+    return x in (_plain(program, number) for number in rectified)
+
+
 def _smooth(program: Trace, op: Op) -> Nonlinearity:
     kind = SMOOTH[op.name]
     if op.name == "logistic":
@@ -139,7 +164,7 @@ def _custom(program: Trace, op: Op) -> Nonlinearity | None:
     """A function with a derivative of its own: rectifiers, and softplus."""
     names = rectifier(op)
     if names is not None:
-        return _clipped(program, op.inputs[0], 0, 0.0, 6.0 if "min" in names else None)
+        return None if _completes(program, op, 0) else _clipped(program, op.inputs[0], 0, 0.0, 6.0 if "min" in names else None)
     return Nonlinearity("softplus", 0) if _is_softplus(program, op) else None
 
 

@@ -6,6 +6,7 @@ network are cut from one long draw: one random stream per network compiles in a 
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -62,10 +63,18 @@ def initialiser(name: str) -> Initialiser:
 def draw(name: str, key: Array, groups: Sequence[LayerGroup], biases: Sequence[tuple[int, int]] = ()) -> tuple[list[Array], list[Array]]:
     """Kernels `[layers, *kernel]` float32 for each layer group, and a vector for each (size, fan_in) of `biases`.
 
-    fan_out of a kernel is its height x width x output channels. Traceable: the key may be a tracer; where it is none these are numpy
-    arrays, of the same numbers.
+    fan_out of a kernel is its height x width x output channels. Kernels are drawn in the order of execution where groups tell their places,
+    so that a stack in a loop gets the numbers that it gets where the loop is unrolled. Traceable: the key may be a tracer; where it is none
+    these are numpy arrays, of the same numbers.
     """
     chosen = initialiser(name)
+    if any(g.places for g in groups):
+        places = [(place, number) for number, g in enumerate(groups) for place in g.places]
+        singles = [replace(groups[number], cells=(-1,), places=()) for _, number in sorted(places)]
+        kernels, vectors = draw(name, key, singles, biases)
+        by_place = dict(zip((place for place, _ in sorted(places)), kernels, strict=True))
+        joined = jnp.concatenate if isinstance(key, Tracer) else np.concatenate
+        return [joined([by_place[place] for place in g.places]) for g in groups], vectors
     shapes = [(len(g.cells), *g.kernel) for g in groups] + [(size,) for size, _ in biases]
     scales = [chosen.kernel(g.fan_in, math.prod(g.kernel[:-2]) * g.channels) for g in groups] + [
         chosen.bias(fan_in) for _, fan_in in biases

@@ -126,3 +126,29 @@ def test_transposed_convolutions_and_products_with_constants() -> None:
     assert scores == {"flops": layers, "flops(of='all')": layers + 5 * 5 * 4}
     with pytest.raises(jaxzc.JaxzcError, match="expected 'layers' or 'all'"):
         jaxzc.score(model, params, (images, Y), "flops(of='most')", unavailable="error")
+
+
+def test_a_stack_in_a_loop_is_drawn_as_the_unrolled_one() -> None:
+    """Two kernels for each step: the stacks' numbers come in the order of execution, as those of single layers do."""
+
+    def step(x: Any, one: Any) -> tuple[Any, None]:
+        return jax.nn.relu(x @ one["a"]) @ one["b"], None
+
+    def scanned(p: Any, x: Any) -> Any:
+        return jax.lax.scan(step, x @ p["stem"], p["steps"])[0] @ p["head"]
+
+    def unrolled(p: Any, x: Any) -> Any:
+        x = x @ p["stem"]
+        for one in p["steps"]:
+            x = step(x, one)[0]
+        return x @ p["head"]
+
+    def kernel(*shape: int) -> Any:
+        return RNG.normal(size=shape).astype(np.float32)
+
+    params = {"stem": kernel(IN, 4), "steps": {"a": kernel(3, 4, 5), "b": kernel(3, 5, 4)}, "head": kernel(4, CLASSES)}
+    single = {**params, "steps": [{name: leaf[n] for name, leaf in params["steps"].items()} for n in range(3)]}
+    places = {group.name: group.places for group in as_network(scanned, params, X)[0].groups}
+    assert places == {"stem": (0,), "steps/a": (1, 3, 5), "steps/b": (2, 4, 6), "head": (7,)}
+    scores = [jaxzc.score(*model, (X, Y), ["vkdnw", "swap"]) for model in ((scanned, params), (unrolled, single))]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-4)
