@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from jaxzc._compile.jaxpr import CUSTOM_RULES, SHAPING, Op, Trace, closed_body, flatten
+from jaxzc._compile.jaxpr import CUSTOM_RULES, PRODUCTS, SHAPING, Op, Trace, closed_body, flatten
+from jaxzc.types import RECTIFIERS
 
 ROOTS = frozenset({"sqrt", "rsqrt"})
 COMPARISONS = {"gt": 1, "ge": 1, "lt": -1, "le": -1}
@@ -21,6 +22,8 @@ POSITIVE = frozenset({"exp", "exp2", "abs", "logistic", "square", "sqrt", "rsqrt
 """Operations whose result is never negative."""
 KEEPS_SIGN = frozenset({"mul", "div", "add", "max", "reduce_sum", "reduce_max", "cumsum", "log1p"})
 """Operations that give nothing negative where they take nothing negative."""
+OPENED = PRODUCTS | CUSTOM_RULES | {"scan", "while", "cond"}
+"""Operations that a function with a derivative of its own may hide, and that are looked at by themselves."""
 SMOOTH = {"tanh": "tanh", "logistic": "sigmoid", "erf": "gelu", "erfc": "gelu"}
 
 
@@ -165,7 +168,20 @@ def _custom(program: Trace, op: Op) -> Nonlinearity | None:
     names = rectifier(op)
     if names is not None:
         return None if _completes(program, op, 0) else _clipped(program, op.inputs[0], 0, 0.0, 6.0 if "min" in names else None)
-    return Nonlinearity("softplus", 0) if _is_softplus(program, op) else None
+    return Nonlinearity("softplus", 0) if _is_softplus(program, op) else _only_rectifier(op)
+
+
+def _only_rectifier(op: Op) -> Nonlinearity | None:
+    """The rectifier of one of the function's arguments, where the function has no other activation function and no layer."""
+    body = flatten(closed_body(op.eqn))
+    if any(inner.name in OPENED for inner in body.ops):
+        return None
+    acts = [(inner, nonlinearity(body, inner, [True] * len(inner.inputs))) for inner in body.ops]
+    acts = [(inner, act) for inner, act in acts if act is not None]
+    if len(acts) != 1 or acts[0][1].kind not in RECTIFIERS:
+        return None
+    value = _plain(body, acts[0][0].inputs[acts[0][1].position])
+    return Nonlinearity(acts[0][1].kind, body.inputs.index(value)) if value in body.inputs else None
 
 
 def _is_softplus(program: Trace, op: Op) -> bool:

@@ -47,7 +47,7 @@ def by_hand(case: Odd) -> dict[str, float]:
     floats = isinstance(inputs, dict) or inputs.dtype == jnp.float64
     if floats:
         flow = jax.grad(lambda p: run(p, ones, "none").sum())(positive)
-        right["synflow"] = sum(float((positive[k] * flow[k]).sum()) for k in case.kernels)
+        right["synflow"] = sum(float(jnp.abs(positive[k] * flow[k]).sum()) for k in case.kernels)
         pull = jax.grad(lambda x: run(params, x).sum(), allow_int=True)(inputs)
         pulled = jnp.concatenate([leaf.reshape(len(leaf), -1) for leaf in jax.tree.leaves(pull) if leaf.dtype == jnp.float64], 1)
         values = np.linalg.eigvalsh(np.corrcoef(pulled)) if len(pulled) > 1 else np.zeros(1)

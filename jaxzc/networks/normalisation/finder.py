@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jaxzc._compile.jaxpr import CUSTOM_RULES, SHAPING, Op, Trace, closed_body, flatten, scan_starts
 from jaxzc.networks.normalisation.algebra import Algebra, distinct
-from jaxzc.networks.normalisation.axes import alike, examples, varying
+from jaxzc.networks.normalisation.axes import alike, examples, positional_sum, varying
 from jaxzc.networks.normalisation.forms import Edit, Form, Normalisation, Unknown
 from jaxzc.networks.normalisation.values import Values
 
@@ -248,7 +248,7 @@ class _Finder:
             product = op.name in ("mul", "dot_general") and op.inputs[0] == op.inputs[1]
             if (state[1] and (op.name in SQUARES or product)) or (op.name == "dot_general" and product):
                 return True
-            if op.name in SUMS:
+            if op.name in SUMS or positional_sum(op):
                 todo.append((op.inputs[0], True))
             elif op.name in ELEMENTWISE:
                 todo.extend((number, state[1]) for number in op.inputs)
