@@ -18,7 +18,7 @@ from jaxzc import data, embedded, tables
 from jaxzc.catalogue import spaces
 from jaxzc.facts import Proxy
 from jaxzc.numerics.initialisers import INITIALISERS
-from jaxzc.scoring.setting import Setting, too_few
+from jaxzc.scoring.space.setting import Setting, too_few
 from jaxzc.types import JaxzcError, Space
 
 EMBEDDED = embedded.NAME

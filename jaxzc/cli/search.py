@@ -11,8 +11,8 @@ import numpy as np
 from jaxzc.catalogue.selection import split_names
 from jaxzc.cli import common
 from jaxzc.search import ALGORITHMS, Algorithm, Search, State
-from jaxzc.search.job import SearchResult, run_search
-from jaxzc.search.request import SearchRequest, proxies_of
+from jaxzc.search.job.request import SearchRequest, proxies_of
+from jaxzc.search.job.run import SearchResult, run_search
 from jaxzc.types import JaxzcError
 
 HELP = "search a space for the best architecture within a budget"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxzc.cli import common
-from jaxzc.scoring.sweet_interval import EDGES, sweet_interval
+from jaxzc.scoring.space.sweet_interval import EDGES, sweet_interval
 
 HELP = "find the interval for the sweet-gradient proxies (sweetimator, sweet_snip, ...) without training"
 EPILOG = """The sweet-gradient proxies count only weights whose gradient lies in an interval, which belongs to a space, its network's

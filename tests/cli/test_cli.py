@@ -13,7 +13,7 @@ import pytest
 
 import jaxzc.embedded
 from jaxzc.cli import common
-from jaxzc.ingredients.patterns import pattern_kernel
+from jaxzc.ingredients.passes.patterns import pattern_kernel
 from jaxzc.proxies import jacob_cov
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.tables import read_scores, write_scores

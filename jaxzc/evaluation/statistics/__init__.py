@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from jaxzc.evaluation import correlations, retrieval
+from jaxzc.evaluation.statistics import correlations, retrieval
 from jaxzc.names import hint
 from jaxzc.types import JaxzcError
 

@@ -14,10 +14,10 @@ import numpy as np
 
 from jaxzc._compile.jaxpr import Trace, flatten, needed, run
 from jaxzc._compile.widening import widen
-from jaxzc.networks.analysis import Found, Layer, analyse
-from jaxzc.networks.entry import Entry, check_examples, find_entry, replacements
-from jaxzc.networks.tapped import Path, run_tapped
-from jaxzc.networks.taps import activation_names, activation_taps, calls_first, of_activations, tap_layer, unreadable
+from jaxzc.networks.analysis.walk import Found, Layer, analyse
+from jaxzc.networks.traced.entry import Entry, check_examples, find_entry, replacements
+from jaxzc.networks.traced.tapped import Path, run_tapped
+from jaxzc.networks.traced.taps import activation_names, activation_taps, calls_first, of_activations, tap_layer, unreadable
 from jaxzc.numerics.trees import batch_size
 from jaxzc.types import ActivationGroup, Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
 

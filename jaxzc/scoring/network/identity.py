@@ -19,8 +19,8 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 from jaxzc.catalogue.selection import PROXIES
 from jaxzc.facts import Proxy, parts, proxy_facts
 from jaxzc.scoring.compute import compute_values, traced_proxies
-from jaxzc.scoring.models import Bound
-from jaxzc.scoring.program import ModelRecipe
+from jaxzc.scoring.network.models import Bound
+from jaxzc.scoring.network.program import ModelRecipe
 from jaxzc.tasks import as_task, classification
 from jaxzc.types import Array, Batch, Network, Norm, Params
 

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.networks.analysis import Found, Point
-from jaxzc.networks.tapped import Look, Path
+from jaxzc.networks.analysis.walk import Found, Point
+from jaxzc.networks.traced.tapped import Look, Path
 from jaxzc.types import RECTIFIERS, Array, JaxzcError, Tap
 
 

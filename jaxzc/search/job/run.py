@@ -11,10 +11,10 @@ import numpy as np
 
 from jaxzc._durable.keeper import Stopped
 from jaxzc.catalogue.selection import ProxySpec
-from jaxzc.search import folder
-from jaxzc.search import request as requests
-from jaxzc.search.request import SearchRequest
-from jaxzc.search.scores import Scores, proxy_scores, table_scores
+from jaxzc.search.job import folder
+from jaxzc.search.job import request as requests
+from jaxzc.search.job.request import SearchRequest
+from jaxzc.search.job.scores import Scores, proxy_scores, table_scores
 from jaxzc.search.state import State
 from jaxzc.search.stepping import Search, run
 from jaxzc.types import JaxzcError, Space
@@ -64,7 +64,7 @@ class SearchResult:
 
     @property
     def table(self) -> dict[str, Any]:
-        """Columns of a table of all networks evaluated, in order (`jaxzc.search.folder.columns`)."""
+        """Columns of a table of all networks evaluated, in order (`jaxzc.search.job.folder.columns`)."""
         return folder.columns(self.search, self.state)
 
 
@@ -83,7 +83,7 @@ def run_search(
     >>> jaxzc.train(found.space, found.genes).accuracy
 
     note: told of a search that goes on and of one that ends early. progress: as in `Search.ask`. With `out`, the directory holds what
-    `jaxzc.search.folder` says and pictures; an interrupted call that is repeated goes on, with the result it would have had.
+    `jaxzc.search.job.folder` says and pictures; an interrupted call that is repeated goes on, with the result it would have had.
     Raises `JaxzcError`: names that mean nothing, a budget that no architecture keeps to, a directory that holds another search.
     """
     if not isinstance(request, SearchRequest):

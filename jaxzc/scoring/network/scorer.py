@@ -12,8 +12,8 @@ from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.ingredients import RESOLVER
 from jaxzc.scoring.batches import Batches, checked_batches
 from jaxzc.scoring.compute import scores_from_counts
-from jaxzc.scoring.models import Bound, Model, check_concrete, shapes
-from jaxzc.scoring.program import Lanes, ModelProgram, ModelRecipe, RecentPrograms, compiled, program_settings
+from jaxzc.scoring.network.models import Bound, Model, check_concrete, shapes
+from jaxzc.scoring.network.program import Lanes, ModelProgram, ModelRecipe, RecentPrograms, compiled, program_settings
 from jaxzc.scoring.results import Scores, Unavailable, check_unavailable, to_floats, warn_of
 from jaxzc.tasks import Loss, Task, kind_of, named_task
 from jaxzc.tasks.checks import check_targets, with_targets

@@ -10,7 +10,7 @@ from jaxzc._compile.cache import StoredFunction
 from jaxzc._compile.depthwise import rewritten
 from jaxzc._compile.devices import spread
 from jaxzc._compile.pieces import Pieced
-from jaxzc.scoring.recipe import Functions, SpaceRecipe
+from jaxzc.scoring.space.recipe import Functions, SpaceRecipe
 
 MOST = 32
 """Programs that the cache holds."""

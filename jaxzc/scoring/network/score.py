@@ -7,10 +7,10 @@ import jax
 
 from jaxzc.catalogue.selection import ProxySpec
 from jaxzc.scoring.batches import Batches
-from jaxzc.scoring.identity import chosen_by_user, identity
-from jaxzc.scoring.program import RecentPrograms, compiled
+from jaxzc.scoring.network.identity import chosen_by_user, identity
+from jaxzc.scoring.network.program import RecentPrograms, compiled
+from jaxzc.scoring.network.scorer import Scorer, examined, finished, signature
 from jaxzc.scoring.results import Scores, Unavailable
-from jaxzc.scoring.scorer import Scorer, examined, finished, signature
 from jaxzc.tasks import Loss, Task
 from jaxzc.types import Norm, Params
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxzc.evaluation.correlations import defined, finite_pairs
-from jaxzc.evaluation.sorting import Column, masses
+from jaxzc.evaluation.statistics.correlations import defined, finite_pairs
+from jaxzc.evaluation.statistics.sorting import Column, masses
 
 
 def precision(score: ArrayLike, truth: ArrayLike, percent: int = 10) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from jaxzc._compile.jaxpr import CUSTOM_RULES, SHAPING, Op, Trace, closed_body, flatten, scan_starts
-from jaxzc.networks.nonlinear import is_normalisation, nonlinearity, rectifier
+from jaxzc.networks.analysis.nonlinear import is_normalisation, nonlinearity, rectifier
 
 
 class Taint(NamedTuple):

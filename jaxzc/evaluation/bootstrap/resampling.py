@@ -1,8 +1,8 @@
 """Bootstrap over architectures: networks are drawn with replacement, and every statistic is computed on every resample.
 
 A resample is the number of times that it holds each network. All proxies (and all seeds) share the resamples, so that they can be compared
-pair by pair. Every column is sorted once; then ranks are cumulative counts (`jaxzc.evaluation.sorting`), and all statistics but the two
-Kendalls are exactly those of the resample (a network drawn twice ties with itself).
+pair by pair. Every column is sorted once; then ranks are cumulative counts (`jaxzc.evaluation.statistics.sorting`), and all statistics but
+the two Kendalls are exactly those of the resample (a network drawn twice ties with itself).
 
 The Kendalls are sums over pairs of networks, n^2 for each resample. With w the counts, d = w - 1 and K the signs of agreement of all pairs,
 the sum w'Kw = 1'K1 + 2 d'K1 + d'Kd is cut after the linear term (first-order, or Hajek, projection: what the infinitesimal jackknife
@@ -23,11 +23,11 @@ from os import cpu_count
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from jaxzc.evaluation.block import Block, Scratch
-from jaxzc.evaluation.correlations import defined
-from jaxzc.evaluation.prepared import Sample, prepared
+from jaxzc.evaluation.bootstrap.block import Block, Scratch
+from jaxzc.evaluation.bootstrap.prepared import Sample, prepared
 from jaxzc.evaluation.results import Estimate
 from jaxzc.evaluation.statistics import CONTROLS
+from jaxzc.evaluation.statistics.correlations import defined
 
 BLOCK = 1 << 17
 """Counts that are in work at once in a thread: about 1 MB for each of a dozen arrays, what a processor's cache holds."""

@@ -10,10 +10,10 @@ import numpy as np
 from jaxzc._compile.devices import CHUNK, mesh
 from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.scoring.batches import Batches, checked_batches
-from jaxzc.scoring.dispatch import Dispatcher
-from jaxzc.scoring.programs import ProgramCache
-from jaxzc.scoring.recipe import Functions, SpaceRecipe
 from jaxzc.scoring.results import to_floats
+from jaxzc.scoring.space.dispatch import Dispatcher
+from jaxzc.scoring.space.programs import ProgramCache
+from jaxzc.scoring.space.recipe import Functions, SpaceRecipe
 from jaxzc.spacekit import key_of
 from jaxzc.tasks import Task, classification
 from jaxzc.types import Norm, Space

@@ -13,7 +13,7 @@ from jaxzc._compile.cache import planned, settings
 from jaxzc._compile.depthwise import rewritten
 from jaxzc.facts import Proxy
 from jaxzc.scoring.compute import compute_values, traced_proxies
-from jaxzc.scoring.models import Bound, Model, batch_size
+from jaxzc.scoring.network.models import Bound, Model, batch_size
 from jaxzc.scoring.results import Unavailable
 from jaxzc.tasks import Task, as_task
 from jaxzc.tasks.checks import check_targets, warn_of_zero_kernels

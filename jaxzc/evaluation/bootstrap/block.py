@@ -5,11 +5,11 @@ from functools import cached_property
 
 import numpy as np
 
-from jaxzc.evaluation.correlations import partial
-from jaxzc.evaluation.prepared import Proxy, Sample
-from jaxzc.evaluation.retrieval import best_of_top, discounts, gain, gain_ratio, overlap, share, top, worst_gain
-from jaxzc.evaluation.sorting import Column
+from jaxzc.evaluation.bootstrap.prepared import Proxy, Sample
 from jaxzc.evaluation.statistics import REGRETS
+from jaxzc.evaluation.statistics.correlations import partial
+from jaxzc.evaluation.statistics.retrieval import best_of_top, discounts, gain, gain_ratio, overlap, share, top, worst_gain
+from jaxzc.evaluation.statistics.sorting import Column
 
 
 class Scratch:

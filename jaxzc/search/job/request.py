@@ -13,16 +13,16 @@ from jaxzc.aggregates import AGGREGATES
 from jaxzc.catalogue.selection import ProxySpec, select, split_names
 from jaxzc.data import Data
 from jaxzc.facts import Proxy, proxy_facts
-from jaxzc.scoring.setting import Setting
+from jaxzc.scoring.space.setting import Setting
 from jaxzc.search.algorithms import ALGORITHMS, Algorithm
-from jaxzc.search.named_costs import costs as named_costs
+from jaxzc.search.job.named_costs import costs as named_costs
 from jaxzc.search.problem import Constraint, Cost, Limit, Problem, parse_budget
 from jaxzc.types import JaxzcError, Space
 
 
 @dataclass(frozen=True)
 class SearchRequest(Setting):
-    """Which space is searched for what, and how; further fields: see `jaxzc.scoring.setting.Setting`.
+    """Which space is searched for what, and how; further fields: see `jaxzc.scoring.space.setting.Setting`.
 
     space: a name, made for the images with `options`, or a space. fitness: proxies, several of them ranked together, or the name of an
     aggregate that ranks so, such as "trio". table, metric: in its place, a file with a column `arch` (or "embedded", the benchmark that

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaxzc.evaluation.concordance import agreement, untied
-from jaxzc.evaluation.sorting import Column
 from jaxzc.evaluation.statistics import CONTROLS
+from jaxzc.evaluation.statistics.concordance import agreement, untied
+from jaxzc.evaluation.statistics.sorting import Column
 
 
 class Sample:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.scoring.programs import ProgramCache
+from jaxzc.scoring.space.programs import ProgramCache
 from jaxzc.spacekit import key_of
 from jaxzc.types import Batch
 
