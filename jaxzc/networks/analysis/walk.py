@@ -5,116 +5,48 @@ A layer is a convolution or matrix product of something that depends on the imag
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
-from jaxzc._compile.jaxpr import CUSTOM_RULES, SHAPING, Op, Trace, closed_body, flatten, scan_starts
+from jaxzc._compile.jaxpr import CUSTOM_RULES, Trace, closed_body, flatten, scan_starts
+from jaxzc.networks.analysis.layouts import after_bias, conv_layout, dot_layout, multiply_accumulates
 from jaxzc.networks.analysis.nonlinear import is_normalisation, nonlinearity, rectifier
+from jaxzc.networks.analysis.records import Activation, Analysis, Layer, Point, Taint, Where
 
 
-class Taint(NamedTuple):
-    """What a value depends on: the images, or else parameter leaves, each as (leaf, how many of its leading axes loops have sliced)."""
-
-    data: bool
-    leaves: frozenset[tuple[int, int]] = frozenset()
-
-
-class Point(NamedTuple):
-    """Where a layer's output is read: after which operation; the transposition to [rows..., channels...]; how many axes are rows."""
-
-    op: int
-    axes: tuple[int, ...]
-    rows: int
-
-
-class Where(NamedTuple):
-    """The loops around an operation: numbers of the `lax.scan`s, each in the program of the one before; their lengths; and what hides the
-    operation from taps, where something does."""
-
-    loops: tuple[int, ...] = ()
-    lengths: tuple[int, ...] = ()
-    hidden: str = ""
-
-    @property
-    def reason(self) -> str:
-        return f"runs inside {self.hidden}" if self.hidden else ""
-
-    def into(self, construct: str) -> "Where":
-        return self._replace(hidden=self.hidden or construct)
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One call of a convolution or linear layer.
-
-    leaves: its kernel's parameter leaf (several where same-sized parameters were combined); depth: leading axes that loops have sliced.
-    macs: multiply-accumulates for the traced batch, loop iterations included.
-    where: the loops around it.
-    point: where its output is read; None where it cannot be, and `reason` says why.
-    """
-
-    leaves: tuple[int, ...]
-    depth: int
-    fan_in: int
-    channels: int
-    macs: int
-    point: Point | None
-    reason: str = ""
-    where: Where = Where()  # noqa: RUF009
-
-
-class Activation(NamedTuple):
-    """One activation function: its kind (see `Nonlinearity`), the operation that completes it, which of its inputs it acts on, and the
-    loops around it."""
-
-    kind: str
-    op: int
-    position: int
-    where: Where
-
-
-@dataclass
-class Found:
-    """What a program has, in execution order."""
-
-    layers: list[Layer] = field(default_factory=list)
-    activations: list[Activation] = field(default_factory=list)
-    normalises: bool = False
-
-
-def analyse(program: Trace, shapes: Sequence[tuple[int, ...]]) -> Found:
+def analyse(program: Trace, shapes: Sequence[tuple[int, ...]]) -> Analysis:
     """Layers, activation functions and normalisation of `program`, whose inputs are parameter leaves of these shapes, and then the data."""
-    found = Found()
+    analysis = Analysis()
     taints = [Taint(False, frozenset({(leaf, 0)})) for leaf in range(len(shapes))]
-    _Walk(shapes, found).block(program, [*taints, *[Taint(True)] * (len(program.inputs) - len(shapes))], Where(), 1)
-    return found
+    _Walk(shapes, analysis).block(program, [*taints, *[Taint(True)] * (len(program.inputs) - len(shapes))], Where(), 1)
+    return analysis
 
 
 @dataclass(frozen=True)
 class _Walk:
     shapes: Sequence[tuple[int, ...]]
-    found: Found
+    analysis: Analysis
 
     def block(self, program: Trace, taints: Sequence[Taint], where: Where, times: int) -> dict[int, Taint]:
         """Note what the block has, which is run `times` times; every value's taint."""
-        first = len(self.found.layers)
+        first = len(self.analysis.layers)
         env = dict.fromkeys(program.constants, Taint(False)) | dict(zip(program.inputs, taints, strict=True))
         for number, op in enumerate(program.ops):
             ins = [env[value] for value in op.inputs]
             data = [taint.data for taint in ins]
             act = nonlinearity(program, op, data)
             if act is not None:
-                self.found.activations.append(Activation(act.kind, number, act.position, where))
+                self.analysis.activations.append(Activation(act.kind, number, act.position, where))
                 outs = [_join(*ins)] * len(op.outputs)
             else:
-                self.found.normalises |= is_normalisation(program, op, data)
+                self.analysis.normalises |= is_normalisation(program, op, data)
                 layer = self._layer(program, number, ins, where, times)
-                self.found.layers += [] if layer is None else [layer]
+                self.analysis.layers += [] if layer is None else [layer]
                 outs = self._outputs(program, number, ins, where, times)
             env.update(zip(op.outputs, outs, strict=True))
-        for place, layer in enumerate(self.found.layers[first:], first):
+        for place, layer in enumerate(self.analysis.layers[first:], first):
             if layer.point is not None and layer.where == where:
-                self.found.layers[place] = replace(layer, point=_after_bias(program, env, layer))
+                self.analysis.layers[place] = replace(layer, point=after_bias(program, env, layer))
         return env
 
     def _body(self, body: Any, taints: Sequence[Taint], where: Where, times: int) -> list[Taint]:
@@ -144,15 +76,15 @@ class _Walk:
     def _loop(self, body: Any, fixed: list[Taint], state: list[Taint], xs: list[Taint], where: Where, times: int) -> list[Taint]:
         """Taints after a loop: its state may take up what the body's results depend on, until nothing changes."""
         while True:
-            trial = Found()
+            trial = Analysis()
             outs = _Walk(self.shapes, trial)._body(body, [*fixed, *state, *xs], where, times)
             new = [_join(*pair) for pair in zip(state, outs[: len(state)], strict=True)]
             if new == state:
                 break
             state = new
-        self.found.layers += trial.layers
-        self.found.activations += trial.activations
-        self.found.normalises |= trial.normalises
+        self.analysis.layers += trial.layers
+        self.analysis.activations += trial.activations
+        self.analysis.normalises |= trial.normalises
         return [*state, *outs[len(state) :]]
 
     def _slice(self, taint: Taint, shape: tuple[int, ...]) -> Taint:
@@ -171,7 +103,7 @@ class _Walk:
             return None
         largest = sorted(key for key, size in sizes.items() if size == max(sizes.values()))
         kernel, out = program.avals[op.inputs[side]].shape, program.avals[op.outputs[0]].shape
-        axes, rows, fan_in = (_conv_layout if op.name == "conv_general_dilated" else _dot_layout)(program, op, side)
+        axes, rows, fan_in = (conv_layout if op.name == "conv_general_dilated" else dot_layout)(program, op, side)
         reason = where.reason
         if not reason and len(largest) > 1:
             reason = "has a kernel made of several parameters"
@@ -184,68 +116,11 @@ class _Walk:
             depth=largest[0][1],
             fan_in=fan_in,
             channels=math.prod(out[axis] for axis in axes[rows:]),
-            macs=_macs(program, op, out, fan_in) * times,
+            macs=multiply_accumulates(program, op, out, fan_in) * times,
             point=None if reason else Point(number, axes, rows),
             reason=reason,
             where=where,
         )
-
-
-def _conv_layout(program: Trace, op: Op, side: int) -> tuple[tuple[int, ...], int, int]:
-    """Axes of the output as [batch, space..., channels], how many are rows, and fan_in."""
-    kernel = program.avals[op.inputs[side]].shape
-    numbers = op.params["dimension_numbers"]
-    batch, features, *space = numbers.out_spec
-    return (batch, *space, features), 1 + len(space), math.prod(kernel) // kernel[numbers.rhs_spec[0]]
-
-
-def _macs(program: Trace, op: Op, out: tuple[int, ...], fan_in: int) -> int:
-    """Multiply-accumulates of a layer: outputs x fan-in. A transposed convolution multiplies the zeros between its inputs by nothing: each
-    of its inputs meets its kernel once."""
-    if math.prod(op.params.get("lhs_dilation") or ()) == 1:
-        return math.prod(out) * fan_in
-    data, kernel = (program.avals[value].shape for value in op.inputs)
-    channels = kernel[op.params["dimension_numbers"].rhs_spec[1]] * op.params["feature_group_count"]
-    return math.prod(data) * math.prod(kernel) // channels
-
-
-def _dot_layout(program: Trace, op: Op, side: int) -> tuple[tuple[int, ...], int, int]:
-    """Axes of the output as [data axes..., kernel axes...], how many are data axes, and fan_in; batch axes belong to the kernel here
-    (a stack of kernels, each for its slice of the data, is one layer with groups)."""
-    contract, batch = op.params["dimension_numbers"]
-    shapes = [program.avals[value].shape for value in op.inputs]
-    stacked = len(batch[0])
-    middle = len(shapes[0]) - len(contract[0])
-    end = len(program.avals[op.outputs[0]].shape)
-    free = [range(stacked, middle), range(middle, end)]
-    return (*free[1 - side], *range(stacked), *free[side]), len(free[1 - side]), math.prod(shapes[side][axis] for axis in contract[side])
-
-
-def _after_bias(program: Trace, env: dict[int, Taint], layer: Layer) -> Point:
-    """The layer's point moved behind the addition of its bias, where it has one."""
-    assert layer.point is not None
-    value, axes = program.ops[layer.point.op].outputs[0], layer.point.axes
-    while len(readers := program.readers.get(value, ())) == 1 and value not in program.outputs:
-        (number, position), op = readers[0], program.ops[readers[0][0]]
-        if op.name == "add":
-            other = op.inputs[1 - position]
-            bias = bool(env[other].leaves) and _narrowest(program, other) in (1, layer.channels)
-            return Point(number, axes, layer.point.rows) if bias else layer.point
-        if op.name == "transpose":
-            axes = tuple(op.params["permutation"].index(axis) for axis in axes)
-        elif op.name != "convert_element_type":
-            break
-        value = op.outputs[0]
-    return layer.point
-
-
-def _narrowest(program: Trace, value: int) -> int:
-    """The size that a value had before it was broadcast (a bias has one number per channel, a position embedding has more)."""
-    size = math.prod(program.avals[value].shape)
-    while (op := program.writer.get(value)) is not None and op.name in SHAPING:
-        value = op.inputs[0]
-        size = min(size, math.prod(program.avals[value].shape))
-    return size
 
 
 def _join(*taints: Taint) -> Taint:

@@ -6,34 +6,21 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc._compile.jaxpr import Trace, flatten, needed, run
+from jaxzc._compile.jaxpr import needed, run
 from jaxzc._compile.widening import widen
-from jaxzc.networks.analysis.walk import Found, Layer, analyse
-from jaxzc.networks.traced.entry import Entry, check_examples, find_entry, replacements
+from jaxzc.networks.analysis.records import Analysis, Layer
+from jaxzc.networks.traced.entry import check_examples, replacements
 from jaxzc.networks.traced.tapped import Path, run_tapped
 from jaxzc.networks.traced.taps import activation_names, activation_taps, calls_first, of_activations, tap_layer, unreadable
-from jaxzc.numerics.trees import batch_size
+from jaxzc.networks.traced.tracing import Function, OwnTypes, Traced, key_of, read, trace
+from jaxzc.numerics.trees import batch_size, leaf_name
 from jaxzc.types import ActivationGroup, Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
-
-SETTINGS = ("jax_enable_x64", "jax_default_matmul_precision")
-
-Function = Callable[[Any, Any, Norm], Any]
-
-
-@dataclass(frozen=True, eq=False)
-class _Traced:
-    """A program for certain shapes, what it has, and the structure of what it returns."""
-
-    program: Trace
-    found: Found
-    entry: Entry
-    outputs: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,15 +37,15 @@ class ProgramNetwork:
     groups: tuple[LayerGroup, ...]
     leaves: tuple[int, ...]
     _structure: Any
-    _example: _Traced
-    _own: "_Own"
+    _example: Traced
+    _own: OwnTypes
     _batch: int
-    _cache: dict[Any, _Traced] = field(default_factory=dict, repr=False)
+    _cache: dict[Any, Traced] = field(default_factory=dict, repr=False)
 
     @property
     def normalises(self) -> bool:
         """Whether the model, in its batch mode, divides by a root of something that depends on the images."""
-        return self._example.found.normalises
+        return self._example.analysis.normalises
 
     def weights(self, params: Any) -> list[Array]:
         """Kernels `[layers, *kernel]`, one array per group. Raises `JaxzcError` where they are integers."""
@@ -89,11 +76,11 @@ class ProgramNetwork:
     @property
     def activations(self) -> tuple[ActivationGroup, ...]:
         """One per activation function, in the order of execution: "relu0", "relu1", "gelu0", ...."""
-        found = self._example.found
-        return tuple(ActivationGroup(name, act.kind) for name, act in zip(activation_names(found), found.activations, strict=True))
+        analysis = self._example.analysis
+        return tuple(ActivationGroup(name, act.kind) for name, act in zip(activation_names(analysis), analysis.activations, strict=True))
 
     def activation_counts(self) -> dict[str, Array]:
-        calls = [math.prod(act.where.lengths) for act in self._example.found.activations]
+        calls = [math.prod(act.where.lengths) for act in self._example.analysis.activations]
         return OrderedDict((group.name, jnp.ones((n, 1))) for group, n in zip(self.activations, calls, strict=True))
 
     def counts(self, params: Any) -> Counts:
@@ -101,7 +88,7 @@ class ProgramNetwork:
 
         Iterations of `lax.scan` are counted; a branch of `lax.cond` and the body of `lax.while_loop` count once.
         """
-        macs = sum(layer.macs for layer in self._example.found.layers) // self._batch
+        macs = sum(layer.macs for layer in self._example.analysis.layers) // self._batch
         size = sum(int(np.size(leaf)) for leaf in self._flat(params) if _is_float(leaf))
         return Counts(np.int64(size), np.int64(macs), np.int64(sum(len(group.cells) for group in self.groups)))
 
@@ -114,7 +101,7 @@ class ProgramNetwork:
         flat, leaves = self._flat(params), jax.tree.leaves(inputs)
         if _is_one_float(inputs):
             return jnp.asarray(inputs)
-        traced = self._trace(flat, inputs, "batch")
+        traced = self._traced(flat, inputs, "batch")
         entry, program = traced.entry.checked(), traced.program
         results = tuple(program.ops[op].outputs[0] for op in entry.ops)
         cut = replace(program, ops=needed(program.ops, results), outputs=results)
@@ -133,27 +120,27 @@ class ProgramNetwork:
             raise JaxzcError(f"norm={norm!r} is not one of 'batch', 'init', 'none'")
         if entry is not None and _is_one_float(inputs):
             inputs, entry = entry, None
-        traced = self._trace(flat, inputs, norm, entry)
+        traced = self._traced(flat, inputs, norm, entry)
         tap, batch, leaves = tap or Tap(), batch_size(inputs), jax.tree.leaves(inputs)
-        sites = self._sites(traced.found, tap)
+        sites = self._sites(traced.analysis, tap)
         after = {
             site: partial(tap_layer, tap, layer.point, batch, self.groups[group].name)
             for site, (group, layer) in sites.items()
             if layer.point
         }
-        looks = activation_taps(traced.found, tap, batch)
+        looks = activation_taps(traced.analysis, tap, batch)
         if entry is not None:
             leaves, values = replacements(traced.entry.checked(), leaves, jax.tree.leaves(entry))
             after |= {(op,): partial(_replaced, value, after.get((op,))) for op, value in values.items()}
         outputs, seen, kept = run_tapped(traced.program, [*flat, *leaves], looks, after, self._perturbations(sites, tap))
         layers = None if tap.layer is None else self._collected(sites, kept)
-        activations = of_activations(traced.found, tap, seen)
+        activations = of_activations(traced.analysis, tap, seen)
         return Forward(jax.tree.unflatten(traced.outputs, outputs), layers, activations, jnp.zeros((), jnp.int32))
 
-    def _sites(self, found: Found, tap: Tap) -> dict[Path, tuple[int, Layer]]:
+    def _sites(self, analysis: Analysis, tap: Tap) -> dict[Path, tuple[int, Layer]]:
         """Where layers are read: the group and the layer, in the order of execution; `JaxzcError` for one that cannot be read."""
         sites: dict[Path, tuple[int, Layer]] = {}
-        for layer in found.layers if tap.layer is not None else ():
+        for layer in analysis.layers if tap.layer is not None else ():
             group = self.leaves.index(layer.leaves[0])
             if layer.point is None:
                 raise JaxzcError(f"layer {self.groups[group].name} {unreadable(layer.reason)}")
@@ -199,40 +186,22 @@ class ProgramNetwork:
             raise JaxzcError(f"params have the structure {structure}, but the network was made with {self._structure}")
         return flat
 
-    def _trace(self, flat: Sequence[Any], inputs: Any, norm: Norm, entry: Any = None) -> _Traced:
+    def _traced(self, flat: Sequence[Any], inputs: Any, norm: Norm, entry: Any = None) -> Traced:
         in_float64 = self._own.is_widened([*flat, *jax.tree.leaves(inputs), *jax.tree.leaves(entry)])
         if in_float64:
             flat, inputs = self._own.shapes(flat, inputs)
         with jax.enable_x64(self._own.x64) if in_float64 else nullcontext():
-            key = _key(flat, inputs, norm)
+            key = key_of(flat, inputs, norm)
             if key not in self._cache:
-                traced = _trace(self.fn, self._structure, flat, inputs, norm)
-                if {leaf for layer in traced.found.layers for leaf in layer.leaves} != set(self.leaves):
+                traced = trace(self.fn, self._structure, flat, inputs, norm)
+                if {leaf for layer in traced.analysis.layers for leaf in layer.leaves} != set(self.leaves):
                     shapes = ", ".join(str(np.shape(leaf)) for leaf in jax.tree.leaves(inputs))
                     raise JaxzcError(f"with norm={norm!r} and inputs {shapes} the model runs other layers than with its example inputs")
                 self._cache[key] = traced
         if in_float64 and (key, "float64") not in self._cache:
             narrow = self._cache[key]
-            self._cache[key, "float64"] = _read(widen(narrow.program), flat, narrow.outputs)
+            self._cache[key, "float64"] = read(widen(narrow.program), flat, narrow.outputs)
         return self._cache[(key, "float64") if in_float64 else key]
-
-
-class _Own(NamedTuple):
-    """The dtypes of the parameters' and the inputs' leaves with which a network was made, and whether 64-bit types were enabled then."""
-
-    dtypes: tuple[Any, ...]
-    x64: bool
-
-    def is_widened(self, leaves: Sequence[Any]) -> bool:
-        """Whether a leaf is float64 in a network that has no float64 of its own."""
-        wide = np.dtype(np.float64)
-        return wide not in self.dtypes and any(jnp.result_type(leaf) == wide for leaf in leaves)
-
-    def shapes(self, flat: Sequence[Any], inputs: Any) -> tuple[list[Any], Any]:
-        """The shapes of parameters and inputs, in the network's own types."""
-        leaves, structure = jax.tree.flatten(inputs)
-        own = [jax.ShapeDtypeStruct(np.shape(leaf), dtype) for leaf, dtype in zip((*flat, *leaves), self.dtypes, strict=True)]
-        return own[: len(flat)], jax.tree.unflatten(structure, own[len(flat) :])
 
 
 def make_network(fn: Function, params: Any, inputs: Any, cells: Callable[[str], int] | None = None) -> ProgramNetwork:
@@ -242,14 +211,14 @@ def make_network(fn: Function, params: Any, inputs: Any, cells: Callable[[str], 
     Raises `JaxzcError` where there is no layer, or where the result holds no array.
     """
     flat, structure = jax.tree_util.tree_flatten(params)
-    traced = _trace(fn, structure, flat, inputs, "batch")
+    traced = trace(fn, structure, flat, inputs, "batch")
     first: dict[int, Layer] = {}
-    for layer in traced.found.layers:
+    for layer in traced.analysis.layers:
         for leaf in layer.leaves:
             first.setdefault(leaf, layer)
     if not first:
         raise JaxzcError("the model has no layers: no convolution or matrix product of the inputs with a parameter was found")
-    names = [_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+    names = [leaf_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
     groups = []
     for leaf, layer in first.items():
         shape = np.shape(flat[leaf])
@@ -257,29 +226,9 @@ def make_network(fn: Function, params: Any, inputs: Any, cells: Callable[[str], 
         stacked = math.prod(shape[: layer.depth])
         groups.append(LayerGroup(names[leaf], shape[layer.depth :], layer.fan_in, layer.channels, (cell,) * stacked))
     config: Any = jax.config
-    own = _Own(tuple(jnp.result_type(leaf) for leaf in (*flat, *jax.tree.leaves(inputs))), bool(config.jax_enable_x64))
-    cache = {_key(flat, inputs, "batch"): traced}
+    own = OwnTypes(tuple(jnp.result_type(leaf) for leaf in (*flat, *jax.tree.leaves(inputs))), bool(config.jax_enable_x64))
+    cache = {key_of(flat, inputs, "batch"): traced}
     return ProgramNetwork(fn, tuple(groups), tuple(first), structure, traced, own, batch_size(inputs), cache)
-
-
-def _trace(fn: Function, structure: Any, flat: Sequence[Any], inputs: Any, norm: Norm) -> _Traced:
-    """The program of `fn` for these shapes."""
-    if batch_size(inputs) == 0:
-        raise JaxzcError(
-            f"inputs must be [B, ...] with B >= 1, got shapes {', '.join(str(np.shape(leaf)) for leaf in jax.tree.leaves(inputs))}"
-        )
-
-    def call(flat: Sequence[Any], inputs: Any) -> Any:
-        return fn(jax.tree_util.tree_unflatten(structure, flat), inputs, norm)
-
-    closed, out = jax.make_jaxpr(call, return_shape=True)([_abstract(leaf) for leaf in flat], jax.tree.map(_abstract, inputs))
-    if not jax.tree.leaves(out):
-        raise JaxzcError("the model returns no array: its outputs are what a loss is taken of")
-    return _read(flatten(closed), flat, jax.tree.structure(out))
-
-
-def _read(program: Trace, flat: Sequence[Any], outputs: Any) -> _Traced:
-    return _Traced(program, analyse(program, [np.shape(leaf) for leaf in flat]), find_entry(program, len(flat)), outputs)
 
 
 def _replaced(value: Any, then: Callable[[Any, Any], Any] | None, output: Any, perturb: Any) -> tuple[Any, Any]:
@@ -290,27 +239,8 @@ def _replaced(value: Any, then: Callable[[Any, Any], Any] | None, output: Any, p
     return (value, None) if then is None else then(value, perturb)
 
 
-def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(np.shape(leaf), jnp.result_type(leaf))
-
-
 def _is_one_float(inputs: Any) -> bool:
     return jax.tree.structure(inputs) == jax.tree.structure(0) and jnp.issubdtype(jnp.result_type(inputs), jnp.floating)
-
-
-def _key(flat: Sequence[Any], inputs: Any, norm: Norm) -> Any:
-    """What a trace depends on, settings that are baked into it included."""
-    leaves, structure = jax.tree.flatten(inputs)
-    shapes = tuple((np.shape(leaf), jnp.result_type(leaf)) for leaf in (*flat, *leaves))
-    return norm, structure, shapes, *(getattr(jax.config, setting) for setting in SETTINGS)
-
-
-def _name(path: Sequence[Any]) -> str:
-    """A leaf's path as "Conv_0/kernel"; the `value` inside an NNX variable is not named."""
-    words = [str(getattr(key, "key", getattr(key, "idx", getattr(key, "name", key)))) for key in path]
-    if words and isinstance(path[-1], jax.tree_util.GetAttrKey) and words[-1] == "value":
-        words.pop()
-    return "/".join(words) or "params"
 
 
 def _is_float(leaf: Any) -> bool:

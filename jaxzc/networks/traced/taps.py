@@ -9,16 +9,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.networks.analysis.walk import Found, Point
+from jaxzc.networks.analysis.records import Analysis, Point
 from jaxzc.networks.traced.tapped import Look, Path
 from jaxzc.types import RECTIFIERS, Array, JaxzcError, Tap
 
 
-def activation_taps(found: Found, tap: Tap, batch: int) -> dict[Path, Look]:
+def activation_taps(analysis: Analysis, tap: Tap, batch: int) -> dict[Path, Look]:
     """What to do before which operation; `JaxzcError` for a rectifier that cannot be read. Other activation functions that cannot be are
     left out: no code is read there."""
     looks: dict[Path, Look] = {}
-    for act in found.activations if tap.activation is not None else ():
+    for act in analysis.activations if tap.activation is not None else ():
         coded = act.kind in RECTIFIERS
         if act.where.reason and not coded:
             continue
@@ -36,12 +36,12 @@ def activation_taps(found: Found, tap: Tap, batch: int) -> dict[Path, Look]:
     return looks
 
 
-def of_activations(found: Found, tap: Tap, seen: Mapping[Path, Any]) -> OrderedDict[str, Any] | None:
+def of_activations(analysis: Analysis, tap: Tap, seen: Mapping[Path, Any]) -> OrderedDict[str, Any] | None:
     """What activation taps kept, by name, in the order of execution, with a leading axis of calls; None without such a tap."""
     if tap.activation is None:
         return None
     kept: OrderedDict[str, Any] = OrderedDict()
-    for name, act in zip(activation_names(found), found.activations, strict=True):
+    for name, act in zip(activation_names(analysis), analysis.activations, strict=True):
         value = seen.get((*act.where.loops, act.op))
         if value is not None:
             kept[name] = calls_first(value, act.where.lengths)
@@ -53,11 +53,11 @@ def calls_first(tree: Any, lengths: tuple[int, ...]) -> Any:
     return jax.tree.map(lambda leaf: leaf.reshape(math.prod(lengths), *leaf.shape[len(lengths) :]), tree)
 
 
-def activation_names(found: Found) -> list[str]:
+def activation_names(analysis: Analysis) -> list[str]:
     """ "relu0", "gelu0", "relu1", ...: numbered within each kind, in the order of execution."""
     seen: Counter[str] = Counter()
     names = []
-    for act in found.activations:
+    for act in analysis.activations:
         names.append(f"{act.kind}{seen[act.kind]}")
         seen[act.kind] += 1
     return names
