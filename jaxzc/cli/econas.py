@@ -13,7 +13,12 @@ import numpy as np
 
 from jaxzc import data, tables
 from jaxzc.catalogue import spaces
-from jaxzc.cli import common
+from jaxzc.cli.arguments.architectures import architectures
+from jaxzc.cli.arguments.groups import add_arch_arguments, add_space_arguments
+from jaxzc.cli.arguments.numbers import positive, seeds
+from jaxzc.cli.arguments.outputs import check_table
+from jaxzc.cli.arguments.requests import keep_compiled, space_options
+from jaxzc.cli.terminal import progress
 from jaxzc.training import econas
 from jaxzc.training.scanned import Settings, Task, Trainer
 from jaxzc.types import Batch, JaxzcError, Space
@@ -36,8 +41,8 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "econas", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    common.add_space_arguments(command)
-    number = {"type": common.positive, "metavar": "N"}
+    add_space_arguments(command)
+    number = {"type": positive, "metavar": "N"}
     command.add_argument(
         "--resolution",
         **number,
@@ -58,11 +63,11 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--seed",
         dest="seeds",
-        type=common.seeds,
+        type=seeds,
         metavar="S[,S...]",
         help="seed of weights and batches, one row for each; the first also draws images and --sample (default: 0)",
     )
-    common.add_arch_arguments(command, "default: 20")
+    add_arch_arguments(command, "default: 20")
     command.add_argument(
         "--append",
         metavar="SCORES",
@@ -88,10 +93,10 @@ def _rate(text: str) -> float:
 
 def run(arguments: argparse.Namespace) -> None:
     out = Path(arguments.out)
-    common.check_table(out, arguments.overwrite)
+    check_table(out, arguments.overwrite)
     table = _appended(arguments)
-    options = common.space_options(arguments, channels=arguments.channels)
-    common.keep_compiled(arguments)
+    options = space_options(arguments, channels=arguments.channels)
+    keep_compiled(arguments)
     seeds = arguments.seeds or ((0,) if table is None else tuple(np.unique(table.columns["seed"]).tolist()))
     drawn = data.load(arguments.data, batch_size=arguments.images + arguments.held_out, batches=1, seed=seeds[0])
     images, labels = drawn.batches[0]
@@ -100,12 +105,12 @@ def run(arguments: argparse.Namespace) -> None:
     task = econas.task(batch, arguments.held_out, flip=not arguments.no_flip)
     settings = econas.settings(task, arguments.epochs, batch_size=arguments.batch_size, learning_rate=arguments.learning_rate)
     if table is None:
-        archs = common.architectures(arguments, space, sample=20, seed=seeds[0])
+        archs = architectures(arguments, space, sample=20, seed=seeds[0])
         runs = [(arch, seed) for seed in seeds for arch in archs]
     else:
         runs = [(space.parse(arch), int(seed)) for arch, seed in zip(table.columns["arch"], table.columns["seed"], strict=True)]
     started = time.perf_counter()
-    trained = list(common.progress(_train(Trainer(space, task, settings), runs), len(runs), arguments.quiet))
+    trained = list(progress(_train(Trainer(space, task, settings), runs), len(runs), arguments.quiet))
     seconds = round(time.perf_counter() - started, 3)
     counts = space.counts(np.stack([arch for arch, _ in runs]))
     cost = {"flops": float(np.mean(econas.flops(counts.flops.astype(np.float64), settings)))}

@@ -7,7 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxzc.cli import common
+from jaxzc.cli.arguments.numbers import positive, seed
+from jaxzc.cli.arguments.requests import keep_compiled, request_fields
+from jaxzc.cli.terminal import note
 from jaxzc.numerics.initialisers import INITIALISERS
 from jaxzc.types import JaxzcError
 
@@ -32,16 +34,16 @@ def add(commands: Any) -> None:
     command.add_argument("arch", metavar="ARCH", help="architecture string, or a file whose first architecture is meant")
     command.add_argument("--data", default="digits", metavar="SPEC", help="images, as for `jaxzc score` (default: %(default)s)")
     command.add_argument("--test", metavar="SPEC", help="images to test on (default: --held-out of those of --data)")
-    command.add_argument("--images", type=common.positive, metavar="N", help="draw N images of --data (default: all)")
+    command.add_argument("--images", type=positive, metavar="N", help="draw N images of --data (default: all)")
     command.add_argument("--held-out", type=float, default=0.2, metavar="X", help="fraction to test on (default: %(default)s)")
-    command.add_argument("--epochs", type=common.positive, default=20, metavar="N", help="(default: %(default)s)")
-    command.add_argument("--batch-size", type=common.positive, default=64, metavar="N", help="(default: %(default)s)")
+    command.add_argument("--epochs", type=positive, default=20, metavar="N", help="(default: %(default)s)")
+    command.add_argument("--batch-size", type=positive, default=64, metavar="N", help="(default: %(default)s)")
     for name, default in (("learning-rate", 0.1), ("momentum", 0.9), ("weight-decay", 5e-4)):
         command.add_argument(f"--{name}", type=_number, default=default, metavar="X", help="(default: %(default)s)")
     command.add_argument("--crop", type=int, default=4, metavar="PIXELS", help="largest random shift; 0: none (default: %(default)s)")
     command.add_argument("--flip", action=argparse.BooleanOptionalAction, default=True, help="mirror half of the images (default)")
     command.add_argument("--init", choices=list(INITIALISERS), default="torch", metavar="NAME", help="%(choices)s (default: %(default)s)")
-    command.add_argument("--seed", type=common.seed, default=0, metavar="S", help="of weights, images and order (default: %(default)s)")
+    command.add_argument("--seed", type=seed, default=0, metavar="S", help="of weights, images and order (default: %(default)s)")
     command.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE", help="option of the space (may be repeated)")
     command.add_argument("--out", required=True, metavar="DIR", help="directory for checkpoints and result.json: new, or to be resumed")
     command.add_argument("--no-cache", action="store_true", help="compile anew instead of keeping compiled programs in ~/.cache/jaxzc")
@@ -64,11 +66,11 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.crop < 0:
         raise JaxzcError(f"--crop {arguments.crop}: expected pixels, 0 for none")
-    common.keep_compiled(arguments)
+    keep_compiled(arguments)
     request = _request(arguments)
     progress = partial(_progress, epochs=request.epochs, quiet=arguments.quiet)
     hooks = {} if arguments.quiet else {"on_epoch": _epoch}
-    trained = train(request, progress=progress, note=common.note, **hooks)
+    trained = train(request, progress=progress, note=note, **hooks)
     print(
         f"{trained.arch}: test accuracy {trained.accuracy:.2f} % ({trained.tested} images) after {request.epochs} epochs of "
         f"{trained.trained} images; {trained.params:,} parameters; {Path(arguments.out) / 'result.json'}"
@@ -80,11 +82,11 @@ def _request(arguments: argparse.Namespace) -> "TrainRequest":
     from jaxzc.training.request import TrainRequest
 
     arch = Path(arguments.arch)
-    return TrainRequest(**common.typed(arguments, TrainRequest, arch=arch if arch.is_file() else arguments.arch))
+    return TrainRequest(**request_fields(arguments, TrainRequest, arch=arch if arch.is_file() else arguments.arch))
 
 
 def _epoch(number: int, epoch: "Epoch") -> None:
-    common.note(f"epoch {number}: loss {epoch.loss:.4f}, train {epoch.train:.2f} %, test {epoch.test:.2f} %")
+    note(f"epoch {number}: loss {epoch.loss:.4f}, train {epoch.train:.2f} %, test {epoch.test:.2f} %")
 
 
 def _progress(epoch: int, steps: range, *, epochs: int, quiet: bool) -> Iterable[int]:
