@@ -20,7 +20,7 @@ from jaxzc.cli.arguments.outputs import check_table
 from jaxzc.cli.arguments.requests import keep_compiled, space_options
 from jaxzc.cli.terminal import progress
 from jaxzc.training import econas
-from jaxzc.training.scanned import Settings, Task, Trainer
+from jaxzc.training.scanned import ProgramTrainer, ShortTraining, Task
 from jaxzc.types import Batch, JaxzcError, Space
 
 Run = tuple[np.ndarray, int]
@@ -56,9 +56,15 @@ def add(commands: Any) -> None:
         "--held-out", **number, default=600, help="further images, on which accuracy is measured, all in one pass (default: %(default)s)"
     )
     command.add_argument("--no-flip", action="store_true", help="do not mirror images while training: for digits and the like")
-    command.add_argument("--batch-size", **number, default=64, help="images per step of training (default: %(default)s)")
     command.add_argument(
-        "--learning-rate", type=_rate, default=0.1, metavar="R", help="at the start; falls as a cosine (default: %(default)s)"
+        "--batch-size", **number, default=ShortTraining.batch_size, help="images per step of training (default: %(default)s)"
+    )
+    command.add_argument(
+        "--learning-rate",
+        type=_rate,
+        default=ShortTraining.learning_rate,
+        metavar="R",
+        help="at the start; falls as a cosine (default: %(default)s)",
     )
     command.add_argument(
         "--seed",
@@ -110,7 +116,7 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         runs = [(space.parse(arch), int(seed)) for arch, seed in zip(table.columns["arch"], table.columns["seed"], strict=True)]
     started = time.perf_counter()
-    trained = list(progress(_train(Trainer(space, task, settings), runs), len(runs), arguments.quiet))
+    trained = list(progress(_train(ProgramTrainer(space, task, settings), runs), len(runs), arguments.quiet))
     seconds = round(time.perf_counter() - started, 3)
     counts = space.counts(np.stack([arch for arch, _ in runs]))
     cost = {"flops": float(np.mean(econas.flops(counts.flops.astype(np.float64), settings)))}
@@ -145,12 +151,12 @@ def _appended(arguments: argparse.Namespace) -> tables.ScoreTable | None:
     return table
 
 
-def _train(trainer: Trainer, runs: list[Run]) -> Iterator[float]:
+def _train(trainer: ProgramTrainer, runs: list[Run]) -> Iterator[float]:
     for arch, seed in runs:
         yield trainer.one(arch, seed)[econas.HELD_OUT]
 
 
-def _facts(arguments: argparse.Namespace, space: Space, drawn: data.Data, task: Task, settings: Settings) -> dict[str, Any]:
+def _facts(arguments: argparse.Namespace, space: Space, drawn: data.Data, task: Task, settings: ShortTraining) -> dict[str, Any]:
     """All that the scores depend on besides genes and seed, as JSON."""
     return {
         "space": repr(space),

@@ -56,12 +56,12 @@ mine.txt holds one architecture a line, for example |nor_conv_3x3~0|+|none~0|ski
 
 def add(commands: Any) -> None:
     command = commands.add_parser("score", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_network_arguments(command, batches=2)
+    add_network_arguments(command, batches=ScoreRequest.batches)
     command.add_argument(
         "--seed",
         dest="seeds",
         type=seeds,
-        default=(0,),
+        default=ScoreRequest.seeds,
         metavar="S[,S...]",
         help="seed of images and weights, and of --sample; several give one row for each architecture and seed, "
         "of the sample that the first one draws (default: 0)",
@@ -69,7 +69,7 @@ def add(commands: Any) -> None:
     add_arch_arguments(command, "default: 100")
     command.add_argument(
         "--proxies",
-        default="founding",
+        default=ScoreRequest.proxies,
         metavar="A,B,...",
         help="names, with settings in brackets, or my_module:function for one of your own; params and flops are always added; "
         "founding: those of the four founding papers, the default; all: every one",
@@ -77,7 +77,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--isomorphs",
         choices=("each", "once"),
-        default="each",
+        default=ScoreRequest.isomorphs,
         help="score each architecture, or one of those that are the same network, whose scores all of them get (default: %(default)s)",
     )
     add_device_arguments(command)

@@ -52,7 +52,7 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "search", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add_network_arguments(command, batches=2)
+    add_network_arguments(command, batches=SearchRequest.batches)
     add_device_arguments(command)
     command.set_defaults(data=DATA)
     what = command.add_mutually_exclusive_group(required=True)
@@ -66,8 +66,10 @@ def add(commands: Any) -> None:
         metavar="LIMITS",
         help='for example "flops<=100e6,params<=1e6,layers<=60" (and what docs/spaces.md says else); nothing else is scored',
     )
-    command.add_argument("--algorithm", choices=list(ALGORITHMS), default="evolution", help="(default: %(default)s)")
-    command.add_argument("--evaluations", type=positive, default=500, metavar="N", help="networks to score (default: %(default)s)")
+    command.add_argument("--algorithm", choices=list(ALGORITHMS), default=SearchRequest.algorithm, help="(default: %(default)s)")
+    command.add_argument(
+        "--evaluations", type=positive, default=SearchRequest.evaluations, metavar="N", help="networks to score (default: %(default)s)"
+    )
     for name, text in (
         ("population", "networks to breed from"),
         ("tournament", "networks among which the parent is the best"),
@@ -79,7 +81,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--costs",
         "--cost",
-        default="flops",
+        default=",".join(map(str, SearchRequest.costs)),
         metavar="A,B",
         help="for front and nsga2: params, flops, layers, or module:function, of architecture strings [n] -> numbers [n], whose name can "
         "stand in --budget (default: %(default)s)",
@@ -87,11 +89,13 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--duplicates",
         choices=("canonical", "exact"),
-        default="canonical",
+        default=SearchRequest.duplicates,
         help="never score twice what is isomorphic, or only what has the same genes (default: %(default)s)",
     )
     command.add_argument("--start", metavar="FILE", help="architectures to begin with (as --archs of `jaxzc score`)")
-    command.add_argument("--seed", type=seed, default=0, metavar="S", help="of search, images and weights (default: %(default)s)")
+    command.add_argument(
+        "--seed", type=seed, default=SearchRequest.seed, metavar="S", help="of search, images and weights (default: %(default)s)"
+    )
     command.add_argument("--out", required=True, metavar="DIR", help="directory of the search: new, or to be resumed")
     command.add_argument("--overwrite", action="store_true", help="forget the search in DIR")
     command.set_defaults(run=run)

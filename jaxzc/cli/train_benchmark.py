@@ -17,7 +17,7 @@ from jaxzc.cli.arguments.numbers import is_number, positive
 from jaxzc.cli.arguments.outputs import check_table
 from jaxzc.cli.terminal import progress
 from jaxzc.embedded import digits
-from jaxzc.training.scanned import Accuracies, Trainer, table_columns
+from jaxzc.training.scanned import Accuracies, ProgramTrainer, table_columns
 from jaxzc.types import JaxzcError, Space
 
 Runs = dict[tuple[str, int], Accuracies]
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
     done = _read_journals(out, facts)
     missing = [(arch, seed) for arch, seed in wanted[part::parts] if (space.to_string(arch), seed) not in done]
     if missing:
-        trainer = Trainer(space, digits.task(), settings)
+        trainer = ProgramTrainer(space, digits.task(), settings)
         for line in progress(_train(trainer, missing), len(missing), arguments.quiet):
             _append(journal, facts, line)
     done = _read_journals(out, facts)
@@ -109,7 +109,7 @@ def _facts(space: Space, settings: Any) -> dict[str, Any]:
     }
 
 
-def _train(trainer: Trainer, missing: list[tuple[np.ndarray, int]]) -> Iterator[dict[str, Any]]:
+def _train(trainer: ProgramTrainer, missing: list[tuple[np.ndarray, int]]) -> Iterator[dict[str, Any]]:
     for arch, seed in missing:
         started = time.perf_counter()
         accuracies = trainer.one(arch, seed)
