@@ -65,11 +65,11 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--resamples",
         type=_count,
-        default=EvaluateRequest.resamples,
+        default=2000,
         metavar="N",
         help="of the bootstrap; 0: no intervals (default: %(default)s)",
     )
-    command.add_argument("--seed", type=seed, default=EvaluateRequest.seed, metavar="K", help="of the bootstrap (default: %(default)s)")
+    command.add_argument("--seed", type=seed, default=0, metavar="K", help="of the bootstrap (default: %(default)s)")
     command.add_argument(
         "--compare", metavar="A,B", help="is proxy A better than B? Both on the same resamples of the networks where both are finite"
     )

@@ -89,7 +89,11 @@ def add(commands: Any) -> None:
     command.add_argument("--overwrite", action="store_true", help="replace FILE if it exists, or forget the job in DIR")
     command.add_argument("--retry-failures", action="store_true", help="score architectures again whose failure the job has recorded")
     command.add_argument(
-        "--every", type=positive, default=30, metavar="SECONDS", help="how often finished rows are written (default: %(default)s)"
+        "--every",
+        type=positive,
+        default=int(ScoreRequest.every),
+        metavar="SECONDS",
+        help="how often finished rows are written (default: %(default)s)",
     )
     command.set_defaults(run=run)
 
