@@ -80,3 +80,19 @@ def test_a_model_without_a_train_mode_has_two_ways_to_score_its_statistics() -> 
         own = jaxzc.score(lambda p, x, norm: model.apply({"params": p, "batch_stats": drawn}, x), params, (X, Y), "grad_norm")
     assert initial["grad_norm"] == pytest.approx(right(variables["batch_stats"]), rel=1e-5)
     assert own["grad_norm"] == pytest.approx(right(drawn), rel=1e-5)
+
+
+def test_statistics_that_a_function_closes_over_are_named() -> None:
+    model = Normed()
+    variables = model.init(jax.random.key(0), X)
+    _, updated = model.apply(variables, X, mutable=["batch_stats"])
+    for statistics, doubtful in ((variables["batch_stats"], False), (updated["batch_stats"], True)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            jaxzc.score(
+                lambda p, x, statistics=statistics: model.apply({"params": p, "batch_stats": statistics}, x, False),
+                variables["params"],
+                (X, Y),
+                "l2_norm",
+            )
+        assert [issubclass(one.category, jaxzc.DoubtWarning) for one in caught] == [True] * doubtful

@@ -15,7 +15,7 @@ import jax
 from jaxzc._compile.jaxpr import SETTINGS, Trace, flatten
 from jaxzc.networks.normalisation.finder import Findings, Value, find
 from jaxzc.networks.normalisation.switching import run_in_mode
-from jaxzc.networks.normalisation.values import of_kernels_only
+from jaxzc.networks.normalisation.values import arrays_of, of_kernels_only
 from jaxzc.numerics.trees import abstract
 from jaxzc.types import JaxzcError, Norm
 
@@ -71,9 +71,11 @@ class NormModes:
         return frozenset(leaf for leaf in self._leaves(params, inputs) if 0 <= leaf < len(jax.tree.leaves(params)))
 
     def replaced(self, params: Any, inputs: Any) -> list[Any]:
-        """The running statistics that a norm mode replaces."""
+        """The running statistics that a norm mode replaces, those that the function closes over included."""
         first, own = len(jax.tree.leaves(params)), jax.tree.leaves(self.statistics)
-        return [own[leaf - first] for leaf in sorted(self._leaves(params, inputs)) if first <= leaf < first + len(own)]
+        handed = [own[leaf - first] for leaf in sorted(self._leaves(params, inputs)) if first <= leaf < first + len(own)]
+        every = [(each.program, one) for each in self._traced(params, inputs).findings.all() for one in each.normalisations]
+        return [*handed, *(array for program, one in every if -1 in one.leaves for array in arrays_of(program, one.variance))]
 
     def _leaves(self, params: Any, inputs: Any) -> frozenset[int]:
         every = [one.leaves for findings in self._traced(params, inputs).findings.all() for one in findings.normalisations]
