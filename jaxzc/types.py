@@ -18,6 +18,9 @@ Params: TypeAlias = PyTree
 """A network's parameters: a pytree whose leaves are arrays, most often a nested dict."""
 Genes: TypeAlias = np.ndarray | jax.Array | Sequence[int]
 """One architecture, int32 `[genes]`, or several, `[n, genes]`; traced only where a docstring says so."""
+InitialiserSpec: TypeAlias = str | Callable[..., Any]
+"""How kernels are drawn: a name (`jaxzc.numerics.initialisers`), or a function (key, shape, dtype) -> kernel, such as
+`jax.nn.initializers.he_normal()`."""
 Norm = Literal["batch", "init", "none"]
 """How normalisation layers act: `batch`: with the statistics of the batch (train mode); `init`: with fresh running statistics,
 mean 0 and variance 1 (eval mode of an untrained network); `none`: replaced by the identity, scale and bias included."""
@@ -225,7 +228,7 @@ class SpaceProgram(Protocol):
     @property
     def in_pieces(self) -> bool: ...
 
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
+    def init(self, rng_key: Array, initialiser: InitialiserSpec = "torch") -> Params:
         """Parameters that serve every architecture of the program; traceable. initialiser: a name of `jaxzc.numerics.initialisers`."""
         ...
 

@@ -35,7 +35,7 @@ def recognise(model: Any, params: Any) -> Recognised:
         params = _variables(params)
     if isinstance(model, nnx.GraphDef):
         return Recognised(nnx.merge(model, params), None)
-    model = _applied(model) or model
+    model = applied(model) or model
     if isinstance(model, LinenModule):
         return _unbound(model, params)
     if isinstance(model, tuple) and getattr(model, "_fields", ()) == ("init", "apply"):
@@ -58,7 +58,7 @@ def _variables(state: Any) -> Any:
     return {"params": state.params, **({"batch_stats": statistics} if statistics else {})}
 
 
-def _applied(model: Any) -> LinenModule | None:
+def applied(model: Any) -> LinenModule | None:
     """The module of which this is the `apply`, compiled or not."""
     while model is not None:
         module = getattr(model, "__self__", None)

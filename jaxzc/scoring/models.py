@@ -29,9 +29,12 @@ class Model:
     model: Any
     cells: Callable[[str], int] | None = None
     model_kwargs: Mapping[str, Any] | None = None
+    method: Any = None
+    output: Callable[[Any], Any] | None = None
 
     def network(self, params: Params, inputs: PyTree) -> tuple[Network, Any]:
-        return as_network(self.model, params, inputs, cells=self.cells, model_kwargs=self.model_kwargs)
+        options: dict[str, Any] = {"model_kwargs": self.model_kwargs, "method": self.method, "output": self.output}
+        return as_network(self.model, params, inputs, cells=self.cells, **options)
 
     def bound(self, params: Params) -> "Bound":
         """The model with these parameters. None: an NNX module's own."""
@@ -74,7 +77,7 @@ class Bound:
             return self.model.network(tree, inputs)
         params, others = tree
         module = nnx.merge(self.graph, params, others)
-        return Model(module, self.model.cells, self.model.model_kwargs).network(None, inputs)
+        return replace(self.model, model=module).network(None, inputs)
 
     def check(self) -> None:
         """Raises `JaxzcError` for arrays that are traced, or have no values."""

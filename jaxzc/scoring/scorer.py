@@ -10,6 +10,7 @@ import numpy as np
 from jaxzc._compile.devices import CHUNK
 from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.ingredients import RESOLVER
+from jaxzc.networks.keywords import call_keywords
 from jaxzc.scoring.batches import Batches, checked_batches
 from jaxzc.scoring.compute import scores_from_counts
 from jaxzc.scoring.models import Bound, Model, check_concrete, shapes
@@ -30,8 +31,12 @@ class Scorer:
     >>> scorer.score(variables, (inputs, targets))
     {'snip': 12.3, 'naswot': 45.6}
 
-    model: a Flax Linen module, a Flax NNX module, or `apply_fn(params, inputs)`, unchanged; cells and model_kwargs: see `jaxzc.as_network`.
-    proxies: "founding" (the 24 of the four founding papers), "all", names, or functions whose argument names are ingredients.
+    model: a Flax Linen module, a Flax NNX module, or `apply_fn(params, inputs)`, unchanged; cells: see `jaxzc.as_network`.
+    proxies: "founding" (the 24 of the four founding papers), "all", names, functions whose argument names are ingredients, or pairs
+        (label, name or function); one of them, or several.
+    method: of a module, what is called instead of `__call__`, by name or as a function. output: takes the outputs out of what the model
+        returns (`lambda out: out.logits`). call: keywords of the model's call (`train=False`, `deterministic=True`, a mask, and of a Linen
+        module `rngs={...}`); `model_kwargs=dict(...)` is the same for keywords that have the name of an argument of ours.
     loss: function (outputs, targets) -> scalar; it receives the network's outputs and the batch's targets unchanged.
     task: instead of a loss a `jaxzc.Task`, or the name of a ready-made one ("classification", "regression", "multilabel", "next_token",
         "ctc"); None: chosen from outputs and targets where these allow one reading.
@@ -54,15 +59,19 @@ class Scorer:
         norm: Norm = "batch",
         cells: Callable[[str], int] | None = None,
         model_kwargs: Mapping[str, Any] | None = None,
+        method: Any = None,
+        output: Callable[[Any], Any] | None = None,
         unavailable: Unavailable = "nan",
         ingredients: Iterable[Callable[..., Any]] = (),
+        **call: Any,
     ):
         check_unavailable(unavailable)
         if norm not in get_args(Norm):
             raise JaxzcError(f"norm={norm!r}: expected one of {', '.join(map(repr, get_args(Norm)))}")
         selected = select(proxies, ingredients)
         RESOLVER.wanted(selected)
-        self.recipe = ModelRecipe(Model(model, cells, model_kwargs), selected, named_task(loss, task), norm, unavailable)
+        keywords = call_keywords(type(self).__name__, model, model_kwargs, call, method)
+        self.recipe = ModelRecipe(Model(model, cells, keywords, method, output), selected, named_task(loss, task), norm, unavailable)
         self._recent = RecentPrograms(MOST)
 
     @property
