@@ -17,7 +17,10 @@ from jax.interpreters import batching, mlir
 
 from jaxzc._compile.depthwise import rewritten
 
-_float64 = Primitive("float64")
+NAME = "float64"
+"""Of the operation in a traced program."""
+
+_float64 = Primitive(NAME)
 _float64.multiple_results = True
 
 
@@ -54,6 +57,12 @@ class _Run:
 
     def __repr__(self) -> str:
         return str(self.jaxpr)
+
+
+def body(eqn: Any) -> Any:
+    """The jaxpr that an operation of `in_float64` runs, inputs only, no constants. It is to be run under `jax.enable_x64(True)`."""
+    jaxpr = eqn.params["run"].jaxpr
+    return jaxpr.replace(constvars=[], invars=[*jaxpr.constvars, *jaxpr.invars])
 
 
 def _cast(tree: Any, dtype: Any) -> Any:

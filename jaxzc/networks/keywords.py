@@ -11,7 +11,7 @@ from jaxzc.networks.calls import signature
 from jaxzc.networks.recognised import applied
 from jaxzc.types import JaxzcError
 
-OURS = ("loss", "task", "norm", "seed", "cells", "model_kwargs", "method", "output", "unavailable", "ingredients", "proxies")
+OURS = ("pieces", "loss", "task", "norm", "seed", "cells", "model_kwargs", "method", "output", "unavailable", "ingredients", "proxies")
 """Arguments of `jaxzc.score`, which a misspelt keyword may have meant."""
 
 

@@ -37,6 +37,7 @@ def score(
     output: Callable[[Any], Any] | None = None,
     unavailable: Unavailable = "nan",
     ingredients: Iterable[Callable[..., Any]] = (),
+    pieces: bool | None = None,
     **call: Any,
 ) -> Scores:
     """Scores one network, unchanged: a Flax Linen module, a Flax NNX module (`params=None`), or `apply_fn(params, inputs)`.
@@ -66,6 +67,7 @@ def score(
         output=output,
         unavailable=unavailable,
         ingredients=ingredients,
+        pieces=pieces,
     )
     recipe = scorer.recipe
     bound, checked = examined(recipe, params, batches)

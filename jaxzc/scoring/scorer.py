@@ -43,6 +43,8 @@ class Scorer:
     norm: how batch normalisation acts in the passes that the authors run in train mode.
     unavailable: "nan": a proxy that cannot be computed (the network has no ReLU, one batch where two are needed, ...) is NaN, its reason
         is in `Scores.reasons`, and a warning names it; "error": it is a `JaxzcError`.
+    pieces: whether to compile in pieces, of which equal ones are compiled once, and which hold less memory (`jaxzc._compile.pieces`).
+        Default: on a CPU, for a deep network of many equal layers. Always off where several networks are scored at a time.
     ingredients: functions of your own that make what your proxies ask for (`jaxzc.ingredient`).
 
     As with `jax.jit`, values that the model or the proxies close over (arrays, other functions) are read once, when a program is compiled.
@@ -63,6 +65,7 @@ class Scorer:
         output: Callable[[Any], Any] | None = None,
         unavailable: Unavailable = "nan",
         ingredients: Iterable[Callable[..., Any]] = (),
+        pieces: bool | None = None,
         **call: Any,
     ):
         check_unavailable(unavailable)
@@ -71,7 +74,9 @@ class Scorer:
         selected = select(proxies, ingredients)
         RESOLVER.wanted(selected)
         keywords = call_keywords(type(self).__name__, model, model_kwargs, call, method)
-        self.recipe = ModelRecipe(Model(model, cells, keywords, method, output), selected, named_task(loss, task), norm, unavailable)
+        self.recipe = ModelRecipe(
+            Model(model, cells, keywords, method, output), selected, named_task(loss, task), norm, unavailable, pieces
+        )
         self._recent = RecentPrograms(MOST)
 
     @property
