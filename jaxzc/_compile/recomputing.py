@@ -78,12 +78,10 @@ def _bases(program: Trace, sizes: Sequence[int], large: int) -> dict[int, int | 
     for op in program.ops:
         if op.name not in CHEAP or len(op.outputs) != 1 or op.eqn.effects or sizes[op.outputs[0]] < large:
             continue
-        from_: set[int | None] = {
-            bases.get(value, value) for value in op.inputs if sizes[value] >= large and value not in program.constants
-        }
-        from_.discard(None)
-        if len(from_) <= 1:
-            bases[op.outputs[0]] = next(iter(from_), None)
+        read = [value for value in op.inputs if sizes[value] >= large and value not in program.constants]
+        origins = {bases.get(value, value) for value in read} - {None}
+        if len(origins) <= 1:
+            bases[op.outputs[0]] = next(iter(origins), None)
     return bases
 
 
