@@ -31,7 +31,8 @@ def as_network(
     """The `Network` of a model, and the parameters it is called with. The model is traced, not changed.
 
     model: a Linen module (bound or not), an NNX module (or its graph definition), `module.apply`, a Flax train state, a model of Hugging
-        Face's kind, Haiku's functions, or any function `apply_fn(params, inputs)`; see `linen_network`, `nnx_network`, `apply_network`.
+        Face's kind, of Equinox or of Keras, Haiku's functions, or any function `apply_fn(params, inputs)`; see `linen_network`,
+        `nnx_network`, `apply_network`.
     params: Linen: what `module.init` returned, or its `params`, or a train state; NNX: None for the module's own, or
         `nnx.state(module, nnx.Param)`; Haiku with state: the pair (params, state); function: any pytree.
     inputs: an example batch (arrays or `jax.ShapeDtypeStruct`) with leaves `[B, ...]`; other batch sizes are traced when they come. A

@@ -16,6 +16,7 @@ from flax import nnx
 from jax.core import Tracer
 
 from jaxzc.networks import as_network
+from jaxzc.networks.libraries import taken_apart
 from jaxzc.types import Batch, JaxzcError, Network, Params, PyTree
 
 ARRAYS = (jax.Array, np.ndarray, np.generic, float, complex, jax.ShapeDtypeStruct)
@@ -38,6 +39,8 @@ class Model:
 
     def bound(self, params: Params) -> "Bound":
         """The model with these parameters. None: an NNX module's own."""
+        if (known := taken_apart(self.model, params)) is not None:
+            return replace(self, model=known.function).bound(known.params)
         graph, tree = None, params
         if isinstance(self.model, nnx.Module):
             graph, own, others = nnx.split(self.model, nnx.Param, ...)

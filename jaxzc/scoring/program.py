@@ -113,6 +113,17 @@ def compiled(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...], keys
     return ModelProgram(run, outputs, task, counts, {} if reasons is None else reasons, plan)
 
 
+def reasons_of(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...]) -> dict[str, str]:
+    """Proxy -> why it cannot be computed. Traces the program and compiles nothing."""
+    network, params = bound.network(bound.arrays, batches[0].inputs)
+    outputs = jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").outputs, params, batches[0].inputs)
+    task = as_task(recipe.task, outputs, batches[0].targets)
+    check_targets(task, outputs, batches)
+    reasons: dict[str, str] = {}
+    jax.eval_shape(lambda batches, key: recipe.values(network, params, batches, key, task, reasons), batches, jax.random.key(0))
+    return reasons
+
+
 def executable_of(function: Callable[..., Any], args: tuple[Any, ...], in_pieces: bool | None) -> tuple[Callable[..., Any], int]:
     """The compiled function for arguments of these shapes, and the bytes that it plans.
 

@@ -14,7 +14,7 @@ from jaxzc.networks.keywords import call_keywords
 from jaxzc.scoring.batches import Batches, checked_batches
 from jaxzc.scoring.compute import scores_from_counts
 from jaxzc.scoring.models import Bound, Model, check_concrete, shapes
-from jaxzc.scoring.program import Lanes, ModelProgram, ModelRecipe, RecentPrograms, compiled, program_settings
+from jaxzc.scoring.program import Lanes, ModelProgram, ModelRecipe, RecentPrograms, compiled, program_settings, reasons_of
 from jaxzc.scoring.results import Scores, Unavailable, check_unavailable, to_floats, warn_of
 from jaxzc.tasks import Loss, Task, kind_of, named_task
 from jaxzc.tasks.checks import check_targets, with_targets
@@ -139,6 +139,11 @@ class Scorer:
         it."""
         bound, checked = examined(self.recipe, params, batches)
         return self._program(bound, checked, jax.random.key(0)).bytes
+
+    def reasons_of(self, params: Params, batches: Batches) -> dict[str, str]:
+        """Proxy -> why it cannot be computed for this network and these batches; the others can. Takes the time of tracing the model:
+        nothing is compiled."""
+        return reasons_of(self.recipe, *examined(self.recipe, params, batches))
 
     def _program(self, bound: Bound, batches: tuple[Batch, ...], keys: Any, lanes: Lanes = Lanes()) -> ModelProgram:  # noqa: B008
         return self._recent.get(signature(bound, batches, lanes), lambda: compiled(self.recipe, bound, batches, keys, lanes))
