@@ -17,6 +17,7 @@ from jax.core import Tracer
 
 from jaxzc.networks import as_network
 from jaxzc.networks.libraries import taken_apart
+from jaxzc.networks.nnx import as_state
 from jaxzc.types import Batch, JaxzcError, Network, Params, PyTree
 
 ARRAYS = (jax.Array, np.ndarray, np.generic, float, complex, jax.ShapeDtypeStruct)
@@ -45,7 +46,7 @@ class Model:
         if isinstance(self.model, nnx.Module):
             graph, own, others = nnx.split(self.model, nnx.Param, ...)
             own, others = (jax.tree.map(lambda leaf: leaf, state) for state in (own, others))
-            tree = (own if params is None else params, others)
+            tree = (own if params is None else as_state(params, own), others)
         leaves, structure = jax.tree.flatten(tree)
         varies = tuple(isinstance(leaf, ARRAYS) for leaf in leaves)
         constant = tuple(leaf for leaf, varying in zip(leaves, varies, strict=True) if not varying)
