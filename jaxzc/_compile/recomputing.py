@@ -37,6 +37,8 @@ CHEAP = SHAPING | frozenset(
 
 LARGE = 1 << 20
 """Bytes from which a value is worth computing again."""
+DEEP = 32
+"""Operations, one after another, up to which a value is made again from its base."""
 FAR = 8
 """Convolutions and products that lie between a value and a late reader of it."""
 
@@ -75,13 +77,15 @@ def recomputed(program: Trace, large: int = LARGE, far: int = FAR) -> Trace:
 def _bases(program: Trace, sizes: Sequence[int], large: int) -> dict[int, int | None]:
     """Derived value -> its base; None where it is made of small values only."""
     bases: dict[int, int | None] = {}
+    depth: dict[int, int] = {}
     for op in program.ops:
         if op.name not in CHEAP or len(op.outputs) != 1 or op.eqn.effects or sizes[op.outputs[0]] < large:
             continue
         read = [value for value in op.inputs if sizes[value] >= large and value not in program.constants]
         origins = {bases.get(value, value) for value in read} - {None}
-        if len(origins) <= 1:
-            bases[op.outputs[0]] = next(iter(origins), None)
+        steps = 1 + max((depth.get(value, 0) for value in read), default=0)
+        if len(origins) <= 1 and steps <= DEEP:
+            bases[op.outputs[0]], depth[op.outputs[0]] = next(iter(origins), None), steps
     return bases
 
 
