@@ -52,7 +52,7 @@ def haiku_mlp() -> Case:
     import haiku as hk
 
     model = hk.without_apply_rng(hk.transform(lambda x: hk.nets.MLP([16, 16, 3])(hk.Flatten()(x))))
-    return case("score(model, params, batch)", model, model.init(jax.random.key(0), IMAGES))
+    return case("score(model, params, batch)", model, jax.jit(model.init)(jax.random.key(0), IMAGES))
 
 
 def haiku_resnet() -> Case:
@@ -63,7 +63,7 @@ def haiku_resnet() -> Case:
         return hk.nets.ResNet((1, 1, 1, 1), 3, **blocks)(x, is_training=is_training)
 
     model = hk.transform_with_state(forward)
-    return case("score(model, (params, state), batch)", model, model.init(jax.random.key(0), IMAGES, True))
+    return case("score(model, (params, state), batch)", model, jax.jit(model.init, static_argnums=2)(jax.random.key(0), IMAGES, True))
 
 
 def haiku_lstm() -> Case:
@@ -75,7 +75,7 @@ def haiku_lstm() -> Case:
         return hk.Linear(3)(outputs[:, -1])
 
     model = hk.without_apply_rng(hk.transform(forward))
-    return case("score(model, params, batch)", model, model.init(jax.random.key(0), TOKENS), (TOKENS, LABELS))
+    return case("score(model, params, batch)", model, jax.jit(model.init)(jax.random.key(0), TOKENS), (TOKENS, LABELS))
 
 
 def haiku_attention() -> Case:
@@ -89,7 +89,9 @@ def haiku_attention() -> Case:
 
     model = hk.without_apply_rng(hk.transform(forward))
     batch = (TOKENS, None)
-    return case("score(model, params, batch, task='next_token')", model, model.init(jax.random.key(0), TOKENS), batch, task="next_token")
+    return case(
+        "score(model, params, batch, task='next_token')", model, jax.jit(model.init)(jax.random.key(0), TOKENS), batch, task="next_token"
+    )
 
 
 def equinox_mlp() -> Case:
@@ -220,7 +222,7 @@ def flaxmodels_resnet18() -> Case:
     import flaxmodels
 
     model = flaxmodels.ResNet18(output="logits", pretrained=None, num_classes=3)
-    return case("score(model, variables, batch)", model, model.init(jax.random.key(0), IMAGES))
+    return case("score(model, variables, batch)", model, jax.jit(model.init)(jax.random.key(0), IMAGES))
 
 
 def jraph_gcn() -> Case:
@@ -236,7 +238,7 @@ def jraph_gcn() -> Case:
 
     model = hk.without_apply_rng(hk.transform(forward))
     nodes = RNG.standard_normal((4, 6)).astype(np.float32)
-    return case("score(model, params, (nodes, classes))", model, model.init(jax.random.key(0), nodes), (nodes, LABELS))
+    return case("score(model, params, (nodes, classes))", model, jax.jit(model.init)(jax.random.key(0), nodes), (nodes, LABELS))
 
 
 def flax_nnx_transformer() -> Case:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from jaxzc._compile import depthwise, memory, pieces
 from jaxzc._compile.cache import planned, settings
@@ -104,7 +106,7 @@ def compiled(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...], keys
     with memory.explained(advice):
         executable, plan = executable_of(function, (bound.arrays, batches, keys), recipe.pieces if lanes.size == 1 else False)
     log.info("the compiled program plans %s", memory.gigabytes(plan))
-    memory.check(plan, advice)
+    memory.check(plan, advice, batch_size(batches))
 
     def run(arrays: list[Any], batches: tuple[Batch, ...], keys: Any) -> dict[str, Any]:
         with memory.explained(advice, plan):
@@ -134,13 +136,18 @@ def executable_of(function: Callable[..., Any], args: tuple[Any, ...], in_pieces
     program = flatten(traced) if in_pieces is not False else None
     if program is not None and (in_pieces or (jax.default_backend() == "cpu" and len(program.ops) >= LONG and repeats(program))):
         plan = pieces.plan(program, frugal=True)
-        return lambda *args: jax.tree.unflatten(structure, plan.run(jax.tree.leaves(args))), plan.memory
+        return lambda *args: jax.tree.unflatten(structure, plan.run(_on_device(args))), plan.memory
 
     def whole(*args: Any) -> Any:
         return jax.tree.unflatten(structure, depthwise.outputs(traced, jax.tree.leaves(args)))
 
     executable = jax.jit(whole).lower(*args).compile()
     return executable, planned(executable)
+
+
+def _on_device(args: Any) -> list[Any]:
+    """The leaves, of which arrays of the host are copied once and not for every piece that reads them."""
+    return [jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in jax.tree.leaves(args)]
 
 
 def repeats(program: Trace) -> bool:
