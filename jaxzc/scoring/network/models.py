@@ -46,7 +46,8 @@ class Model:
         if isinstance(self.model, nnx.Module):
             graph, own, others = nnx.split(self.model, nnx.Param, ...)
             own, others = (jax.tree.map(lambda leaf: leaf, state) for state in (own, others))
-            tree = (own if params is None else as_state(params, own), others)
+            params = None if params is None else as_state(params, own)
+            tree = (own if params is None else params, others)
         leaves, structure = jax.tree.flatten(tree)
         varies = tuple(isinstance(leaf, ARRAYS) for leaf in leaves)
         constant = tuple(leaf for leaf, varying in zip(leaves, varies, strict=True) if not varying)
