@@ -90,6 +90,7 @@ def measure(scorer: jaxzc.Scorer, variables: Any, batch: Any) -> None:
     planned = scorer.memory_of(variables, batch)
     print(f"{'in pieces' if scorer.recipe.pieces else 'whole'}: plans {planned / 1e9:.2f} GB", flush=True)
     compiled = time.perf_counter() - before, time.process_time() - processor
+    scores: dict[str, float] = {}
     for number in range(2):
         start = time.perf_counter()
         scores = scorer.score(variables, batch)

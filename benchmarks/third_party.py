@@ -9,6 +9,8 @@ Weights are drawn at random in tiny configurations; nothing is downloaded. A lib
 Markdown, which docs/your_network.md shows. The parameters that a row counts are compared with the sizes of the leaves.
 """
 
+# pyright: reportMissingImports=false
+
 import argparse
 import itertools
 import os

@@ -31,7 +31,6 @@ import hashlib
 import math
 import uuid
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 import jax
@@ -121,7 +120,7 @@ def _parts(ops: Sequence[Op], program: Trace) -> list[list[Op]]:
     return [[ops[place] for place in group] for group in (*groups, *([sorted(last)] if last else []))]
 
 
-def _stages(ops: Sequence[Op], places: Sequence[int], light: AbstractSet[int]) -> list[list[int]]:
+def _stages(ops: Sequence[Op], places: Sequence[int], light: set[int]) -> list[list[int]]:
     """Splits a group where it passes through light values: operations between two such passages, by groups that exchange no values, and
     the light ones of each passage."""
     stage: dict[int, int] = {}  # even: heavy, odd: light

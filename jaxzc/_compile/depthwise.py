@@ -74,7 +74,12 @@ def rewritten(function: Callable[..., Any]) -> Callable[..., Any]:
 def outputs(traced: Any, values: Sequence[Any]) -> Sequence[Any]:
     """The outputs of a jaxpr (in any form) for these inputs, with all its depthwise convolutions rewritten."""
     body = program.closed(traced)
-    return _run(traced, *values) if any(map(_anywhere, body.jaxpr.eqns)) else eval_jaxpr(body.jaxpr, body.consts, *values)
+    return _run(traced, *values) if occurs(traced) else eval_jaxpr(body.jaxpr, body.consts, *values)
+
+
+def occurs(traced: Any) -> bool:
+    """Whether there is a depthwise convolution in a jaxpr (in any form)."""
+    return any(map(_anywhere, program.closed(traced).jaxpr.eqns))
 
 
 def _run(body: Any, *values: Any) -> Sequence[Any]:

@@ -7,6 +7,7 @@ the traced function becomes one primitive that turns 64-bit types on while it is
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -15,7 +16,7 @@ from jax.core import ShapedArray, eval_jaxpr
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from jaxzc._compile.depthwise import rewritten
+from jaxzc._compile import depthwise
 
 NAME = "float64"
 """Of the operation in a traced program."""
@@ -36,10 +37,13 @@ def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*arguments)
         dtype = jnp.result_type(*(a for a in jax.tree.leaves(arguments) if jnp.issubdtype(jnp.result_type(a), jnp.floating)))
         with jax.enable_x64(True):
-            wide = rewritten(lambda *a: _cast(function(*_cast(a, jnp.float64)), dtype))
-            closed, shapes = jax.make_jaxpr(wide, return_shape=True)(*arguments)
+            wide = jax.make_jaxpr(lambda *a: _cast(function(*_cast(a, jnp.float64)), dtype), return_shape=True)
+            closed, shapes = wide(*arguments)
+            leaves = jax.tree.leaves(arguments)
+            if depthwise.occurs(closed):
+                closed = jax.make_jaxpr(partial(depthwise.outputs, closed))(leaves)
         # What the function closes over may be traced, and comes in as an argument.
-        results = _bind(_Run(closed.jaxpr, len(closed.consts)), [*closed.consts, *jax.tree.leaves(arguments)])
+        results = _bind(_Run(closed.jaxpr, len(closed.consts)), [*closed.consts, *leaves])
         return jax.tree.unflatten(jax.tree.structure(shapes), results)
 
     return widened
@@ -75,8 +79,8 @@ def _bind(run: Callable[..., Sequence[Any]], arguments: Sequence[Any]) -> Sequen
         if not isinstance(run, _Run):
             closed = jax.make_jaxpr(run)(*arguments)
             run, arguments = _Run(closed.jaxpr, len(closed.consts)), [*closed.consts, *arguments]
-        shapes = jax.eval_shape(run, *arguments)
-    return _float64.bind(*arguments, run=run, results=tuple(ShapedArray(s.shape, s.dtype) for s in shapes))
+    results = tuple(ShapedArray(var.aval.shape, var.aval.dtype) for var in run.jaxpr.outvars)
+    return _float64.bind(*arguments, run=run, results=results)
 
 
 def _now(*arguments: Any, run: Callable[..., Sequence[Any]], results: Sequence[Any]) -> Sequence[Any]:

@@ -1,6 +1,6 @@
 """Keywords that a user gives for the call of a model, beside the arguments of jaxzc's own functions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flax.linen import Module as LinenModule
@@ -44,10 +44,10 @@ def _names(model: Any, method: Any) -> list[str] | None:
     model = applied(model) or model
     if isinstance(model, LinenModule | NNXModule):
         cls: Any = type(model)
-        call: Callable[..., Any] = getattr(cls, method) if isinstance(method, str) else method or cls.__call__
+        call: Any = getattr(cls, method) if isinstance(method, str) else method or cls.__call__
         further = ["rngs"] if isinstance(model, LinenModule) else []
     else:
-        call, further = getattr(model, "apply", model) if isinstance(model, tuple) else model, []
+        call, further = (getattr(model, "apply", None) if isinstance(model, tuple) else model), []
     parameters = signature(call, 1) if callable(call) else None
     if parameters is None or any(p.kind is p.VAR_KEYWORD for p in parameters):
         return None

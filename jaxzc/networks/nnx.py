@@ -69,7 +69,7 @@ def as_state(params: Any, own: Any) -> Any:
         return params
     state = jax.tree.map(lambda leaf: leaf, own)
     try:
-        nnx.replace_by_pure_dict(state, unfreeze(params))
+        nnx.replace_by_pure_dict(state, unfreeze(dict(params)))
     except (ValueError, KeyError, TypeError) as error:
         raise JaxzcError(
             f"the dict of parameters is not of this module ({error}): give nnx.state(module, nnx.Param), or the nnx.to_pure_dict of it"

@@ -49,7 +49,7 @@ class OfNNX(nnx.Module):
 
 
 VARIABLES = Model().init(jax.random.key(0), X, scale=1.0)
-LOGITS = {"output": lambda out: out.logits}
+LOGITS: dict[str, Any] = {"output": lambda out: out.logits}
 
 
 def plain(variables: Any, x: Any, noise: Any = 0.0, scale: float = 2.0) -> Any:
