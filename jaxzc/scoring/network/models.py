@@ -41,7 +41,7 @@ class Model:
     def bound(self, params: Params) -> "Bound":
         """The model with these parameters. None: an NNX module's own."""
         if (known := taken_apart(self.model, params)) is not None:
-            return replace(self, model=known.function).bound(known.params)
+            return replace(self, model=known.function).bound(known.variables)
         graph, tree = None, params
         if isinstance(self.model, nnx.Module):
             graph, own, others = nnx.split(self.model, nnx.Param, ...)
