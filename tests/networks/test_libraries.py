@@ -110,6 +110,7 @@ def test_functions_of_haiku() -> None:
     params, state = model.init(jax.random.key(0), X, True)
     kernels = [params["linear"]["w"], params["linear_1"]["w"]]
     expected = saliency(lambda ws: jax.nn.relu(normalised(X @ ws[0], 1e-5)) @ ws[1], kernels)
-    for options in ({}, {"is_training": False}):
+    every: list[dict[str, Any]] = [{}, {"is_training": False}]
+    for options in every:
         scores = jaxzc.score(model, (params, state), (X, Y), PROXIES, **options)
         assert scores == pytest.approx({"snip": expected, "params": 47, "flops": 32}, rel=1e-4)
