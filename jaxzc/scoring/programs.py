@@ -10,7 +10,11 @@ from jaxzc._compile.cache import StoredFunction
 from jaxzc._compile.depthwise import rewritten
 from jaxzc._compile.devices import spread
 from jaxzc._compile.pieces import Pieced
+from jaxzc.ladder import terms
+from jaxzc.ladder.program import StepsProgram
 from jaxzc.scoring.recipe import Functions, SpaceRecipe
+from jaxzc.spacekit.steps import WithSteps
+from jaxzc.tasks import classification
 
 MOST = 32
 """Programs that the cache holds."""
@@ -36,8 +40,21 @@ class ProgramCache:
         """Number of programs in the cache."""
         return len(self._executables)
 
+    def in_steps(self, key: tuple[int, ...]) -> StepsProgram | None:
+        """The program with this key in steps (`jaxzc.ladder`), for which nothing is compiled but what is new in the whole space; None where
+        the space, the options or a proxy do not allow it, or it was said how to compile, or on another platform than a CPU."""
+        of, on_cpu = self.recipe, self.mesh.devices.flat[0].platform == "cpu"
+        if self._in_pieces is not None or not on_cpu or not isinstance(of.space, WithSteps):
+            return None
+        if of.task is not classification or of.norm != "batch" or not terms.served(of.traced):
+            return None
+        steps = of.space.steps(key)
+        return None if steps is None else StepsProgram(steps, of.traced, of.init, of.task, of.norm, of.weights == "redrawn")
+
     def in_pieces(self, key: tuple[int, ...]) -> bool:
-        """Whether the program with this key is compiled in pieces. Such a program scores one architecture at a time."""
+        """Whether the program with this key is compiled in pieces or steps. Such a program scores one architecture at a time."""
+        if self.in_steps(key):
+            return True
         return self.recipe.space.program(key).in_pieces if self._in_pieces is None else self._in_pieces
 
     def functions(self, key: tuple[int, ...], size: int = 1) -> Functions:
@@ -61,6 +78,8 @@ class ProgramCache:
         self._dropped_compilations += _compilations(functions.score)
 
     def _compiled(self, key: tuple[int, ...], size: int, cut: bool) -> Functions:
+        if size == 1 and (program := self.in_steps(key)):
+            return Functions(program.draw, program.score)
         draw, score = self.recipe.functions(key)
         if size > 1:
             lanes = size // self.mesh.size
@@ -84,4 +103,6 @@ class ProgramCache:
 
 
 def _compilations(function: Any) -> int:
-    return function.compilations if isinstance(function, StoredFunction | Pieced) else function._cache_size()
+    if isinstance(function, StoredFunction | Pieced):
+        return function.compilations
+    return function._cache_size() if hasattr(function, "_cache_size") else 0  # in steps: see `jaxzc.ladder.store.PIECES`
