@@ -1,13 +1,14 @@
 """The functions that draw and score one architecture made of steps, for `jaxzc.scoring.programs`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jaxzc._compile import memory
 from jaxzc.facts import Proxy
 from jaxzc.ladder import functions, terms
 from jaxzc.ladder.passes import Passes
@@ -29,6 +30,7 @@ class StepsProgram:
     norm: Norm
     redrawn: bool
     pieces: Pieces = PIECES
+    _planned: dict[str, int] = field(default_factory=dict)
 
     def draw(self, key: Array, genes: Array) -> Weights:
         """Padded weights, as the discrete network draws them."""
@@ -38,7 +40,7 @@ class StepsProgram:
     def _wanted(self) -> frozenset[str]:
         return terms.wanted(self.proxies)
 
-    def score(self, weights: Weights, genes: Any, batches: Sequence[Batch], key: Any, param_count: Any) -> dict[str, Any]:
+    def __call__(self, weights: Weights, genes: Any, batches: Sequence[Batch], key: Any, param_count: Any) -> dict[str, Any]:
         """Label -> score. What the pieces need that are not there yet is compiled first, on all processors."""
         if "batch_grads" in self._wanted and len(batches) < 2:
             raise JaxzcError(f"needs the gradients of at least 2 batches and got {len(batches)}: give a list of (images, labels) batches")
@@ -46,10 +48,26 @@ class StepsProgram:
         return self._scores(weights, batches)
 
     def prepare(self, weights: Weights, batches: Sequence[Batch]) -> int:
-        """Compiles the pieces that scoring needs and that are not there yet. -> their number"""
+        """Compiles the pieces that scoring batches of these shapes needs and that are not there yet. -> their number"""
         shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), (weights, tuple(batches)))
-        self._scores(*shapes)
+        which = str(shapes[1])
+        if which not in self._planned:
+            self.pieces.planned = 0
+            self._scores(*shapes)
+            self._planned[which] = self.pieces.planned + sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(shapes))
+            memory.check(self._planned[which])
         return self.pieces.compile_needed()
+
+    @property
+    def memory(self) -> int:
+        """At most so many bytes do scoring's arguments and results take, as if no value were dropped before the end; without the
+        temporaries inside a piece."""
+        return max(self._planned.values(), default=0)
+
+    @property
+    def compilations(self) -> int:
+        """Number of shapes of batches that were prepared for."""
+        return len(self._planned)
 
     def _scores(self, weights: Weights, batches: Sequence[Batch]) -> dict[str, Any]:
         wanted, passes = self._wanted, Passes(self.pieces, self.steps, weights)

@@ -32,8 +32,10 @@ class Pieces:
 
     def __init__(self) -> None:
         self.executables: OrderedDict[Key, Any] = OrderedDict()
-        self.shapes: dict[Key, Any] = {}
+        self.shapes: dict[Key, tuple[Any, int]] = {}
         self.needed: dict[Key, tuple[Any, ...]] = {}
+        self.planned = 0
+        """Bytes of the results of dry runs."""
 
     def __call__(self, function: Callable[..., Callable[..., Any]], statics: tuple[Any, ...], *arguments: Any) -> Any:
         leaves, structure = jax.tree.flatten(arguments)
@@ -47,10 +49,13 @@ class Pieces:
 
     def _shapes(self, key: Key, arguments: tuple[Any, ...]) -> Any:
         if key not in self.shapes:
-            self.shapes[key] = jax.eval_shape(key[0](*key[1]), *arguments)
+            results = jax.eval_shape(key[0](*key[1]), *arguments)
+            self.shapes[key] = results, sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(results))
         if key not in self.executables:
             self.needed.setdefault(key, jax.tree.map(_shape, arguments))
-        return self.shapes[key]
+        results, size = self.shapes[key]
+        self.planned += size
+        return results
 
     def compile_needed(self) -> int:
         """Compiles, or reads from disk, what dry runs found to be needed, on all processors. -> how many pieces these were"""

@@ -24,6 +24,10 @@ CROWDED = 0.75
 """Share of the process's memory mappings above which the least recently used programs are dropped."""
 
 
+Measured = StoredFunction | Pieced | StepsProgram
+"""Functions that know how often they were compiled and what memory they need."""
+
+
 class ProgramCache:
     """Compiles the functions of a space's programs, for one architecture or for several at a time on each device of the mesh.
 
@@ -79,7 +83,7 @@ class ProgramCache:
 
     def _compiled(self, key: tuple[int, ...], size: int, cut: bool) -> Functions:
         if size == 1 and (program := self.in_steps(key)):
-            return Functions(program.draw, program.score)
+            return Functions(program.draw, program)
         draw, score = self.recipe.functions(key)
         if size > 1:
             lanes = size // self.mesh.size
@@ -99,10 +103,8 @@ class ProgramCache:
     def memory(self) -> int:
         """Bytes that the largest cached program needs for one architecture. Programs of several architectures are not counted."""
         functions = [function for pair in self._executables.values() for function in pair]
-        return max((function.memory for function in functions if isinstance(function, StoredFunction | Pieced)), default=0)
+        return max((function.memory for function in functions if isinstance(function, Measured)), default=0)
 
 
 def _compilations(function: Any) -> int:
-    if isinstance(function, StoredFunction | Pieced):
-        return function.compilations
-    return function._cache_size() if hasattr(function, "_cache_size") else 0  # in steps: see `jaxzc.ladder.store.PIECES`
+    return function.compilations if isinstance(function, Measured) else function._cache_size()
