@@ -24,7 +24,7 @@ import numpy as np
 
 from jaxzc.catalogue import spaces
 from jaxzc.ladder.store import PIECES
-from jaxzc.scoring.space import SpaceScorer
+from jaxzc.scoring.space.scorer import SpaceScorer
 
 FLOPS = {"mobilenetv2_zen": 9.2e6, "resnet_zen": 2e8}
 """Budgets for images of 32 x 32. ZiCo's 450 million at 224 x 224 are 9.2 million at 32 x 32."""

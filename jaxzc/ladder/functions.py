@@ -110,5 +110,3 @@ def exponent_of() -> Callable[..., Array]:
 def positive_grads() -> Callable[..., Array]:
     """(gradient float64, exponent) -> float32, the power of two taken out"""
     return lambda grads, exponent: (grads * power_of_two(-exponent, grads.dtype)).astype(jnp.float32)
-
-

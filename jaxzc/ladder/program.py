@@ -75,7 +75,9 @@ class StepsProgram:
         kernels: dict[str, Any] = {}
         images: Any = batches[0].inputs
         if wanted & {"loss_grads", "batch_grads"}:
-            each = [passes.gradients(b, self.task, self.norm, relus="relu_kernels" in wanted and b is batches[0]) for b in self._read(batches)]
+            each = [
+                passes.gradients(b, self.task, self.norm, relus="relu_kernels" in wanted and b is batches[0]) for b in self._read(batches)
+            ]
             of_layers["loss_grads"] = each[0][0]
             of_layers["batch_grads"] = list(zip(*(grads for grads, _ in each), strict=True))
             kernels["relu_kernels"] = each[0][1]

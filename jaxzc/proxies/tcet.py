@@ -60,9 +60,7 @@ def _product(saliency: Groups, kernels: Groups, existing: Existing, compress: st
 
 
 @proxy(direction="higher", labels=True, init="torch", norm=("batch", "init"))
-def tcet_snip(
-    weights: Groups, loss_grads: Groups, layer_kernels: Groups, existing: Existing = None, *, compress: str = "log"
-) -> Array:
+def tcet_snip(weights: Groups, loss_grads: Groups, layer_kernels: Groups, existing: Existing = None, *, compress: str = "log") -> Array:
     """Sum over layers of log SNR of the SNIP saliency times layerwise NASWOT.
 
     Definition: sum_l log(SNR_l) * LNWOT_l, SNR_l = sum(s_l) / std(s_l) with s = |w dL/dw|; LNWOT as in `lnwot`, with fresh running

@@ -4,21 +4,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxzc_spaces.core.discrete import DiscreteNetwork
+from jaxzc_spaces.superblocks.blocks import parse_blocks
+from jaxzc_spaces.superblocks.network import plainnet_steps
+from jaxzc_spaces.superblocks.space import plainnet_blueprint
 
 from jaxzc.ladder.passes import Passes
 from jaxzc.ladder.store import Pieces
-from jaxzc.ladder.weights import Weights, draw, existing
+from jaxzc.ladder.weights import Weights, draw, existing, fold_in
 from jaxzc.proxies.tcet import layer_snr
 from jaxzc.scoring.keys import fold_in as one_by_one
-from jaxzc.ladder.weights import fold_in
 from jaxzc.spacekit.steps import rung
 from jaxzc.tasks import classification
 from jaxzc.tasks.losses import cross_entropy
 from jaxzc.types import Batch, Tap
-from jaxzc_spaces.superblocks.blocks import parse_blocks
-from jaxzc_spaces.superblocks.network import plainnet_steps
-from jaxzc_spaces.superblocks.space import plainnet_blueprint
-from jaxzc_spaces.core.discrete import DiscreteNetwork
 
 CHAIN = "SuperConvK3BNRELU(3,5,1,1)SuperResIDWE2K3(5,7,2,5,1)SuperConvK1BNRELU(7,9,1,1)"
 SIZE = (6, 6, 3)
@@ -41,11 +40,7 @@ def true(step, flat):
 
 def in_order(network, groups):
     """Entries of the layers' stacked arrays, by the order in which layers run."""
-    each = {
-        name: value[k]
-        for members, value in zip(network.blueprint.layers, groups, strict=True)
-        for k, name in enumerate(members)
-    }
+    each = {name: value[k] for members, value in zip(network.blueprint.layers, groups, strict=True) for k, name in enumerate(members)}
     return [each[name] for name in sorted(each, key=lambda name: (not name.startswith("block"), order(name)))]
 
 
@@ -101,7 +96,10 @@ def test_synflow_of_positive_weights_is_the_same_in_every_layer(setup):
     """Synflow is conserved: sum w dR/dw is R, layer by layer, where there are no biases before the layer."""
     steps, _, weights, _, _ = setup
     grads, exponent = Passes(Pieces(), steps, weights).synflow(SIZE)
-    flows = [float((np.abs(np.asarray(w, np.float64)) * np.asarray(g)).sum()) * 2.0 ** int(exponent) for w, g in zip(weights.kernels, grads, strict=True)]
+    flows = [
+        float((np.abs(np.asarray(w, np.float64)) * np.asarray(g)).sum()) * 2.0 ** int(exponent)
+        for w, g in zip(weights.kernels, grads, strict=True)
+    ]
     np.testing.assert_allclose(flows, flows[0], rtol=1e-5)
 
 
