@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxzc.ingredients.patterns import pattern_kernel, relu_code
+from jaxzc.ingredients.passes.patterns import pattern_kernel, relu_code
 from jaxzc.numerics.linalg import binary_exponent, power_of_two
 from jaxzc.spacekit.steps import Operation
 from jaxzc.tasks import Task
