@@ -13,7 +13,7 @@ from jaxzc.facts import Proxy
 from jaxzc.ladder import functions, terms
 from jaxzc.ladder.passes import Passes
 from jaxzc.ladder.store import PIECES, Pieces
-from jaxzc.ladder.weights import Weights, draw, existing, fold_in
+from jaxzc.ladder.weights import Weights, draw, existing, fold_in, shapes
 from jaxzc.spacekit.steps import Step
 from jaxzc.tasks import Task
 from jaxzc.types import Array, Batch, JaxzcError, Norm
@@ -44,19 +44,22 @@ class StepsProgram:
         """Label -> score. What the pieces need that are not there yet is compiled first, on all processors."""
         if "batch_grads" in self._wanted and len(batches) < 2:
             raise JaxzcError(f"needs the gradients of at least 2 batches and got {len(batches)}: give a list of (images, labels) batches")
-        self.prepare(weights, batches)
+        self.prepare(batches)
         return self._scores(weights, batches)
 
-    def prepare(self, weights: Weights, batches: Sequence[Batch]) -> int:
+    def prepare(self, batches: Sequence[Batch]) -> int:
         """Compiles the pieces that scoring batches of these shapes needs and that are not there yet. -> their number"""
-        shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), (weights, tuple(batches)))
-        which = str(shapes[1])
-        if which not in self._planned:
-            self.pieces.planned = 0
-            self._scores(*shapes)
-            self._planned[which] = self.pieces.planned + sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(shapes))
-            memory.check(self._planned[which])
+        self.plan(batches)
         return self.pieces.compile_needed()
+
+    def plan(self, batches: Sequence[Batch]) -> None:
+        """A dry run, which notes what pieces scoring needs."""
+        of = shapes(self.steps), jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), tuple(batches))
+        if (which := str(of[1])) not in self._planned:
+            self.pieces.planned = 0
+            self._scores(*of)
+            self._planned[which] = self.pieces.planned + sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(of))
+            memory.check(self._planned[which])
 
     @property
     def memory(self) -> int:

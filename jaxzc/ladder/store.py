@@ -34,6 +34,8 @@ class Pieces:
         self.executables: OrderedDict[Key, Any] = OrderedDict()
         self.shapes: dict[Key, tuple[Any, int]] = {}
         self.needed: dict[Key, tuple[Any, ...]] = {}
+        self.stored: dict[Key, int] = {}
+        """Bytes on disk of the pieces that are stored there."""
         self.planned = 0
         """Bytes of the results of dry runs."""
 
@@ -69,8 +71,10 @@ class Pieces:
         if not wanted:
             return
         with cache.own_cache() as folder, ThreadPoolExecutor(processors()) as pool:
-            compiled = pool.map(partial(_compile, folder), wanted)
-            self.executables.update(zip((key for key, _ in wanted), compiled, strict=True))
+            for (key, _), (executable, size) in zip(wanted, pool.map(partial(_compile, folder), wanted), strict=True):
+                self.executables[key] = executable
+                if size:
+                    self.stored[key] = size
         while len(self.executables) > max(MOST, len(wanted)):
             self.executables.popitem(last=False)
         while len(self.executables) > len(wanted) and memory.crowded(CROWDED):
@@ -78,12 +82,15 @@ class Pieces:
                 self.executables.popitem(last=False)
 
 
-def _compile(folder: Path | None, wanted: tuple[Key, tuple[Any, ...]]) -> Any:
+def _compile(folder: Path | None, wanted: tuple[Key, tuple[Any, ...]]) -> tuple[Any, int]:
+    """The executable, and its bytes on disk, 0 where it is not stored."""
     (function, statics, settings, *_), arguments = wanted
     told = tell((function, *statics))
+    folder, description = None if told is None else folder, f"{told}\n{arguments}\n{settings}"
     with cache.under(settings):
-        jitted = jax.jit(rewritten(function(*statics)))
-        return cache.read_or_compile(None if told is None else folder, f"{told}\n{arguments}\n{settings}", jitted, arguments)
+        executable = cache.read_or_compile(folder, description, jax.jit(rewritten(function(*statics))), arguments)
+    path = None if folder is None else cache.path_of(folder, description)
+    return executable, path.stat().st_size if path is not None and path.exists() else 0
 
 
 def _shape(leaf: Any) -> jax.ShapeDtypeStruct:

@@ -43,6 +43,13 @@ def draw(steps: Sequence[Step], key: Array, initialiser: str) -> Weights:
     return weights
 
 
+def shapes(steps: Sequence[Step]) -> Weights:
+    """What `draw` returns, as shapes."""
+    kernels = [step.kernel and jax.ShapeDtypeStruct((1, math.prod(step.operation.kernel)), jnp.float32) for step in steps]
+    biases = [(step.kernel and step.kernel.bias and jax.ShapeDtypeStruct(step.kernel.shape[-1:], jnp.float32)) or None for step in steps]
+    return Weights(kernels, biases)
+
+
 def existing(step: Step) -> np.ndarray:
     """Which entries of a step's padded kernel are weights, bool `[1, n]`."""
     assert step.kernel is not None

@@ -1,8 +1,8 @@
 """Networks as steps of padded widths: how a space of free widths and depths describes an architecture so that nothing is compiled for it.
 
 A space that is `WithSteps` says which operations an architecture is made of, one after another. Their channels are rounded up to a short
-ladder of widths (`rung`), so that all its architectures are made of few different operations. `jaxzc.ladder` compiles each of them once, and
-says why the scores stay those of the architecture itself.
+ladder of widths (`rung`), so that all its architectures are made of few different operations. `jaxzc.ladder` compiles each of them once,
+and says why the scores stay those of the architecture itself.
 """
 
 from typing import Any, NamedTuple, Protocol, runtime_checkable

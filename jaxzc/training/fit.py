@@ -20,7 +20,6 @@ from jaxzc.training.descent import Descent, descend
 from jaxzc.training.images import Images
 from jaxzc.types import Array, Batch, JaxzcError, Space
 
-
 SMALL = 16
 """Images with a shorter side than this are not shifted unless it is asked for."""
 CHARACTERS = ("digits", "mnist", "svhn", "omniglot")
