@@ -10,9 +10,9 @@ from jaxzc.catalogue import spaces
 
 HELP = "list the search spaces and their options, or compile ahead (`warm`)"
 WARM = "compile ahead what a search in a space of free widths needs"
-EPILOG = """The architectures are those of a random walk by the space's own mutation. Their pieces are stored where all compiled programs are,
-for these proxies, sizes of images and batches, so that `jaxzc search` and `jaxzc score` with the same ones read them. Several processes may
-do this at once.
+EPILOG = """The architectures are those of a random walk by the space's own mutation. Their pieces are stored where all compiled programs
+are, for these proxies, sizes of images and batches, so that `jaxzc search` and `jaxzc score` with the same ones read them. Several
+processes may do this at once.
 
 example:
   jaxzc spaces warm mobilenetv2_zen --proxies zico --data tfds:cifar10 --batch-size 32 --walk 200 --most-flops 9.2e6

@@ -16,7 +16,8 @@ from jaxzc.training.request import TrainRequest, train
 from jaxzc.types import JaxzcError
 
 HELP = "train one architecture and test it"
-EPILOG = """SGD with Nesterov momentum, cosine learning rate, random crops and flips as suits the images, batch normalisation with running averages.
+EPILOG = """SGD with Nesterov momentum, cosine learning rate, batch normalisation with running averages, random crops and flips as suits the
+images.
 A checkpoint is written after every epoch; after an interruption the same command goes on, with the result it would have had.
 
 examples:

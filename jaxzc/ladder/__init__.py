@@ -5,9 +5,9 @@
 Running takes a twentieth of that.
 
 **The design.** A space describes an architecture as steps, each an operation of padded widths (`jaxzc.spacekit.steps`). A step's forward
-pass, its pass, its backward pass and a proxy's term of one layer are *pieces*: functions of arrays, compiled once for each operation (`store`).
-Depth is a Python loop that calls them (`passes`), so that an architecture is neither traced nor compiled. Gradients are a reverse pass
-over the same steps. A proxy whose score is a sum over layers is called with one layer at a time (`terms`).
+pass, its backward pass and a proxy's term of one layer are *pieces*: functions of arrays, compiled once for each operation (`store`). Depth
+is a Python loop that calls them (`passes`), so that an architecture is neither traced nor compiled. Gradients are a reverse pass over the
+same steps. A proxy whose score is a sum over layers is called with one layer at a time (`terms`).
 
 **Why it is exact.** Padded channels have kernels of zero. Their outputs are zero, batch normalisation (scale 1, shift 0) leaves zero, ReLU
 leaves zero; the kernel that reads them has zeros there, so their gradient is zero too. Values and gradients of the true weights are those

@@ -18,8 +18,8 @@ from jaxzc._compile.depthwise import rewritten
 from jaxzc._compile.devices import processors
 from jaxzc._compile.sources import tell
 
-MOST = 4096
-"""Pieces that a process holds at once."""
+MOST = 2048
+"""Pieces that a process holds at once, about half a megabyte each. The least recently used are dropped first."""
 CROWDED = 0.5
 """Share of the process's memory mappings above which the least recently used pieces are dropped."""
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,16 +17,13 @@ from jaxzc.types import Array, LayerGroup
 class Weights(NamedTuple):
     """For each step: its kernel, padded and flattened, `[1, n]`, None without one; and its bias, likewise."""
 
-    kernels: list[Array | None]
-    biases: list[Array | None]
+    kernels: list[Any]
+    biases: list[Any]
 
 
 def draw(steps: Sequence[Step], key: Array, initialiser: str) -> Weights:
     """Padded weights. The true ones are those that the discrete network's `init` draws from this key (not traced)."""
-    groups: dict[Kernel, list[int]] = {}
-    for number, step in enumerate(steps):
-        if step.kernel is not None:
-            groups.setdefault(step.kernel._replace(bias=False), []).append(number)
+    groups = grouped(steps)
     layers = [
         LayerGroup(str(numbers[0]), kernel.shape, math.prod(kernel.shape[:-1]), kernel.shape[-1], (-1,) * len(numbers))
         for kernel, numbers in groups.items()
@@ -41,6 +38,16 @@ def draw(steps: Sequence[Step], key: Array, initialiser: str) -> Weights:
     for (number, _), vector in zip(biased, vectors, strict=True):
         weights.biases[number] = jnp.asarray(vector)
     return weights
+
+
+def grouped(steps: Sequence[Step]) -> dict[Kernel, list[int]]:
+    """The numbers of the steps whose kernels and outputs have one shape, groups and members in the order in which they run: the order in
+    which the discrete network draws."""
+    groups: dict[Kernel, list[int]] = {}
+    for number, step in enumerate(steps):
+        if step.kernel is not None:
+            groups.setdefault(step.kernel._replace(bias=False), []).append(number)
+    return groups
 
 
 def shapes(steps: Sequence[Step]) -> Weights:

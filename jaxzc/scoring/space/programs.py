@@ -39,6 +39,7 @@ class ProgramCache:
         self._in_pieces = False if mesh.size > 1 else in_pieces
         self._executables: OrderedDict[tuple[tuple[int, ...], int], Functions] = OrderedDict()
         self._dropped_compilations = 0
+        self._last: tuple[tuple[int, ...], StepsProgram | None] | None = None  # a call asks several times about one key
 
     def __len__(self) -> int:
         """Number of programs in the cache."""
@@ -47,6 +48,11 @@ class ProgramCache:
     def in_steps(self, key: tuple[int, ...]) -> StepsProgram | None:
         """The program with this key in steps (`jaxzc.ladder`), for which nothing is compiled but what is new in the whole space; None where
         the space, the options or a proxy do not allow it, or it was said how to compile, or on another platform than a CPU."""
+        if self._last is None or self._last[0] != key:
+            self._last = key, self._steps_of(key)
+        return self._last[1]
+
+    def _steps_of(self, key: tuple[int, ...]) -> StepsProgram | None:
         of, on_cpu = self.recipe, self.mesh.devices.flat[0].platform == "cpu"
         if self._in_pieces is not None or not on_cpu or not isinstance(of.space, WithSteps):
             return None

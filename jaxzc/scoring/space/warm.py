@@ -39,7 +39,7 @@ def walk(space: Any, rng: np.random.Generator, feasible: Callable[[np.ndarray], 
 
 
 def warm(scorer: SpaceScorer, archs: np.ndarray) -> Iterator[Warmed]:
-    """Compiles the pieces of architectures `[n, genes]`, and stores them where compiled programs are kept. Processes may do so side by side.
+    """Compiles the pieces of architectures `[n, genes]`, and stores them where compiled programs are kept. Several processes may do so.
 
     Yields what was done so far, after each `GROUP` of architectures. Raises `JaxzcError` for a space, a platform, options or proxies that
     are not scored in steps (`jaxzc.ladder`).

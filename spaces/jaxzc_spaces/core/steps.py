@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +32,7 @@ class ConvBNReLU:
         return convolution(inputs[0], kernel, (self.stride, self.stride), groups=self.c_in if self.depthwise else 1)
 
     def after(self, y: Array, norm: Norm) -> tuple[Array, Array]:
-        x = normalise(y, jnp.ones((), y.dtype), jnp.zeros((), y.dtype), norm, self.eps)
+        x = normalised(y, norm, self.eps)
         return x, jax.nn.relu(x)
 
 
@@ -52,6 +53,40 @@ class MeanLinear:
 
     def after(self, y: Array, norm: Norm) -> tuple[None, Array]:
         return None, y
+
+
+@dataclass(frozen=True)
+class BNReLU:
+    """Batch normalisation (scale 1, shift 0), unless `eps` is None, and ReLU."""
+
+    eps: float | None = None
+
+    kernel = ()
+
+    def layer(self, inputs: tuple[Array, ...], kernel: Array | None) -> Array:
+        return inputs[0]
+
+    def after(self, y: Array, norm: Norm) -> tuple[Array, Array]:
+        x = y if self.eps is None else normalised(y, norm, self.eps)
+        return x, jax.nn.relu(x)
+
+
+@dataclass(frozen=True)
+class Sum:
+    """The sum of all inputs, from left to right."""
+
+    kernel = ()
+
+    def layer(self, inputs: tuple[Array, ...], kernel: Array | None) -> Array:
+        return reduce(jnp.add, inputs)
+
+    def after(self, y: Array, norm: Norm) -> tuple[None, Array]:
+        return None, y
+
+
+def normalised(y: Array, norm: Norm, eps: float) -> Array:
+    """As a batch normalisation whose scale is 1 and whose shift is 0, as they are drawn."""
+    return normalise(y, jnp.ones((), y.dtype), jnp.zeros((), y.dtype), norm, eps)
 
 
 class Chain:
