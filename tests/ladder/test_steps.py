@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from itertools import islice
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -193,7 +194,7 @@ def test_other_widths_and_depths_need_no_new_pieces():
     ],
 )
 def test_what_is_scored_in_steps(proxies, space, options, expected):
-    resnet = jaxzc.space("resnet_zen", classes=4, inputs=SIZE, **space)
+    resnet: Any = jaxzc.space("resnet_zen", classes=4, inputs=SIZE, **space)
     batch = np.ones((2, *SIZE), np.float32), np.arange(2)
     scorer = SpaceScorer(resnet, [batch, batch], proxies, **options)
     assert (scorer.dispatcher.programs.in_steps(tuple(resnet.initial.tolist())) is not None) == expected
@@ -206,7 +207,7 @@ def test_pieces_are_compiled_ahead_and_stored(tmp_path, monkeypatch):
     batch = np.ones((2, *SIZE), np.float32), np.arange(2)
     archs = np.stack(list(islice(walk(space, np.random.default_rng(0), lambda archs: space.counts(archs).params < 2e5), 3)))
     assert (space.counts(archs).params < 2e5).all()
-    before = jax.config.jax_compilation_cache_dir
+    before = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
     try:
         jax.config.update("jax_compilation_cache_dir", str(tmp_path))
         (state,) = warm(SpaceScorer(space, [batch, batch], "l2_norm"), archs)
