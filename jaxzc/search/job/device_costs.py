@@ -113,5 +113,5 @@ class TableLatency:
         return found
 
 
-MEASURED = {kind.__name__: kind for kind in (Latency, PeakMemory)}
+MEASURED = {"latency": Latency, "peak_memory": PeakMemory}
 """Name of a cost -> what measures it."""
