@@ -42,8 +42,6 @@ class StepsProgram:
 
     def __call__(self, weights: Weights, genes: Any, batches: Sequence[Batch], key: Any, param_count: Any) -> dict[str, Any]:
         """Label -> score. What the pieces need that are not there yet is compiled first, on all processors."""
-        if "batch_grads" in self._wanted and len(batches) < 2:
-            raise JaxzcError(f"needs the gradients of at least 2 batches and got {len(batches)}: give a list of (images, labels) batches")
         self.prepare(batches)
         return self._scores(weights, batches)
 
@@ -73,7 +71,17 @@ class StepsProgram:
         return len(self._planned)
 
     def _scores(self, weights: Weights, batches: Sequence[Batch]) -> dict[str, Any]:
+        try:
+            values = self._ingredients(weights, batches)
+        except JaxzcError as error:
+            raise JaxzcError(f"{', '.join(self.proxies)}: {error}") from error
+        return self._proxies(*values)
+
+    def _ingredients(self, weights: Weights, batches: Sequence[Batch]) -> tuple[dict[str, list[Any]], dict[str, Any], Any]:
+        """Ingredient -> its value for every step, None without one; ingredient -> sum of Hamming kernels; exponent of synflow."""
         wanted, passes = self._wanted, Passes(self.pieces, self.steps, weights)
+        if "batch_grads" in wanted and len(batches) < 2:
+            raise JaxzcError(f"needs the gradients of at least 2 batches and got {len(batches)}: give a list of (images, labels) batches")
         of_layers: dict[str, list[Any]] = {"weights": list(weights.kernels)}
         kernels: dict[str, Any] = {}
         images: Any = batches[0].inputs
@@ -93,7 +101,7 @@ class StepsProgram:
             of_layers["synflow_grads"], exponent = passes.synflow(images.shape[1:])
         if "existing" in wanted:
             of_layers["existing"] = [None if step.kernel is None else existing(step) for step in self.steps]
-        return self._proxies(of_layers, kernels, exponent)
+        return of_layers, kernels, exponent
 
     def _read(self, batches: Sequence[Batch]) -> Sequence[Batch]:
         return batches if "batch_grads" in self._wanted else batches[:1]

@@ -15,7 +15,7 @@ from jaxzc.proxies.synflow import logsynflow, synflow
 from jaxzc.proxies.tcet import lnwot, snr_snip, snr_synflow, tcet_snip, tcet_synflow
 from jaxzc.proxies.zico import zico
 from jaxzc.resolver import needs, settings
-from jaxzc.types import Array, Scaled
+from jaxzc.types import Array, JaxzcError, Scaled
 
 
 def _always(chosen: Mapping[str, Any]) -> bool:
@@ -95,7 +95,7 @@ def add_terms(proxies: Labelled) -> Callable[..., dict[str, Array]]:
         if "batch_grads" in values:
             groups["batch_grads"] = [jnp.stack(values["batch_grads"])]
         groups["active"] = [jnp.ones(1, bool)]
-        results = {label: proxy(*(groups[name] for name in needs(proxy))) for label, proxy in proxies}
+        results = _scores(proxies, groups)
         return {label: sums[label] + (value.value if isinstance(value, Scaled) else value) for label, value in results.items()}
 
     return run
@@ -107,9 +107,19 @@ def of_totals(proxies: Labelled) -> Callable[..., dict[str, Array]]:
     def run(kernels: dict[str, Array]) -> dict[str, Array]:
         groups: dict[str, Any] = {name: [kernel[None]] for name, kernel in kernels.items()}
         groups |= {"relu_counts": [jnp.ones(1)], "relu_hooks": [jnp.ones(1)]}
-        return {label: proxy(*(groups[name] for name in needs(proxy))) for label, proxy in proxies}
+        return _scores(proxies, groups)
 
     return run
+
+
+def _scores(proxies: Labelled, ingredients: Mapping[str, Any]) -> dict[str, Any]:
+    scores = {}
+    for label, proxy in proxies:
+        try:
+            scores[label] = proxy(*(ingredients[name] for name in needs(proxy)))
+        except JaxzcError as error:
+            raise JaxzcError(f"{label}: {error}") from error
+    return scores
 
 
 def with_exponents(labelled: Labelled, sums: Mapping[str, Any], exponent: Any) -> dict[str, Any]:

@@ -218,3 +218,20 @@ def test_pieces_are_compiled_ahead_and_stored(tmp_path, monkeypatch):
     assert state.bytes > 0
     with pytest.raises(JaxzcError, match="no pieces to compile ahead"):
         next(warm(SpaceScorer(space, [batch, batch], "zen"), archs))
+
+
+@pytest.mark.parametrize(
+    ("proxies", "batches", "images", "match"),
+    [
+        ("zico", 1, 2, "zico: needs the gradients of at least 2 batches and got 1"),
+        ("naswot", 1, 1, "naswot: needs at least 2 images in the batch and got 1"),
+        ("tcet_snip(compress='sqrt')", 1, 2, r"tcet_snip\(compress='sqrt'\): compress='sqrt'"),
+    ],
+)
+def test_what_cannot_be_scored_is_said_as_elsewhere(proxies, batches, images, match):
+    resnet: Any = jaxzc.space("resnet_zen", classes=4, inputs=SIZE)
+    batch = np.ones((images, *SIZE), np.float32), np.arange(images)
+    scorer = SpaceScorer(resnet, [batch] * batches, proxies)
+    with pytest.raises(JaxzcError, match=match):
+        scorer.one(resnet.initial)
+    assert scorer.dispatcher.programs.in_steps(tuple(resnet.initial.tolist())) is not None
