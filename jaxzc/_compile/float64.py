@@ -16,21 +16,21 @@ from jax.extend.core import Primitive
 from jax.interpreters import batching, mlir
 
 from jaxzc._compile.depthwise import rewritten
+from jaxzc._compile.platforms import by_platform
 
 _float64 = Primitive("float64")
 _float64.multiple_results = True
 
 
 def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` run on float64 copies of its float arguments, its float results cast back; as it is on TPUs, which have no float64.
+    """`function` run on float64 copies of its float arguments, its float results cast back; as it is in programs for TPUs, which have no
+    float64.
 
     Works inside jit and vmap, whether or not the program enables 64-bit types: only these operations are widened. The function may
     differentiate inside; to differentiate through it from outside is an error of JAX.
     """
 
     def widened(*arguments: Any) -> Any:
-        if jax.default_backend() == "tpu":
-            return function(*arguments)
         dtype = jnp.result_type(*(a for a in jax.tree.leaves(arguments) if jnp.issubdtype(jnp.result_type(a), jnp.floating)))
         with jax.enable_x64(True):
             wide = rewritten(lambda *a: _cast(function(*_cast(a, jnp.float64)), dtype))
@@ -39,7 +39,7 @@ def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
         results = _bind(_Run(closed.jaxpr, len(closed.consts)), [*closed.consts, *jax.tree.leaves(arguments)])
         return jax.tree.unflatten(jax.tree.structure(shapes), results)
 
-    return widened
+    return lambda *arguments: by_platform(widened, *arguments, tpu=function)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jax
 
+from jaxzc._compile.platforms import here
 from jaxzc.types import JaxzcError
 
 log = logging.getLogger("jaxzc")
@@ -50,7 +51,7 @@ def advice(batch_size: int, chunk: int = 1) -> str:
 
 def check(planned: int, advice: str = COMMAND) -> None:
     """Warns where a program of that many bytes is about to run on a processor that has not as much left."""
-    free = available() if jax.default_backend() == "cpu" else None
+    free = available() if here() == "cpu" else None
     if free is not None and planned > free:
         log.warning(
             "the compiled program plans %s and %s are free: the system may end this process; %s",

@@ -39,6 +39,7 @@ from jaxzc._compile import cache, depthwise, memory
 from jaxzc._compile.cutting import ALONE, ONCE, Piece, cut
 from jaxzc._compile.devices import processors
 from jaxzc._compile.jaxpr import Op, Trace, closed_body, flatten, scan_starts
+from jaxzc._compile.platforms import here
 
 MOST = 2048
 """Compiled pieces that a process holds at once, about half a megabyte each. The least recently used are dropped first."""
@@ -96,7 +97,7 @@ class Pieced:
         shapes = (structure, *((np.shape(a), str(jnp.result_type(a))) for a in flat), *cache.settings())
         if shapes not in self.plans:
             traced, results = jax.make_jaxpr(self.function, return_shape=True)(*args)
-            self.plans[shapes] = plan(flatten(traced)), jax.tree.structure(results)
+            self.plans[shapes] = plan(flatten(traced, here())), jax.tree.structure(results)
             memory.check(self.plans[shapes][0].memory)
         plan_, structure = self.plans[shapes]
         return jax.tree.unflatten(structure, plan_.run(flat))
@@ -170,7 +171,7 @@ def _loop_body(op: Op) -> Trace | None:
     """The body of a scan that contains heavy operations, such as one over chunks of examples; None for every other operation."""
     if op.name != "scan" or op.params["length"] == 0:
         return None
-    body = flatten(closed_body(op.eqn))
+    body = flatten(closed_body(op.eqn), here())
     return body if any(inner.name in ALONE for inner in body.ops) else None
 
 

@@ -11,6 +11,7 @@ import jax
 from jaxzc._compile import memory
 from jaxzc._compile.cache import planned, settings
 from jaxzc._compile.depthwise import rewritten
+from jaxzc._compile.platforms import here
 from jaxzc.facts import Proxy
 from jaxzc.scoring.compute import compute_values, traced_proxies
 from jaxzc.scoring.models import Bound, Model, batch_size
@@ -112,7 +113,7 @@ def compiled(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...], keys
 def program_settings() -> tuple[Any, ...]:
     """The parts of JAX's configuration that a program depends on."""
     config: Any = jax.config
-    return settings(), config.jax_disable_jit, config.jax_default_device, jax.default_backend()
+    return settings(), config.jax_disable_jit, config.jax_default_device, here()
 
 
 @dataclass
