@@ -11,7 +11,8 @@ Beware:
 - What is no part of a program (the chunk, warnings of memory, the record of a job) asks `here`.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -45,6 +46,17 @@ def platform_of(arrays: Any) -> str:
     placed = (leaf for leaf in jax.tree.leaves(arrays) if isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer))
     device = next((next(iter(leaf.devices())) for leaf in placed), None)
     return here() if device is None else device.platform
+
+
+@contextlib.contextmanager
+def float32_products() -> Iterator[None]:
+    """Inside the context, products and convolutions of float32 are traced to be computed in float32 on every platform.
+
+    By default a TPU rounds their factors to bfloat16 and an NVIDIA GPU to TF32, and scores would differ from a CPU's in the second or third
+    digit. Where the user has set `jax_default_matmul_precision`, that holds."""
+    chosen: Any = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
+    with jax.default_matmul_precision("highest" if chosen is None else chosen):
+        yield
 
 
 def by_platform(others: Form, *arguments: Any, cpu: Form | None = None, tpu: Form | None = None) -> Any:
@@ -107,13 +119,14 @@ class _Traced:
 def _trace(form: Form, structure: Any, flat: Sequence[Any]) -> _Trace:
     shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in flat)
     if getattr(form, "__closure__", True) is None:
-        return _remembered(form, structure, shapes, jax.config.jax_enable_x64)  # pyright: ignore[reportAttributeAccessIssue]
+        config: Any = jax.config
+        return _remembered(form, structure, shapes, (config.jax_enable_x64, config.jax_default_matmul_precision))
     return _anew(form, structure, shapes)
 
 
 @lru_cache(maxsize=1024)
-def _remembered(form: Form, structure: Any, shapes: Sequence[Any], wide: bool) -> _Trace:
-    """A network has many layers of one shape; their forms are traced once. wide: whether 64-bit types are enabled."""
+def _remembered(form: Form, structure: Any, shapes: Sequence[Any], settings: Hashable) -> _Trace:
+    """A network has many layers of one shape; their forms are traced once. settings: of JAX, those that jaxzc changes while tracing."""
     return _anew(form, structure, shapes)
 
 
