@@ -75,7 +75,7 @@ class Run:
         # The CPU's scores are computed beside everything else, on half of the processors and with little priority.
         with self.beside.open("w") as file:
             asked = self.size | {"what": "reference", "precision": None, "proxies": proxies}
-            cpu = start([sys.executable, "accelerator_peer.py"], [asked], file, {"JAX_PLATFORMS": "cpu"}, background=True)
+            cpu = start([sys.executable, "accelerator_peer.py"], [asked], file, {"JAX_PLATFORMS": "cpu"})
         try:
             self.step("peaks", "accelerator_peer.py", [self.size | {"what": "peak", "precision": None}], self.results.peak)
             self.rates(sets, chunks[:1], "highest")
@@ -143,22 +143,15 @@ class Run:
         self.results.write()
 
 
-def start(command: Sequence[str], asked: Sequence[Any], out: int | IO[str], more: dict[str, str], background: bool = False) -> Any:
+def start(command: Sequence[str], asked: Sequence[Any], out: int | IO[str], more: dict[str, str]) -> Any:
     """A process of a script beside this one, told `asked` line by line. It finds jaxzc in this checkout."""
     paths = [str(HERE.parent), str(HERE.parent / "spaces"), os.environ.get("PYTHONPATH", "")]
     variables = os.environ | more | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    give_way = _give_way if background and hasattr(os, "sched_setaffinity") else None
     with tempfile.TemporaryFile("w+") as questions:
         questions.write("".join(json.dumps(line) + "\n" for line in asked))
         questions.seek(0)
         script = [command[0], str(HERE / command[1])]
-        return subprocess.Popen(script, stdin=questions, stdout=out, env=variables, text=True, preexec_fn=give_way)
-
-
-def _give_way() -> None:
-    processors = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, processors[len(processors) // 2 :])
-    os.nice(10)
+        return subprocess.Popen(script, stdin=questions, stdout=out, env=variables, text=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A plan asked for by name: what `jaxzc plan` and a notebook call."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from jaxzc._compile.devices import chunk_for
 from jaxzc.catalogue import spaces
 from jaxzc.catalogue.costs import forward_passes
 from jaxzc.catalogue.selection import ProxySpec, select
-from jaxzc.facts import Sizes
+from jaxzc.facts import Proxy, Sizes
 from jaxzc.planning.compiling import Planned, compiled, lowerable
 from jaxzc.planning.targets import Target, target
 from jaxzc.scoring.recipe import SpaceRecipe
@@ -123,10 +123,16 @@ def plan(request: PlanRequest | str | Space, *proxies: Any, **settings: Any) -> 
     batches = (batch,) * request.batches
     usable, reasons = lowerable(recipe, key, batches, where)
     programs = tuple(compiled(usable, key, batches, chunk, where) for chunk in chunks) if usable.traced else ()
-    sizes = Sizes(request.batch_size, request.batches, space.classes, math.prod(space.inputs.shape[:-1]))
-    multiplications = float(np.mean(np.asarray(space.counts(sample).flops, np.float64)))
-    flops = 2 * request.batch_size * multiplications * forward_passes(*usable.traced.values(), sizes=sizes)
+    flops = passes_flops(space, usable.traced.values(), sample, request.batch_size, request.batches)
     return Plan(space.name, where, len(chosen), request.batch_size, programs, reasons, len(keys), flops)
+
+
+def passes_flops(space: Space, proxies: Iterable[Proxy], archs: np.ndarray, batch_size: int, batches: int) -> float:
+    """Floating-point operations, two for each multiply-accumulate, of the passes that the proxies need together: mean of the architectures
+    int `[n, genes]`."""
+    sizes = Sizes(batch_size, batches, space.classes, math.prod(space.inputs.shape[:-1]))
+    multiplications = float(np.mean(np.asarray(space.counts(archs).flops, np.float64)))
+    return 2 * batch_size * multiplications * forward_passes(*proxies, sizes=sizes)
 
 
 def _space(request: PlanRequest) -> Space:

@@ -28,18 +28,15 @@ def _lines(plan: Plan) -> Iterator[str]:
     if plan.per_architecture is not None:
         yield f"  for each architecture: {gigabytes(round(plan.per_architecture))}"
     if plan.fits is not None and where.chip is not None:
-        size = gigabytes(round(where.chip.memory))
-        yield (
-            f"  --chunk {plan.fits} fills {HEADROOM:.0%} of a device's {size}"
-            if plan.fits
-            else f"  one architecture does not fit into {size}"
-        )
+        size = f"{HEADROOM:.0%} of a device's {gigabytes(round(where.chip.memory))}"
+        yield f"  --chunk {plan.fits} is the largest that fits into {size}" if plan.fits else f"  one architecture does not fit into {size}"
     if plan.flops:
         yield f"  arithmetic of an architecture's passes: {plan.flops / 1e9:.3g} GFLOP (mean of {SAMPLE} random ones)"
     if plan.rate is not None and where.chip is not None:
+        peak = f"{where.chip.float32 / 1e12:.3g} TFLOP/s of float32, {where.chip.bandwidth / 1e9:.0f} GB/s"
         yield (
-            f"  some {plan.rate:.3g} architectures/s on each device if the {where.chip.name}'s published peak ({where.chip.float32 / 1e12:.3g} "
-            f"TFLOP/s of float32, {where.chip.bandwidth / 1e9:.0f} GB/s) were reached: an estimate, nothing was run"
+            f"  some {plan.rate:.3g} architectures/s on each device if the {where.chip.name}'s published peak ({peak}) were reached: an "
+            "estimate, nothing was run"
         )
     yield from (f"  {sentence}" for sentence in where.limits)
 
