@@ -6,7 +6,8 @@ from typing import Any
 
 import jax
 
-from jaxzc.cli import common
+from jaxzc.cli.arguments.numbers import positive
+from jaxzc.cli.arguments.requests import typed
 from jaxzc.numerics.initialisers import INITIALISERS
 from jaxzc.planning import PlanRequest, plan
 from jaxzc.planning.targets import DEFAULT
@@ -31,12 +32,12 @@ def add(commands: Any) -> None:
     command.add_argument("--platform", choices=list(DEFAULT), default=PlanRequest.platform, help="default: %(default)s")
     command.add_argument("--topology", metavar="NAME", help="TPUs, as v5e:2x2, or a GPU, as h100 (default: v5e:2x2, h100)")
     command.add_argument(
-        "--chunk", dest="chunks", type=common.positive, action="append", metavar="N", help="architectures at a time on each device (repeat)"
+        "--chunk", dest="chunks", type=positive, action="append", metavar="N", help="architectures at a time on each device (repeat)"
     )
-    command.add_argument("--batch-size", type=common.positive, default=PlanRequest.batch_size, metavar="N", help="default: %(default)s")
-    command.add_argument("--batches", type=common.positive, default=PlanRequest.batches, metavar="K", help="default: %(default)s")
+    command.add_argument("--batch-size", type=positive, default=PlanRequest.batch_size, metavar="N", help="default: %(default)s")
+    command.add_argument("--batches", type=positive, default=PlanRequest.batches, metavar="K", help="default: %(default)s")
     command.add_argument("--inputs", type=sizes, default=PlanRequest.inputs, metavar="HxWxC", help="shape of one image (default: 32x32x3)")
-    command.add_argument("--classes", type=common.positive, default=PlanRequest.classes, metavar="N", help="default: %(default)s")
+    command.add_argument("--classes", type=positive, default=PlanRequest.classes, metavar="N", help="default: %(default)s")
     command.add_argument("--init", choices=list(INITIALISERS), default=PlanRequest.init, metavar="NAME", help="default: %(default)s")
     command.add_argument("--norm", choices=("batch", "init", "none"), default=PlanRequest.norm, help="default: %(default)s")
     command.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE", help="option of the space (may be repeated)")
@@ -53,4 +54,4 @@ def sizes(argument: str) -> tuple[int, ...]:
 def run(arguments: argparse.Namespace) -> None:
     if arguments.platform != "cuda":  # nothing runs, so that no device needs to be looked for; where there is a GPU, its compiler is used
         jax.config.update("jax_platforms", "cpu")
-    print(text(plan(PlanRequest(**common.typed(arguments, PlanRequest)))))
+    print(text(plan(PlanRequest(**typed(arguments, PlanRequest)))))

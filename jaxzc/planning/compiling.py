@@ -15,7 +15,7 @@ from jaxzc._compile.depthwise import rewritten
 from jaxzc._compile.devices import spread
 from jaxzc.facts import Proxy
 from jaxzc.planning.targets import Target
-from jaxzc.scoring.recipe import SpaceRecipe
+from jaxzc.scoring.space.recipe import SpaceRecipe
 from jaxzc.types import Batch
 
 AXES = (0, 0, None, None, 0)

@@ -16,7 +16,7 @@ from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.facts import Proxy, Sizes
 from jaxzc.planning.compiling import Planned, compiled, lowerable
 from jaxzc.planning.targets import Target, target
-from jaxzc.scoring.recipe import SpaceRecipe
+from jaxzc.scoring.space.recipe import SpaceRecipe
 from jaxzc.types import Batch, JaxzcError, Norm, Space
 
 SAMPLE = 200

@@ -13,7 +13,7 @@ from jaxzc._compile.float64 import in_float64
 from jaxzc._compile.jaxpr import flatten
 from jaxzc._compile.platforms import by_platform, here, platform_of
 from jaxzc.numerics.linalg import eigenvalues
-from jaxzc.scoring.recipe import SpaceRecipe
+from jaxzc.scoring.space.recipe import SpaceRecipe
 
 OPERATIONS = {"cpu": "stablehlo.sine", "tpu": "stablehlo.tan", "cuda": "stablehlo.cosine", "rocm": "stablehlo.cosine"}
 

@@ -15,7 +15,7 @@ from jaxzc.planning.compiling import Planned, _needed, compiled, lowerable
 from jaxzc.planning.request import passes_flops
 from jaxzc.planning.targets import Target, target
 from jaxzc.planning.text import text
-from jaxzc.scoring.recipe import SpaceRecipe
+from jaxzc.scoring.space.recipe import SpaceRecipe
 from jaxzc.types import Batch, InputSpec, JaxzcError
 from tests.support.commands import refused, run
 
