@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from jaxzc.cli.arguments.numbers import positive
-from jaxzc.cli.arguments.requests import typed
+from jaxzc.cli.arguments.requests import request_fields
 from jaxzc.numerics.initialisers import INITIALISERS
 from jaxzc.planning import PlanRequest, plan
 from jaxzc.planning.targets import DEFAULT
@@ -54,4 +54,4 @@ def sizes(argument: str) -> tuple[int, ...]:
 def run(arguments: argparse.Namespace) -> None:
     if arguments.platform != "cuda":  # nothing runs, so that no device needs to be looked for; where there is a GPU, its compiler is used
         jax.config.update("jax_platforms", "cpu")
-    print(text(plan(PlanRequest(**typed(arguments, PlanRequest)))))
+    print(text(plan(PlanRequest(**request_fields(arguments, PlanRequest)))))
