@@ -72,34 +72,41 @@ def best(function: Callable[..., Any], *arguments: Any) -> float:
 
 
 def rates(asked: Any) -> Iterator[dict[str, Any]]:
-    """For each chunk: seconds of compilation, architectures/s, FLOP/s, peak memory; and the scores of the networks."""
+    """For each chunk: seconds of compilation, architectures/s, FLOP/s, peak memory, and the scores of the networks; or the error, such as
+    that of too little memory."""
     space, archs, batches = setting(asked)
     highest = 0
     for chunk in asked["chunks"]:
-        scorer = SpaceScorer(space, batches, asked["proxies"], chunk=chunk, lanes=chunk)
-        first = np.resize(archs, (max(chunk, len(archs)), archs.shape[1]))
-        started = time.perf_counter()
-        scores = scorer.many(first)
-        compiled = time.perf_counter()
-        scorer.many(first[:chunk])
-        once = time.perf_counter() - compiled
-        calls = min(max(math.ceil(TIMED / once), 2), MOST)
-        several = np.resize(archs, (chunk * calls, archs.shape[1]))
-        begun = time.perf_counter()
-        scorer.many(several)
-        seconds = (time.perf_counter() - begun) / len(several)
-        calls_before = math.ceil(len(first) / chunk)
-        row = {
-            "chunk": chunk,
-            "compile_s": compiled - started - calls_before * once,
-            "architectures_per_s": 1 / seconds,
-            "flops_per_s": work(space, several, scorer, asked) / seconds,
-            "scores": [{label: repr(value) for label, value in each.items()} for each in scores[: len(archs)]],
-        }
+        try:
+            row = rate(space, archs, SpaceScorer(space, batches, asked["proxies"], chunk=chunk, lanes=chunk), chunk, asked)
+        except Exception as error:  # what a device does not run is a result; the other chunks go on
+            yield {"chunk": chunk, "error": f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"}
+            continue
         peak = (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use", 0)
         # The peak is that of the process: a smaller program after a larger one does not show.
         yield row | {"peak_bytes": peak if peak > highest else None}
         highest = max(peak, highest)
+
+
+def rate(space: NasBench201, archs: np.ndarray, scorer: SpaceScorer, chunk: int, asked: Any) -> dict[str, Any]:
+    first = np.resize(archs, (max(chunk, len(archs)), archs.shape[1]))
+    started = time.perf_counter()
+    scores = scorer.many(first)
+    compiled = time.perf_counter()
+    scorer.many(first[:chunk])
+    once = time.perf_counter() - compiled
+    calls = min(max(math.ceil(TIMED / once), 2), MOST)
+    several = np.resize(archs, (chunk * calls, archs.shape[1]))
+    begun = time.perf_counter()
+    scorer.many(several)
+    seconds = (time.perf_counter() - begun) / len(several)
+    return {
+        "chunk": chunk,
+        "compile_s": compiled - started - math.ceil(len(first) / chunk) * once,
+        "architectures_per_s": 1 / seconds,
+        "flops_per_s": work(space, several, scorer, asked) / seconds,
+        "scores": [{label: repr(value) for label, value in each.items()} for each in scores[: len(archs)]],
+    }
 
 
 def work(space: NasBench201, archs: np.ndarray, scorer: SpaceScorer, asked: Any) -> float:

@@ -34,7 +34,13 @@ class Results:
             self.peaks[row["peak"]] = row.get("flops_per_s") or row["bytes_per_s"]
 
     def rate(self, name: str, precision: str) -> Callable[[Mapping[str, Any]], None]:
-        return lambda row: self.rows.append({"set": name, "precision": precision, **row})
+        def take(row: Mapping[str, Any]) -> None:
+            if "error" in row:
+                self.left_out(f"{name}, {precision}, chunk {row['chunk']}", row["error"])
+            else:
+                self.rows.append({"set": name, "precision": precision, **row})
+
+        return take
 
     def pytorch(self, tf32: bool, sets: Mapping[str, str]) -> Callable[[Mapping[str, Any]], None]:
         """Takes the answers of `torch_peer.py`: first one that is not counted, then those of each network, of the same proxies in the same

@@ -43,6 +43,8 @@ def test_table_and_files(kit: Any, tmp_path: Path) -> None:
     ]
     agreement = results.agreement(results.rows[0])
     assert agreement == {"a": pytest.approx(0.01 / 2.01), "b": 0.0, "c": math.inf}
+    results.rate("founding", "highest")({"chunk": 64, "error": "JaxRuntimeError: RESOURCE_EXHAUSTED"})
+    assert results.omitted == {"founding, highest, chunk 64": "JaxRuntimeError: RESOURCE_EXHAUSTED"}
     results.left_out("grasp", "the time was over")
     results.write()
     table = (tmp_path / "card.md").read_text()
@@ -67,8 +69,8 @@ def test_the_kit_at_toy_size(kit: Any, tmp_path: Path) -> None:
     assert not {what for what in results.omitted if "PyTorch" not in what}
     assert [(r["set"], r["precision"], r["chunk"]) for r in results.rows] == [
         ("grad_norm", "highest", 2),
-        ("grad_norm", "default", 2),
         ("grad_norm", "highest", 1),
+        ("grad_norm", "default", 2),
     ]
     assert all(r["architectures_per_s"] > 0 and r["flops_per_s"] > 0 for r in results.rows)
     assert len(results.reference) == 2
