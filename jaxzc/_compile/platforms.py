@@ -19,7 +19,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.core import ShapedArray, eval_jaxpr
+from jax.core import ShapedArray, Tracer, eval_jaxpr
 from jax.extend.core import Primitive
 from jax.interpreters import batching, mlir
 
@@ -43,7 +43,7 @@ def here() -> str:
 
 def platform_of(arrays: Any) -> str:
     """The platform on which a program of these arrays (a pytree) runs: that of the first one which lies on a device, else `here`."""
-    placed = (leaf for leaf in jax.tree.leaves(arrays) if isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer))
+    placed = (leaf for leaf in jax.tree.leaves(arrays) if isinstance(leaf, jax.Array) and not isinstance(leaf, Tracer))
     device = next((next(iter(leaf.devices())) for leaf in placed), None)
     return here() if device is None else device.platform
 

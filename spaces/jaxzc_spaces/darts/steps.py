@@ -60,7 +60,11 @@ def grouped_kernel(x: Array, ct: Array, reach: Array, dilation: Array) -> Array:
 def _depthwise(x: Array, w: Array, reach: Array, dilation: Array) -> Array:
     """`depthwise` in the form of the platform; dilation may be negative, which turns the kernel round. With `_kernel` it is closed under
     differentiation, so that no derivative of any order is a scatter or a pad for each of 25 taps."""
-    return by_platform(lambda x, w, _, dilation: grouped(x, w, dilation), x, w, reach, dilation, cpu=_taps)
+    return by_platform(_grouped, x, w, reach, dilation, cpu=_taps)
+
+
+def _grouped(x: Array, w: Array, _: Array, dilation: Array) -> Array:
+    return grouped(x, w, dilation)
 
 
 @jax.custom_vjp
