@@ -60,7 +60,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--budget",
         metavar="LIMITS",
-        help='for example "flops<=100e6,params<=1e6,layers<=60" (and what docs/spaces.md says else); nothing else is scored',
+        help='for example "flops<=100e6,params<=1e6,layers<=60" (and what else the space counts); nothing else is scored',
     )
     command.add_argument("--algorithm", choices=list(ALGORITHMS), default="evolution", help="(default: %(default)s)")
     command.add_argument("--evaluations", type=common.positive, default=500, metavar="N", help="networks to score (default: %(default)s)")
