@@ -106,8 +106,9 @@ def run(arguments: argparse.Namespace) -> None:
     _begin(store, work, arguments)
     try:
         by = processes.score(store, work, arguments)
+        said = common.compiling(chosen)
         work = replace(work, retry=work.retry and by is None)
-        outcome = jobs.run(store, work, note=common.note, watched=lambda rows, total: common.progress(rows, total, arguments.quiet))
+        outcome = jobs.run(store, work, note=common.note, watched=lambda rows, total: common.progress(rows, total, arguments.quiet, said))
         if not one_file:
             if outcome.done:
                 _check_some(store, outcome.there + outcome.done, outcome.failed, outcome.errors)
