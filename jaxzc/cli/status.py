@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from jaxzc import jobs
-from jaxzc.cli import common
+from jaxzc.cli.arguments.numbers import positive
 from jaxzc.jobs import Store, leases_of
 from jaxzc.jobs.recorder import HEARTBEATS
 from jaxzc.types import JaxzcError
@@ -39,7 +39,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--watch",
         nargs="?",
-        type=common.positive,
+        type=positive,
         const=10,
         metavar="SECONDS",
         help="say it again every so often (default: 10), until nobody is at work on the job; Ctrl-C ends it",
