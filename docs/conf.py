@@ -12,17 +12,22 @@ os.environ.setdefault("COLUMNS", "110")  # the width of the commands' help
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import generate
+from docutils.nodes import SkipNode
+from latex2mathml.converter import convert
+from sphinx.util.logging import getLogger
 
 project, author, copyright = "jaxzc", "the jaxzc authors", "the jaxzc authors, Apache-2.0"
 version = release = version_of("jaxzc")
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
 exclude_patterns = ["_build", "**.ipynb_checkpoints"]
 templates_path: list[str] = []
 html_theme = "furo"
 html_title = "jaxzc"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-html_show_sphinx = False
+html_show_sphinx = html_copy_source = html_show_sourcelink = False
+html_math_renderer = "mathml"
+highlight_language = "text"
 
 nb_execution_mode = "off"  # the notebooks run in tests
 myst_enable_extensions = ["deflist"]
@@ -84,6 +89,17 @@ def _escaped(text: str) -> str:
     return re.sub(r"``(?=\w)", r"``\\ ", "".join(shown)) if len(parts) > 1 else shown[0]
 
 
+def mathml(translator: Any, node: Any) -> None:
+    """Equations as MathML, which browsers draw by themselves: no script from elsewhere, and pages that open from disk have them."""
+    block = node.tagname == "math_block"
+    math = convert(node.astext(), display="block" if block else "inline")
+    if unread := re.findall(r"\\\w+|\\\W", re.sub("<[^>]*>", " ", math)):
+        getLogger(__name__).warning("the equation %s holds %s, which MathML has no word for", node.astext(), unread, location=node)
+    translator.body.append(f'<div class="math">{math}</div>\n' if block else math)
+    raise SkipNode
+
+
 def setup(app: Any) -> None:
+    app.add_html_math_renderer("mathml", (mathml, None), (mathml, None))
     app.connect("builder-inited", lambda app: generate.write())
     app.connect("autodoc-process-docstring", as_rest)

@@ -54,26 +54,26 @@ class Equation(NamedTuple):
 
 _GATE = r"t_1 \le |g_w| < t_2"
 _NTK = (
-    r"\Theta_{ij} = \Big\langle \frac{\partial\, \mathbf{1}^\top f(x_i)}{\partial w}, "
-    r"\frac{\partial\, \mathbf{1}^\top f(x_j)}{\partial w} \Big\rangle"
+    r"\Theta_{ij} = \langle \frac{\partial\, \mathbf{1}^\top f(x_i)}{\partial w}, "
+    r"\frac{\partial\, \mathbf{1}^\top f(x_j)}{\partial w} \rangle"
 )
 _HAMMING = r"K_{ij} = \#\{u : c_u(x_i) = c_u(x_j)\}"
 _SIGNS = r"\sum_w \Big|\sum_{n=1}^{B} \operatorname{sign} \frac{\partial L_n}{\partial w}\Big|"
 _MAP_ENTROPY = r"s_l = -\sum_i p_i \log(p_i + 10^{-8}), \quad p = \frac{\lambda(\operatorname{Cov}_l)}{\sum \lambda(\operatorname{Cov}_l)}"
 _SNR = r"\mathrm{SNR}_l = \frac{\sum_{w \in l} s_w}{\operatorname{std}_{w \in l} s_w}"
-_FLOW = r"R = \mathbf{1}^\top f\big(\mathbf{1}; |\theta|\big)"
+_FLOW = r"R = \mathbf{1}^\top f\left(\mathbf{1}; |\theta|\right)"
 
 EQUATIONS = {
-    "grad_norm": Equation(r"\sum_l \Big\lVert \frac{\partial L}{\partial w_l} \Big\rVert_2", ("zero-cost",)),
+    "grad_norm": Equation(r"\sum_l \left\| \frac{\partial L}{\partial w_l} \right\|_2", ("zero-cost",)),
     "snip": Equation(r"\sum_w \Big| w \, \frac{\partial L}{\partial w} \Big|", ("snip", "zero-cost")),
     "grasp": Equation(r"-\sum_w w \, (H g)_w, \quad H = \frac{\partial^2 L}{\partial w^2}", ("grasp", "zero-cost")),
     "fisher": Equation(
-        r"\sum_l \sum_c \frac{\mathrm{fan\_in}_l}{2B} \sum_{n=1}^{B} \Big( \sum_{p} a_{ncp} \frac{\partial L}{\partial a_{ncp}} \Big)^2",
+        r"\sum_l \sum_c \frac{\mathrm{fan\_in}_l}{2B} \sum_{n=1}^{B} \left( \sum_{p} a_{ncp} \frac{\partial L}{\partial a_{ncp}} \right)^2",
         ("fisher", "blockswap", "zero-cost"),
     ),
     "jacob_cov": Equation(
-        r"-\sum_{i=1}^{B} \Big( \log(v_i + \varepsilon) + \frac{1}{v_i + \varepsilon} \Big), \quad "
-        r"v = \lambda\Big(\operatorname{corr} \frac{\partial\, \mathbf{1}^\top f(x)}{\partial x}\Big)",
+        r"-\sum_{i=1}^{B} \left( \log(v_i + \varepsilon) + \frac{1}{v_i + \varepsilon} \right), \quad "
+        r"v = \lambda\left(\operatorname{corr} \frac{\partial\, \mathbf{1}^\top f(x)}{\partial x}\right)",
         ("naswot", "zero-cost"),
     ),
     "plain": Equation(r"\sum_w w \, \frac{\partial L}{\partial w}", ("zero-cost",)),
@@ -81,7 +81,7 @@ EQUATIONS = {
     "synflow_bn": Equation(
         rf"\sum_w \Big| w \, \frac{{\partial R}}{{\partial w}} \Big|, \quad {_FLOW} \text{{ with normalisation}}", ("zero-cost",)
     ),
-    "l2_norm": Equation(r"\sum_l \lVert w_l \rVert_2", ("zero-cost",)),
+    "l2_norm": Equation(r"\sum_l \| w_l \|_2", ("zero-cost",)),
     "zico": Equation(r"\sum_l \log \sum_{w \in l} \frac{\mathbb{E}_i \, |g_w(X_i)|}{\sqrt{\operatorname{Var}_i \, g_w(X_i)}}", ("zico",)),
     "sweetimator": Equation(rf"\#\{{ w : {_GATE} \}}", ("sweet",)),
     "sweet_snip": Equation(rf"\sum_{{{_GATE}}} |w \, g_w|", ("sweet", "snip")),
@@ -114,8 +114,8 @@ EQUATIONS = {
     "az_expressivity": Equation(rf"\sum_l s_l, \quad {_MAP_ENTROPY}", ("az_nas",)),
     "az_progressivity": Equation(rf"\min_l \, (s_l - s_{{l-1}}), \quad {_MAP_ENTROPY}", ("az_nas",)),
     "az_trainability": Equation(
-        r"\frac{1}{\#l} \sum_l \Big( -\sigma_l - \frac{1}{\sigma_l + 10^{-6}} + 2 \Big), \quad "
-        r"\sigma_l = \sigma_{\max}\Big( \frac{(J_l^\top g)^\top g}{\mathrm{positions}} \Big), \quad g \in \{-1, 1\}",
+        r"\frac{1}{\#l} \sum_l \left( -\sigma_l - \frac{1}{\sigma_l + 10^{-6}} + 2 \right), \quad "
+        r"\sigma_l = \sigma_{\max}\left( \frac{(J_l^\top g)^\top g}{\mathrm{positions}} \right), \quad g \in \{-1, 1\}",
         ("az_nas",),
     ),
     "epe_nas": Equation(
@@ -124,7 +124,7 @@ EQUATIONS = {
         ("epe_nas",),
     ),
     "gradsign": Equation(_SIGNS, ("gradsign",)),
-    "grad_angle": Equation(r"\frac{1}{B} \sum_n \cos(g_n, m), \quad m = \frac{1}{B} \sum_n \frac{g_n}{\lVert g_n \rVert}", ("sweet",)),
+    "grad_angle": Equation(r"\frac{1}{B} \sum_n \cos(g_n, m), \quad m = \frac{1}{B} \sum_n \frac{g_n}{\| g_n \|}", ("sweet",)),
     "grad_conflict": Equation(_SIGNS, ("gradsign", "sweet")),
     "meco": Equation(r"\sum_l \lambda_{\min}(P_l), \quad P_l = \operatorname{corr}(\text{channels of } z_l)", ("meco",)),
     "meco_opt": Equation(
@@ -134,38 +134,39 @@ EQUATIONS = {
         r"\log \Big| \det \sum_l K_l \Big|, \quad K_l = X_l X_l^\top + (1 - X_l)(1 - X_l)^\top, \quad X_l = [z_l > 0]", ("tcet", "naswot")
     ),
     "jacob_trace": Equation(
-        r"\frac{1}{B} \sum_n \Big\lVert \frac{\partial\, \mathbf{1}^\top f(x_n)}{\partial x_n} \Big\rVert^2", ("sensitivity",)
+        r"\frac{1}{B} \sum_n \left\| \frac{\partial\, \mathbf{1}^\top f(x_n)}{\partial x_n} \right\|^2", ("sensitivity",)
     ),
     "knas": Equation(rf"\frac{{1}}{{n^2}} \sum_{{ij}} \Theta_{{ij}}, \quad {_NTK}", ("knas",)),
-    "nasi": Equation(r"\Big\lVert \frac{\partial L}{\partial w} \Big\rVert^2", ("nasi",)),
+    "nasi": Equation(r"\left\| \frac{\partial L}{\partial w} \right\|^2", ("nasi",)),
     "ntk_trace": Equation(rf"\sum_i \Theta_{{ii}}, \quad {_NTK}", ("nasi",)),
-    "swap": Equation(r"\mathbb{E}_{\theta} \, \#\Big\{ \big( [z_u(x_1) > 0], \dots, [z_u(x_{16}) > 0] \big) : u \Big\}", ("swap",)),
-    "swap_regularised": Equation(r"\mathrm{swap} \cdot \exp\Big( -\frac{(P - \mu)^2}{\sigma} \Big)", ("swap",)),
+    "swap": Equation(r"\mathbb{E}_{\theta} \, \#\left\{ \left( [z_u(x_1) > 0], \dots, [z_u(x_{16}) > 0] \right) : u \right\}", ("swap",)),
+    "swap_regularised": Equation(r"\mathrm{swap} \cdot \exp\left( -\frac{(P - \mu)^2}{\sigma} \right)", ("swap",)),
     "sweet_grad_norm": Equation(rf"\sum_{{{_GATE}}} |g_w|", ("sweet",)),
     "logsynflow": Equation(
-        rf"\sum_w \Big| w \log\Big( 1 + \frac{{\partial R}}{{\partial w}} \Big) \Big|, \quad {_FLOW}", ("freerea", "synflow")
+        rf"\sum_w \Big| w \log\left( 1 + \frac{{\partial R}}{{\partial w}} \right) \Big|, \quad {_FLOW}", ("freerea", "synflow")
     ),
-    "linear_regions": Equation(r"\#\big\{ \operatorname{sign} z(x) : x \in \text{crops} \big\}", ("te_nas",)),
+    "linear_regions": Equation(r"\#\left\{ \operatorname{sign} z(x) : x \in \text{crops} \right\}", ("te_nas",)),
     "ntk_condition": Equation(rf"\frac{{\lambda_{{\max}}(\Theta)}}{{\lambda_{{\min}}(\Theta)}}, \quad {_NTK}", ("te_nas",)),
     "ntk_condition_init": Equation(
         rf"\frac{{\lambda_{{\max}}(\Theta)}}{{\lambda_{{\min}}(\Theta)}}, \quad {_NTK}, \quad \mu = 0,\; \sigma = 1", ("te_nas",)
     ),
     "vkdnw": Equation(
         r"-\sum_k q_k \log q_k, \quad q \propto \text{deciles of } \lambda(F), \quad "
-        r"F = \frac{1}{N} \sum_n J_n^\top \big( \operatorname{diag}(p_n) - p_n p_n^\top \big) J_n",
+        r"F = \frac{1}{N} \sum_n J_n^\top \left( \operatorname{diag}(p_n) - p_n p_n^\top \right) J_n",
         ("vkdnw",),
     ),
     "vkdnw_single": Equation(r"\#l + \frac{\mathrm{vkdnw}}{\log 9}", ("vkdnw",)),
     "wrcor": Equation(
         r"\log \Big| \det \sum_i 2^i "
-        r"\Big( |\operatorname{corr} a_i| + \Big| \operatorname{corr} \frac{\partial L}{\partial a_i} \Big| \Big) \Big|",
+        r"\left( |\operatorname{corr} a_i| + \Big| \operatorname{corr} \frac{\partial L}{\partial a_i} \Big| \right) \Big|",
         ("wrcor",),
     ),
     "zen": Equation(
-        r"\log \frac{1}{B} \sum_n \lVert f(x_n) - f(x_n + 0.01\, e_n) \rVert_1 + \sum_l \log \sqrt{\tfrac{1}{c_l} \sum_c v_{lc}}", ("zen",)
+        r"\log \frac{1}{B} \sum_n \| f(x_n) - f(x_n + 0.01\, e_n) \|_1 + \sum_l \log \sqrt{\tfrac{1}{c_l} \sum_c v_{lc}}", ("zen",)
     ),
     "l_swag": Equation(
-        r"\Big( \sum_l \log \sum_{w \in l} \frac{1}{\sqrt{\operatorname{Var}_i |g_w(X_i)|}} \Big) \cdot \mathrm{swap}", ("l_swag", "swap")
+        r"\left( \sum_l \log \sum_{w \in l} \frac{1}{\sqrt{\operatorname{Var}_i |g_w(X_i)|}} \right) \cdot \mathrm{swap}",
+        ("l_swag", "swap"),
     ),
     "zico_bc": Equation(r"\mathrm{zico} - \beta \sum_l \log \frac{H_l W_l}{\sqrt{C_l}}", ("zico_bc", "zico")),
 }

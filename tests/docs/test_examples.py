@@ -10,7 +10,7 @@ import jaxzc
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
-RUN = ("README.md", "getting_started.md", "images.md", "search.md", "taking_away.md", "your_proxy.md")
+RUN = ("README.md", "getting_started.md", "images.md", "searching.md", "taking_away.md", "your_proxy.md")
 """Pages whose Python is run, block after block, as a reader would paste it."""
 LATER = "run_scoring("
 """Stands in the one block of the README that lists calls, and takes minutes."""
