@@ -14,7 +14,7 @@ from jaxzc.cli.terminal import note
 from jaxzc.numerics.initialisers import INITIALISERS
 from jaxzc.training.curves import curves
 from jaxzc.training.fit import Epoch
-from jaxzc.training.request import TrainRequest, train
+from jaxzc.training.request import OnEpoch, TrainRequest, train
 from jaxzc.types import JaxzcError
 
 HELP = "train one architecture and test it"
@@ -83,10 +83,15 @@ def run(arguments: argparse.Namespace) -> None:
     request = _request(arguments)
     progress = partial(_progress, epochs=request.epochs, quiet=arguments.quiet)
     with contextlib.ExitStack() as stack:
-        told = [] if arguments.quiet else [_epoch]
+        told: list[OnEpoch] = [] if arguments.quiet else [_epoch]
         if arguments.tensorboard is not None:
             told.append(stack.enter_context(curves(arguments.tensorboard)))
-        trained = train(request, progress=progress, note=note, on_epoch=lambda number, epoch: [tell(number, epoch) for tell in told])
+
+        def on_epoch(number: int, epoch: Epoch) -> None:
+            for tell in told:
+                tell(number, epoch)
+
+        trained = train(request, progress=progress, note=note, on_epoch=on_epoch)
     print(
         f"{trained.arch}: test accuracy {trained.accuracy:.2f} % ({trained.tested} images) after {request.epochs} epochs of "
         f"{trained.trained} images; {trained.params:,} parameters; {Path(arguments.out) / 'result.json'}\n"

@@ -49,7 +49,7 @@ CASES = {
     "your_proxy": Case(
         {"architectures": 20, "rivals": "naswot", "batch_size": 8},
         2,
-        ["loss_grads", r"^spread +-?[0-9.]+ +\[", r"^spread\(power=0\.25\) ", r"spread .* params .* difference"],
+        ["loss_grads", r"^spread +-?[0-9.]+ +\[", r"^flatter +-?[0-9.]+ +\[", r"spread .* params .* difference"],
     ),
     "search_and_train": Case(
         {"evaluations": 20, "epochs": 1, "batch_size": 8},
