@@ -17,6 +17,7 @@ from jaxzc.names import hint
 from jaxzc.types import Batch, JaxzcError
 
 SPECS = "digits, normal, FILE.npz, folder:PATH, tfds:NAME"
+"""What a source of images may be called, for messages."""
 
 
 @dataclass(frozen=True)
