@@ -101,13 +101,13 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     arguments.out = arguments.out.removeprefix("file://")
     seeds, one_file = arguments.seeds, is_file(arguments.out)
-    stripe = hosts.stripe(arguments)
+    stripe = hosts.stripe(arguments.stripe)
     check_out(arguments, stripe)
     request = ScoreRequest(**request_fields(arguments, ScoreRequest, archs=None, sample=arguments.sample or SAMPLE))
     chosen = request.chosen
     check_sizes(chosen, arguments)
-    processes.check(arguments)
-    stripe = hosts.begin(arguments, stripe)
+    processes.check(arguments.processes, distributed=arguments.distributed)
+    stripe = hosts.begin(stripe, distributed=arguments.distributed)
     space, draws = prepare(arguments, seeds)
     archs = architectures(arguments, space, sample=SAMPLE, seed=seeds[0])
     about = {"archs": _which(arguments, len(archs)), "command": command_line(arguments)}
@@ -115,7 +115,7 @@ def run(arguments: argparse.Namespace) -> None:
     store = jobs.store(f"{arguments.out}.job" if one_file else arguments.out)
     _begin(store, work, arguments)
     try:
-        by = processes.score(store, work, arguments)
+        by = processes.score(store, work, arguments.processes, arguments.argv, quiet=arguments.quiet)
         work = replace(work, retry=work.retry and by is None)
         outcome = jobs.run(store, work, note=note, watched=lambda rows, total: progress(rows, total, arguments.quiet))
         if not one_file:
