@@ -120,7 +120,7 @@ def run(arguments: argparse.Namespace) -> None:
         outcome = jobs.run(store, work, note=note, watched=lambda rows, total: progress(rows, total, arguments.quiet))
         if not one_file:
             if outcome.done:
-                _check_some(store, outcome.there + outcome.done, outcome.failed, outcome.errors)
+                _check_some(store, outcome.existing + outcome.done, outcome.failed, outcome.errors)
             elif not (merged := jobs.merge(store, [work.request])).missing:  # what is there may be failures of an earlier run
                 _check_some(store, len(merged.columns["arch"]), len(merged.failed), [(arch, error) for arch, _, error in merged.failed])
             print(_job_summary(arguments, outcome, stripe, by))
@@ -212,7 +212,7 @@ def _times(outcome: Outcome, by: str | None) -> str:
     rate = f", then {(outcome.seconds - outcome.first) / (outcome.done - 1):.2g} s per row" if outcome.done > 1 else ""
     memory = f", in {gigabytes(outcome.memory)} of planned memory" if outcome.memory else ""
     first = f"compilation and first row {outcome.first:.1f} s{rate}{memory}" if outcome.done else "nothing was left to score"
-    return f"{first}; {outcome.there} rows were there before" if outcome.there else first
+    return f"{first}; {outcome.existing} rows were there before" if outcome.existing else first
 
 
 def _summary(arguments: argparse.Namespace, merged: Merged, outcome: Outcome, by: str | None) -> str:

@@ -132,8 +132,8 @@ class ProgramNetwork:
         if entry is not None:
             leaves, values = replacements(traced.entry.checked(), leaves, jax.tree.leaves(entry))
             after |= {(op,): partial(_replaced, value, after.get((op,))) for op, value in values.items()}
-        outputs, seen, kept = run_tapped(traced.program, [*flat, *leaves], looks, after, self._perturbations(sites, tap))
-        layers = None if tap.layer is None else self._collected(sites, kept)
+        outputs, seen, records = run_tapped(traced.program, [*flat, *leaves], looks, after, self._perturbations(sites, tap))
+        layers = None if tap.layer is None else self._collected(sites, records)
         activations = of_activations(traced.analysis, tap, seen)
         return Forward(jax.tree.unflatten(traced.outputs, outputs), layers, activations, jnp.zeros((), jnp.int32))
 
@@ -165,11 +165,11 @@ class ProgramNetwork:
             parts[site] = jax.tree.map(part, tap.perturb[self.groups[group].name])
         return parts
 
-    def _collected(self, sites: dict[Path, tuple[int, Layer]], kept: dict[Path, Any]) -> OrderedDict[str, Any]:
+    def _collected(self, sites: dict[Path, tuple[int, Layer]], records: dict[Path, Any]) -> OrderedDict[str, Any]:
         """What was kept of each group, by its name, `[calls, ...]`; `JaxzcError` where a group's calls have outputs of several shapes."""
         by_group: list[list[Any]] = [[] for _ in self.groups]
         for site, (group, layer) in sites.items():
-            by_group[group].append(calls_first(kept[site], layer.where.lengths))
+            by_group[group].append(calls_first(records[site], layer.where.lengths))
         for group, calls in zip(self.groups, by_group, strict=True):
             shapes = {tuple(leaf.shape[1:] for leaf in jax.tree.leaves(call)) for call in calls}
             if len(shapes) > 1:

@@ -56,9 +56,9 @@ class SharedNetwork:
         return result._replace(layers=_ordered(result.layers, self.groups), activations=_ordered(result.activations, self.activations))
 
 
-def _ordered(kept: PyTree, groups: Sequence[Any]) -> Any:
+def _ordered(records: PyTree, groups: Sequence[Any]) -> Any:
     """Loops keep things in an order of their own."""
-    return None if kept is None else OrderedDict((group.name, kept[group.name]) for group in groups)
+    return None if records is None else OrderedDict((group.name, records[group.name]) for group in groups)
 
 
 class SharedProgram:
