@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxzc.numerics import initialisers
-from jaxzc.types import ActivationGroup, Array, Forward, Genes, LayerGroup, Norm, Params, PyTree, Tap
+from jaxzc.types import ActivationGroup, Array, Forward, Genes, InitialiserSpec, LayerGroup, Norm, Params, PyTree, Tap
 from jaxzc_spaces.core.params import leaf, with_leaves, with_parameters
 from jaxzc_spaces.core.passes import Pass
 
@@ -74,10 +74,10 @@ class SharedProgram:
     def make(self) -> Any:
         raise NotImplementedError
 
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
+    def init(self, rng_key: Array, initialiser: InitialiserSpec = "torch") -> Params:
         return _drawn(self, initialiser, rng_key)
 
-    def draw(self, initialiser: str, key: Array) -> Params:
+    def draw(self, initialiser: InitialiserSpec, key: Array) -> Params:
         """Parameters: kernels and the classifier's bias (`head_bias`) by the initialiser, normalisations with scale 1 and shift 0."""
         groups: Sequence[LayerGroup] = cast(Any, self).groups
         kernels, (head_bias,) = initialisers.draw(initialiser, key, groups, [(groups[-1].channels, groups[-1].fan_in)])
@@ -102,7 +102,7 @@ class SharedProgram:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _drawn(program: SharedProgram, initialiser: str, key: Array) -> Params:
+def _drawn(program: SharedProgram, initialiser: InitialiserSpec, key: Array) -> Params:
     return program.draw(initialiser, key)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from flax import nnx
 
 from jaxzc.numerics import initialisers
-from jaxzc.types import ActivationGroup, Array, Genes, LayerGroup, Params, PyTree
+from jaxzc.types import ActivationGroup, Array, Genes, InitialiserSpec, LayerGroup, Params, PyTree
 from jaxzc_spaces.core.params import leaf, with_leaves
 from jaxzc_spaces.core.passes import Recorder
 from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram, at_start
@@ -63,7 +63,7 @@ class DartsProgram(SharedProgram):
     affine: bool
     auxiliary: bool
 
-    def draw(self, initialiser: str, key: Array) -> Params:
+    def draw(self, initialiser: InitialiserSpec, key: Array) -> Params:
         """Kernels and the biases of linear layers by the initialiser, normalisations with scale 1 and shift 0."""
         start = at_start(self.structure[1])
         biases = [g.name.removesuffix("kernel") + "bias" for g in self.groups if g.name.endswith("linear/kernel")]
