@@ -43,8 +43,8 @@ def stripe(text: str | None) -> Stripe:
 
 
 def begin(named: Stripe, *, distributed: bool) -> Stripe:
-    """Joins the other processes where that was asked for; the stripe of this one, which is `named` or follows from its number among them.
-    To be called before JAX looks for devices."""
+    """Joins the other processes where that was asked for; returns the stripe of this process, which is `named`
+    unless they number themselves. To be called before JAX looks for devices."""
     if not distributed:
         return named
     count, index = (named.count, named.index) if named.count > 1 else (None, None)

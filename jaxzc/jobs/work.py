@@ -81,8 +81,8 @@ def known(
 def missing(
     wanted: Sequence[Unit], identities: Sequence[str], existing: Mapping[Key, frozenset[str]], stripe: Stripe
 ) -> dict[tuple[str, ...], list[Unit]]:
-    """Of the stripe: identities that are missing -> units that lack exactly these. The stripe is one of all units, not of those that are
-    missing, so that it does not depend on what others have finished."""
+    """Identities of scores -> units of the stripe that lack exactly these. A stripe is cut from all units, finished ones included, so that
+    the progress of other processes does not move it."""
     lacking: dict[tuple[str, ...], list[Unit]] = {}
     nothing: frozenset[str] = frozenset()
     for unit in wanted[stripe.index :: stripe.count]:

@@ -20,7 +20,7 @@ class Sample:
         self._controls: dict[bytes, Column] = {}
 
     def control(self, values: np.ndarray) -> Column:
-        """The column of what is held fixed `[n]`, one for all proxies that have the same beside them."""
+        """The sorted column of a control `[n]`, which is held fixed. Proxies with the same control share the column."""
         inside = values[self.finite]
         return self._controls.setdefault(inside.tobytes(), Column(inside))
 

@@ -37,7 +37,7 @@ def activation_taps(analysis: Analysis, tap: Tap, batch: int) -> dict[Path, Look
 
 
 def of_activations(analysis: Analysis, tap: Tap, seen: Mapping[Path, Any]) -> OrderedDict[str, Any] | None:
-    """What activation taps kept, by name, in the order of execution, with a leading axis of calls; None without such a tap."""
+    """Activation's name -> the tap's records `[calls, ...]`, in the order of execution; None without a tap for activations."""
     if tap.activation is None:
         return None
     records: OrderedDict[str, Any] = OrderedDict()
@@ -64,7 +64,7 @@ def activation_names(analysis: Analysis) -> list[str]:
 
 
 def tap_layer(tap: Tap, point: Point, batch: int, name: str, value: Array, perturb: Any) -> tuple[Array, Any]:
-    """Call the tap on `value` as [B, ..., channels]; what it returns, back in the program's layout, and what it keeps."""
+    """Call the tap on `value`, brought to `[B, ..., channels]`. Returns the new value in the program's layout, and the tap's record."""
     moved = jnp.transpose(value, point.axes)
     flat = moved.reshape(*moved.shape[: point.rows], -1)
     rows = _batch_first(flat, batch, f"the output of layer {name}")
