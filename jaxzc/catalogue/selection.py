@@ -116,6 +116,8 @@ def select(proxies: ProxySpec, ingredients: Iterable[Callable[..., Any]] = ()) -
         if not isinstance(proxy, str) and not callable(proxy):
             raise JaxzcError(f"proxy {label!r} is a {type(proxy).__name__}: expected a name or a function whose arguments are ingredients")
         chosen[label] = parse_proxy(proxy) if isinstance(proxy, str) else proxy
+    if not isinstance(ingredients, Iterable) or isinstance(ingredients, str):
+        raise JaxzcError(f"ingredients={ingredients!r:.60}: expected a list of functions, each under @jaxzc.ingredient(...)")
     further = tuple(ingredients)
     ours = set(PROXIES.values())
     return {label: WithIngredients(p, further) if further and parts(p)[0] not in ours else p for label, p in chosen.items()}

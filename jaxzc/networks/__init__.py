@@ -7,6 +7,7 @@ from flax.linen import Module as LinenModule
 from flax.nnx import Module as NNXModule
 
 from jaxzc.networks.apply import apply_network
+from jaxzc.networks.calls import check_leaves
 from jaxzc.networks.keywords import call_keywords
 from jaxzc.networks.linen import linen_network
 from jaxzc.networks.nnx import nnx_network
@@ -47,8 +48,14 @@ def as_network(
     Normalisation is recognised in the traced program, whoever wrote it, and follows the norm mode (see `jaxzc.networks.normalisation`).
     Raises `JaxzcError` where the model has no layers, needs random numbers, or cannot be called.
     """
+    if model_kwargs is not None and not isinstance(model_kwargs, Mapping):
+        raise JaxzcError(f"model_kwargs={model_kwargs!r:.60}: expected a dictionary of keywords, such as dict(train=False)")
+    for option, value in (("cells", cells), ("output", output)):
+        if value is not None and not callable(value):
+            raise JaxzcError(f"{option}={value!r:.60}: expected a function, or None")
     model_kwargs = call_keywords("as_network", model, model_kwargs, call, method)
     model, params = recognise(model, params)
+    check_leaves(params)
     options: dict[str, Any] = {"cells": cells, "model_kwargs": model_kwargs, "output": output}
     if isinstance(model, LinenModule):
         return linen_network(model, params, inputs, method=method, **options)

@@ -8,7 +8,7 @@ from flax import linen as nn
 from flax.core import DenyList, unfreeze
 from flax.errors import InvalidRngError, ScopeCollectionNotFound, ScopeParamNotFoundError, ScopeParamShapeError
 
-from jaxzc.networks.calls import arguments, mode_kwargs, signature
+from jaxzc.networks.calls import FLAGS, arguments, explained, mode_kwargs, signature
 from jaxzc.networks.normalisation import NormModes
 from jaxzc.networks.traced.network import ProgramNetwork, make_network
 from jaxzc.types import JaxzcError
@@ -56,7 +56,7 @@ def linen_network(
         args, named = arguments(name, parameters, inputs, kwargs)
         # nn.jit caches by what is mutable but knows nothing of interceptors: a name of our own keeps its entries apart
         mutable = DenyList(("params", "jaxzc"))
-        with nn.intercept_methods(_intercept):
+        with nn.intercept_methods(_intercept), explained(name, params, inputs):
             try:
                 result, _ = module.apply(every, *args, rngs=rngs, mutable=mutable, method=method, **named)
             except InvalidRngError as error:
@@ -68,10 +68,10 @@ def linen_network(
                 raise JaxzcError(
                     f"the parameters are not those of {name} ({error}): give what {name}(...).init(key, inputs) returned"
                 ) from error
-        return result if output is None else output(result)
+            return result if output is None else output(result)
 
     params = jax.tree.map(lambda leaf: leaf, params)
-    return make_network(NormModes(function, name, statistics), params, inputs, cells), params
+    return make_network(NormModes(function, name, statistics, evaluates=FLAGS.keys().isdisjoint(kwargs)), params, inputs, cells), params
 
 
 def collections(variables: Any) -> tuple[Any, Any, dict[str, Any]] | None:

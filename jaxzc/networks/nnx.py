@@ -8,7 +8,7 @@ import jax
 from flax import nnx
 from flax.core import unfreeze
 
-from jaxzc.networks.calls import arguments, mode_kwargs, signature
+from jaxzc.networks.calls import arguments, explained, mode_kwargs, signature
 from jaxzc.networks.normalisation import NormModes
 from jaxzc.networks.traced.network import ProgramNetwork, make_network
 from jaxzc.types import Array, JaxzcError
@@ -53,8 +53,9 @@ def nnx_network(
                 # the class changes, not the object: it stays where it is, in lists too, and isinstance still holds
                 object.__setattr__(part, "__class__", _replaced(type(part)))
         args, named = arguments(name, parameters, inputs, kwargs)
-        result = call(model, *args, **named)
-        return result if output is None else output(result)
+        with explained(name, params, inputs):
+            result = call(model, *args, **named)
+            return result if output is None else output(result)
 
     return make_network(NormModes(function, name, statistics, draws=False), params, inputs, cells), params
 

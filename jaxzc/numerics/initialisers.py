@@ -6,6 +6,7 @@ network are cut from one long draw: one random stream per network compiles in a 
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -65,9 +66,17 @@ def draw(
     """Kernels `[layers, *kernel]` float32 for each layer group, and a vector for each (size, fan_in) of `biases`.
 
     name: of an initialiser, or a function (key, shape, dtype) -> kernel, which says nothing of vectors: these are zeros.
-    fan_out of a kernel is its height x width x output channels. Traceable: the key may be a tracer; where it is none these are numpy
-    arrays, of the same numbers.
+    fan_out of a kernel is its height x width x output channels. Kernels are drawn in the order of execution where groups tell their places,
+    so that a stack in a loop gets the numbers that it gets where the loop is unrolled. Traceable: the key may be a tracer; where it is none
+    these are numpy arrays, of the same numbers.
     """
+    if any(g.places for g in groups):
+        places = [(place, number) for number, g in enumerate(groups) for place in g.places]
+        singles = [replace(groups[number], cells=(-1,), places=()) for _, number in sorted(places)]
+        kernels, vectors = draw(name, key, singles, biases)
+        by_place = dict(zip((place for place, _ in sorted(places)), kernels, strict=True))
+        joined = jnp.concatenate if isinstance(key, Tracer) else np.concatenate
+        return [joined([by_place[place] for place in g.places]) for g in groups], vectors
     if not isinstance(name, str):
         return _drawn_by(name, key, groups), [jnp.zeros(size) for size, _ in biases]
     chosen = initialiser(name)

@@ -100,7 +100,7 @@ def _passes(recipe: ModelRecipe, network: Network, params: Params, batch: Batch,
             return None
 
     modes = [attempt(lambda norm=norm: network.forward(params, batch.inputs, norm=norm).outputs) for norm in get_args(Norm)]
-    return [*modes, attempt(jax.grad(total), network.weights(params))]
+    return [*modes, attempt(lambda: jax.grad(total)(network.weights(params)))]
 
 
 def digest(traced: ClosedJaxpr) -> str:

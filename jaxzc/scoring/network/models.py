@@ -45,6 +45,7 @@ class Model:
         graph, tree = None, params
         if isinstance(self.model, nnx.Module):
             graph, own, others = nnx.split(self.model, nnx.Param, ...)
+            params = nnx.filter_state(params, nnx.Param) if isinstance(params, nnx.State) else params
             own, others = (jax.tree.map(lambda leaf: leaf, state) for state in (own, others))
             params = None if params is None else as_state(params, own)
             tree = (own if params is None else params, others)

@@ -15,12 +15,14 @@ from jaxzc._compile.cache import planned, settings
 from jaxzc._compile.cutting import cut
 from jaxzc._compile.depthwise import rewritten
 from jaxzc._compile.jaxpr import Trace, flatten
+from jaxzc._compile.platforms import here
 from jaxzc.facts import Proxy
 from jaxzc.scoring.compute import compute_values, traced_proxies
+from jaxzc.scoring.network.doubts import Doubts, doubts, is_frozen
 from jaxzc.scoring.network.models import Bound, Model, batch_size
 from jaxzc.scoring.results import Unavailable
 from jaxzc.tasks import Task, as_task
-from jaxzc.tasks.checks import check_targets, warn_of_zero_kernels
+from jaxzc.tasks.checks import check_targets
 from jaxzc.types import Batch, Counts, Network, Norm, Params, PyTree
 
 log = logging.getLogger("jaxzc")
@@ -65,17 +67,20 @@ class Lanes(NamedTuple):
 class ModelProgram:
     """The compiled program that scores one network, or several at a time.
 
-    run: (arrays, batches, keys) -> dictionary from proxy to value; None where all proxies need counts only.
+    run: (arrays, batches, keys) -> dictionary from proxy to value, and doubts; None where all proxies need counts only.
     outputs: shapes and dtypes of the network's outputs. task: the task whose loss was compiled. counts: of the network.
     reasons: proxy -> why it cannot be computed. bytes: memory that the program needs for arguments, results and temporaries.
+    groups: names of the layer groups. frozen: see `jaxzc.scoring.network.doubts.is_frozen`.
     """
 
-    run: Callable[..., dict[str, Any]] | None
+    run: Callable[..., tuple[dict[str, Any], Doubts]] | None
     outputs: PyTree
     task: Task
     counts: Counts
     reasons: dict[str, str]
     bytes: int
+    groups: tuple[str, ...] = ()
+    frozen: bool = False
 
 
 def compiled(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...], keys: Any, lanes: Lanes = Lanes()) -> ModelProgram:  # noqa: B008
@@ -92,27 +97,27 @@ def compiled(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...], keys
     if not traced_proxies(recipe.proxies):
         return ModelProgram(None, outputs, task, counts, {}, 0)
     bound.check()
-    warn_of_zero_kernels([group.name for group in network.groups], network.weights(params))
+    groups, frozen = tuple(group.name for group in network.groups), is_frozen(network, params, batches[0].inputs)
     reasons: dict[str, str] | None = None if recipe.unavailable == "error" else {}
 
-    def scores(arrays: list[Any], batches: tuple[Batch, ...], key: Any) -> dict[str, Any]:
+    def scores(arrays: list[Any], batches: tuple[Batch, ...], key: Any) -> tuple[dict[str, Any], Doubts]:
         network, params = bound.network(arrays, batches[0].inputs)
-        return recipe.values(network, params, batches, key, task, reasons)
+        return recipe.values(network, params, batches, key, task, reasons), doubts(network, params, batches[0].inputs)
 
     function = jax.vmap(scores, (bound.axes() if lanes.stacked else None, None, 0)) if lanes.size > 1 else scores
     if program_settings()[1]:
-        return ModelProgram(rewritten(function), outputs, task, counts, {} if reasons is None else reasons, 0)
+        return ModelProgram(rewritten(function), outputs, task, counts, {} if reasons is None else reasons, 0, groups, frozen)
     advice = memory.advice(batch_size(batches), lanes.size)
     with memory.explained(advice):
         executable, plan = executable_of(function, (bound.arrays, batches, keys), recipe.pieces if lanes.size == 1 else False)
     log.info("the compiled program plans %s", memory.gigabytes(plan))
     memory.check(plan, advice, batch_size(batches))
 
-    def run(arrays: list[Any], batches: tuple[Batch, ...], keys: Any) -> dict[str, Any]:
+    def run(arrays: list[Any], batches: tuple[Batch, ...], keys: Any) -> tuple[dict[str, Any], Doubts]:
         with memory.explained(advice, plan):
             return jax.device_get(executable(arrays, batches, keys))
 
-    return ModelProgram(run, outputs, task, counts, {} if reasons is None else reasons, plan)
+    return ModelProgram(run, outputs, task, counts, {} if reasons is None else reasons, plan, groups, frozen)
 
 
 def reasons_of(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...]) -> dict[str, str]:
@@ -133,8 +138,8 @@ def executable_of(function: Callable[..., Any], args: tuple[Any, ...], in_pieces
     """
     traced, results = jax.make_jaxpr(function, return_shape=True)(*args)
     structure = jax.tree.structure(results)
-    program = flatten(traced) if in_pieces is not False else None
-    if program is not None and (in_pieces or (jax.default_backend() == "cpu" and len(program.ops) >= LONG and repeats(program))):
+    program = flatten(traced, here()) if in_pieces is not False else None
+    if program is not None and (in_pieces or (here() == "cpu" and len(program.ops) >= LONG and repeats(program))):
         plan = pieces.plan(program, frugal=True)
         return lambda *args: jax.tree.unflatten(structure, plan.run(_on_device(args))), plan.memory
 
@@ -159,7 +164,7 @@ def repeats(program: Trace) -> bool:
 def program_settings() -> tuple[Any, ...]:
     """The parts of JAX's configuration that a program depends on."""
     config: Any = jax.config
-    return settings(), config.jax_disable_jit, config.jax_default_device, jax.default_backend()
+    return settings(), config.jax_disable_jit, config.jax_default_device, here()
 
 
 @dataclass

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import jax
-
 from jaxzc.catalogue.selection import ProxySpec
 from jaxzc.networks.keywords import call_keywords
 from jaxzc.scoring.batches import Batches
+from jaxzc.scoring.keys import seeded
 from jaxzc.scoring.network.identity import chosen_by_user, identity
 from jaxzc.scoring.network.program import RecentPrograms, compiled
 from jaxzc.scoring.network.scorer import Scorer, examined, finished, signature
@@ -69,9 +68,9 @@ def score(
         ingredients=ingredients,
         pieces=pieces,
     )
-    recipe = scorer.recipe
+    recipe, key = scorer.recipe, seeded(seed)
     bound, checked = examined(recipe, params, batches)
     shapes = signature(bound, checked)
     same = None if shapes is None else (shapes, chosen_by_user(recipe), identity(recipe, bound, checked))
-    program = _RECENT.get(same, lambda: compiled(recipe, bound, checked, jax.random.key(seed)))
+    program = _RECENT.get(same, lambda: compiled(recipe, bound, checked, key))
     return finished(recipe, program, bound, checked, seed, stacklevel=2)

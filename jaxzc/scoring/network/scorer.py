@@ -7,12 +7,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc._compile.devices import CHUNK
+from jaxzc._compile.devices import chunk_for
+from jaxzc._compile.platforms import platform_of
 from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.ingredients import RESOLVER
 from jaxzc.networks.keywords import call_keywords
 from jaxzc.scoring.batches import Batches, checked_batches
 from jaxzc.scoring.compute import scores_from_counts
+from jaxzc.scoring.keys import seeded
+from jaxzc.scoring.network.doubts import warn_of_doubts
 from jaxzc.scoring.network.models import Bound, Model, check_concrete, shapes
 from jaxzc.scoring.network.program import Lanes, ModelProgram, ModelRecipe, RecentPrograms, compiled, program_settings, reasons_of
 from jaxzc.scoring.results import Scores, Unavailable, check_unavailable, to_floats, warn_of
@@ -101,7 +104,7 @@ class Scorer:
         pairs of one shape (ZiCo needs two). seed: of noise, probes and redrawn weights; most proxies have none.
         """
         bound, checked = examined(self.recipe, params, batches)
-        program = self._program(bound, checked, jax.random.key(seed))
+        program = self._program(bound, checked, seeded(seed))
         return finished(self.recipe, program, bound, checked, seed, stacklevel=2)
 
     def score_many(
@@ -119,17 +122,17 @@ class Scorer:
         count, seeds = _numbered(bound, seeds, stacked)
         if chunk is not None and chunk < 1:
             raise JaxzcError(f"chunk={chunk}: expected how many networks are scored at a time, at least 1")
-        lanes = min(count, chunk or (1 if jax.default_backend() == "cpu" else CHUNK))
+        lanes = min(count, chunk or chunk_for(platform_of(bound.arrays)))
         scores: list[Scores] = []
         for start in range(0, count, lanes):
             if lanes == 1:
                 lane, seed = bound.at(start) if stacked else bound, seeds[start]
-                program = self._program(lane, checked, jax.random.key(seed))
+                program = self._program(lane, checked, seeded(seed))
                 scores.append(finished(self.recipe, program, lane, checked, seed, stacklevel=2))
                 continue
             places = np.minimum(np.arange(start, start + lanes), count - 1)  # the last call repeats the last one
             several = bound.at(places) if stacked else bound
-            keys = jnp.stack([jax.random.key(seeds[place]) for place in places])
+            keys = jnp.stack([seeded(seeds[place]) for place in places])
             program = self._program(several, checked, keys, Lanes(lanes, stacked))
             scores += finished_lanes(self.recipe, program, several, checked, keys, stacklevel=2)
         return scores[:count]
@@ -178,7 +181,8 @@ def finished(recipe: ModelRecipe, program: ModelProgram, bound: Bound, batches: 
     values = {}
     if program.run is not None:
         bound.check()
-        values = program.run(bound.arrays, batches, jax.random.key(seed))
+        values, found = program.run(bound.arrays, batches, seeded(seed))
+        warn_of_doubts(found, program.groups, recipe.norm, program.frozen, stacklevel=stacklevel + 1)
     warn_of(program.reasons, WHERE, stacklevel=stacklevel + 1)
     return _scores(recipe, program, values)
 
@@ -188,7 +192,10 @@ def finished_lanes(
 ) -> list[Scores]:
     """Runs a program for several networks. Returns one `Scores` for each key."""
     check_targets(program.task, program.outputs, batches, warns=True)
-    values = {} if program.run is None else program.run(bound.arrays, batches, keys)
+    values: dict[str, Any] = {}
+    if program.run is not None:
+        values, found = program.run(bound.arrays, batches, keys)
+        warn_of_doubts(found, program.groups, recipe.norm, program.frozen, stacklevel=stacklevel + 1)
     warn_of(program.reasons, WHERE, stacklevel=stacklevel + 1)
     return [_scores(recipe, program, jax.tree.map(lambda value, n=n: np.asarray(value)[n], values)) for n in range(len(keys))]
 
