@@ -65,7 +65,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--budget",
         metavar="LIMITS",
-        help='for example "flops<=100e6,params<=1e6,layers<=60" (and what docs/spaces.md says else); nothing else is scored',
+        help='for example "flops<=100e6,params<=1e6,layers<=60" (and what else the space counts); nothing else is scored',
     )
     command.add_argument("--algorithm", choices=list(ALGORITHMS), default=SearchRequest.algorithm, help="(default: %(default)s)")
     command.add_argument(

@@ -1,6 +1,7 @@
 """`jaxzc train`: train one architecture, so that a search ends in an accuracy."""
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Iterable
 from functools import partial
@@ -11,8 +12,9 @@ from jaxzc.cli.arguments.numbers import positive, seed
 from jaxzc.cli.arguments.requests import keep_compiled, request_fields
 from jaxzc.cli.terminal import note
 from jaxzc.numerics.initialisers import INITIALISERS
+from jaxzc.training.curves import curves
 from jaxzc.training.fit import Epoch
-from jaxzc.training.request import TrainRequest, train
+from jaxzc.training.request import OnEpoch, TrainRequest, train
 from jaxzc.types import JaxzcError
 
 HELP = "train one architecture and test it"
@@ -62,7 +64,11 @@ def add(commands: Any) -> None:
         "--seed", type=seed, default=TrainRequest.seed, metavar="S", help="of weights, images and order (default: %(default)s)"
     )
     command.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE", help="option of the space (may be repeated)")
-    command.add_argument("--out", required=True, metavar="DIR", help="directory for checkpoints and result.json: new, or to be resumed")
+    command.add_argument(
+        "--out", required=True, metavar="DIR", help="directory for checkpoints, result.json and the network: new, or to be resumed"
+    )
+    command.add_argument("--onnx", type=positive, default=0, metavar="N", help="write DIR/network/network.onnx, too, of N images at a time")
+    command.add_argument("--tensorboard", metavar="DIR", help="write the curves as TensorBoard events (pip install 'jaxzc[tensorboard]')")
     command.add_argument("--no-cache", action="store_true", help="compile anew instead of keeping compiled programs in ~/.cache/jaxzc")
     command.add_argument("--quiet", action="store_true", help="no progress bar and no line for each epoch")
     command.set_defaults(run=run)
@@ -84,11 +90,20 @@ def run(arguments: argparse.Namespace) -> None:
     keep_compiled(arguments)
     request = _request(arguments)
     progress = partial(_progress, epochs=request.epochs, quiet=arguments.quiet)
-    hooks = {} if arguments.quiet else {"on_epoch": _epoch}
-    trained = train(request, progress=progress, note=note, **hooks)
+    with contextlib.ExitStack() as stack:
+        told: list[OnEpoch] = [] if arguments.quiet else [_epoch]
+        if arguments.tensorboard is not None:
+            told.append(stack.enter_context(curves(arguments.tensorboard)))
+
+        def on_epoch(number: int, epoch: Epoch) -> None:
+            for tell in told:
+                tell(number, epoch)
+
+        trained = train(request, progress=progress, note=note, on_epoch=on_epoch)
     print(
         f"{trained.arch}: test accuracy {trained.accuracy:.2f} % ({trained.tested} images) after {request.epochs} epochs of "
-        f"{trained.trained} images; {trained.params:,} parameters; {Path(arguments.out) / 'result.json'}"
+        f"{trained.trained} images; {trained.params:,} parameters; {Path(arguments.out) / 'result.json'}\n"
+        f"to take away, with the lines that load it: {Path(arguments.out) / 'network' / 'load.py'}"
     )
 
 
