@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from jaxzc.report.files import write_report
     from jaxzc.scoring.compute import compute_scores
     from jaxzc.scoring.network import score
+    from jaxzc.scoring.network.doubts import DoubtWarning
     from jaxzc.scoring.network.scorer import Scorer
     from jaxzc.scoring.results import Scores, UnavailableWarning
     from jaxzc.scoring.space import SpaceScorer, score_space
@@ -60,6 +61,7 @@ _HOMES = {
     "jaxzc.report.files": ("write_report",),
     "jaxzc.scoring.compute": ("compute_scores",),
     "jaxzc.scoring.network": ("score",),
+    "jaxzc.scoring.network.doubts": ("DoubtWarning",),
     "jaxzc.scoring.results": ("Scores", "UnavailableWarning"),
     "jaxzc.scoring.network.scorer": ("Scorer",),
     "jaxzc.scoring.space": ("SpaceScorer", "score_space"),
@@ -78,6 +80,7 @@ __all__ = [
     "PROXIES",
     "Batch",
     "Counts",
+    "DoubtWarning",
     "EvaluateRequest",
     "InputSpec",
     "JaxzcError",

@@ -69,12 +69,20 @@ def rewritten(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def run(*args: Any) -> Any:
         traced, results = jax.make_jaxpr(function, return_shape=True)(*args)
-        body = program.closed(traced)
-        values = jax.tree.leaves(args)
-        outputs = _run(traced, *values) if any(map(_anywhere, body.jaxpr.eqns)) else eval_jaxpr(body.jaxpr, body.consts, *values)
-        return jax.tree.unflatten(jax.tree.structure(results), outputs)
+        return jax.tree.unflatten(jax.tree.structure(results), outputs(traced, jax.tree.leaves(args)))
 
     return run
+
+
+def outputs(traced: Any, values: Sequence[Any]) -> Sequence[Any]:
+    """The outputs of a jaxpr (in any form) for these inputs, with all its depthwise convolutions rewritten."""
+    body = program.closed(traced)
+    return _run(traced, *values) if occurs(traced) else eval_jaxpr(body.jaxpr, body.consts, *values)
+
+
+def occurs(traced: Any) -> bool:
+    """Whether there is a depthwise convolution in a jaxpr (in any form)."""
+    return any(map(_anywhere, program.closed(traced).jaxpr.eqns))
 
 
 def _run(body: Any, *values: Any) -> Sequence[Any]:

@@ -28,6 +28,10 @@ SETTINGS = ("jax_enable_x64", "jax_default_matmul_precision")
 """JAX's flags that are baked into a trace."""
 
 
+PRODUCTS = frozenset({"conv_general_dilated", "dot_general"})
+"""Operations that multiply and add up."""
+
+
 @dataclass(frozen=True, eq=False)
 class Op:
     """One operation: the jaxpr equation it binds, the numbers of the values it reads and writes, and those no later operation reads."""

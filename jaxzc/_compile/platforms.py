@@ -7,7 +7,8 @@ others nor a conditional, which XLA for CPUs would not look into when it rewrite
 
 Beware:
 
-- The result cannot be differentiated. Use it inside functions with a derivative of their own, or after differentiating.
+- A derivative of the result is the derivative of each form, chosen likewise. That of a form which is fast is not fast by itself: functions
+  with a derivative of their own are better.
 - What is no part of a program (the chunk, warnings of memory, the record of a job) asks `here`.
 """
 
@@ -19,9 +20,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import ShapedArray, Tracer, eval_jaxpr
 from jax.extend.core import Primitive
-from jax.interpreters import batching, mlir
+from jax.interpreters import ad, batching, mlir
 
 NAME = "by_platform"
 TOLD_APART = ("cpu", "tpu")
@@ -89,7 +91,11 @@ def form_for(params: Any, platform: str) -> Form:
 
 def traced_form(eqn: Any, platform: str) -> Any:
     """The jaxpr of the form that an operation of a traced function has on a platform."""
-    return jax.make_jaxpr(form_for(eqn.params, platform))(*(jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in eqn.invars))
+    avals = [variable.aval for variable in (*eqn.invars, *eqn.outvars)]
+    wide = any(aval.dtype in (np.float64, np.int64, np.uint64) for aval in avals)
+    shapes = [jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in avals[: len(eqn.invars)]]
+    with jax.enable_x64(wide or bool(jax.config.jax_enable_x64)):  # pyright: ignore[reportAttributeAccessIssue]
+        return jax.make_jaxpr(form_for(eqn.params, platform))(*shapes)
 
 
 @dataclass(frozen=True)
@@ -155,9 +161,62 @@ def _batch(operands: Any, axes: Any, *, names: Any, forms: Any, results: Any) ->
     return _choice.bind(*operands, names=names, forms=mapped, results=wider), [0] * len(results)
 
 
+def _differentiate(primals: Any, tangents: Any, *, names: Any, forms: Any, results: Any) -> Any:
+    """The outputs, and their derivative along the tangents: another choice, linear in those."""
+    outputs = _choice.bind(*primals, names=names, forms=forms, results=results)
+    places = [place for place, tangent in enumerate(tangents) if not isinstance(tangent, ad.Zero)]
+    floats = [place for place, result in enumerate(results) if jnp.issubdtype(result.dtype, jnp.floating)]
+
+    def along(form: Form) -> Form:
+        def slopes(*values: Any) -> Sequence[Any]:
+            fixed, moving = values[: len(primals)], values[len(primals) :]
+
+            def at(*moved: Any) -> Sequence[Any]:
+                among = dict(zip(places, moved, strict=True))
+                every = form(*(among.get(place, value) for place, value in enumerate(fixed)))
+                return [every[place] for place in floats]
+
+            return jax.jvp(at, [fixed[place] for place in places], list(moving))[1]
+
+        return slopes
+
+    of_floats = tuple(results[place] for place in floats)
+    moving = [tangents[place] for place in places]
+    slopes = _choice.bind(*primals, *moving, names=names, forms=tuple(map(along, forms)), results=of_floats) if floats else ()
+    known = dict(zip(floats, slopes, strict=True))
+    return outputs, [known[n] if n in known else ad.Zero(jax.typeof(one).to_tangent_aval()) for n, one in enumerate(outputs)]
+
+
+def _transpose(cotangents: Any, *operands: Any, names: Any, forms: Any, results: Any) -> Sequence[Any]:
+    """The transposed choice, of those operands in which it is linear."""
+    linear = [place for place, operand in enumerate(operands) if ad.is_undefined_primal(operand)]
+    fixed = [place for place in range(len(operands)) if place not in linear]
+    shapes = [jax.ShapeDtypeStruct(operands[place].aval.shape, operands[place].aval.dtype) for place in linear]
+
+    def back(form: Form) -> Form:
+        def transposed(*values: Any) -> Sequence[Any]:
+            known = dict(zip(fixed, values[: len(fixed)], strict=True))
+
+            def at(*moved: Any) -> Sequence[Any]:
+                among = known | dict(zip(linear, moved, strict=True))
+                return list(form(*(among[place] for place in range(len(operands)))))
+
+            return jax.linear_transpose(at, *shapes)(list(values[len(fixed) :]))
+
+        return transposed
+
+    pulled = [ad.instantiate_zeros(cotangent) for cotangent in cotangents]
+    known = [operands[place] for place in fixed]
+    of_linear = tuple(ShapedArray(shape.shape, shape.dtype) for shape in shapes)
+    found = dict(zip(linear, _choice.bind(*known, *pulled, names=names, forms=tuple(map(back, forms)), results=of_linear), strict=True))
+    return [found.get(place) for place in range(len(operands))]
+
+
 _choice.def_impl(_now)
 _choice.def_abstract_eval(lambda *operands, names, forms, results: results)
 batching.primitive_batchers[_choice] = _batch
+ad.primitive_jvps[_choice] = _differentiate
+ad.primitive_transposes[_choice] = _transpose
 mlir.register_lowering(_choice, _lowering(""))
 for _platform in TOLD_APART:
     mlir.register_lowering(_choice, _lowering(_platform), platform=_platform)

@@ -14,7 +14,7 @@ from jaxzc.scoring.batches import as_batches
 from jaxzc.scoring.compute import compute_values, scores_from_counts, traced_proxies
 from jaxzc.scoring.keys import NOISE, fold_in
 from jaxzc.tasks import Task, classification
-from jaxzc.types import Array, Batch, Counts, JaxzcError, Norm, Params, Space
+from jaxzc.types import Array, Batch, Counts, InitialiserSpec, JaxzcError, Norm, Params, Space
 
 
 class Functions(NamedTuple):
@@ -33,14 +33,14 @@ class SpaceRecipe:
     """What is scored in a space, and how.
 
     proxies: label -> function. weights: `redrawn` for every architecture, from a key that depends on its genes, or `shared` by all. init:
-    name of the initialiser.
+    of the kernels.
     Raises `JaxzcError` for any other value of `weights`, and for proxies whose ingredients do not exist.
     """
 
     space: Space
     proxies: Mapping[str, Proxy]
     weights: str = "redrawn"
-    init: str = "torch"
+    init: InitialiserSpec = "torch"
     task: Task = classification
     norm: Norm = "batch"
 
@@ -86,5 +86,5 @@ class SpaceRecipe:
 
     def counted(self, archs: np.ndarray) -> list[dict[str, Any]]:
         """For each of the architectures `[n, genes]`, a dictionary from label to value of the proxies that need counts only."""
-        counts = self.space.counts(archs)
+        counts = np.broadcast_arrays(*self.space.counts(archs))
         return [scores_from_counts(self.proxies, Counts(*(count[i] for count in counts))) for i in range(len(archs))]
