@@ -16,7 +16,8 @@ from jax.core import ShapedArray, eval_jaxpr
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from jaxzc._compile import depthwise
+from jaxzc._compile import depthwise, derivatives
+from jaxzc._compile.platforms import by_platform
 
 NAME = "float64"
 """Of the operation in a traced program."""
@@ -26,15 +27,14 @@ _float64.multiple_results = True
 
 
 def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` run on float64 copies of its float arguments, its float results cast back; as it is on TPUs, which have no float64.
+    """`function` run on float64 copies of its float arguments, its float results cast back; as it is in programs for TPUs, which have no
+    float64.
 
     Works inside jit, vmap and grad, whether or not the program enables 64-bit types: only these operations are widened, those of their
     derivatives too.
     """
 
     def widened(*arguments: Any) -> Any:
-        if jax.default_backend() == "tpu":
-            return function(*arguments)
         dtype = jnp.result_type(*(a for a in jax.tree.leaves(arguments) if jnp.issubdtype(jnp.result_type(a), jnp.floating)))
         with jax.enable_x64(True):
             wide = jax.make_jaxpr(lambda *a: _cast(function(*_cast(a, jnp.float64)), dtype), return_shape=True)
@@ -46,7 +46,7 @@ def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
         results = _bind(_Run(closed.jaxpr, len(closed.consts)), [*closed.consts, *leaves])
         return jax.tree.unflatten(jax.tree.structure(shapes), results)
 
-    return widened
+    return lambda *arguments: by_platform(widened, *arguments, tpu=function)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,42 +100,19 @@ def _batch(arguments: Any, axes: Any, *, run: Callable[..., Sequence[Any]], resu
 
 def _differentiate(primals: Sequence[Any], tangents: Sequence[Any], *, run: Callable[..., Sequence[Any]], results: Sequence[Any]) -> Any:
     """The outputs, and their derivative along the tangents: another operation in float64, linear in those."""
-    outputs = _bind(run, primals)
-    places = [place for place, tangent in enumerate(tangents) if not isinstance(tangent, ad.Zero)]
-    floats = [place for place, result in enumerate(results) if jnp.issubdtype(result.dtype, jnp.floating)]
-
-    def along(*values: Any) -> Sequence[Any]:
-        fixed, moving = values[: len(primals)], values[len(primals) :]
-
-        def at(*moved: Any) -> Sequence[Any]:
-            among = dict(zip(places, moved, strict=True))
-            every = run(*(among.get(place, value) for place, value in enumerate(fixed)))
-            return [every[place] for place in floats]
-
-        return jax.jvp(at, [fixed[place] for place in places], list(moving))[1]
-
-    slopes = dict(zip(floats, _bind(along, [*primals, *(tangents[place] for place in places)]), strict=True)) if floats else {}
-    return outputs, [slopes[n] if n in slopes else ad.Zero(jax.typeof(output).to_tangent_aval()) for n, output in enumerate(outputs)]
+    outputs, moves = _bind(run, primals), derivatives.moving(tangents, results)
+    along = derivatives.along(run, len(primals), moves)
+    slopes = _bind(along, [*primals, *(tangents[place] for place in moves.arguments)]) if moves.results else ()
+    return outputs, derivatives.all_tangents(slopes, outputs, moves)
 
 
 def _transpose(cotangents: Sequence[Any], *arguments: Any, run: Callable[..., Sequence[Any]], results: Sequence[Any]) -> Sequence[Any]:
     """The transposed operation, of those arguments in which it is linear."""
-    linear = [place for place, argument in enumerate(arguments) if ad.is_undefined_primal(argument)]
-    fixed = [place for place in range(len(arguments)) if place not in linear]
-    shapes = [jax.ShapeDtypeStruct(arguments[place].aval.shape, arguments[place].aval.dtype) for place in linear]
-
-    def transposed(*values: Any) -> Sequence[Any]:
-        known = dict(zip(fixed, values[: len(fixed)], strict=True))
-
-        def at(*moved: Any) -> Sequence[Any]:
-            among = known | dict(zip(linear, moved, strict=True))
-            return run(*(among[place] for place in range(len(arguments))))
-
-        return jax.linear_transpose(at, *shapes)(list(values[len(fixed) :]))
-
+    of = derivatives.linear_in(arguments)
     pulled = [ad.instantiate_zeros(cotangent) for cotangent in cotangents]
-    back = dict(zip(linear, _bind(transposed, [*(arguments[place] for place in fixed), *pulled]), strict=True))
-    return [back.get(place) for place in range(len(arguments))]
+    back = _bind(derivatives.transposed(run, of), [*(arguments[place] for place in of.fixed), *pulled])
+    among = dict(zip(of.linear, back, strict=True))
+    return [among.get(place) for place in range(len(arguments))]
 
 
 _float64.def_impl(_now)

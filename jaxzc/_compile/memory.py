@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jax
 
+from jaxzc._compile.platforms import here
 from jaxzc.types import JaxzcError
 
 log = logging.getLogger("jaxzc")
@@ -52,7 +53,7 @@ def check(planned: int, advice: str = COMMAND, examples: int | None = None) -> N
     """Warns where a program of that many bytes is about to run on a processor that has not as much left.
 
     examples: in the batch, of which the need is about a multiple: the warning says how many would fit."""
-    free = available() if jax.default_backend() == "cpu" else None
+    free = available() if here() == "cpu" else None
     if free is not None and planned > free:
         fitting = "" if examples is None else f" (about {max(1, int(examples * free / planned))} would fit)"
         log.warning(

@@ -40,6 +40,7 @@ from jaxzc._compile import cache, depthwise, float64, memory
 from jaxzc._compile.cutting import ALONE, LONG, ONCE, Piece, cut
 from jaxzc._compile.devices import processors
 from jaxzc._compile.jaxpr import Op, Trace, closed_body, flatten, scan_starts
+from jaxzc._compile.platforms import here
 from jaxzc._compile.recomputing import recomputed
 
 MOST = 2048
@@ -98,7 +99,7 @@ class Pieced:
         shapes = (structure, *((np.shape(a), str(jnp.result_type(a))) for a in flat), *cache.settings())
         if shapes not in self.plans:
             traced, results = jax.make_jaxpr(self.function, return_shape=True)(*args)
-            self.plans[shapes] = plan(flatten(traced)), jax.tree.structure(results)
+            self.plans[shapes] = plan(flatten(traced, here())), jax.tree.structure(results)
             memory.check(self.plans[shapes][0].memory)
         plan_, structure = self.plans[shapes]
         return jax.tree.unflatten(structure, plan_.run(flat))
@@ -175,11 +176,11 @@ def _inner(op: Op) -> Trace | None:
     """What is cut in its turn: the body of a scan that contains heavy operations, such as one over chunks of examples, and a pass in
     float64 that is as long as the network; None for every other operation."""
     if op.name == float64.NAME:
-        body = flatten(float64.body(op.eqn))
+        body = flatten(float64.body(op.eqn), here())
         return body if len(body.ops) > LONG else None
     if op.name != "scan" or op.params["length"] == 0:
         return None
-    body = flatten(closed_body(op.eqn))
+    body = flatten(closed_body(op.eqn), here())
     return body if any(inner.name in ALONE for inner in body.ops) else None
 
 

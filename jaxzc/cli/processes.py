@@ -16,11 +16,11 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 from tqdm.auto import tqdm
 
 from jaxzc._compile.devices import usable
+from jaxzc._compile.platforms import here
 from jaxzc._durable.keeper import GRACE, Stopped
 from jaxzc._durable.store import Store
 from jaxzc.cli.arguments.numbers import is_number
@@ -70,8 +70,8 @@ def check(arguments: argparse.Namespace) -> None:
         raise JaxzcError(
             "--processes is for one machine without jax.distributed: leave out --distributed, and give each machine a --stripe"
         )
-    if jax.default_backend() != "cpu":
-        raise JaxzcError(f"--processes shares out processors, and this is a {jax.default_backend()}: use --devices N")
+    if here() != "cpu":
+        raise JaxzcError(f"--processes shares out processors, and this is a {here()}: use --devices N")
 
 
 def score(store: Store, work: Work, arguments: argparse.Namespace) -> str | None:

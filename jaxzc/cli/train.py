@@ -18,11 +18,12 @@ from jaxzc.training.request import OnEpoch, TrainRequest, train
 from jaxzc.types import JaxzcError
 
 HELP = "train one architecture and test it"
-EPILOG = """SGD with Nesterov momentum, cosine learning rate, random crops and flips, batch normalisation with running averages.
+EPILOG = """SGD with Nesterov momentum, cosine learning rate, batch normalisation with running averages, random crops and flips as suits the
+images.
 A checkpoint is written after every epoch; after an interruption the same command goes on, with the result it would have had.
 
 examples:
-  jaxzc train nasbench201 found/winner.txt --set channels=4 --set cells=1 --epochs 10 --crop 1 --no-flip --out trained
+  jaxzc train nasbench201 found/winner.txt --set channels=4 --set cells=1 --epochs 10 --out trained
   jaxzc train nasbench201 '|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|' \\
       --data tfds:cifar10 --epochs 200 --batch-size 256 --out trained
 """
@@ -44,10 +45,17 @@ def add(commands: Any) -> None:
         option, default = f"--{name.replace('_', '-')}", getattr(TrainRequest, name)
         command.add_argument(option, type=_number, default=default, metavar="X", help="(default: %(default)s)")
     command.add_argument(
-        "--crop", type=int, default=TrainRequest.crop, metavar="PIXELS", help="largest random shift; 0: none (default: %(default)s)"
+        "--crop",
+        type=int,
+        default=TrainRequest.crop,
+        metavar="PIXELS",
+        help="largest random shift; 0: none (default: an eighth of the shorter side, none below 16 pixels)",
     )
     command.add_argument(
-        "--flip", action=argparse.BooleanOptionalAction, default=TrainRequest.flip, help="mirror half of the images (default)"
+        "--flip",
+        action=argparse.BooleanOptionalAction,
+        default=TrainRequest.flip,
+        help="mirror half of the images (default: colour images, but not digits and other characters)",
     )
     command.add_argument(
         "--init", choices=list(INITIALISERS), default=TrainRequest.init, metavar="NAME", help="%(choices)s (default: %(default)s)"
@@ -77,7 +85,7 @@ def _number(text: str) -> float:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    if arguments.crop < 0:
+    if arguments.crop is not None and arguments.crop < 0:
         raise JaxzcError(f"--crop {arguments.crop}: expected pixels, 0 for none")
     keep_compiled(arguments)
     request = _request(arguments)

@@ -6,6 +6,7 @@ from typing import Any, get_args
 import jax
 import numpy as np
 
+from jaxzc._compile.platforms import float32_products
 from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.facts import Proxy
 from jaxzc.ingredients import RESOLVER
@@ -77,7 +78,8 @@ def compute_values(
             raise unknown("ingredient", name, known)
     key = jax.random.key(0) if key is None else key
     roots = {"network": network, "params": params, "batches": batches, "task": task, "norm": norm, "key": key}
-    return RESOLVER.run(proxies, {**roots, **_count_ingredients(network, params), **(fixed or {})}, reasons)
+    with float32_products():
+        return RESOLVER.run(proxies, {**roots, **_count_ingredients(network, params), **(fixed or {})}, reasons)
 
 
 def _count_ingredients(network: Network, params: Params) -> dict[str, Any]:

@@ -93,11 +93,12 @@ def train(
     images = split(request.data, test=request.test, images=request.images, fraction=request.held_out, seed=request.seed)
     space = spaces.fitted(request.space, request.options, classes=images.classes, inputs=images.train.inputs.shape[1:])
     arch_genes = _genes(request.arch, space)
-    trainer = Trainer(space, arch_genes, images, request.settings)
+    settings_used = request.settings.suited(images.train.inputs.shape[1:], f"{request.data} {request.test or ''}")
+    trainer = Trainer(space, arch_genes, images, settings_used)
     facts = {
         "space": repr(space),
         "arch": space.to_string(arch_genes),
-        "settings": repr(request.settings),
+        "settings": repr(settings_used),
         "data_digests": list(images.digests),
         "versions": {name: version(name) for name in ("jaxzc", "jax", "flax", "optax")},
     }

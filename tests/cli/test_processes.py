@@ -139,7 +139,7 @@ def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     refused(score("--processes", 3, "--out", "job"), "--processes 3: this process may use 2 processors", "'all'")
     refused(score("--processes", 2, "--distributed", "--out", "job"), "leave out --distributed")
-    monkeypatch.setattr(processes.jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(processes, "here", lambda: "gpu")
     refused(score("--processes", "all", "--out", "job"), "this is a gpu: use --devices N")
     assert os.listdir() == []
 

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc._compile.devices import CHUNK
+from jaxzc._compile.devices import chunk_for
+from jaxzc._compile.platforms import platform_of
 from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.ingredients import RESOLVER
 from jaxzc.networks.keywords import call_keywords
@@ -121,7 +122,7 @@ class Scorer:
         count, seeds = _numbered(bound, seeds, stacked)
         if chunk is not None and chunk < 1:
             raise JaxzcError(f"chunk={chunk}: expected how many networks are scored at a time, at least 1")
-        lanes = min(count, chunk or (1 if jax.default_backend() == "cpu" else CHUNK))
+        lanes = min(count, chunk or chunk_for(platform_of(bound.arrays)))
         scores: list[Scores] = []
         for start in range(0, count, lanes):
             if lanes == 1:

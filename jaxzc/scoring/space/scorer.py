@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc._compile.devices import CHUNK, mesh
+from jaxzc._compile.devices import chunk_for, mesh
 from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.scoring.batches import Batches, checked_batches
 from jaxzc.scoring.results import to_floats
@@ -61,7 +61,7 @@ class SpaceScorer:
         self.batches = checked_batches(batches, space.classes, space.inputs.shape)
         programs = ProgramCache(self.recipe, mesh(devices), pieces)
         on_cpu = programs.mesh.devices.flat[0].platform == "cpu"
-        self.chunk = chunk or (1 if on_cpu else CHUNK)
+        self.chunk = chunk or chunk_for(programs.mesh.devices.flat[0].platform)
         # XLA's convolutions for CPUs are 30 to 100 times slower in a loop or a batch of networks: one network a program there.
         self.dispatcher = Dispatcher(programs, lanes or (1 if on_cpu else self.chunk))
 
