@@ -26,6 +26,8 @@ TINY: dict[str, dict[str, Any]] = {
     **{f"nds_{name}": {"width": 2, "depth": 3} for name in ("darts", "enas", "pnas", "nasnet", "amoeba")},
     "mobilenetv2_zen": {"head": 16, "inputs": (16, 16, 3), "residual": True},
     "resnet_zen": {"residual": True},
+    "mnasnet": {"stem": 4, "widths": (4, 4, 4, 8, 8, 8, 8), "head": 16, "inputs": (16, 16, 3)},
+    "published": {"inputs": (32, 32, 3)},
 }
 LARGEST = 200_000
 """Parameters of the networks drawn."""

@@ -10,6 +10,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax import lax
 
 from jaxzc.numerics.linalg import power_of_two
 from jaxzc.types import Array, JaxzcError
@@ -26,7 +27,7 @@ GATES: dict[str, Callable[[Array], Array]] = {"silu": jax.nn.sigmoid, "hard_swis
 """Functions that multiply their input by a gate: the gate."""
 BOUNDED: dict[str, Callable[[Array], Array]] = {"sigmoid": jax.nn.sigmoid, "hard_sigmoid": hard_sigmoid}
 """Functions whose values are on no scale."""
-KINDS = {"relu": ("ReLU",), "relu6": ("ReLU6",), **{name: () for name in (*GATES, *BOUNDED)}}
+KINDS = {"relu": ("ReLU",), "relu6": ("ReLU6",), **dict.fromkeys((*GATES, *BOUNDED), ())}
 """Name -> types of PyTorch's modules that NASWOT's hooks look for (`jaxzc.types.ActivationGroup.modules`)."""
 
 
@@ -54,6 +55,11 @@ class Activation(nnx.Module):
         return BOUNDED[self.kind](true) if self.kind in BOUNDED else x * GATES[self.kind](true)
 
 
+def unpadded(x: Array, w: Array, strides: tuple[int, int], groups: int) -> Array:
+    """Convolution of what lies inside the image."""
+    return lax.conv_general_dilated(x, w, strides, "VALID", feature_group_count=groups, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
 class ConvBN(nnx.Module):
     """A convolution with padding (k - 1) // 2, batch normalisation, and an activation function: what is None or False is left out."""
 
@@ -65,12 +71,13 @@ class ConvBN(nnx.Module):
         stride: int = 1,
         *,
         groups: int = 1,
+        padding: bool = True,
         bias: bool = False,
         norm: bool = True,
         act: str | None = "relu",
         eps: float = BN_EPS,
     ):
-        self.stride, self.groups = stride, groups
+        self.stride, self.groups, self.padding = stride, groups, padding
         self.conv = kernel(size, size, c_in // groups, c_out)
         if bias:
             self.conv_bias = nnx.Param(jnp.zeros(c_out, jnp.float32))
@@ -78,7 +85,8 @@ class ConvBN(nnx.Module):
         self.act = Activation(act) if act else None
 
     def __call__(self, x: Array, p: Pass) -> Array:
-        x = layer(partial(convolution, strides=(self.stride,) * 2, groups=self.groups), x, self.conv, p, getattr(self, "conv_bias", None))
+        op = partial(convolution if self.padding else unpadded, strides=(self.stride, self.stride), groups=self.groups)
+        x = layer(op, x, self.conv, p, getattr(self, "conv_bias", None))
         x = x if self.bn is None else self.bn(x, p)
         return x if self.act is None else self.act(x, p)
 

@@ -80,6 +80,8 @@ def measured(path: str) -> dict[str, DeviceTime]:
     for column, values in columns.items():
         match = re.fullmatch(r"throughput_(\w+)_img_s|latency_(\w+)_ms", column)
         if match:
+            if values.dtype.kind not in "iuf":
+                raise JaxzcError(f"{path}: the column {column} does not hold numbers: leave cells of missing times empty")
             numbers = np.asarray(values, np.float64)
             if (numbers <= 0).any():
                 raise JaxzcError(f"{path}, column {column}: {numbers.min():g} stands there: expected positive numbers or empty cells")

@@ -1,6 +1,6 @@
 """The MnasNet-like space of Accel-NASBench (Ahmad et al., DAC 2024): 3.2e10 networks with measured throughputs of a few thousand.
 
->>> space = MnasNet(classes=1000, inputs=(224, 224, 3))
+>>> space = MnasNet()
 >>> arch = space.parse("e1k3l1s0-e4k3l2s0-e6k5l2s1-e6k3l3s0-e6k5l3s1-e6k5l4s1-e6k3l1s1")
 >>> space.network(arch)
 
@@ -32,7 +32,7 @@ class MnasNet(OneNetworkEach, WithModule):
         squeeze-and-excitation are hard sigmoids with the first and sigmoids with the second.
     devices: a table with the columns `encoding` (or `arch`), `throughput_DEVICE_img_s` and `latency_DEVICE_ms` (CSV or Parquet): each becomes
         a cost that a search can be bounded by, see `own_counts`.
-    inputs: usually (224, 224, 3) with 1,000 classes; other sizes are for study.
+    inputs: images (H, W, channels).
     """
 
     stem: int = 32
@@ -40,8 +40,8 @@ class MnasNet(OneNetworkEach, WithModule):
     head: int = 1280
     activation: str = "relu"
     devices: str = ""
-    classes: int = 10
-    inputs: InputSpec = InputSpec((32, 32, 3))
+    classes: int = 1000
+    inputs: InputSpec = InputSpec((224, 224, 3))
 
     name = "mnasnet"
     choices = encoding.CHOICES
