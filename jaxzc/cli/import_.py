@@ -54,11 +54,11 @@ def add(commands: Any) -> None:
     naslib.add_argument("--scores", metavar="TASK", help="write the scores of this task's proxies, for `jaxzc evaluate`, and no accuracies")
     naslib.add_argument("--space", metavar="NAME", help="search space (default: from the name of the file)")
 
-    table = _add(kinds, "table", _table, "anybody's CSV or Parquet: a column of architectures that a space can read, and columns of numbers")
+    table = _add(kinds, "table", _table, "anybody's CSV or Parquet: architectures that a space can read, and columns of numbers")
     table.add_argument("--space", required=True, metavar="NAME", help="search space")
     table.add_argument("--arch-column", default="arch", metavar="NAME", help="column of the architectures (default: %(default)s)")
-    table.add_argument("--where", action="append", default=[], metavar="NAME=TEXT", help="only rows with this text in this column; repeatable")
-    table.add_argument("--error", action="append", default=[], metavar="NAME", help="a column of errors, in per cent: add 100 less it; repeatable")
+    table.add_argument("--where", action="append", default=[], metavar="NAME=TEXT", help="only rows with this text there; repeatable")
+    table.add_argument("--error", action="append", default=[], metavar="NAME", help="errors in per cent: add 100 less them; repeatable")
 
 
 def _add(kinds: Any, name: str, read: Callable[[argparse.Namespace, list[Path]], dict[str, Any]], text: str) -> argparse.ArgumentParser:
@@ -140,9 +140,7 @@ def _table(arguments: argparse.Namespace, paths: list[Path]) -> dict[str, Any]:
         if not (name and equals):
             raise JaxzcError(f"--where {condition!r}: expected NAME=TEXT, a column and what stands there")
         where[name] = text
-    foreign = read_foreign(
-        paths[0], spaces.maker(arguments.space)(), arguments.arch_column, where=where, errors=arguments.error
-    )
+    foreign = read_foreign(paths[0], spaces.maker(arguments.space)(), arguments.arch_column, where=where, errors=arguments.error)
     if foreign.refused:
         unread = f"{len(foreign.refused)} of {foreign.rows} rows"
         common.note(f"{unread} are left out, because their architectures are none of {arguments.space}, such as {foreign.refused[0]!r}")

@@ -19,7 +19,8 @@ from jaxzc.scoring.results import to_float
 from jaxzc.types import InputSpec
 from tests.support.golden_named_networks import Stored, batches, read
 
-PROXIES = {name: name for name in ("grad_norm", "snip", "plain", "l2_norm", "zico", "jacob_cov", "synflow")} | {"naswot": "naswot(once=True)"}
+PROXIES = {name: name for name in ("grad_norm", "snip", "plain", "l2_norm", "zico", "jacob_cov", "synflow")}
+PROXIES |= {"naswot": "naswot(once=True)"}
 
 
 def built(config: dict[str, Any]) -> tuple[MnasNet, np.ndarray]:

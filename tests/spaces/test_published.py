@@ -19,7 +19,20 @@ from tests.support.reference_tables import reference_table
 
 DEEP = ("101", "121", "152", "161", "169", "200", "201", "269", "seresnext50", "efficientnet_b1")
 """Parts of names whose networks take half a second and more to trace."""
-FAMILIES = ["resnet10", "preresnet10", "resnext14_16x4d", "seresnet10", "sepreresnet10", "vgg11", "bn_vgg11", "squeezenet_v1_0", "squeezenet_v1_1", "mobilenet_wd4", "fdmobilenet_wd4", "mobilenetv2_wd4", "mobilenetv3_large_w1", "shufflenetv2_wd2", "mnasnet_a1", "efficientnet_b0"]
+FAMILIES = (
+    *(
+        "resnet10",
+        "preresnet10",
+        "resnext14_16x4d",
+        "seresnet10",
+        "sepreresnet10",
+        "vgg11",
+        "bn_vgg11",
+        "squeezenet_v1_0",
+        "squeezenet_v1_1",
+    ),
+    *("mobilenet_wd4", "fdmobilenet_wd4", "mobilenetv2_wd4", "mobilenetv3_large_w1", "shufflenetv2_wd2", "mnasnet_a1", "efficientnet_b0"),
+)
 SMALL = Published(3, InputSpec((32, 32, 3)))
 
 

@@ -37,8 +37,8 @@ class Blueprint:
     graph, state: the module taken apart, its parameters as shapes.
     groups: layers whose kernels and outputs have one shape, in the order in which their first layers run. layers: their members, which are
         the paths of the kernels. biases: (path, fan_in) of the layers' biases.
-    activations: values of one shape that are activated alike, the group of the last one last. activated: their members; ways: for each group,
-        which of its `modules` each member has. norms: likewise the inputs of batch normalisations. maps: runs of maps of one shape.
+    activations: values of one shape that are activated alike, the group of the last one last. activated: their members; ways: for each
+        group, which of its `modules` each member has. norms: likewise the inputs of batch normalisations. maps: runs of maps of one shape.
     """
 
     graph: Any

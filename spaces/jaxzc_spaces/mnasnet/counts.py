@@ -1,7 +1,7 @@
 """Exact parameters, multiply-accumulates and layers of Accel-NASBench's networks, by arithmetic.
 
-A block's counts depend on its own genes only, because widths and sizes of maps are fixed. So they are listed once for all values, and those of an
-architecture are sums of seven entries.
+A block's counts depend on its own genes only, because widths and sizes of maps are fixed. So they are listed once for all values, and those
+of an architecture are sums of seven entries.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,7 @@ PARAMS, FLOPS, LAYERS, NORMED, POOLED = range(5)
 what the published count adds for pools, (pixels + 1) x channels."""
 
 
-def network_counts(
-    archs: Genes, stem: int, widths: Sequence[int], head: int, classes: int, image_shape: tuple[int, ...]
-) -> np.ndarray:
+def network_counts(archs: Genes, stem: int, widths: Sequence[int], head: int, classes: int, image_shape: tuple[int, ...]) -> np.ndarray:
     """int64 `[n, 5]`, by column, of architectures int `[n, 28]`."""
     fixed, tables = _tables(stem, tuple(widths), head, classes, image_shape)
     genes = check_vectors(CHOICES, archs).reshape(-1, BLOCKS, 4)

@@ -1,8 +1,8 @@
 """Times of networks on the devices that Accel-NASBench measured, for networks that it did not measure, too.
 
 A network's time is modelled as a sum over its blocks: one entry for the first layer of a block with its expansion, kernel size and
-squeeze-and-excitation, and one for each further layer (169 entries), fitted by least squares of relative errors. That is the lookup table of
-layers of ProxylessNAS (Cai et al., ICLR 2019) and FBNet (Wu et al., CVPR 2019), with entries fitted instead of measured.
+squeeze-and-excitation, and one for each further layer (169 entries), fitted by least squares of relative errors. That is the lookup table
+of layers of ProxylessNAS (Cai et al., ICLR 2019) and FBNet (Wu et al., CVPR 2019), with entries fitted instead of measured.
 """
 
 import re
@@ -51,7 +51,7 @@ def layer_numbers(archs: Genes) -> np.ndarray:
 
 
 def fit(archs: Genes, seconds: np.ndarray) -> DeviceTime:
-    """Fits architectures int `[n, 28]` with these times, float `[n]`, of which NaN are left out. Raises `JaxzcError` for too few of them."""
+    """Fits architectures int `[n, 28]` with these times, float `[n]`, of which NaN are left out. Raises `JaxzcError` for too few."""
     known = np.isfinite(seconds)
     genes, seconds = check_vectors(encoding.CHOICES, archs)[known], np.asarray(seconds, np.float64)[known]
     if len(genes) < LEAST:

@@ -1,8 +1,8 @@
 """The network of Accel-NASBench's MnasNet space as Flax NNX modules.
 
 Source: Ahmad et al., Accel-NASBench, DAC 2024, and the authors' AccelNet: widths of EfficientNet-B0, inverted bottlenecks of MobileNetV2
-with optional squeeze-and-excitation, whose hidden width is a quarter of the layer's input channels. Dropout and stochastic depth, with which a score
-would be random, are left out.
+with optional squeeze-and-excitation, whose hidden width is a quarter of the layer's input channels. Dropout and stochastic depth, with
+which a score would be random, are left out.
 """
 
 from collections.abc import Sequence

@@ -30,8 +30,8 @@ class MnasNet(OneNetworkEach, WithModule):
     stem, widths, head: channels of the first convolution, behind each block, and of the last convolution.
     activation: "relu", with which the benchmark's networks were trained, or "silu", the default of its class; the gates of
         squeeze-and-excitation are hard sigmoids with the first and sigmoids with the second.
-    devices: a table with the columns `encoding` (or `arch`), `throughput_DEVICE_img_s` and `latency_DEVICE_ms` (CSV or Parquet): each becomes
-        a cost that a search can be bounded by, see `own_counts`.
+    devices: a table with the columns `encoding` (or `arch`), `throughput_DEVICE_img_s` and `latency_DEVICE_ms` (CSV or Parquet): each
+        becomes a cost that a search can be bounded by, see `own_counts`.
     inputs: images (H, W, channels).
     """
 

@@ -2,8 +2,8 @@
 
 `Measure` counts as PyTorchCV's own list of networks does, whose column "FLOPs/2" is half of: for a convolution without bias
 (2 x kernel pixels x output pixels - 1) x its kernels of one input and one output channel, with a bias 2 x kernel pixels x output pixels
-x these; 4 for each normalised element; 1 for each element that ReLU, ReLU6 or a hard sigmoid acts on, or that changes places in a shuffle, 2 for a
-hard swish, 4 for a sigmoid, 5 for a swish; and the pixels of its window for each element that a pool gives.
+x these; 4 for each normalised element; 1 for each element that ReLU, ReLU6 or a hard sigmoid acts on, or that a shuffle moves, 2 for a hard
+swish, 4 for a sigmoid, 5 for a swish; and the pixels of its window for each element that a pool gives.
 """
 
 import math

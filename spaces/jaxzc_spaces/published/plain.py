@@ -32,9 +32,7 @@ class Perceptron(nnx.Module):
         return self.fc3(self.act2(self.fc2(x, p), p), p)
 
 
-def vgg(
-    classes: int, image: Sequence[int], *, layers: Sequence[int], norm: bool = False, bias: bool = True
-) -> Chain:
+def vgg(classes: int, image: Sequence[int], *, layers: Sequence[int], norm: bool = False, bias: bool = True) -> Chain:
     """A VGG of so many 3x3 convolutions in each of five stages, each of which ends with a maximum of 2x2 pixels. The first
     linear layer has weights for every pixel that is left, one of 32 x 32."""
     conv = partial(ConvBN, 3, bias=bias, norm=norm)
@@ -80,7 +78,9 @@ class Scored(nnx.Module):
         return global_mean(self.conv(x, p), p)[:, 0, 0]
 
 
-def squeezenet(classes: int, image: Sequence[int], *, size: int, first: int, widths: Sequence[Sequence[int]], shortcut: bool = False) -> Chain:
+def squeezenet(
+    classes: int, image: Sequence[int], *, size: int, first: int, widths: Sequence[Sequence[int]], shortcut: bool = False
+) -> Chain:
     """A SqueezeNet. size, first: of the first convolution; widths: of the fire modules, by stage. shortcut: the paper's simple bypass."""
     c, units = first, []
     for stage in widths:

@@ -1,6 +1,7 @@
 """Networks whose convolutions follow their activations: PreResNet and DenseNet.
 
-Sources: He et al., Identity Mappings in Deep Residual Networks, ECCV 2016; Huang et al., Densely Connected Convolutional Networks, CVPR 2017.
+Sources: He et al., Identity Mappings in Deep Residual Networks, ECCV 2016; Huang et al., Densely Connected Convolutional Networks,
+CVPR 2017.
 """
 
 from collections.abc import Sequence

@@ -149,9 +149,7 @@ def mobilenetv3(classes: int, image: Sequence[int], *, table: Sequence[V3Unit], 
     c, units = 16, []
     for unit in table:
         squeezed = rounded(unit.inner / 4) if unit.excites else 0
-        units.append(
-            InvertedBottleneck(c, unit.width, unit.stride, unit.kernel, unit.inner, squeezed, unit.act, "hard_sigmoid", "relu")
-        )
+        units.append(InvertedBottleneck(c, unit.width, unit.stride, unit.kernel, unit.inner, squeezed, unit.act, "hard_sigmoid", "relu"))
         c = unit.width
     return Chain(ConvBN(3, image[2], 16, 2, act="hard_swish"), units, V3Head(c, last, hidden, classes))
 

@@ -56,8 +56,9 @@ def _residual(name: str, title: str, make: Callable[..., NetworkModule], depths:
     entries = {}
     for depth in depths.split():
         number = depth.removesuffix("b")
-        known = {"layers": LAYERS[number]} if number in LAYERS else {"layers": BOTTLENECKS[number], "bottleneck": True, "early": depth == number}
-        entries[f"{name}{depth.lower().replace('-', '')}"] = Entry(f"{title}-{depth}", make, known | settings)
+        own = {"layers": LAYERS.get(number) or BOTTLENECKS[number]}
+        own |= {} if number in LAYERS else {"bottleneck": True, "early": depth == number}
+        entries[f"{name}{depth.lower().replace('-', '')}"] = Entry(f"{title}-{depth}", make, own | settings)
     return entries
 
 
@@ -119,9 +120,7 @@ FD_MOBILENET = {"widths": ((32,), (64,), (128,) * 2, (256,) * 2, (512,) * 5 + (1
 NETWORKS: dict[str, Entry] = {
     **_residual("resnet", "ResNet", resnet, "10 12 14 BC-14b 16 18 26 BC-26b 34 BC-38b 50 50b 101 101b 152 152b"),
     **_widths("resnet18", "ResNet-18", resnet, "wd4 wd2 w3d4", layers=LAYERS["18"]),
-    **_residual(
-        "preresnet", "PreResNet", preresnet, "10 12 14 BC-14b 16 18 26 BC-26b 34 BC-38b 50 50b 101 101b 152 152b 200b 269b"
-    ),
+    **_residual("preresnet", "PreResNet", preresnet, "10 12 14 BC-14b 16 18 26 BC-26b 34 BC-38b 50 50b 101 101b 152 152b 200b 269b"),
     **_widths("preresnet18", "PreResNet-18", preresnet, "wd4 wd2 w3d4", layers=LAYERS["18"]),
     **_resnexts("resnext", "ResNeXt", "14_16x4d 14_32x2d 14_32x4d 26_32x2d 26_32x4d 50_32x4d 101_32x4d 101_64x4d"),
     **_residual("seresnet", "SE-ResNet", resnet, "10 12 14 16 18 26 BC-26b BC-38b 50 50b 101b", excites=True),
@@ -135,9 +134,7 @@ NETWORKS: dict[str, Entry] = {
     **_widths("fdmobilenet", "FD-MobileNet", mobilenet, "wd4 wd2 w3d4 w1", **FD_MOBILENET),
     **_widths("mobilenetv2", "MobileNetV2", mobilenetv2, "wd4 wd2 w3d4 w1"),
     **_widths("mobilenetv2b", "MobileNetV2b", mobilenetv2, "wd4 wd2 w3d4 w1", expand_first=False),
-    "mobilenetv3_large_w1": Entry(
-        "MobileNetV3 L/224/1.0", mobilenetv3, {"table": MOBILENETV3_LARGE, "last": 960, "hidden": 1280}
-    ),
+    "mobilenetv3_large_w1": Entry("MobileNetV3 L/224/1.0", mobilenetv3, {"table": MOBILENETV3_LARGE, "last": 960, "hidden": 1280}),
     "shufflenetv2_wd2": Entry("ShuffleNetV2 x0.5", shufflenetv2, {"width": 12 / 29}),
     "shufflenetv2_w1": Entry("ShuffleNetV2 x1.0", shufflenetv2, {}),
     "shufflenetv2_w3d2": Entry("ShuffleNetV2 x1.5", shufflenetv2, {"width": 44 / 29, "last": 1553}),
@@ -147,5 +144,5 @@ NETWORKS: dict[str, Entry] = {
     "efficientnet_b0": Entry("EfficientNet-B0", efficientnet, {}),
     "efficientnet_b1": Entry("EfficientNet-B1", efficientnet, {"depth": 1.1}, 240),
 }
-"""Name -> entry. Names are those of PyTorchCV's models; where its ShuffleNetV2 x1.5 and x2.0 have 1,553 and 2,153 last channels, the paper has
-1,024 and 2,048."""
+"""Name -> entry. Names are those of PyTorchCV's models; where its ShuffleNetV2 x1.5 and x2.0 have 1,553 and 2,153 last channels, the paper
+has 1,024 and 2,048."""
