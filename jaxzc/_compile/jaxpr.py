@@ -22,6 +22,9 @@ CUSTOM_RULES = frozenset({"custom_jvp_call", "custom_vjp_call"})
 SHAPING = frozenset({"reshape", "broadcast_in_dim", "convert_element_type", "squeeze", "transpose", "expand_dims", "copy"})
 """Operations that change a value's layout, not its numbers."""
 
+SETTINGS = ("jax_enable_x64", "jax_default_matmul_precision")
+"""JAX's flags that are baked into a trace."""
+
 
 @dataclass(frozen=True, eq=False)
 class Op:

@@ -5,7 +5,7 @@ running it. Two such programs, however, differ in a few layers only. So the trac
 says where), and every piece is compiled once for all functions that contain it. A `Plan` runs the pieces one after another from Python.
 
 **What it costs when running.** Little on CPUs, since XLA for CPUs fuses nothing into a convolution anyway (`benchmarks/pieces.py` measures
-it). Pieces run on one device and score one architecture at a time (`jaxzc.scoring.programs`).
+it). Pieces run on one device and score one architecture at a time (`jaxzc.scoring.space.programs`).
 
 **Loops.** A `scan` that contains heavy operations, as in per-example gradients by chunks, is unrolled by Python: its body is planned once
 and called for each step (`_loop`). XLA for CPUs runs a convolution inside a loop up to 100 times slower than outside.

@@ -10,7 +10,8 @@ import numpy as np
 from jaxzc import embedded, tables
 from jaxzc.catalogue import spaces
 from jaxzc.catalogue.selection import split_names
-from jaxzc.cli import common
+from jaxzc.cli.arguments.numbers import positive
+from jaxzc.cli.terminal import note
 from jaxzc.types import JaxzcError
 
 HELP = "repeat a published experiment: sample-efficiency"
@@ -30,14 +31,14 @@ def add(commands: Any) -> None:
     experiments = commands.add_parser("experiment", help=HELP, description=HELP).add_subparsers(metavar="EXPERIMENT", required=True)
     formatter = argparse.RawDescriptionHelpFormatter
     command = experiments.add_parser("sample-efficiency", help=WHAT, description=WHAT, epilog=EPILOG, formatter_class=formatter)
-    command.add_argument("--table", required=True, metavar="FILE", help=f"accuracies by 'arch': CSV(.gz), Parquet or '{common.EMBEDDED}'")
+    command.add_argument("--table", required=True, metavar="FILE", help=f"accuracies by 'arch': CSV(.gz), Parquet or '{embedded.NAME}'")
     command.add_argument("--metric", required=True, metavar="COLUMN", help="accuracy to search for, higher is better")
     command.add_argument("--scores", metavar="FILE", help="CSV(.gz) or Parquet with the proxy by 'arch' (default: the table itself)")
     command.add_argument("--proxy", required=True, metavar="A,B,...", help="column of the scores, higher is better")
     command.add_argument("--space", default="nasbench201", metavar="SPACE", help="search space of the table (default: %(default)s)")
     command.add_argument("--methods", default="random,reinforce,evolution,predictor", metavar="A,B,...", help="(default: %(default)s)")
-    command.add_argument("--seeds", type=common.positive, default=20, metavar="N", help="runs of each method (default: %(default)s)")
-    command.add_argument("--models", type=common.positive, default=300, metavar="N", help="networks to train (default: %(default)s)")
+    command.add_argument("--seeds", type=positive, default=20, metavar="N", help="runs of each method (default: %(default)s)")
+    command.add_argument("--models", type=positive, default=300, metavar="N", help="networks to train (default: %(default)s)")
     command.add_argument(
         "--target", type=_numbers, metavar="X,...", help="accuracies to be reached (default: what one network in 400 of the table has)"
     )
@@ -72,10 +73,10 @@ def run(arguments: argparse.Namespace) -> None:
     targets = arguments.target or (float(np.sort(land.accuracy)[-max(1, land.size // 400)]),)
     covered = int(np.count_nonzero(land.proxy))
     if covered < land.size:
-        common.note(f"{land.size - covered} of {land.size} networks have no finite {arguments.proxy}: they rank last")
+        note(f"{land.size - covered} of {land.size} networks have no finite {arguments.proxy}: they rank last")
     found = []
     for curve in experiment.curves(space, land, split_names(arguments.methods), arguments.seeds, arguments.models):
-        common.note(f"{curve.method}, proxy: {curve.help}: done")
+        note(f"{curve.method}, proxy: {curve.help}: done")
         found.append(curve)
     settings = {name: getattr(arguments, name) for name in ("table", "metric", "scores", "proxy", "space", "seeds", "models")}
     metadata = {**settings, "targets": list(targets), "versions": {name: version(name) for name in ("jaxzc", "jax", "flax")}}

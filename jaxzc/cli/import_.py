@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from jaxzc.catalogue import spaces
-from jaxzc.cli import common
+from jaxzc.cli.arguments.numbers import positive
+from jaxzc.cli.arguments.outputs import check_table
+from jaxzc.cli.terminal import note
 from jaxzc.tables import write_scores
 from jaxzc.types import JaxzcError
 
@@ -41,11 +43,11 @@ def add(commands: Any) -> None:
     kinds = command.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True, title="benchmarks")
 
     nats = _add(kinds, "nats-bench", _nats_bench, "NATS-Bench (NAS-Bench-201, size space): the -simple directory, or its .tar unopened")
-    nats.add_argument("--epochs", type=common.positive, metavar="N", help="which training (default: the longest: 200, size space 90)")
+    nats.add_argument("--epochs", type=positive, metavar="N", help="which training (default: the longest: 200, size space 90)")
 
     nasbench101 = _add(kinds, "nasbench101", _nasbench101, "NAS-Bench-101: nasbench_full.tfrecord or nasbench_only108.tfrecord")
     nasbench101.add_argument(
-        "--epochs", type=common.positive, default=108, metavar="N", help="which training: 4, 12, 36 or 108 (default: %(default)s)"
+        "--epochs", type=positive, default=108, metavar="N", help="which training: 4, 12, 36 or 108 (default: %(default)s)"
     )
     _add(kinds, "nds", _nds, "NDS: JSON files of nds_data, of one data set")
     _add(kinds, "transnasbench101", _transnasbench101, "TransNAS-Bench-101: transnas-bench_v10141024.pth")
@@ -73,7 +75,7 @@ def _add(kinds: Any, name: str, read: Callable[[argparse.Namespace, list[Path]],
 
 def run(arguments: argparse.Namespace) -> None:
     out = Path(arguments.out)
-    common.check_table(out, arguments.overwrite)
+    check_table(out, arguments.overwrite)
     paths = [Path(file) for file in arguments.files]
     if len(set(paths)) < len(paths):
         raise JaxzcError(f"{' '.join(arguments.files)}: a file is given twice: keep one of them")
@@ -143,7 +145,7 @@ def _table(arguments: argparse.Namespace, paths: list[Path]) -> dict[str, Any]:
     foreign = read_foreign(paths[0], spaces.maker(arguments.space)(), arguments.arch_column, where=where, errors=arguments.error)
     if foreign.refused:
         unread = f"{len(foreign.refused)} of {foreign.rows} rows"
-        common.note(f"{unread} are left out, because their architectures are none of {arguments.space}, such as {foreign.refused[0]!r}")
+        note(f"{unread} are left out, because their architectures are none of {arguments.space}, such as {foreign.refused[0]!r}")
     return foreign.table
 
 

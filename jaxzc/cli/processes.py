@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 from jaxzc._compile.devices import usable
 from jaxzc._durable.keeper import GRACE, Stopped
 from jaxzc._durable.store import Store
-from jaxzc.cli import common
+from jaxzc.cli.arguments.numbers import is_number
 from jaxzc.jobs import Stripe, Work, manifest
 from jaxzc.jobs.recorder import HEARTBEATS
 from jaxzc.types import JaxzcError
@@ -47,7 +47,7 @@ def _count(text: str) -> int:
     """0 stands for one process a processor."""
     if text == "all":
         return 0
-    if common.digits(text) and int(text) > 0:
+    if is_number(text) and int(text) > 0:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes, 1 or more, nor 'all'")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc.evaluation.correlations import spearman
+from jaxzc.evaluation.statistics.correlations import spearman
 from jaxzc.tables import read_columns
 
 

@@ -8,10 +8,10 @@ import numpy as np
 from jaxzc.catalogue import cards
 from jaxzc.evaluation.alignment import align
 from jaxzc.evaluation.bootstrap import bootstrap, interval
-from jaxzc.evaluation.correlations import spearman
 from jaxzc.evaluation.cost import cost
 from jaxzc.evaluation.results import Evaluation, Row
 from jaxzc.evaluation.statistics import CONTROLS, STATISTICS, check_statistics, value
+from jaxzc.evaluation.statistics.correlations import spearman
 from jaxzc.tables import ScoreTable
 from jaxzc.types import JaxzcError
 

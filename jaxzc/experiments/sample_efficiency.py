@@ -59,9 +59,9 @@ def curves(
         for help_ in helps[method]:
             warmup, moves = help_ in ("warmup", "both"), help_ in ("moves", "both")
             if method == "predictor":
-                rows = predictor.trained_rows(space, land, predictor.Settings(models), seeds, warmup=warmup)
+                rows = predictor.trained_rows(space, land, predictor.PredictorSettings(models), seeds, warmup=warmup)
             else:
-                rows = searches.trained_rows(method, land, searches.Settings(models), seeds, warmup=warmup, moves=moves)
+                rows = searches.trained_rows(method, land, searches.SearchSettings(models), seeds, warmup=warmup, moves=moves)
             yield Curve(method, help_, rows, np.maximum.accumulate(np.asarray(land.accuracy)[rows], axis=1))
 
 

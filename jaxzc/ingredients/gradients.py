@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc.facts import Passes, ingredient
-from jaxzc.ingredients import entry
-from jaxzc.ingredients.groups import by_group, of_groups, of_relus
-from jaxzc.ingredients.patterns import pattern_kernel, relu_code
+from jaxzc.ingredients.passes import entry
+from jaxzc.ingredients.passes.groups import by_group, of_groups, of_relus
+from jaxzc.ingredients.passes.patterns import pattern_kernel, relu_code
 from jaxzc.numerics.trees import at_least_float32, batch_size, first
 from jaxzc.tasks import Task
 from jaxzc.tasks.checks import loss_of, targets_of

@@ -23,8 +23,8 @@ from jaxzc.jobs.recorder import EVERY
 from jaxzc.jobs.runner import Work, run
 from jaxzc.jobs.work import Stripe, representatives, units
 from jaxzc.proxies import PROXIES
-from jaxzc.scoring.setting import Setting
 from jaxzc.scoring.space import SpaceScorer
+from jaxzc.scoring.space.setting import Setting
 from jaxzc.tables import kind_of
 from jaxzc.types import JaxzcError, Space
 
@@ -34,7 +34,7 @@ ALWAYS = ("params", "flops")
 
 @dataclass(frozen=True)
 class ScoreRequest(Setting):
-    """Which architectures are scored with what; further fields: see `jaxzc.scoring.setting.Setting`.
+    """Which architectures are scored with what; further fields: see `jaxzc.scoring.space.setting.Setting`.
 
     space: a name, made for the images with `options`, or a space. archs: strings, or genes `[n, genes]`; None: `sample` random ones.
     proxies: as for `jaxzc.score`, to which params and flops are added. seeds: of images, weights and sample (the first). isomorphs:

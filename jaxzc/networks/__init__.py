@@ -6,11 +6,11 @@ from typing import Any
 from flax.linen import Module as LinenModule
 from flax.nnx import Module as NNXModule
 
-from jaxzc.networks.adapter import ProgramNetwork
 from jaxzc.networks.apply import apply_network
 from jaxzc.networks.linen import linen_network
 from jaxzc.networks.nnx import nnx_network
 from jaxzc.networks.recognised import recognise
+from jaxzc.networks.traced.network import ProgramNetwork
 from jaxzc.types import JaxzcError
 
 __all__ = ["ProgramNetwork", "as_network"]

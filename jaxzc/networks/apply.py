@@ -6,11 +6,11 @@ from typing import Any
 import jax
 from flax.errors import TraceContextError
 
-from jaxzc.networks.adapter import ProgramNetwork, make_network
 from jaxzc.networks.calls import arguments, mode_kwargs, signature
 from jaxzc.networks.linen import collections
 from jaxzc.networks.normalisation import NormModes
 from jaxzc.networks.normalisation.leaves import without
+from jaxzc.networks.traced.network import ProgramNetwork, make_network
 from jaxzc.types import JaxzcError, Norm
 
 

@@ -8,9 +8,9 @@ from flax import linen as nn
 from flax.core import DenyList, unfreeze
 from flax.errors import InvalidRngError, ScopeCollectionNotFound, ScopeParamNotFoundError, ScopeParamShapeError
 
-from jaxzc.networks.adapter import ProgramNetwork, make_network
 from jaxzc.networks.calls import arguments, mode_kwargs, signature
 from jaxzc.networks.normalisation import NormModes
+from jaxzc.networks.traced.network import ProgramNetwork, make_network
 from jaxzc.types import JaxzcError
 
 STATISTICS = "batch_stats"

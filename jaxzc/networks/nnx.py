@@ -7,9 +7,9 @@ from typing import Any
 import jax
 from flax import nnx
 
-from jaxzc.networks.adapter import ProgramNetwork, make_network
 from jaxzc.networks.calls import arguments, mode_kwargs, signature
 from jaxzc.networks.normalisation import NormModes
+from jaxzc.networks.traced.network import ProgramNetwork, make_network
 from jaxzc.types import Array, JaxzcError
 
 

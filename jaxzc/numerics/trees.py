@@ -14,6 +14,19 @@ def name_of(path: Any) -> str:
     return "/".join(str(getattr(k, "key", getattr(k, "idx", getattr(k, "name", k)))) for k in path).lower()
 
 
+def leaf_name(path: Any) -> str:
+    """A leaf's path as "Conv_0/kernel"; the `value` inside an NNX variable is not named."""
+    words = [str(getattr(key, "key", getattr(key, "idx", getattr(key, "name", key)))) for key in path]
+    if words and isinstance(path[-1], jax.tree_util.GetAttrKey) and words[-1] == "value":
+        words.pop()
+    return "/".join(words) or "params"
+
+
+def abstract(leaf: Any) -> jax.ShapeDtypeStruct:
+    """Shape and dtype of an array, or of what stands for one."""
+    return jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf))
+
+
 def is_float(leaf: Any) -> bool:
     return jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
 

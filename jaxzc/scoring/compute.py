@@ -10,9 +10,9 @@ from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.facts import Proxy
 from jaxzc.ingredients import RESOLVER
 from jaxzc.names import unknown
-from jaxzc.resolver import needs
 from jaxzc.scoring.batches import Batches, as_batches
 from jaxzc.scoring.results import Unavailable, check_unavailable, warn_of
+from jaxzc.signatures import needs
 from jaxzc.tasks import Task, classification
 from jaxzc.types import Array, Batch, Counts, JaxzcError, Network, Norm, Params
 

@@ -1,7 +1,7 @@
-"""Stochastic gradient descent for the module of one architecture (`space.module(arch)`): an epoch is a pure function of its state.
+"""Trains the module of one architecture (`space.module(arch)`): an epoch is a pure function of its state.
 
-The recipe is that of NAS-Bench-201 (Dong & Yang, ICLR 2020, table 2): SGD with Nesterov momentum, cosine learning rate, weight decay on all
-parameters, random crops and flips, batch normalisation with running averages. The epochs and sizes are the user's.
+The recipe is that of NAS-Bench-201 (Dong & Yang, ICLR 2020, table 2): the descent of `jaxzc.training.descent`, random crops and flips,
+batch normalisation with running averages. The epochs and sizes are the user's.
 """
 
 from collections.abc import Callable
@@ -11,26 +11,23 @@ from typing import Any, NamedTuple, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import nnx
 
 from jaxzc._compile.depthwise import rewritten
 from jaxzc.tasks import cross_entropy
 from jaxzc.training import augment
+from jaxzc.training.descent import Descent, descend
 from jaxzc.training.images import Images
 from jaxzc.types import Array, Batch, JaxzcError, Space
 
 
-@dataclass(frozen=True)
-class Settings:
+@dataclass(frozen=True, kw_only=True)
+class Settings(Descent):
     """epochs: passes over the training images; a last incomplete batch is left out. crop: shift in pixels (0: none). flip: left to right.
     decay: of the running averages. init: name of the initialiser."""
 
     epochs: int = 20
     batch_size: int = 64
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
     crop: int = 4
     flip: bool = True
     decay: float = 0.9
@@ -85,9 +82,7 @@ class Trainer:
         abstract: Any = nnx.eval_shape(self._module)
         self._graph, self._params, self._statistics = nnx.split(abstract, nnx.Param, nnx.BatchStat)
         self.steps = n // settings.batch_size
-        rate = optax.cosine_decay_schedule(settings.learning_rate, settings.epochs * self.steps)
-        descent = optax.sgd(rate, settings.momentum, nesterov=True)
-        self.optimiser = optax.chain(optax.add_decayed_weights(settings.weight_decay), descent)
+        self.optimiser = settings.optimiser(settings.epochs * self.steps)
         self.train = jax.tree.map(jnp.asarray, images.train)
         self._step, self._predict = jax.jit(rewritten(self._one_step), donate_argnums=0), jax.jit(rewritten(self._logits))
 
@@ -153,9 +148,8 @@ class Trainer:
             statistics = nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
             return cross_entropy(logits, labels), (statistics, (logits.argmax(1) == labels).sum())
 
-        (value, (statistics, correct)), slope = jax.value_and_grad(loss, has_aux=True)(state.params)
-        updates, memory = self.optimiser.update(slope, state.memory, state.params)
-        return TrainState(state.epoch, optax.apply_updates(state.params, updates), memory, statistics), value, correct
+        params, memory, value, (statistics, correct) = descend(self.optimiser, loss, state.params, state.memory)
+        return TrainState(state.epoch, params, memory, statistics), value, correct
 
     def _logits(self, params: Any, statistics: Any, images: Array) -> Array:
         module = self.module(params, statistics)

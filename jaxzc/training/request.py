@@ -24,12 +24,12 @@ OnEpoch = Callable[[int, Epoch], None]
 
 
 @dataclass(frozen=True)
-class TrainRequest:
-    """What is trained, on what, and how.
+class TrainRequest(Settings):
+    """What is trained, on what, and how; further fields: see `jaxzc.training.Settings`.
 
     space: a name, which is made for the images with `options`, or a space. arch: a string of the space, its genes, or the path of a file
     whose first architecture is meant. data, test: sources of images (`jaxzc.data.load`); without `test`, the fraction `held_out` of
-    `data` is tested on. images: how many of `data` are drawn (default: all). epochs to seed: see `jaxzc.training.Settings`.
+    `data` is tested on. images: how many of `data` are drawn (default: all).
     out: directory of checkpoints and result.json, new or to be resumed; without one, nothing is written.
     """
 
@@ -39,16 +39,6 @@ class TrainRequest:
     test: str | None = None
     images: int | None = None
     held_out: float = 0.2
-    epochs: int = Settings.epochs
-    batch_size: int = Settings.batch_size
-    learning_rate: float = Settings.learning_rate
-    momentum: float = Settings.momentum
-    weight_decay: float = Settings.weight_decay
-    crop: int = Settings.crop
-    flip: bool = Settings.flip
-    decay: float = Settings.decay
-    init: str = Settings.init
-    seed: int = Settings.seed
     options: Mapping[str, Any] = field(default_factory=dict)
     out: str | Path | None = None
 

@@ -15,9 +15,10 @@ from jaxzc._durable.store import store
 from jaxzc.data import load as load_data
 from jaxzc.embedded import table_path
 from jaxzc.scoring.space import SpaceScorer
-from jaxzc.search import Problem, RandomSearch, Search, job, load, run, save
-from jaxzc.search.folder import begin, kept
-from jaxzc.search.scores import proxy_scores, table_scores
+from jaxzc.search import Problem, RandomSearch, Search, load, run, save
+from jaxzc.search.job import run as job
+from jaxzc.search.job.folder import begin, kept
+from jaxzc.search.job.scores import proxy_scores, table_scores
 from jaxzc.tables import read_archs, read_scores, read_truth
 from jaxzc.types import JaxzcError
 from tests.support.commands import Result, refused

@@ -10,11 +10,11 @@ import pytest
 
 from jaxzc.catalogue import spaces
 from jaxzc.proxies import PROXIES
-from jaxzc.resolver import needs
 from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.keys import NOISE, fold_in
 from jaxzc.scoring.results import to_float
 from jaxzc.scoring.space import SpaceScorer
+from jaxzc.signatures import needs
 from jaxzc.spacekit import key_of, program_of
 from jaxzc.types import Batch, Space
 

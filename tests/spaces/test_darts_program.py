@@ -16,10 +16,10 @@ from jaxzc.ingredients import RESOLVER
 from jaxzc.ingredients.examples import example_grads
 from jaxzc.ingredients.maps import map_shapes
 from jaxzc.proxies import PROXIES
-from jaxzc.resolver import needs
 from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.results import to_float
 from jaxzc.scoring.space import SpaceScorer
+from jaxzc.signatures import needs
 from jaxzc.tasks import classification, cross_entropy
 from jaxzc.types import Batch, InputSpec, JaxzcError, Tap
 from tests.support.by_hand import slopes

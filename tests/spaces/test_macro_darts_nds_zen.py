@@ -13,8 +13,8 @@ from jaxzc_spaces.nasbench_macro import NasBenchMacro
 from jaxzc_spaces.nds import DEPTHS, WIDTHS, NdsAmoeba, NdsDarts, NdsEnas, NdsNasnet, NdsPnas
 from jaxzc_spaces.superblocks.blocks import parse_blocks, round8
 from jaxzc_spaces.superblocks.mobilenetv2_zen import MobileNetV2Zen
+from jaxzc_spaces.superblocks.mutation import SLOTS, SPLIT, scaled
 from jaxzc_spaces.superblocks.resnet_zen import ResNetZen
-from jaxzc_spaces.superblocks.space import SLOTS, SPLIT, scaled
 
 from jaxzc.search import Problem, parse_budget
 from jaxzc.types import InputSpec, JaxzcError

@@ -82,7 +82,7 @@ def test_its_programs_are_kept_on_disk_as_ours_are(installed: Path, monkeypatch:
     first, stored = scored(), list((installed / "cache" / "programs").iterdir())
     assert len(stored) == 2, "the draw and the score"
     with monkeypatch.context() as patch:
-        patch.setattr("jaxzc.scoring.recipe.compute_scores", None)  # would be called where the program is traced
+        patch.setattr("jaxzc.scoring.space.recipe.compute_scores", None)  # would be called where the program is traced
         assert scored() == first
     source = installed / "site" / "conv_chains.py"
     source.write_text(source.read_text() + "\n# changed\n")

@@ -11,17 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
-from jaxzc._compile.jaxpr import Trace, flatten
+from jaxzc._compile.jaxpr import SETTINGS, Trace, flatten
 from jaxzc.networks.normalisation.finder import Findings, Value, find
 from jaxzc.networks.normalisation.switching import run_in_mode
+from jaxzc.numerics.trees import abstract
 from jaxzc.types import JaxzcError, Norm
 
 __all__ = ["NormModes"]
 
-SETTINGS = ("jax_enable_x64", "jax_default_matmul_precision")
 RANDOM = frozenset({"random_bits", "threefry2x32", "rng_bit_generator", "rng_uniform", "random_gamma"})
 
 
@@ -71,7 +69,7 @@ class NormModes:
 
     def _traced(self, params: Any, inputs: Any) -> _Traced:
         """What the function does for arguments of these shapes."""
-        shapes = jax.tree.map(_abstract, (params, self.statistics, inputs))
+        shapes = jax.tree.map(abstract, (params, self.statistics, inputs))
         key = jax.tree.structure(shapes), tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(shapes))
         key = *key, *(getattr(jax.config, setting) for setting in SETTINGS)
         if key not in self._traces:
@@ -164,7 +162,3 @@ def _copy_pools(findings: Findings, other: Findings) -> None:
         for one in each.normalisations:
             one.pools = known[id(one)]
         each.unknown = [one._replace(pools=known[id(one)]) for one in each.unknown]
-
-
-def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(np.shape(leaf), jnp.result_type(leaf))

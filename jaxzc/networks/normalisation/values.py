@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 
 from jaxzc._compile.jaxpr import SHAPING, Trace
+from jaxzc.networks.analysis.values import constant
 
 
 @dataclass(frozen=True)
@@ -20,12 +19,7 @@ class Values:
 
     def number(self, value: int) -> float | None:
         """The number that a value is known to be: a literal, converted or broadcast."""
-        while (op := self.program.writer.get(value)) is not None and op.name in SHAPING:
-            value = op.inputs[0]
-        known = self.program.constants.get(value)
-        if known is None or isinstance(known, Tracer) or np.size(known) != 1 or not jnp.issubdtype(jnp.result_type(known), jnp.number):
-            return None
-        return float(np.reshape(known, ()))
+        return constant(self.program, value)
 
     def is_single(self, value: int) -> bool:
         """Whether it is one number, whatever its shape, that does not depend on the data."""

@@ -1,4 +1,4 @@
-"""The MnasNet-like space of Accel-NASBench (Ahmad et al., DAC 2024): 3.2e10 networks with measured throughputs of a few thousand.
+"""The MnasNet-like space of Accel-NASBench (Ahmad et al., DAC 2024): about 1e11 networks, some measured.
 
 >>> space = MnasNet()
 >>> arch = space.parse("e1k3l1s0-e4k3l2s0-e6k5l2s1-e6k3l3s0-e6k5l3s1-e6k5l4s1-e6k3l1s1")

@@ -1,0 +1,74 @@
+"""What an analysis of a traced program notes: what its values depend on, and where its layers and activation functions are."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Taint(NamedTuple):
+    """What a value depends on: the images, or else parameter leaves, each as (leaf, how many of its leading axes loops have sliced)."""
+
+    data: bool
+    leaves: frozenset[tuple[int, int]] = frozenset()
+
+
+class Point(NamedTuple):
+    """Where a layer's output is read: after which operation; the transposition to [rows..., channels...]; how many axes are rows."""
+
+    op: int
+    axes: tuple[int, ...]
+    rows: int
+
+
+class Where(NamedTuple):
+    """The loops around an operation: numbers of the `lax.scan`s, each in the program of the one before; their lengths; and what hides the
+    operation from taps, where something does."""
+
+    loops: tuple[int, ...] = ()
+    lengths: tuple[int, ...] = ()
+    hidden: str = ""
+
+    @property
+    def reason(self) -> str:
+        return f"runs inside {self.hidden}" if self.hidden else ""
+
+    def into(self, construct: str) -> "Where":
+        return self._replace(hidden=self.hidden or construct)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One call of a convolution or linear layer.
+
+    leaves: its kernel's parameter leaf (several where same-sized parameters were combined); depth: leading axes that loops have sliced.
+    macs: multiply-accumulates for the traced batch, loop iterations included.
+    where: the loops around it.
+    point: where its output is read; None where it cannot be, and `reason` says why.
+    """
+
+    leaves: tuple[int, ...]
+    depth: int
+    fan_in: int
+    channels: int
+    macs: int
+    point: Point | None
+    reason: str = ""
+    where: Where = Where()  # noqa: RUF009
+
+
+class Activation(NamedTuple):
+    """One activation function: its kind (see `Nonlinearity`), the operation that completes it, which of its inputs it acts on, and the
+    loops around it."""
+
+    kind: str
+    op: int
+    position: int
+    where: Where
+
+
+@dataclass
+class Analysis:
+    """What a program has, in execution order."""
+
+    layers: list[Layer] = field(default_factory=list)
+    activations: list[Activation] = field(default_factory=list)
+    normalises: bool = False

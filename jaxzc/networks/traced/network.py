@@ -1,0 +1,247 @@
+"""A `Network` (see `jaxzc.types`) made of any pure function `fn(params, inputs, norm) -> outputs`, whatever it was written in."""
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxzc._compile.jaxpr import needed, run
+from jaxzc._compile.widening import widen
+from jaxzc.networks.analysis.records import Analysis, Layer
+from jaxzc.networks.traced.entry import check_examples, replacements
+from jaxzc.networks.traced.tapped import Path, run_tapped
+from jaxzc.networks.traced.taps import activation_names, activation_taps, calls_first, of_activations, tap_layer, unreadable
+from jaxzc.networks.traced.tracing import Function, OwnTypes, Traced, key_of, read, trace
+from jaxzc.numerics.trees import batch_size, leaf_name
+from jaxzc.types import ActivationGroup, Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
+
+
+@dataclass(frozen=True, eq=False)
+class ProgramNetwork:
+    """The network that `fn` computes; it is traced once for each batch shape, dtype and norm mode.
+
+    groups: one per kernel leaf, in the order in which they first run.
+    leaves: for each group, the number of its leaf among the flattened parameters.
+
+    Called with float64 parameters or inputs where it was made with narrower ones, it runs the operations of its own program in float64.
+    """
+
+    fn: Function
+    groups: tuple[LayerGroup, ...]
+    leaves: tuple[int, ...]
+    _structure: Any
+    _example: Traced
+    _own: OwnTypes
+    _batch: int
+    _cache: dict[Any, Traced] = field(default_factory=dict, repr=False)
+
+    @property
+    def normalises(self) -> bool:
+        """Whether the model, in its batch mode, divides by a root of something that depends on the images."""
+        return self._example.analysis.normalises
+
+    def weights(self, params: Any) -> list[Array]:
+        """Kernels `[layers, *kernel]`, one array per group. Raises `JaxzcError` where they are integers."""
+        flat = self._flat(params)
+        for leaf, group in zip(self.leaves, self.groups, strict=True):
+            if not _is_float(flat[leaf]):
+                raise JaxzcError(
+                    f"the weights of layer {group.name} are {jnp.result_type(flat[leaf])}, which have no gradient and are not what "
+                    "multiplies: make the numbers that multiply (weights times scale, in float32) the parameters"
+                )
+        return [jnp.reshape(flat[leaf], (-1, *group.kernel)) for leaf, group in zip(self.leaves, self.groups, strict=True)]
+
+    def with_weights(self, params: Any, weights: Sequence[Array]) -> Any:
+        """`params` with these kernels in their place."""
+        flat = self._flat(params)
+        for leaf, weight in zip(self.leaves, weights, strict=True):
+            flat[leaf] = jnp.reshape(weight, np.shape(flat[leaf]))
+        return jax.tree_util.tree_unflatten(self._structure, flat)
+
+    def map_params(self, fn: Callable[[Array], Array], params: Any) -> Any:
+        """`fn` applied to every floating-point leaf."""
+        flat = [fn(leaf) if _is_float(leaf) else leaf for leaf in self._flat(params)]
+        return jax.tree_util.tree_unflatten(self._structure, flat)
+
+    def active(self) -> list[Array]:
+        return [jnp.ones(len(group.cells), bool) for group in self.groups]
+
+    @property
+    def activations(self) -> tuple[ActivationGroup, ...]:
+        """One per activation function, in the order of execution: "relu0", "relu1", "gelu0", ...."""
+        analysis = self._example.analysis
+        return tuple(ActivationGroup(name, act.kind) for name, act in zip(activation_names(analysis), analysis.activations, strict=True))
+
+    def activation_counts(self) -> dict[str, Array]:
+        calls = [math.prod(act.where.lengths) for act in self._example.analysis.activations]
+        return OrderedDict((group.name, jnp.ones((n, 1))) for group, n in zip(self.activations, calls, strict=True))
+
+    def counts(self, params: Any) -> Counts:
+        """Parameters (floating-point leaves), multiply-accumulates for one image, and the number of layers.
+
+        Iterations of `lax.scan` are counted; a branch of `lax.cond` and the body of `lax.while_loop` count once.
+        """
+        macs = sum(layer.macs for layer in self._example.analysis.layers) // self._batch
+        size = sum(int(np.size(leaf)) for leaf in self._flat(params) if _is_float(leaf))
+        return Counts(np.int64(size), np.int64(macs), np.int64(sum(len(group.cells) for group in self.groups)))
+
+    def entry(self, params: Any, inputs: Any) -> Any:
+        """The first floats that the inputs become: the inputs where they are one array of floats, or else a tuple of arrays `[B, ...]`, the
+        float leaves and the embeddings that integers are turned into.
+
+        Raises `JaxzcError` where there are none, or where they come up in a loop.
+        """
+        flat, leaves = self._flat(params), jax.tree.leaves(inputs)
+        if _is_one_float(inputs):
+            return jnp.asarray(inputs)
+        traced = self._traced(flat, inputs, "batch")
+        entry, program = traced.entry.checked(), traced.program
+        results = tuple(program.ops[op].outputs[0] for op in entry.ops)
+        cut = replace(program, ops=needed(program.ops, results), outputs=results)
+        values = (*(jnp.asarray(leaves[place]) for place in entry.leaves), *run(cut, [*flat, *leaves]))
+        check_examples(values, batch_size(inputs))
+        return values
+
+    def forward(self, params: Any, inputs: Any, *, norm: Norm, tap: Tap | None = None, entry: Any = None) -> Forward:
+        """Outputs for inputs whose leaves are `[B, ...]`, and what the tap kept: per group and per ReLU, each with a leading axis of 1.
+
+        entry: what is put in the place of `self.entry(params, inputs)`.
+        Raises `JaxzcError` where a tap asks for a layer or ReLU that cannot be read (loops, tied weights), naming it.
+        """
+        flat = self._flat(params)
+        if norm not in ("batch", "init", "none"):
+            raise JaxzcError(f"norm={norm!r} is not one of 'batch', 'init', 'none'")
+        if entry is not None and _is_one_float(inputs):
+            inputs, entry = entry, None
+        traced = self._traced(flat, inputs, norm, entry)
+        tap, batch, leaves = tap or Tap(), batch_size(inputs), jax.tree.leaves(inputs)
+        sites = self._sites(traced.analysis, tap)
+        after = {
+            site: partial(tap_layer, tap, layer.point, batch, self.groups[group].name)
+            for site, (group, layer) in sites.items()
+            if layer.point
+        }
+        looks = activation_taps(traced.analysis, tap, batch)
+        if entry is not None:
+            leaves, values = replacements(traced.entry.checked(), leaves, jax.tree.leaves(entry))
+            after |= {(op,): partial(_replaced, value, after.get((op,))) for op, value in values.items()}
+        outputs, seen, kept = run_tapped(traced.program, [*flat, *leaves], looks, after, self._perturbations(sites, tap))
+        layers = None if tap.layer is None else self._collected(sites, kept)
+        activations = of_activations(traced.analysis, tap, seen)
+        return Forward(jax.tree.unflatten(traced.outputs, outputs), layers, activations, jnp.zeros((), jnp.int32))
+
+    def _sites(self, analysis: Analysis, tap: Tap) -> dict[Path, tuple[int, Layer]]:
+        """Where layers are read: the group and the layer, in the order of execution; `JaxzcError` for one that cannot be read."""
+        sites: dict[Path, tuple[int, Layer]] = {}
+        for layer in analysis.layers if tap.layer is not None else ():
+            group = self.leaves.index(layer.leaves[0])
+            if layer.point is None:
+                raise JaxzcError(f"layer {self.groups[group].name} {unreadable(layer.reason)}")
+            sites[*layer.where.loops, layer.point.op] = group, layer
+        return sites
+
+    def _perturbations(self, sites: dict[Path, tuple[int, Layer]], tap: Tap) -> dict[Path, Any]:
+        """Of each site, its calls' part of the group's perturbation, with one leading axis for each loop."""
+        missing = [group.name for group in self.groups if tap.perturb is not None and group.name not in tap.perturb]
+        if missing:
+            raise JaxzcError(f"tap.perturb has no entry {missing[0]!r}: give one pytree for each layer group, by its name")
+        parts: dict[Path, Any] = {}
+        start = [0] * len(self.groups)
+        for site, (group, layer) in sites.items() if tap.perturb is not None else ():
+            lengths, first = layer.where.lengths, start[group]
+            start[group] += math.prod(lengths)
+
+            def part(leaf: Array, first: int = first, lengths: tuple[int, ...] = lengths) -> Array:
+                return leaf[first : first + math.prod(lengths)].reshape(*lengths, *leaf.shape[1:])
+
+            assert tap.perturb is not None
+            parts[site] = jax.tree.map(part, tap.perturb[self.groups[group].name])
+        return parts
+
+    def _collected(self, sites: dict[Path, tuple[int, Layer]], kept: dict[Path, Any]) -> OrderedDict[str, Any]:
+        """What was kept of each group, by its name, `[calls, ...]`; `JaxzcError` where a group's calls have outputs of several shapes."""
+        by_group: list[list[Any]] = [[] for _ in self.groups]
+        for site, (group, layer) in sites.items():
+            by_group[group].append(calls_first(kept[site], layer.where.lengths))
+        for group, calls in zip(self.groups, by_group, strict=True):
+            shapes = {tuple(leaf.shape[1:] for leaf in jax.tree.leaves(call)) for call in calls}
+            if len(shapes) > 1:
+                raise JaxzcError(
+                    f"layer {group.name} is used {len(calls)} times (tied weights) on values of several shapes, which are not one array: "
+                    "leave out proxies that need activations"
+                )
+        stacked = [calls[0] if len(calls) == 1 else jax.tree.map(lambda *parts: jnp.concatenate(parts), *calls) for calls in by_group]
+        return OrderedDict((group.name, calls) for group, calls in zip(self.groups, stacked, strict=True))
+
+    def _flat(self, params: Any) -> list[Any]:
+        flat, structure = jax.tree_util.tree_flatten(params)
+        if structure != self._structure:
+            raise JaxzcError(f"params have the structure {structure}, but the network was made with {self._structure}")
+        return flat
+
+    def _traced(self, flat: Sequence[Any], inputs: Any, norm: Norm, entry: Any = None) -> Traced:
+        in_float64 = self._own.is_widened([*flat, *jax.tree.leaves(inputs), *jax.tree.leaves(entry)])
+        if in_float64:
+            flat, inputs = self._own.shapes(flat, inputs)
+        with jax.enable_x64(self._own.x64) if in_float64 else nullcontext():
+            key = key_of(flat, inputs, norm)
+            if key not in self._cache:
+                traced = trace(self.fn, self._structure, flat, inputs, norm)
+                if {leaf for layer in traced.analysis.layers for leaf in layer.leaves} != set(self.leaves):
+                    shapes = ", ".join(str(np.shape(leaf)) for leaf in jax.tree.leaves(inputs))
+                    raise JaxzcError(f"with norm={norm!r} and inputs {shapes} the model runs other layers than with its example inputs")
+                self._cache[key] = traced
+        if in_float64 and (key, "float64") not in self._cache:
+            narrow = self._cache[key]
+            self._cache[key, "float64"] = read(widen(narrow.program), flat, narrow.outputs)
+        return self._cache[(key, "float64") if in_float64 else key]
+
+
+def make_network(fn: Function, params: Any, inputs: Any, cells: Callable[[str], int] | None = None) -> ProgramNetwork:
+    """The network of `fn(params, inputs, norm)`, its layers found with `norm="batch"` and example inputs whose leaves are `[B, ...]`.
+
+    cells: gives the number of the cell that the layer of this name sits in; -1 for all without it.
+    Raises `JaxzcError` where there is no layer, or where the result holds no array.
+    """
+    flat, structure = jax.tree_util.tree_flatten(params)
+    traced = trace(fn, structure, flat, inputs, "batch")
+    first: dict[int, Layer] = {}
+    for layer in traced.analysis.layers:
+        for leaf in layer.leaves:
+            first.setdefault(leaf, layer)
+    if not first:
+        raise JaxzcError("the model has no layers: no convolution or matrix product of the inputs with a parameter was found")
+    names = [leaf_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+    groups = []
+    for leaf, layer in first.items():
+        shape = np.shape(flat[leaf])
+        cell = -1 if cells is None else int(cells(names[leaf]))
+        stacked = math.prod(shape[: layer.depth])
+        groups.append(LayerGroup(names[leaf], shape[layer.depth :], layer.fan_in, layer.channels, (cell,) * stacked))
+    config: Any = jax.config
+    own = OwnTypes(tuple(jnp.result_type(leaf) for leaf in (*flat, *jax.tree.leaves(inputs))), bool(config.jax_enable_x64))
+    cache = {key_of(flat, inputs, "batch"): traced}
+    return ProgramNetwork(fn, tuple(groups), tuple(first), structure, traced, own, batch_size(inputs), cache)
+
+
+def _replaced(value: Any, then: Callable[[Any, Any], Any] | None, output: Any, perturb: Any) -> tuple[Any, Any]:
+    """`value` in the place of an operation's output, and what a tap does there."""
+    if np.shape(value) != output.shape:
+        raise JaxzcError(f"entry has shape {np.shape(value)} in the place of {output.shape}")
+    value = value.astype(output.dtype)
+    return (value, None) if then is None else then(value, perturb)
+
+
+def _is_one_float(inputs: Any) -> bool:
+    return jax.tree.structure(inputs) == jax.tree.structure(0) and jnp.issubdtype(jnp.result_type(inputs), jnp.floating)
+
+
+def _is_float(leaf: Any) -> bool:
+    return jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)
