@@ -1,7 +1,7 @@
-"""Parts of mobile networks: activation functions of every kind, convolutions with normalisation, squeeze-and-excitation.
+"""Parts of networks: activation functions of every kind, convolutions with normalisation, squeeze-and-excitation, inverted bottlenecks.
 
 Each part has the names of its layers, so that they are the same wherever it is used: `conv`, `conv_bias`, `bn`, `act`; `fc1`, `fc1_bias`,
-`act`, `fc2`, `fc2_bias`, `gate`.
+`act`, `fc2`, `fc2_bias`, `gate`; `expand`, `depthwise`, `se`, `project`.
 """
 
 from collections.abc import Callable
@@ -107,3 +107,34 @@ class SqueezeExcitation(nnx.Module):
         y = x.mean((1, 2), keepdims=True)
         y = self.act(layer(convolution, y, self.fc1, p, self.fc1_bias), p)
         return x * self.gate(layer(convolution, y, self.fc2, p, self.fc2_bias), p)
+
+
+class InvertedBottleneck(nnx.Module):
+    """A 1x1 convolution to `inner` channels (left out without `expands`), a depthwise one, squeeze-and-excitation (None: left out), and a
+    linear 1x1 convolution; with a shortcut where input and output have one shape. Source: Sandler et al., MobileNetV2, CVPR 2018.
+    """
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        stride: int,
+        kernel: int,
+        inner: int,
+        act: str,
+        *,
+        expands: bool,
+        excitation: SqueezeExcitation | None = None,
+    ):
+        self.shortcut = stride == 1 and c_in == c_out
+        self.expand = ConvBN(1, c_in, inner, act=act) if expands else None
+        self.depthwise = ConvBN(kernel, inner, inner, stride, groups=inner, act=act)
+        self.se = excitation
+        self.project = ConvBN(1, inner, c_out, act=None)
+
+    def __call__(self, x: Array, p: Pass) -> Array:
+        y = x if self.expand is None else self.expand(x, p)
+        y = self.depthwise(y, p)
+        y = y if self.se is None else self.se(y, p)
+        y = self.project(y, p)
+        return x + y if self.shortcut else y

@@ -12,7 +12,7 @@ from flax import nnx
 from jaxzc.types import Array
 from jaxzc_spaces.core.layers import Head, NetworkModule
 from jaxzc_spaces.core.passes import Pass
-from jaxzc_spaces.core.units import ConvBN, SqueezeExcitation
+from jaxzc_spaces.core.units import ConvBN, InvertedBottleneck, SqueezeExcitation
 from jaxzc_spaces.mnasnet.encoding import Block
 
 STRIDES = (1, 2, 2, 2, 1, 2, 1)
@@ -27,24 +27,11 @@ def round8(channels: int) -> int:
     return rounded + 8 if 10 * rounded < 9 * channels else rounded
 
 
-class InvertedBottleneck(nnx.Module):
-    """One layer of a block: expansion (unless it changes nothing), depthwise convolution, squeeze-and-excitation, projection; with a
-    shortcut where input and output have one shape."""
-
-    def __init__(self, c_in: int, c_out: int, stride: int, block: Block, act: str):
-        wide = round8(c_in * block.expansion)
-        self.shortcut = stride == 1 and c_in == c_out
-        self.expand = ConvBN(1, c_in, wide, act=act) if wide != c_in else None
-        self.depthwise = ConvBN(block.kernel, wide, wide, stride, groups=wide, act=act)
-        self.se = SqueezeExcitation(wide, max(1, c_in // 4), act, GATES[act]) if block.excites else None
-        self.project = ConvBN(1, wide, c_out, act=None)
-
-    def __call__(self, x: Array, p: Pass) -> Array:
-        y = x if self.expand is None else self.expand(x, p)
-        y = self.depthwise(y, p)
-        y = y if self.se is None else self.se(y, p)
-        y = self.project(y, p)
-        return x + y if self.shortcut else y
+def bottleneck(c_in: int, c_out: int, stride: int, block: Block, act: str) -> InvertedBottleneck:
+    """One layer of a block; it has no expansion where that changes nothing."""
+    inner = round8(c_in * block.expansion)
+    excitation = SqueezeExcitation(inner, max(1, c_in // 4), act, GATES[act]) if block.excites else None
+    return InvertedBottleneck(c_in, c_out, stride, block.kernel, inner, act, expands=inner != c_in, excitation=excitation)
 
 
 class MnasNetModule(NetworkModule):
@@ -60,7 +47,7 @@ class MnasNetModule(NetworkModule):
         for number, (block, width, stride) in enumerate(zip(blocks, widths, STRIDES, strict=True)):
             part = nnx.Module()
             for position in range(block.layers):
-                setattr(part, f"layer{position}", InvertedBottleneck(c, width, stride if position == 0 else 1, block, act))
+                setattr(part, f"layer{position}", bottleneck(c, width, stride if position == 0 else 1, block, act))
                 c = width
             setattr(self, f"block{number}", part)
         self.last = ConvBN(1, c, head, act=act)

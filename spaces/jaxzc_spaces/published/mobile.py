@@ -12,7 +12,7 @@ from flax import nnx
 
 from jaxzc.types import Array
 from jaxzc_spaces.core.passes import Pass
-from jaxzc_spaces.core.units import ConvBN
+from jaxzc_spaces.core.units import ConvBN, InvertedBottleneck
 from jaxzc_spaces.published.parts import Chain, Head, Pool, Several, elements, global_mean, stages, strided
 
 
@@ -29,22 +29,6 @@ def mobilenet(
         depthwise = ConvBN(3, c_in, c_in, stride, groups=c_in, norm=norm, act="relu" if norm else None)
         units.append(Several(depthwise, ConvBN(1, c_in, c)))
     return Chain(ConvBN(3, image[2], first, 2), units, Head(scaled[-1][-1], classes))
-
-
-class LinearBottleneck(nnx.Module):
-    """A 1x1 convolution to `expansion` times the channels (left out for None), a depthwise 3x3 one, and a linear 1x1 one."""
-
-    def __init__(self, c_in: int, c_out: int, stride: int, expansion: int | None):
-        inner = c_in * (expansion or 1)
-        self.shortcut = stride == 1 and c_in == c_out
-        self.expand = None if expansion is None else ConvBN(1, c_in, inner, act="relu6")
-        self.depthwise = ConvBN(3, inner, inner, stride, groups=inner, act="relu6")
-        self.project = ConvBN(1, inner, c_out, act=None)
-
-    def __call__(self, x: Array, p: Pass) -> Array:
-        y = x if self.expand is None else self.expand(x, p)
-        y = self.project(self.depthwise(y, p), p)
-        return x + y if self.shortcut else y
 
 
 class ConvHead(nnx.Module):
@@ -65,7 +49,8 @@ def mobilenetv2(classes: int, image: Sequence[int], *, width: float = 1.0, expan
     scaled = [[int(c * width) for c in stage] for stage in stage_widths]
     first, units = int(32 * width), []
     for number, unit in enumerate(strided(scaled, first, (1, 2, 2, 2, 2))):
-        units.append(LinearBottleneck(*unit, 6 if number else 1 if expand_first else None))
+        inner = unit[0] * (6 if number else 1)
+        units.append(InvertedBottleneck(*unit, 3, inner, "relu6", expands=number > 0 or expand_first))
     return Chain(ConvBN(3, image[2], first, 2, act="relu6"), units, ConvHead(scaled[-1][-1], int(1280 * max(1.0, width)), classes))
 
 

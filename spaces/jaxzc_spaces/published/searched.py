@@ -11,7 +11,7 @@ from flax import nnx
 
 from jaxzc.types import Array
 from jaxzc_spaces.core.passes import Pass
-from jaxzc_spaces.core.units import ConvBN
+from jaxzc_spaces.core.units import ConvBN, InvertedBottleneck
 from jaxzc_spaces.published.parts import Chain, Excitation, Head, Several, global_mean
 
 
@@ -26,25 +26,6 @@ class Stage(NamedTuple):
     stride: int
     squeeze: float = 0
     act: str = "relu"
-
-
-class InvertedBottleneck(nnx.Module):
-    """A 1x1 convolution to `inner` channels (left out where they are as many), a depthwise one, squeeze-and-excitation with `squeezed`
-    channels (0: none), and a linear 1x1 convolution; with a shortcut where input and output have one shape."""
-
-    def __init__(self, c_in: int, c_out: int, stride: int, kernel: int, inner: int, squeezed: int, act: str, gate: str, squeeze_act: str):
-        self.shortcut = stride == 1 and c_in == c_out
-        self.expand = ConvBN(1, c_in, inner, act=act) if inner != c_in else None
-        self.depthwise = ConvBN(kernel, inner, inner, stride, groups=inner, act=act)
-        self.se = Excitation(inner, squeezed, squeeze_act, gate) if squeezed else None
-        self.project = ConvBN(1, inner, c_out, act=None)
-
-    def __call__(self, x: Array, p: Pass) -> Array:
-        y = x if self.expand is None else self.expand(x, p)
-        y = self.depthwise(y, p)
-        y = y if self.se is None else self.se(y, p)
-        y = self.project(y, p)
-        return x + y if self.shortcut else y
 
 
 MNASNET_B1 = (
@@ -67,23 +48,17 @@ MNASNET_A1 = (
 )
 
 
-def bottlenecks(table: Sequence[Stage], first: int, gate: str = "sigmoid", squeeze_act: str | None = None) -> tuple[list[nnx.Module], int]:
-    """The units of a table, and how many channels the last has."""
-    c, units = first, []
+def bottlenecks(table: Sequence[Stage], first: int) -> tuple[list[nnx.Module], int]:
+    """The units of a table, and how many channels the last has. A unit expands where that changes the channels."""
+    units: list[nnx.Module] = []
+    c = first
     for stage in table:
         for position in range(stage.units):
+            inner, squeezed = int(c * stage.expansion), int(c * stage.squeeze)
+            excitation = Excitation(inner, squeezed, stage.act) if squeezed else None
+            stride = stage.stride if position == 0 else 1
             units.append(
-                InvertedBottleneck(
-                    c,
-                    stage.width,
-                    stage.stride if position == 0 else 1,
-                    stage.kernel,
-                    int(c * stage.expansion),
-                    int(c * stage.squeeze),
-                    stage.act,
-                    gate,
-                    squeeze_act or stage.act,
-                )
+                InvertedBottleneck(c, stage.width, stride, stage.kernel, inner, stage.act, expands=inner != c, excitation=excitation)
             )
             c = stage.width
     return units, c
@@ -148,8 +123,9 @@ def mobilenetv3(classes: int, image: Sequence[int], *, table: Sequence[V3Unit], 
     """A MobileNetV3: `last` channels of the last convolution, `hidden` of the layer before the classifier."""
     c, units = 16, []
     for unit in table:
-        squeezed = rounded(unit.inner / 4) if unit.excites else 0
-        units.append(InvertedBottleneck(c, unit.width, unit.stride, unit.kernel, unit.inner, squeezed, unit.act, "hard_sigmoid", "relu"))
+        excitation = Excitation(unit.inner, rounded(unit.inner / 4), "relu", "hard_sigmoid") if unit.excites else None
+        settings = (unit.width, unit.stride, unit.kernel, unit.inner, unit.act)
+        units.append(InvertedBottleneck(c, *settings, expands=unit.inner != c, excitation=excitation))
         c = unit.width
     return Chain(ConvBN(3, image[2], 16, 2, act="hard_swish"), units, V3Head(c, last, hidden, classes))
 
