@@ -33,7 +33,11 @@ def is_float(leaf: Any) -> bool:
 
 def is_real(leaf: Any) -> bool:
     """Whether a leaf holds floats, integers or truth values."""
-    return any(jnp.issubdtype(jnp.result_type(leaf), kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
+    try:
+        dtype = jnp.result_type(leaf)
+    except (TypeError, ValueError):  # text, objects
+        return False
+    return any(jnp.issubdtype(dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
 
 
 def map_named(function: Callable[[str, Array], Array], params: Params) -> Any:

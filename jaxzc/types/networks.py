@@ -16,6 +16,8 @@ class LayerGroup:
     fan_in: inputs that one output sums over (kernel height x width x input channels of its group).
     channels: number of output channels (features).
     cells: for each layer of the group, the number of the cell it sits in, in depth order from 0; -1 outside every cell (stem, head).
+    places: for each layer of the group, its place among all layers in the order of execution, by which fresh kernels are drawn; () where
+        the groups stand in that order, one layer after another.
     """
 
     name: str
@@ -23,6 +25,7 @@ class LayerGroup:
     fan_in: int
     channels: int
     cells: tuple[int, ...] = (-1,)
+    places: tuple[int, ...] = ()
 
 
 RECTIFIERS = frozenset({"relu", "relu6", "leaky_relu", "prelu"})
@@ -91,12 +94,14 @@ class Counts(NamedTuple):
     """Sizes of one network as exact integers, or of n networks as int64 `[n]`.
 
     params: trainable parameters. flops: multiply-accumulates of the convolution and linear layers for one image. layers: number of
-    convolution and linear layers.
+    convolution and linear layers. products: multiply-accumulates of matrix products and convolutions that are no layers, such as
+    attention's products of data with data; of n networks int64 `[n]`, or 0 for all.
     """
 
     params: Params
     flops: Any
     layers: Any
+    products: Any = 0
 
 
 class Network(Protocol):

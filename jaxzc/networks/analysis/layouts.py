@@ -36,6 +36,18 @@ def dot_layout(program: Trace, op: Op, side: int) -> tuple[tuple[int, ...], int,
     return (*free[1 - side], *range(stacked), *free[side]), len(free[1 - side]), math.prod(shapes[side][axis] for axis in contract[side])
 
 
+def product(program: Trace, op: Op, side: int) -> int:
+    """Multiply-accumulates of an operation on the data; side: which operand counts as the kernel."""
+    convolves = op.name == "conv_general_dilated"
+    fan_in = conv_layout(program, op, 1)[2] if convolves else dot_layout(program, op, side)[2]
+    return multiply_accumulates(program, op, program.avals[op.outputs[0]].shape, fan_in)
+
+
+def is_stacked(op: Op) -> bool:
+    """Whether a product is one of many, along axes of both operands."""
+    return op.name == "dot_general" and bool(op.params["dimension_numbers"][1][0])
+
+
 def after_bias(program: Trace, env: dict[int, Taint], layer: Layer) -> Point:
     """The layer's point moved behind the addition of its bias, where it has one."""
     assert layer.point is not None

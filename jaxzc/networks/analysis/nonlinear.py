@@ -1,9 +1,9 @@
 """Activation functions in a program, judged by operations alone (modules' names are gone): which, and of which value.
 
 A rectifier is linear on both sides of a kink at zero; the sign of its input is a unit's binary code. Whatever the spelling, it is
-`max(x, 0)`, a choice by `x > 0` between x and a multiple of x, the larger of two multiples of x, or a product of x and the truth of
-`x > 0`. No rectifiers are a clip of what cannot be negative, the clip of a shifted value that a hard sigmoid consists of, and the clip of
-a variance.
+`max(x, 0)`, a choice by `x > 0` between x and a multiple of x, the larger of two multiples of x, a product of x and the truth of `x > 0`,
+`x + |x|` or `x - min(x, 0)`. No rectifiers are a clip of what cannot be negative, the clip of a shifted value that a hard sigmoid consists
+of, the clip of a variance, and the lower half of `max(x, 0) - a max(-x, 0)`.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxzc._compile.jaxpr import CUSTOM_RULES, SHAPING, Op, Trace, closed_body, flatten
+from jaxzc._compile.jaxpr import CUSTOM_RULES, PRODUCTS, SHAPING, Op, Trace, closed_body, flatten
 from jaxzc.networks.analysis.values import comes_from, constant, constants, is_softplus, multiple, never_negative, plain, readers, unscaled
+from jaxzc.types import RECTIFIERS
 
 ROOTS = frozenset({"sqrt", "rsqrt"})
 COMPARISONS = {"gt": 1, "ge": 1, "lt": -1, "le": -1}
+OPENED = PRODUCTS | CUSTOM_RULES | {"scan", "while", "cond"}
+"""Operations that a function with a derivative of its own may hide, and that are looked at by themselves."""
 SMOOTH = {"tanh": "tanh", "logistic": "sigmoid", "erf": "gelu", "erfc": "gelu"}
 
 
@@ -47,13 +50,13 @@ def nonlinearity(program: Trace, op: Op, data: Sequence[bool]) -> Nonlinearity |
         return _gate(program, op, data)
     if op.name in SMOOTH:
         return _smooth(program, op)
-    return None
+    return _halves(program, op) if op.name in ("add", "sub") else None
 
 
 def _maximum(program: Trace, op: Op, data: Sequence[bool]) -> Nonlinearity | None:
     position = next((1 - place for place in (0, 1) if constant(program, op.inputs[place]) == 0), None)
     if position is not None:
-        if not data[position] or program.reaches(op.outputs[0], ROOTS, SHAPING | {"add"}):
+        if not data[position] or program.reaches(op.outputs[0], ROOTS, SHAPING | {"add"}) or _completes(program, op, position):
             return None
         around = [number for reader in readers(program, op.outputs[0]) for number in reader.inputs]
         if any(_is_exponential(program, number, op.inputs[position]) for number in around):
@@ -119,6 +122,31 @@ def _gate(program: Trace, op: Op, data: Sequence[bool]) -> Nonlinearity | None:
     return None
 
 
+def _halves(program: Trace, op: Op) -> Nonlinearity | None:
+    """x + |x|, or x - min(x, 0)."""
+    for place in (0, 1):
+        x, other = op.inputs[place], program.writer.get(plain(program, op.inputs[1 - place]))
+        if other is None or plain(program, x) not in {plain(program, number) for number in other.inputs} or never_negative(program, x):
+            continue
+        capped = op.name == "sub" and place == 0 and other.name == "min" and 0 in list(constants(program, other))
+        if capped or (op.name == "add" and other.name == "abs"):
+            return Nonlinearity("relu", place)
+    return None
+
+
+def _completes(program: Trace, op: Op, position: int) -> bool:
+    """Whether max(-x, 0), times a slope, is only the lower half of max(x, 0) - a max(-x, 0)."""
+    negated = program.writer.get(plain(program, op.inputs[position]))
+    if negated is None or negated.name != "neg":
+        return False
+    x, reading = plain(program, negated.inputs[0]), list(readers(program, op.outputs[0]))
+    reading += [further for reader in reading if reader.name == "mul" for further in readers(program, reader.outputs[0])]
+    joined = [number for reader in reading if reader.name in ("add", "sub") for number in reader.inputs]
+    uppers = [upper for upper in (program.writer.get(plain(program, number)) for number in joined) if upper is not None]
+    rectified = [number for upper in uppers if upper.name == "max" or upper.name in CUSTOM_RULES for number in upper.inputs]
+    return x in (plain(program, number) for number in rectified)
+
+
 def _smooth(program: Trace, op: Op) -> Nonlinearity:
     kind = SMOOTH[op.name]
     if op.name == "logistic":
@@ -134,8 +162,21 @@ def _custom(program: Trace, op: Op) -> Nonlinearity | None:
     """A function with a derivative of its own: rectifiers, and softplus."""
     names = rectifier(op)
     if names is not None:
-        return _clipped(program, op.inputs[0], 0, 0.0, 6.0 if "min" in names else None)
-    return Nonlinearity("softplus", 0) if is_softplus(program, op) else None
+        return None if _completes(program, op, 0) else _clipped(program, op.inputs[0], 0, 0.0, 6.0 if "min" in names else None)
+    return Nonlinearity("softplus", 0) if is_softplus(program, op) else _only_rectifier(op)
+
+
+def _only_rectifier(op: Op) -> Nonlinearity | None:
+    """The rectifier of one of the function's arguments, where the function has no other activation function and no layer."""
+    body = flatten(closed_body(op.eqn))
+    if any(inner.name in OPENED for inner in body.ops):
+        return None
+    acts = [(inner, nonlinearity(body, inner, [True] * len(inner.inputs))) for inner in body.ops]
+    acts = [(inner, act) for inner, act in acts if act is not None]
+    if len(acts) != 1 or acts[0][1].kind not in RECTIFIERS:
+        return None
+    value = plain(body, acts[0][0].inputs[acts[0][1].position])
+    return Nonlinearity(acts[0][1].kind, body.inputs.index(value)) if value in body.inputs else None
 
 
 def rectifier(op: Op) -> list[str] | None:

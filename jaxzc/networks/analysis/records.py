@@ -5,10 +5,19 @@ from typing import NamedTuple
 
 
 class Taint(NamedTuple):
-    """What a value depends on: the images, or else parameter leaves, each as (leaf, how many of its leading axes loops have sliced)."""
+    """What a value depends on: the images, or else parameter leaves."""
 
     data: bool
-    leaves: frozenset[tuple[int, int]] = frozenset()
+    leaves: frozenset["Source"] = frozenset()
+
+
+class Source(NamedTuple):
+    """A parameter leaf that a value was made from; how many of its leading axes loops have sliced; whether it is a factor of a product of
+    parameters."""
+
+    leaf: int
+    depth: int
+    factor: bool = False
 
 
 class Point(NamedTuple):
@@ -39,20 +48,25 @@ class Where(NamedTuple):
 class Layer:
     """One call of a convolution or linear layer.
 
-    leaves: its kernel's parameter leaf (several where same-sized parameters were combined); depth: leading axes that loops have sliced.
+    kernels: its kernel's parameter leaf (several where parameters of one size were added, or parameters multiplied).
     macs: multiply-accumulates for the traced batch, loop iterations included.
     where: the loops around it.
+    product: number of the operation that multiplies, and which of its inputs is the kernel.
     point: where its output is read; None where it cannot be, and `reason` says why.
     """
 
-    leaves: tuple[int, ...]
-    depth: int
+    kernels: tuple[Source, ...]
     fan_in: int
     channels: int
     macs: int
+    product: tuple[int, int]
     point: Point | None
     reason: str = ""
     where: Where = Where()  # noqa: RUF009
+
+    @property
+    def leaves(self) -> tuple[int, ...]:
+        return tuple(source.leaf for source in self.kernels)
 
 
 class Activation(NamedTuple):
@@ -67,8 +81,13 @@ class Activation(NamedTuple):
 
 @dataclass
 class Analysis:
-    """What a program has, in execution order."""
+    """What a program has, in execution order.
+
+    products: multiply-accumulates, for the traced batch, of matrix products and convolutions of the data that are no layers: those of data
+    with data (attention), and with constants.
+    """
 
     layers: list[Layer] = field(default_factory=list)
     activations: list[Activation] = field(default_factory=list)
     normalises: bool = False
+    products: int = 0

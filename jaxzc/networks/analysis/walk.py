@@ -1,6 +1,7 @@
 """Where a program has layers, activation functions and normalisation: read from its operations and from which parameters they depend on.
 
 A layer is a convolution or matrix product of something that depends on the images with something that does not but depends on a parameter.
+Where that is a product of parameters (`x @ (A @ B)`), or a sum with one, all of its factors are kernels: `x @ A @ B` is the same network.
 """
 
 import math
@@ -8,16 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jaxzc._compile.jaxpr import CUSTOM_RULES, Trace, closed_body, flatten, scan_starts
-from jaxzc.networks.analysis.layouts import after_bias, conv_layout, dot_layout, multiply_accumulates
+from jaxzc._compile.jaxpr import CUSTOM_RULES, PRODUCTS, Trace, closed_body, flatten, scan_starts
+from jaxzc.networks.analysis.layouts import after_bias, conv_layout, dot_layout, is_stacked, multiply_accumulates, product
 from jaxzc.networks.analysis.nonlinear import is_normalisation, nonlinearity, rectifier
-from jaxzc.networks.analysis.records import Activation, Analysis, Layer, Point, Taint, Where
+from jaxzc.networks.analysis.records import Activation, Analysis, Layer, Point, Source, Taint, Where
 
 
 def analyse(program: Trace, shapes: Sequence[tuple[int, ...]]) -> Analysis:
     """Layers, activation functions and normalisation of `program`, whose inputs are parameter leaves of these shapes, and then the data."""
     analysis = Analysis()
-    taints = [Taint(False, frozenset({(leaf, 0)})) for leaf in range(len(shapes))]
+    taints = [Taint(False, frozenset({Source(leaf, 0)})) for leaf in range(len(shapes))]
     _Walk(shapes, analysis).block(program, [*taints, *[Taint(True)] * (len(program.inputs) - len(shapes))], Where(), 1)
     return analysis
 
@@ -42,6 +43,8 @@ class _Walk:
                 self.analysis.normalises |= is_normalisation(program, op, data)
                 layer = self._layer(program, number, ins, where, times)
                 self.analysis.layers += [] if layer is None else [layer]
+                if layer is None and op.name in PRODUCTS and any(data):
+                    self.analysis.products += product(program, op, 1 if data[0] else 0) * times
                 outs = self._outputs(program, number, ins, where, times)
             env.update(zip(op.outputs, outs, strict=True))
         for place, layer in enumerate(self.analysis.layers[first:], first):
@@ -71,6 +74,8 @@ class _Walk:
             return [_join(ins[0], *outs) for outs in zip(*branches, strict=True)]
         if op.name in CUSTOM_RULES and rectifier(op) is None:
             return self._body(closed_body(op.eqn), ins, where.into("a function with a custom derivative"), times)
+        if op.name in PRODUCTS and all(taint.leaves for taint in ins):
+            ins = [taint._replace(leaves=frozenset(source._replace(factor=True) for source in taint.leaves)) for taint in ins]
         return [_join(*ins)] * len(op.outputs)
 
     def _loop(self, body: Any, fixed: list[Taint], state: list[Taint], xs: list[Taint], where: Where, times: int) -> list[Taint]:
@@ -85,42 +90,56 @@ class _Walk:
         self.analysis.layers += trial.layers
         self.analysis.activations += trial.activations
         self.analysis.normalises |= trial.normalises
+        self.analysis.products += trial.products
         return [*state, *outs[len(state) :]]
 
     def _slice(self, taint: Taint, shape: tuple[int, ...]) -> Taint:
         """The taint of one slice: a leaf handed over whole is a stack of kernels, anything computed from it is not."""
-        return taint._replace(leaves=frozenset((leaf, depth + (self.shapes[leaf][depth:] == shape)) for leaf, depth in taint.leaves))
+        sliced = (source._replace(depth=source.depth + (self.shape(source) == shape)) for source in taint.leaves)
+        return taint._replace(leaves=frozenset(sliced))
+
+    def shape(self, source: Source) -> tuple[int, ...]:
+        """Of the kernel that a leaf holds, or of one of those that are stacked in it."""
+        return self.shapes[source.leaf][source.depth :]
 
     def _layer(self, program: Trace, number: int, ins: list[Taint], where: Where, times: int) -> Layer | None:
         op = program.ops[number]
-        if op.name not in ("conv_general_dilated", "dot_general") or ins[0].data == ins[1].data:
+        if op.name not in PRODUCTS or ins[0].data == ins[1].data:
             return None
         side = 1 if ins[0].data else 0
-        sizes = {
-            (leaf, depth): math.prod(self.shapes[leaf][depth:]) for leaf, depth in ins[side].leaves if len(self.shapes[leaf]) - depth >= 2
-        }
-        if not sizes or (op.name == "conv_general_dilated" and side == 0):
+        kernels = self._kernels(ins[side].leaves, math.prod(program.avals[op.inputs[side]].shape))
+        if not kernels or (op.name == "conv_general_dilated" and side == 0):
             return None
-        largest = sorted(key for key, size in sizes.items() if size == max(sizes.values()))
         kernel, out = program.avals[op.inputs[side]].shape, program.avals[op.outputs[0]].shape
         axes, rows, fan_in = (conv_layout if op.name == "conv_general_dilated" else dot_layout)(program, op, side)
         reason = where.reason
-        if not reason and len(largest) > 1:
+        if not reason and len(kernels) > 1:
             reason = "has a kernel made of several parameters"
         elif not reason and op.params.get("batch_group_count", 1) != 1:
             reason = "mixes images (batch_group_count)"
-        elif not reason and op.name == "dot_general" and op.params["dimension_numbers"][1][0] and math.prod(kernel) > max(sizes.values()):
+        elif not reason and is_stacked(op) and math.prod(kernel) > math.prod(self.shape(kernels[0])):
             reason = "has its kernel repeated along an axis of the data"
         return Layer(
-            leaves=tuple(leaf for leaf, _ in largest),
-            depth=largest[0][1],
+            kernels=kernels,
             fan_in=fan_in,
             channels=math.prod(out[axis] for axis in axes[rows:]),
             macs=multiply_accumulates(program, op, out, fan_in) * times,
+            product=(number, side),
             point=None if reason else Point(number, axes, rows),
             reason=reason,
             where=where,
         )
+
+    def _kernels(self, sources: frozenset[Source], size: int) -> tuple[Source, ...]:
+        """Of the parameters that an operand of this many numbers was made from, those that are kernels: the largest with two axes (others
+        scale or shift it), and every matrix that was multiplied with others."""
+        plain = [source for source in sources if not source.factor and len(self.shape(source)) >= 2]
+        used = {source.leaf for source in plain}
+        multiplied = [source for source in sources if source.factor and source.leaf not in used]
+        factors = [source for source in multiplied if sum(length > 1 for length in self.shape(source)) >= 2]
+        sizes = {source: math.prod(self.shape(source)) for source in plain}
+        largest = max(sizes.values(), default=0) if not factors else size
+        return tuple(sorted([*(source for source, own in sizes.items() if own == largest), *factors]))
 
 
 def _join(*taints: Taint) -> Taint:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from jaxzc._compile.jaxpr import Op, Trace
-from jaxzc.networks.normalisation.axes import varying
+from jaxzc.networks.normalisation.axes import positional_sum, varying
 from jaxzc.networks.normalisation.forms import (
     ABSOLUTE,
     FINISHED,
@@ -51,7 +51,7 @@ class Algebra:
 
     def results(self, number: int, op: Op) -> list[Form]:
         """The forms of what `op` (the program's operation of this number, with one output) gives."""
-        name, first = op.name, op.inputs[0] if op.inputs else -1
+        name, first = "reduce_sum" if positional_sum(op) else op.name, op.inputs[0] if op.inputs else -1
         if name in PASSING:
             same = self.program.avals[first].shape == self.program.avals[op.outputs[0]].shape
             return [form if same or form.axes is None else replace(form, axes=None) for form in self.of(first)]
@@ -152,7 +152,7 @@ class Algebra:
             for form in self.of(value):
                 stored = form.state in ("stored", "-stored") and inverse.stored
                 if stored or (form.state in ("mean", "-mean") and form.base == inverse.base):
-                    edit = Edit(number, "offset", position)
+                    edit = Edit(number, "offset", position, form.state in ("-stored", "-mean"))
                     yield replace(inverse, state="offset", path=(edit,), leaves=inverse.leaves | form.leaves)
                 elif joins(form, inverse, value):
                     rank = (RANK[form.state], len(form.path), -(form.base or 0))

@@ -69,6 +69,11 @@ def alike(program: Trace, larger: Trace) -> bool:
     return facts(program) == facts(larger)
 
 
+def positional_sum(op: Op) -> bool:
+    """Whether an operation on named axes sums over axes of the array, as `psum` does in a `vmap` that gives the axis its name."""
+    return op.name in ("psum", "pmean", "psum_invariant") and any(isinstance(axis, int) for axis in op.params.get("axes", ()))
+
+
 def named_sum(op: Op, axes: frozenset[str]) -> bool:
     """Whether an operation sums over named axes, all among these."""
     names = op.params.get("axes", ()) if op.name in ("psum", "pmax", "pmin", "psum_invariant", "pmean") else ()

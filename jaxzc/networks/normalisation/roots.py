@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from jaxzc._compile.jaxpr import SHAPING, Op, Trace
+from jaxzc.networks.normalisation.axes import positional_sum
 
 ELEMENTWISE = SHAPING | {"add", "sub", "mul", "div", "max", "min", "neg", "abs", "select_n", "stop_gradient", "psum", "clamp"}
 SQUARES = frozenset({"square", "integer_pow", "pow"})
@@ -52,7 +53,7 @@ def _sums_squares(program: Trace, data: Data, value: int) -> bool:
         product = op.name in ("mul", "dot_general") and op.inputs[0] == op.inputs[1]
         if (state[1] and (op.name in SQUARES or product)) or (op.name == "dot_general" and product):
             return True
-        if op.name in SUMS:
+        if op.name in SUMS or positional_sum(op):
             todo.append((op.inputs[0], True))
         elif op.name in ELEMENTWISE:
             todo.extend((number, state[1]) for number in op.inputs)

@@ -1,12 +1,35 @@
 """What is known of a program's values, whatever becomes of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 
-from jaxzc._compile.jaxpr import SHAPING, Trace
+from jaxzc._compile.jaxpr import PRODUCTS, SHAPING, Trace
 from jaxzc.networks.analysis.values import constant
+
+
+def arrays_of(program: Trace, value: int) -> list[Any]:
+    """The arrays of constants that a value was computed from, single numbers left out."""
+    todo, seen = [value], {value}
+    while todo:
+        op = program.writer.get(todo.pop())
+        new = [number for number in (op.inputs if op is not None else ()) if number not in seen]
+        seen.update(new)
+        todo += new
+    return [program.constants[number] for number in sorted(seen) if number in program.constants and program.avals[number].size > 1]
+
+
+def of_kernels_only(program: Trace, argument: int, data: Iterable[int]) -> bool:
+    """Whether an argument meets the data (arguments of these numbers) only inside kernels, as the norms of spectral normalisation do."""
+    own, moved = {program.inputs[argument]}, {program.inputs[number] for number in data}
+    for op in program.ops:
+        meets = not own.isdisjoint(op.inputs), not moved.isdisjoint(op.inputs)
+        if all(meets) and op.name not in PRODUCTS:
+            return False
+        (moved if meets[1] else own if meets[0] else set[int]()).update(op.outputs)
+    return True
 
 
 @dataclass(frozen=True)

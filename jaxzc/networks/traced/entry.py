@@ -6,10 +6,11 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxzc._compile.jaxpr import Trace
+from jaxzc._compile.jaxpr import Op, Trace, closed_body, flatten, scan_starts
+from jaxzc.networks.traced.tapped import Path
 from jaxzc.types import JaxzcError
 
-CONTROL = frozenset({"scan", "while", "cond"})
+CONTROL = frozenset({"while", "cond"})
 LOOKUPS = frozenset({"gather", "dot_general", "dynamic_slice", "select_n"})
 """Operations by which an embedding's table is read (`dot_general` with a one-hot vector)."""
 
@@ -20,10 +21,12 @@ class Entry:
 
     leaves: places, among the inputs' leaves, of those that are floats. ops: operations that read an embedding, or make floats of integers.
     reason: why it cannot be replaced, where it cannot.
+
+    What an operation inside loops gives is stacked behind the axis of the examples: `[B, steps, ...]`.
     """
 
     leaves: tuple[int, ...]
-    ops: tuple[int, ...] = ()
+    ops: tuple[Path, ...] = ()
     reason: str = ""
 
     def checked(self) -> "Entry":
@@ -42,10 +45,14 @@ class _State:
     trained: bool = False
 
 
+ORDER = ("", "integer", "bits", "number", "float")
+"""What a value may hold of the data; of two that meet in a loop the later counts."""
+
+
 @dataclass
 class _Seen:
-    lookups: list[int] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)
+    lookups: list[Path] = field(default_factory=list)
+    numbers: list[Path] = field(default_factory=list)
     hidden: str = ""
 
 
@@ -59,11 +66,7 @@ def find_entry(program: Trace, params: int) -> Entry:
     env = {number: _State(trained=True) for number in program.inputs[:params]}
     env |= {number: _State("float" if _is_float(program, number) else "integer") for number in data}
     seen = _Seen()
-    for place, op in enumerate(program.ops):
-        states = [env.get(number, _State()) for number in op.inputs]
-        kinds, trained = {state.data for state in states}, any(state.trained for state in states)
-        for number in op.outputs:
-            env[number] = _State(_kind(program, place, number, kinds, trained, seen), trained)
+    _walk(program, env, (), seen)
     leaves = tuple(place for place, number in enumerate(data) if _is_float(program, number))
     if seen.lookups:
         return Entry(leaves, tuple(seen.lookups))
@@ -76,9 +79,40 @@ def find_entry(program: Trace, params: int) -> Entry:
     return Entry((), (seen.numbers[0],))
 
 
-def _kind(program: Trace, place: int, output: int, kinds: set[str], trained: bool, seen: _Seen) -> str:
+def _walk(program: Trace, env: dict[int, _State], loops: Path, seen: _Seen) -> None:
+    """Adds the states of a program's values to those of its inputs, and notes what is an entry. loops: the numbers of those around it."""
+    for number, op in enumerate(program.ops):
+        states, place = [env.get(value, _State()) for value in op.inputs], (*loops, number)
+        if op.name == "scan":
+            env.update(zip(op.outputs, _scan(op, states, place, seen), strict=True))
+            continue
+        kinds, trained = {state.data for state in states}, any(state.trained for state in states)
+        for output in op.outputs:
+            env[output] = _State(_kind(program, place, output, kinds, trained, seen), trained)
+
+
+def _scan(op: Op, states: list[_State], place: Path, seen: _Seen) -> list[_State]:
+    """The states of a loop's results. What it carries takes up what its body gives, until nothing changes."""
+    body, (first, second) = flatten(closed_body(op.eqn)), scan_starts(op.params)
+    carry = states[first:second]
+    while True:
+        trial = _Seen()
+        env = dict(zip(body.inputs, [*states[:first], *carry, *states[second:]], strict=True))
+        _walk(body, env, place, trial)
+        outs = [env.get(value, _State()) for value in body.outputs]
+        new = [_State(max(a.data, b.data, key=ORDER.index), a.trained or b.trained) for a, b in zip(carry, outs, strict=False)]
+        if new == carry:
+            break
+        carry = new
+    seen.lookups += trial.lookups
+    seen.numbers += trial.numbers
+    seen.hidden = seen.hidden or trial.hidden
+    return [*carry, *outs[len(carry) :]]
+
+
+def _kind(program: Trace, place: Path, output: int, kinds: set[str], trained: bool, seen: _Seen) -> str:
     """What an operation's output holds of the data; notes it where it is an entry."""
-    op = program.ops[place]
+    op = program.ops[place[-1]]
     if not kinds - {""} or "float" in kinds:
         return "float" if "float" in kinds and _is_float(program, output) else "integer" if kinds - {""} else ""
     if not _is_float(program, output):
@@ -111,12 +145,19 @@ def check_examples(values: Sequence[Any], batch: int) -> None:
             )
 
 
-def replacements(entry: Entry, inputs: Sequence[Any], values: Sequence[Any]) -> tuple[list[Any], Mapping[int, Any]]:
-    """The inputs' leaves with the entry's floats among them replaced, and what to put in the place of which operation's output."""
+def replacements(entry: Entry, inputs: Sequence[Any], values: Sequence[Any]) -> tuple[list[Any], Mapping[Path, Any]]:
+    """The inputs' leaves with the entry's floats among them replaced, and what to put in the place of which operation's output, with one
+    leading axis for each loop around it."""
     count = len(entry.leaves)
     if len(values) != count + len(entry.ops):
         raise JaxzcError(f"entry has {len(values)} arrays, expected {count + len(entry.ops)}: one for each that network.entry returns")
     leaves = list(inputs)
     for place, value in zip(entry.leaves, values[:count], strict=True):
         leaves[place] = value
-    return leaves, dict(zip(entry.ops, values[count:], strict=True))
+    steps = zip(entry.ops, values[count:], strict=True)
+    return leaves, {place: jnp.moveaxis(value, 0, len(place) - 1) for place, value in steps}
+
+
+def examples_first(value: Any, place: Path) -> Any:
+    """What an operation gave in all steps of the loops around it, with the axis of the examples before those of the loops."""
+    return jnp.moveaxis(value, len(place) - 1, 0)

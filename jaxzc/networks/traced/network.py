@@ -14,8 +14,11 @@ import numpy as np
 
 from jaxzc._compile.jaxpr import needed, run
 from jaxzc._compile.widening import widen
-from jaxzc.networks.analysis.records import Analysis, Layer
-from jaxzc.networks.traced.entry import check_examples, replacements
+from jaxzc.networks.analysis.order import places
+from jaxzc.networks.analysis.records import Analysis, Layer, Source
+from jaxzc.networks.normalisation import NormModes
+from jaxzc.networks.traced.entry import check_examples, examples_first, replacements
+from jaxzc.networks.traced.integers import floats, stored
 from jaxzc.networks.traced.tapped import Path, run_tapped
 from jaxzc.networks.traced.taps import activation_names, activation_taps, calls_first, of_activations, tap_layer, unreadable
 from jaxzc.networks.traced.tracing import Function, OwnTypes, Traced, key_of, read, trace
@@ -47,27 +50,41 @@ class ProgramNetwork:
         """Whether the model, in its batch mode, divides by a root of something that depends on the images."""
         return self._example.analysis.normalises
 
+    @property
+    def evaluates(self) -> bool:
+        """Whether the model has no argument for a train mode."""
+        return isinstance(self.fn, NormModes) and self.fn.evaluates
+
+    def replaced_statistics(self, params: Any, inputs: Any) -> list[Any]:
+        """The model's running statistics in whose place a norm mode puts others."""
+        return self.fn.replaced(params, inputs) if isinstance(self.fn, NormModes) else []
+
     def weights(self, params: Any) -> list[Array]:
-        """Kernels `[layers, *kernel]`, one array per group. Raises `JaxzcError` where they are integers."""
+        """Kernels `[layers, *kernel]`, one array per group; of those stored as integers the floats that multiply. Raises `JaxzcError` where
+        these cannot be had."""
         flat = self._flat(params)
-        for leaf, group in zip(self.leaves, self.groups, strict=True):
-            if not _is_float(flat[leaf]):
-                raise JaxzcError(
-                    f"the weights of layer {group.name} are {jnp.result_type(flat[leaf])}, which have no gradient and are not what "
-                    "multiplies: make the numbers that multiply (weights times scale, in float32) the parameters"
-                )
-        return [jnp.reshape(flat[leaf], (-1, *group.kernel)) for leaf, group in zip(self.leaves, self.groups, strict=True)]
+        return [jnp.reshape(self._kernel(flat, leaf), (-1, *group.kernel)) for leaf, group in zip(self.leaves, self.groups, strict=True)]
+
+    def _kernel(self, flat: Sequence[Any], leaf: int) -> Any:
+        """A leaf, or where it is a kernel stored as integers what the program makes of it."""
+        kernel = self._example.integers.get(leaf)
+        if kernel is None or _is_float(flat[leaf]):
+            return flat[leaf]
+        return floats(self._example.program, kernel, flat, self.groups[self.leaves.index(leaf)].name, self._own.is_widened(flat))
 
     def with_weights(self, params: Any, weights: Sequence[Array]) -> Any:
         """`params` with these kernels in their place."""
         flat = self._flat(params)
         for leaf, weight in zip(self.leaves, weights, strict=True):
-            flat[leaf] = jnp.reshape(weight, np.shape(flat[leaf]))
+            kernel = self._example.integers.get(leaf)
+            flat[leaf] = jnp.reshape(weight, np.shape(flat[leaf]) if kernel is None else kernel.kernel)
         return jax.tree_util.tree_unflatten(self._structure, flat)
 
     def map_params(self, fn: Callable[[Array], Array], params: Any) -> Any:
-        """`fn` applied to every floating-point leaf."""
-        flat = [fn(leaf) if _is_float(leaf) else leaf for leaf in self._flat(params)]
+        """`fn` applied to every floating-point leaf, and to the floats that kernels stored as integers become."""
+        flat = self._flat(params)
+        kernels = {leaf: self._kernel(flat, leaf) for leaf in self._example.integers}
+        flat = [fn(value) if _is_float(value) else value for value in (kernels.get(n, leaf) for n, leaf in enumerate(flat))]
         return jax.tree_util.tree_unflatten(self._structure, flat)
 
     def active(self) -> list[Array]:
@@ -84,13 +101,14 @@ class ProgramNetwork:
         return OrderedDict((group.name, jnp.ones((n, 1))) for group, n in zip(self.activations, calls, strict=True))
 
     def counts(self, params: Any) -> Counts:
-        """Parameters (floating-point leaves), multiply-accumulates for one image, and the number of layers.
+        """Parameters (floating-point leaves and kernels), multiply-accumulates for one image, and the number of layers.
 
         Iterations of `lax.scan` are counted; a branch of `lax.cond` and the body of `lax.while_loop` count once.
         """
-        macs = sum(layer.macs for layer in self._example.analysis.layers) // self._batch
-        size = sum(int(np.size(leaf)) for leaf in self._flat(params) if _is_float(leaf))
-        return Counts(np.int64(size), np.int64(macs), np.int64(sum(len(group.cells) for group in self.groups)))
+        found = self._example.analysis
+        macs, products = sum(layer.macs for layer in found.layers) // self._batch, found.products // self._batch
+        size = sum(int(np.size(leaf)) for n, leaf in enumerate(self._flat(params)) if _is_float(leaf) or n in self.leaves)
+        return Counts(np.int64(size), np.int64(macs), np.int64(sum(len(group.cells) for group in self.groups)), np.int64(products))
 
     def entry(self, params: Any, inputs: Any) -> Any:
         """The first floats that the inputs become: the inputs where they are one array of floats, or else a tuple of arrays `[B, ...]`, the
@@ -98,14 +116,18 @@ class ProgramNetwork:
 
         Raises `JaxzcError` where there are none, or where they come up in a loop.
         """
-        flat, leaves = self._flat(params), jax.tree.leaves(inputs)
+        flat, leaves = stored(self._example.integers, self._flat(params))[0], jax.tree.leaves(inputs)
         if _is_one_float(inputs):
             return jnp.asarray(inputs)
         traced = self._traced(flat, inputs, "batch")
         entry, program = traced.entry.checked(), traced.program
-        results = tuple(program.ops[op].outputs[0] for op in entry.ops)
-        cut = replace(program, ops=needed(program.ops, results), outputs=results)
-        values = (*(jnp.asarray(leaves[place]) for place in entry.leaves), *run(cut, [*flat, *leaves]))
+        if any(len(place) > 1 for place in entry.ops):
+            kept = run_tapped(program, [*flat, *leaves], {}, dict.fromkeys(entry.ops, lambda output, _: (output, output)), {})[2]
+            made = [examples_first(kept[place], place) for place in entry.ops]
+        else:
+            results = tuple(program.ops[op].outputs[0] for (op,) in entry.ops)
+            made = run(replace(program, ops=needed(program.ops, results), outputs=results), [*flat, *leaves])
+        values = (*(jnp.asarray(leaves[place]) for place in entry.leaves), *made)
         check_examples(values, batch_size(inputs))
         return values
 
@@ -115,12 +137,12 @@ class ProgramNetwork:
         entry: what is put in the place of `self.entry(params, inputs)`.
         Raises `JaxzcError` where a tap asks for a layer or ReLU that cannot be read (loops, tied weights), naming it.
         """
-        flat = self._flat(params)
+        flat, kernels = stored(self._example.integers, self._flat(params))
         if norm not in ("batch", "init", "none"):
             raise JaxzcError(f"norm={norm!r} is not one of 'batch', 'init', 'none'")
         if entry is not None and _is_one_float(inputs):
             inputs, entry = entry, None
-        traced = self._traced(flat, inputs, norm, entry)
+        traced = self._traced(flat, inputs, norm, (entry, kernels))
         tap, batch, leaves = tap or Tap(), batch_size(inputs), jax.tree.leaves(inputs)
         sites = self._sites(traced.analysis, tap)
         after = {
@@ -128,11 +150,14 @@ class ProgramNetwork:
             for site, (group, layer) in sites.items()
             if layer.point
         }
-        looks = activation_taps(traced.analysis, tap, batch)
+        looks, perturb = activation_taps(traced.analysis, tap, batch), self._perturbations(sites, tap)
         if entry is not None:
             leaves, values = replacements(traced.entry.checked(), leaves, jax.tree.leaves(entry))
-            after |= {(op,): partial(_replaced, value, after.get((op,))) for op, value in values.items()}
-        outputs, seen, kept = run_tapped(traced.program, [*flat, *leaves], looks, after, self._perturbations(sites, tap))
+            perturb |= {place: (value, perturb.get(place)) for place, value in values.items()}
+            after |= {place: partial(_replaced, after.get(place)) for place in values}
+        perturb |= {(traced.integers[leaf].op,): (value, None) for leaf, value in kernels.items()}
+        after |= {(traced.integers[leaf].op,): partial(_replaced, None) for leaf in kernels}
+        outputs, seen, kept = run_tapped(traced.program, [*flat, *leaves], looks, after, perturb)
         layers = None if tap.layer is None else self._collected(sites, kept)
         activations = of_activations(traced.analysis, tap, seen)
         return Forward(jax.tree.unflatten(traced.outputs, outputs), layers, activations, jnp.zeros((), jnp.int32))
@@ -212,29 +237,35 @@ def make_network(fn: Function, params: Any, inputs: Any, cells: Callable[[str], 
     """
     flat, structure = jax.tree_util.tree_flatten(params)
     traced = trace(fn, structure, flat, inputs, "batch")
-    first: dict[int, Layer] = {}
+    first: dict[int, tuple[Source, Layer]] = {}
     for layer in traced.analysis.layers:
-        for leaf in layer.leaves:
-            first.setdefault(leaf, layer)
+        for source in layer.kernels:
+            first.setdefault(source.leaf, (source, layer))
     if not first:
         raise JaxzcError("the model has no layers: no convolution or matrix product of the inputs with a parameter was found")
     names = [leaf_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
-    groups = []
-    for leaf, layer in first.items():
-        shape = np.shape(flat[leaf])
+    groups, order = [], places(traced.analysis.layers)
+    for leaf, (source, layer) in first.items():
+        stack, kernel = np.shape(flat[leaf])[: source.depth], np.shape(flat[leaf])[source.depth :]
+        if leaf in traced.integers and not traced.integers[leaf].reason:
+            kernel = traced.integers[leaf].kernel
         cell = -1 if cells is None else int(cells(names[leaf]))
-        stacked = math.prod(shape[: layer.depth])
-        groups.append(LayerGroup(names[leaf], shape[layer.depth :], layer.fan_in, layer.channels, (cell,) * stacked))
+        # a factor of a product is a linear layer by itself, whose operation is not seen: by convention [..., inputs, outputs]
+        fans = (math.prod(kernel[:-1]), kernel[-1]) if source.factor else (layer.fan_in, layer.channels)
+        groups.append(LayerGroup(names[leaf], kernel, *fans, (cell,) * math.prod(stack), order[leaf] if stack else ()))
+    if any(group.places for group in groups):
+        groups = [replace(group, places=order[leaf]) for leaf, group in zip(first, groups, strict=True)]
     config: Any = jax.config
     own = OwnTypes(tuple(jnp.result_type(leaf) for leaf in (*flat, *jax.tree.leaves(inputs))), bool(config.jax_enable_x64))
     cache = {key_of(flat, inputs, "batch"): traced}
     return ProgramNetwork(fn, tuple(groups), tuple(first), structure, traced, own, batch_size(inputs), cache)
 
 
-def _replaced(value: Any, then: Callable[[Any, Any], Any] | None, output: Any, perturb: Any) -> tuple[Any, Any]:
-    """`value` in the place of an operation's output, and what a tap does there."""
+def _replaced(then: Callable[[Any, Any], Any] | None, output: Any, given: tuple[Any, Any]) -> tuple[Any, Any]:
+    """A value in the place of an operation's output, and what a tap does there. given: the value, and the tap's perturbation."""
+    value, perturb = given
     if np.shape(value) != output.shape:
-        raise JaxzcError(f"entry has shape {np.shape(value)} in the place of {output.shape}")
+        raise JaxzcError(f"an entry or kernel has shape {np.shape(value)} in the place of {output.shape}")
     value = value.astype(output.dtype)
     return (value, None) if then is None else then(value, perturb)
 

@@ -12,6 +12,7 @@ from jaxzc._compile.jaxpr import SETTINGS, Trace, flatten
 from jaxzc.networks.analysis.records import Analysis
 from jaxzc.networks.analysis.walk import analyse
 from jaxzc.networks.traced.entry import Entry, find_entry
+from jaxzc.networks.traced.integers import IntegerKernel, integer_kernels
 from jaxzc.numerics.trees import abstract, batch_size
 from jaxzc.types import JaxzcError, Norm
 
@@ -25,6 +26,7 @@ class Traced:
     program: Trace
     analysis: Analysis
     entry: Entry
+    integers: dict[int, IntegerKernel]
     outputs: Any
 
 
@@ -63,7 +65,8 @@ def trace(fn: Function, structure: Any, flat: Sequence[Any], inputs: Any, norm: 
 
 
 def read(program: Trace, flat: Sequence[Any], outputs: Any) -> Traced:
-    return Traced(program, analyse(program, [np.shape(leaf) for leaf in flat]), find_entry(program, len(flat)), outputs)
+    analysis = analyse(program, [np.shape(leaf) for leaf in flat])
+    return Traced(program, analysis, find_entry(program, len(flat)), integer_kernels(program, analysis.layers), outputs)
 
 
 def key_of(flat: Sequence[Any], inputs: Any, norm: Norm) -> Any:

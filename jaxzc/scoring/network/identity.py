@@ -57,7 +57,15 @@ def chosen_by_user(recipe: ModelRecipe) -> Hashable:
     if isinstance(model, nnx.Module):
         model = type(model)
     proxies = tuple((label, _chosen_proxy(proxy)) for label, proxy in recipe.proxies.items())
-    return model, proxies, None if recipe.task is None else recipe.task.readout, recipe.norm, recipe.unavailable
+    return (
+        model,
+        recipe.model.method,
+        proxies,
+        None if recipe.task is None else recipe.task.readout,
+        recipe.norm,
+        recipe.unavailable,
+        recipe.pieces,
+    )
 
 
 def _chosen_proxy(proxy: Proxy) -> Hashable:
@@ -92,7 +100,7 @@ def _passes(recipe: ModelRecipe, network: Network, params: Params, batch: Batch,
             return None
 
     modes = [attempt(lambda norm=norm: network.forward(params, batch.inputs, norm=norm).outputs) for norm in get_args(Norm)]
-    return [*modes, attempt(jax.grad(total), network.weights(params))]
+    return [*modes, attempt(lambda: jax.grad(total)(network.weights(params)))]
 
 
 def digest(traced: ClosedJaxpr) -> str:

@@ -125,7 +125,7 @@ def columns(search: Search, state: State, rows: np.ndarray | None = None) -> dic
         "step": state.steps[rows],
         **{name: state.scores[rows, k] for k, name in enumerate(problem.scores)},
         "fitness": state.fitness[rows],
-        **{name: np.asarray(values) for name, values in counts._asdict().items()},
+        **{name: np.asarray(values) for name, values in counts._asdict().items() if np.ndim(values)},
     }
     for k, name in enumerate(problem.cost_names):
         table.setdefault(name, state.costs[rows, k])
