@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from jaxzc.catalogue import spaces
 from jaxzc.cli.arguments.numbers import positive
 from jaxzc.cli.arguments.outputs import check_table
+from jaxzc.cli.terminal import note
 from jaxzc.tables import write_scores
 from jaxzc.types import JaxzcError
 
@@ -25,6 +27,7 @@ examples:
   jaxzc import transnasbench101 transnas-bench_v10141024.pth --out transnas.parquet
   jaxzc import naslib zc_nasbench201.json --out nasbench201_valid.parquet
   jaxzc import naslib zc_nasbench201.json --scores cifar10 --out published_scores.parquet
+  jaxzc import table pytorchcv.csv --space published --arch-column model --where section=ImageNet-1K --error top1_error --out truth.csv
 """
 
 Progress = Callable[[int], Any]
@@ -52,6 +55,12 @@ def add(commands: Any) -> None:
     naslib = _add(kinds, "naslib", _naslib, "NAS-Bench-Suite-Zero: zc_SPACE.json; accuracies, or with --scores its 13 proxies")
     naslib.add_argument("--scores", metavar="TASK", help="write the scores of this task's proxies, for `jaxzc evaluate`, and no accuracies")
     naslib.add_argument("--space", metavar="NAME", help="search space (default: from the name of the file)")
+
+    table = _add(kinds, "table", _table, "anybody's CSV or Parquet: architectures that a space can read, and columns of numbers")
+    table.add_argument("--space", required=True, metavar="NAME", help="search space")
+    table.add_argument("--arch-column", default="arch", metavar="NAME", help="column of the architectures (default: %(default)s)")
+    table.add_argument("--where", action="append", default=[], metavar="NAME=TEXT", help="only rows with this text there; repeatable")
+    table.add_argument("--error", action="append", default=[], metavar="NAME", help="errors in per cent: add 100 less them; repeatable")
 
 
 def _add(kinds: Any, name: str, read: Callable[[argparse.Namespace, list[Path]], dict[str, Any]], text: str) -> argparse.ArgumentParser:
@@ -120,6 +129,24 @@ def _naslib(arguments: argparse.Namespace, paths: list[Path]) -> dict[str, Any]:
         if len(paths) > 1:
             raise JaxzcError(f"--scores takes the proxies of one file, {len(paths)} were given: import them one by one")
         return read_naslib_scores(paths[0], arguments.scores, arguments.space, progress)
+
+
+def _table(arguments: argparse.Namespace, paths: list[Path]) -> dict[str, Any]:
+    from jaxzc.tables.importers import read_foreign
+
+    if len(paths) > 1:
+        raise JaxzcError(f"one table at a time, {len(paths)} were given: import them one by one")
+    where = {}
+    for condition in arguments.where:
+        name, equals, text = condition.partition("=")
+        if not (name and equals):
+            raise JaxzcError(f"--where {condition!r}: expected NAME=TEXT, a column and what stands there")
+        where[name] = text
+    foreign = read_foreign(paths[0], spaces.maker(arguments.space)(), arguments.arch_column, where=where, errors=arguments.error)
+    if foreign.refused:
+        unread = f"{len(foreign.refused)} of {foreign.rows} rows"
+        note(f"{unread} are left out, because their architectures are none of {arguments.space}, such as {foreign.refused[0]!r}")
+    return foreign.table
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`jaxzc search`: look for the best architecture of a space within a budget."""
 
 import argparse
+import shlex
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -12,7 +13,7 @@ from jaxzc import embedded
 from jaxzc.catalogue.selection import split_names
 from jaxzc.cli.arguments.groups import add_device_arguments, add_network_arguments
 from jaxzc.cli.arguments.numbers import positive, seed
-from jaxzc.cli.arguments.requests import check_sizes, keep_compiled, request_fields
+from jaxzc.cli.arguments.requests import check_sizes, keep_compiled, options, request_fields
 from jaxzc.cli.terminal import note
 from jaxzc.search import ALGORITHMS, Algorithm, Search, State
 from jaxzc.search.job.request import SearchRequest, proxies_of
@@ -167,8 +168,8 @@ class _Bar:
             from tqdm.auto import tqdm
 
             interval = 0.1 if sys.stderr.isatty() else 30
-            options = {"unit": "evaluation", "mininterval": interval, "disable": self.quiet}
-            self.bar = tqdm(total=self.evaluations, initial=state.evaluated, **options)
+            look = {"unit": "evaluation", "mininterval": interval, "disable": self.quiet}
+            self.bar = tqdm(total=self.evaluations, initial=state.evaluated, **look)
             return
         self.bar.set_postfix_str(_best(search, state), refresh=False)
         self.bar.update(state.evaluated - self.bar.n)
@@ -190,9 +191,9 @@ def _summary(arguments: argparse.Namespace, request: SearchRequest, result: Sear
     overhead = result.seconds - result.scoring
     share = f" ({100 * overhead / result.seconds:.2g} % of the time)" if result.seconds else ""
     images = "DATA" if request.source == "normal" else request.source  # noise teaches nothing
-    options = " ".join(f"--set {pair}" for pair in arguments.set)
+    set_options = " ".join(f"--set {shlex.quote(pair)}" for pair in arguments.set)
     expression = f"jaxzc.space({arguments.space!r}, classes={space.classes}, inputs={space.inputs.shape}"
-    expression += "".join(f", {pair}" for pair in arguments.set) + ")"
+    expression += "".join(f", {name}={value!r}" for name, value in options(arguments.set).items()) + ")"
     return "\n".join(
         [
             f"{arguments.out}: {result.state.evaluated} evaluations{f', {invalid} without a finite score' if invalid else ''}; "
@@ -202,7 +203,7 @@ def _summary(arguments: argparse.Namespace, request: SearchRequest, result: Sear
             f"{int(counts.layers[0])} layers; found as number {result.winner + 1}",
             f"front: {len(result.search.front(result.state))} networks in {Path(arguments.out) / 'front.parquet'}",
             "train it:",
-            f"  jaxzc train {arguments.space} '{string}' --data {images} {options}".rstrip(),
+            f"  jaxzc train {arguments.space} '{string}' --data {images} {set_options}".rstrip(),
             *_as_python(space, expression, string),
         ]
     )

@@ -264,6 +264,14 @@ def test_without_a_command_there_is_help() -> None:
     assert run("--version").out.startswith("jaxzc ")
 
 
+def test_architectures_by_their_strings(tmp_path: Path) -> None:
+    """--archs takes what names a file, and otherwise what the space can read, one or several."""
+    for text, rows in (("8:8:8:8:8", 1), ("8:8:8:8:8,8:8:8:8:16,8:8:8:8:8", 2)):
+        out = tmp_path / f"{rows}.parquet"
+        assert run("score", "nats_sss", "--archs", text, "--proxies", "params", "--out", out).code == 0
+        assert read_scores(out).columns["arch"].tolist() == ["8:8:8:8:8", "8:8:8:8:16"][:rows]
+
+
 def test_spaces() -> None:
     result = run("spaces")
     assert result.code == 0

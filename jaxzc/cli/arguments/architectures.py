@@ -1,6 +1,7 @@
 """The architectures that --archs, --sample and --all name."""
 
 import argparse
+import os
 
 import numpy as np
 
@@ -18,7 +19,7 @@ def architectures(arguments: argparse.Namespace, space: Space, sample: int, seed
     rng = np.random.default_rng(seed)
     if arguments.archs is None:
         return space.sample(rng, arguments.sample or sample)
-    read = tables.read_archs(embedded.table_named(arguments.archs), space)
+    read = _written(arguments.archs, space) or tables.read_archs(embedded.table_named(arguments.archs), space)
     if read.duplicates:
         note(
             f"{arguments.archs}: {read.duplicates} of {len(read.archs) + read.duplicates} lines repeat an architecture, which is taken once"
@@ -33,6 +34,21 @@ def architectures(arguments: argparse.Namespace, space: Space, sample: int, seed
             "ask for fewer, or leave out --sample to take them all"
         )
     return read.archs[np.sort(rng.choice(len(read.archs), arguments.sample, replace=False))]
+
+
+def _written(text: str, space: Space) -> tables.Archs | None:
+    """The architectures that the text itself is, one or several joined by commas; None where it is none, or names a file."""
+    if os.path.exists(text):
+        return None
+    for words in ([text], text.split(",")):
+        try:
+            archs = np.stack([np.asarray(space.parse(word), np.int32) for word in words])
+        except JaxzcError:
+            continue
+        _, first = np.unique(archs, axis=0, return_index=True)
+        archs = archs[np.sort(first)]
+        return tables.Archs(archs, [space.to_string(arch) for arch in archs], len(words) - len(archs))
+    return None
 
 
 def _note_size(space: Space) -> None:

@@ -63,8 +63,8 @@ def add_arch_arguments(command: argparse.ArgumentParser, default: str) -> None:
     command.add_argument(
         "--archs",
         metavar="FILE",
-        help="architectures: text, one string a line (# begins a comment line), or CSV/Parquet with a column 'arch'; "
-        f"'{embedded.NAME}' takes those of the embedded benchmark",
+        help="architectures: text, one string a line (# begins a comment line), or CSV/Parquet with a column 'arch'; or strings, joined by "
+        f"commas; '{embedded.NAME}' takes those of the embedded benchmark",
     )
     command.add_argument(
         "--sample", type=positive, metavar="N", help=f"N distinct random architectures, of FILE if there is one ({default})"

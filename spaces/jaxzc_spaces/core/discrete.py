@@ -37,8 +37,8 @@ class Blueprint:
     graph, state: the module taken apart, its parameters as shapes.
     groups: layers whose kernels and outputs have one shape, in the order in which their first layers run. layers: their members, which are
         the paths of the kernels. biases: (path, fan_in) of the layers' biases.
-    activations: values of one shape that are activated, the group of the last one last. activated: their members; ways: for each group,
-        which of its `modules` each member has. norms: likewise the inputs of batch normalisations. maps: runs of maps of one shape.
+    activations: values of one shape that are activated alike, the group of the last one last. activated: their members; ways: for each
+        group, which of its `modules` each member has. norms: likewise the inputs of batch normalisations. maps: runs of maps of one shape.
     """
 
     graph: Any
@@ -80,7 +80,7 @@ def blueprint(make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: 
     fan_in = {_bias_of(_path(name)): math.prod(shape[:-1]) for name, shape, _, _ in recorder.kernels}
     biases = [(path, fan_in[path]) for path in map(_path, recorder.names.values()) if path in fan_in]
     modules = {name: way for name, _, way in recorder.activated}
-    activated = _grouped([(name, shape) for name, shape, _ in recorder.activated])
+    activated = _grouped([(name, (shape, recorder.kinds[name])) for name, shape, _ in recorder.activated])
     ways = [tuple(dict.fromkeys(modules[name] for name in names)) for names in activated]
     maps = [tuple(name for name, _ in run) for _, run in itertools.groupby(recorder.outputs, key=lambda pair: pair[1])]
     return Blueprint(
@@ -89,7 +89,7 @@ def blueprint(make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: 
         tuple(groups),
         tuple(map(tuple, layers.values())),
         tuple(biases),
-        tuple(ActivationGroup(names[0], "relu", way) for names, way in zip(activated, ways, strict=True)),
+        tuple(ActivationGroup(names[0], recorder.kinds[names[0]], way) for names, way in zip(activated, ways, strict=True)),
         activated,
         tuple(tuple(way.index(modules[name]) for name in names) for names, way in zip(activated, ways, strict=True)),
         _grouped(recorder.normalised),

@@ -69,8 +69,8 @@ class Pass:
         self._keep(self.layers, name, record)
         return y
 
-    def activating(self, named: Named, x: Array, modules: tuple[str, ...] = ("ReLU",)) -> Array:
-        """x, the input of an activation function. modules: see `jaxzc.types.ActivationGroup`."""
+    def activating(self, named: Named, x: Array, modules: tuple[str, ...] = ("ReLU",), kind: str = "relu") -> Array:
+        """x, the input of an activation function. modules, kind: see `jaxzc.types.ActivationGroup`."""
         if self.tap.activation is not None:
             self._keep(self.activations, self.name(named), self.tap.activation(x))
         return x
@@ -162,6 +162,7 @@ class Recorder(Pass):
         super().__init__(module=module)
         self.kernels: list[tuple[str, tuple[int, ...], tuple[int, ...], int]] = []
         self.activated: list[tuple[str, tuple[int, ...], tuple[str, ...]]] = []
+        self.kinds: dict[str, str] = {}
         self.normalised: list[tuple[str, tuple[int, ...]]] = []
         self.outputs: list[tuple[str, tuple[int, ...]]] = []
 
@@ -170,8 +171,9 @@ class Recorder(Pass):
         self.kernels.append((self.name(kernel), shape, y.shape[1:], self.cell))
         return y
 
-    def activating(self, named: Named, x: Array, modules: tuple[str, ...] = ("ReLU",)) -> Array:
+    def activating(self, named: Named, x: Array, modules: tuple[str, ...] = ("ReLU",), kind: str = "relu") -> Array:
         self.activated.append((self.name(named), x.shape[1:], modules))
+        self.kinds[self.name(named)] = kind
         return x
 
     def normalising(self, named: Named, x: Array) -> Array:
