@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from jaxzc.facts import Passes, ingredient, proxy, with_settings
     from jaxzc.jobs.request import ScoreRequest, run_scoring
     from jaxzc.networks import as_network
+    from jaxzc.planning import Plan, PlanRequest, plan
     from jaxzc.proxies import PROXIES
     from jaxzc.report.files import write_report
     from jaxzc.scoring.compute import compute_scores
@@ -55,6 +56,7 @@ _HOMES = {
     "jaxzc.facts": ("Passes", "ingredient", "proxy", "with_settings"),
     "jaxzc.jobs.request": ("ScoreRequest", "run_scoring"),
     "jaxzc.networks": ("as_network",),
+    "jaxzc.planning": ("Plan", "PlanRequest", "plan"),
     "jaxzc.proxies": ("PROXIES",),
     "jaxzc.report.files": ("write_report",),
     "jaxzc.scoring.compute": ("compute_scores",),
@@ -84,6 +86,8 @@ __all__ = [
     "JaxzcError",
     "Network",
     "Passes",
+    "Plan",
+    "PlanRequest",
     "ScoreRequest",
     "Scorer",
     "Scores",
@@ -104,6 +108,7 @@ __all__ = [
     "ingredient",
     "ingredients",
     "networks",
+    "plan",
     "proxies",
     "proxy",
     "report",

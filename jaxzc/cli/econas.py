@@ -8,10 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxzc import data, tables
+from jaxzc._compile.platforms import here
 from jaxzc.catalogue import spaces
 from jaxzc.cli.arguments.architectures import architectures
 from jaxzc.cli.arguments.groups import add_arch_arguments, add_space_arguments
@@ -120,7 +120,7 @@ def run(arguments: argparse.Namespace) -> None:
     seconds = round(time.perf_counter() - started, 3)
     counts = space.counts(np.stack([arch for arch, _ in runs]))
     cost = {"flops": float(np.mean(econas.flops(counts.flops.astype(np.float64), settings)))}
-    facts = _facts(arguments, space, drawn, task, settings) | {"seconds": seconds, "platform": jax.default_backend()}
+    facts = _facts(arguments, space, drawn, task, settings) | {"seconds": seconds, "platform": here()}
     columns: dict[str, Any]
     if table is None:
         columns = {"arch": [space.to_string(arch) for arch, _ in runs], "seed": np.array([seed for _, seed in runs], np.int64)}

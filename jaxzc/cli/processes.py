@@ -16,11 +16,11 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 from tqdm.auto import tqdm
 
 from jaxzc._compile.devices import usable
+from jaxzc._compile.platforms import here
 from jaxzc._durable.keeper import GRACE, Stopped
 from jaxzc._durable.store import Store
 from jaxzc.cli.arguments.numbers import is_number
@@ -28,6 +28,8 @@ from jaxzc.jobs import Stripe, Work, manifest
 from jaxzc.jobs.recorder import HEARTBEATS
 from jaxzc.types import JaxzcError
 
+REFUSED = 2
+"""Exit code of a command that says why in one sentence."""
 PAUSE = 0.2
 """Seconds between two looks at the processes."""
 
@@ -68,8 +70,8 @@ def check(arguments: argparse.Namespace) -> None:
         raise JaxzcError(
             "--processes is for one machine without jax.distributed: leave out --distributed, and give each machine a --stripe"
         )
-    if jax.default_backend() != "cpu":
-        raise JaxzcError(f"--processes shares out processors, and this is a {jax.default_backend()}: use --devices N")
+    if here() != "cpu":
+        raise JaxzcError(f"--processes shares out processors, and this is a {here()}: use --devices N")
 
 
 def score(store: Store, work: Work, arguments: argparse.Namespace) -> str | None:
@@ -97,7 +99,9 @@ def score(store: Store, work: Work, arguments: argparse.Namespace) -> str | None
             message = f"what was scored is kept in {store.where}: the same command goes on"
             raise Stopped(message, getattr(error, "code", 130)) from error
     for stripe, process in zip(stripes, running, strict=True):
-        if process.returncode:
+        # A process whose rows all failed ends with an error, too; here they are judged together with those of the others.
+        judged = process.returncode == REFUSED and _beat(store, stripe).get("state") == "finished"
+        if process.returncode and not judged:
             how = f"was ended by signal {-process.returncode}" if process.returncode < 0 else f"failed with exit code {process.returncode}"
             raise JaxzcError(f"the process of stripe {stripe} {how}; what was scored is kept in {store.where}: the same command goes on")
     failed = sum(beat.get("failed", 0) for beat in (_beat(store, stripe) for stripe in stripes))

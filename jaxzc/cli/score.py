@@ -19,7 +19,7 @@ from jaxzc.cli.arguments.numbers import positive, seeds
 from jaxzc.cli.arguments.outputs import check_file, check_parent
 from jaxzc.cli.arguments.requests import check_sizes, command_line, prepare, request_fields
 from jaxzc.cli.merge import metadata
-from jaxzc.cli.terminal import note, progress
+from jaxzc.cli.terminal import compiling, note, progress
 from jaxzc.jobs import Merged, Outcome, Store, Stripe, Work, manifest, parts
 from jaxzc.jobs.request import ScoreRequest
 from jaxzc.jobs.request import work as plan
@@ -116,8 +116,9 @@ def run(arguments: argparse.Namespace) -> None:
     _begin(store, work, arguments)
     try:
         by = processes.score(store, work, arguments)
+        said = compiling(chosen)
         work = replace(work, retry=work.retry and by is None)
-        outcome = jobs.run(store, work, note=note, watched=lambda rows, total: progress(rows, total, arguments.quiet))
+        outcome = jobs.run(store, work, note=note, watched=lambda rows, total: progress(rows, total, arguments.quiet, said))
         if not one_file:
             if outcome.done:
                 _check_some(store, outcome.there + outcome.done, outcome.failed, outcome.errors)

@@ -39,6 +39,7 @@ examples:
   jaxzc search nasbench201 --fitness zico,naswot --data npz:cifar10.npz --budget "flops<=100e6,params<=1e6" --out found
   jaxzc search nasbench201 --table nasbench201.csv --metric c10_test --algorithm nsga2 --costs flops,params --out found
   jaxzc search nasbench201 --fitness naswot --costs my_costs:latency,params --budget "latency<=3.5" --out found
+  jaxzc search nasbench201 --fitness naswot --costs latency --latency-table latencies.csv:raspi4 --budget "latency<=20" --out found
 
 my_costs.py, in the working directory: def latency(archs): return [table[arch] for arch in archs]
 
@@ -64,7 +65,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--budget",
         metavar="LIMITS",
-        help='for example "flops<=100e6,params<=1e6,layers<=60" (and what docs/spaces.md says else); nothing else is scored',
+        help='for example "flops<=100e6,params<=1e6,layers<=60" (and what else the space counts); nothing else is scored',
     )
     command.add_argument("--algorithm", choices=list(ALGORITHMS), default=SearchRequest.algorithm, help="(default: %(default)s)")
     command.add_argument(
@@ -83,8 +84,12 @@ def add(commands: Any) -> None:
         "--cost",
         default=",".join(map(str, SearchRequest.costs)),
         metavar="A,B",
-        help="for front and nsga2: params, flops, layers, or module:function, of architecture strings [n] -> numbers [n], whose name can "
-        "stand in --budget (default: %(default)s)",
+        help="for front and nsga2: params, flops, layers; latency (ms) and peak_memory (bytes) of a compiled forward pass of one example "
+        "on this machine; or module:function, of architecture strings [n] -> numbers [n]. Their names can stand in --budget "
+        "(default: %(default)s)",
+    )
+    command.add_argument(
+        "--latency-table", metavar="FILE:COLUMN", help="the cost latency from a column of FILE, which has a column 'arch', instead"
     )
     command.add_argument(
         "--duplicates",

@@ -9,10 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxzc import tables
+from jaxzc._compile.platforms import here
 from jaxzc.cli.arguments.numbers import is_number, positive
 from jaxzc.cli.arguments.outputs import check_table
 from jaxzc.cli.terminal import progress
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> None:
         "seeds": arguments.seeds,
         "noise_ceiling": noise_ceiling(columns),
         "command": _command(arguments),
-        "platform": jax.default_backend(),
+        "platform": here(),
     }
     tables.write_scores(out, columns, metadata, overwrite=True)  # another part may have written the same a moment ago
     print(_summary(out, columns, metadata))

@@ -3,6 +3,7 @@
 Source: Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021, section 4.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -81,6 +82,15 @@ def mean_and_interval(curve: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray]
         return mean, mean, mean
     half = stats.t.ppf(0.975, n - 1) * curve.best.std(axis=0, dtype=np.float64, ddof=1) / np.sqrt(n)
     return mean, mean - half, mean + half
+
+
+def default_target(land: Landscape, models: int) -> float:
+    """The highest accuracy that a random search of so many trained models reaches with a probability of at least 0.95.
+
+    A search of m different models of n misses the k best with a probability below (1 - k / n)^m.
+    """
+    least = min(land.size, math.ceil(land.size * (1 - 0.05 ** (1 / models))))
+    return float(np.sort(land.accuracy)[-least])
 
 
 def format_table(all_curves: Sequence[Curve], targets: Sequence[float]) -> str:

@@ -8,9 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
+from jaxzc._compile.platforms import here
 from jaxzc._durable.store import is_remote, store
 from jaxzc.catalogue.costs import forward_passes
 from jaxzc.catalogue.selection import ProxySpec, select
@@ -112,7 +112,7 @@ def work(
         "space": repr(space),
         **{name: getattr(request, name) for name in names},
         "versions": {name: version(name) for name in ("jaxzc", "jax", "flax")},
-        "platform": jax.default_backend(),
+        "platform": here(),
     }
     inputs = draws[0].batches[0].inputs
     sizes = Sizes(request.batch_size, request.batches, outputs=draws[0].classes, pixels=math.prod(inputs.shape[1:-1]))

@@ -86,9 +86,8 @@ def _check(name: str, parameters: Any) -> None:
         raise JaxzcError(
             f"{name} takes ({', '.join(p.name for p in taken)}), and a model is a Linen module, an NNX module or a function of "
             "(params, inputs): "
-            "of Equinox, params, static = eqx.partition(model, eqx.is_inexact_array) and "
-            "score(lambda p, x: jax.vmap(eqx.combine(p, static))(x), params, batch); "
-            "of Keras, score(lambda p, x: model.stateless_call(p, model.non_trainable_variables, x)[0], model.trainable_variables, batch)"
+            "of penzai, free, params = pz.unbind_params(model, freeze=True) and "
+            "score(lambda p, x: pz.bind_variables(free, p)(pz.nx.wrap(x).tag('batch', ...)).unwrap('batch', ...), params, batch)"
         )
 
 

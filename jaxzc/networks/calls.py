@@ -57,7 +57,7 @@ def arguments(
         words = ", ".join(required[1:])
         raise JaxzcError(
             f"{name} requires {words} besides {required[0]}: "
-            f"give them by model_kwargs=dict({required[1]}=...), or as inputs ({', '.join(required)})"
+            f"give them as keywords of the call, {required[1]}=..., or as inputs ({', '.join(required)})"
         )
     return [inputs], kwargs
 

@@ -48,6 +48,8 @@ def linen_network(
     call = getattr(type(module), method) if isinstance(method, str) else method or type(module).__call__
     parameters = signature(call, 1)
     kwargs = mode_kwargs(parameters, model_kwargs)
+    # `rngs` are an argument of `Module.apply`; a call that has one of that name gets it
+    rngs = None if any(p.name == "rngs" for p in parameters or ()) else kwargs.pop("rngs", None)
 
     def function(params: Any, statistics: Any, inputs: Any) -> Any:
         every = {"params": params, **rest, **({STATISTICS: statistics} if statistics else {})}
@@ -56,11 +58,11 @@ def linen_network(
         mutable = DenyList(("params", "jaxzc"))
         with nn.intercept_methods(_intercept), explained(name, params, inputs):
             try:
-                result, _ = module.apply(every, *args, mutable=mutable, method=method, **named)
+                result, _ = module.apply(every, *args, rngs=rngs, mutable=mutable, method=method, **named)
             except InvalidRngError as error:
                 raise JaxzcError(
                     f"{name} asks for random numbers ({error}): a score must not depend on them, "
-                    "switch them off with model_kwargs=dict(...) or in the module's attributes"
+                    "switch them off with a keyword of the call or in the module's attributes, or fix them with rngs={name: key}"
                 ) from error
             except (ScopeCollectionNotFound, ScopeParamNotFoundError, ScopeParamShapeError) as error:
                 raise JaxzcError(

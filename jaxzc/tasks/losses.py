@@ -10,6 +10,7 @@ import numpy as np
 from jaxzc.types import Array, JaxzcError
 
 Loss = Callable[[Any, Any], Array]
+"""(what the network returned, the targets) -> one number."""
 
 
 def cross_entropy(outputs: Array | np.ndarray, targets: Array | np.ndarray) -> Array:

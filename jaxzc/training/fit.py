@@ -1,11 +1,11 @@
 """Trains the module of one architecture (`space.module(arch)`): an epoch is a pure function of its state.
 
-The recipe is that of NAS-Bench-201 (Dong & Yang, ICLR 2020, table 2): the descent of `jaxzc.training.descent`, random crops and flips,
-batch normalisation with running averages. The epochs and sizes are the user's.
+The recipe is that of NAS-Bench-201 (Dong & Yang, ICLR 2020, table 2): the descent of `jaxzc.training.descent`, random crops and flips
+as suits the images, batch normalisation with running averages. The epochs and sizes are the user's.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -20,19 +20,35 @@ from jaxzc.training.descent import Descent, descend
 from jaxzc.training.images import Images
 from jaxzc.types import Array, Batch, JaxzcError, Space
 
+SMALL = 16
+"""Images with a shorter side than this are not shifted unless it is asked for."""
+CHARACTERS = ("digits", "mnist", "svhn", "omniglot")
+"""Words in the names of sources whose images are characters."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Descent):
-    """epochs: passes over the training images; a last incomplete batch is left out. crop: shift in pixels (0: none). flip: left to right.
-    decay: of the running averages. init: name of the initialiser."""
+    """epochs: passes over the training images; a last incomplete batch is left out. crop: largest shift in pixels (0: none). flip: whether
+    half of the images are mirrored left to right. Both None: as suits the images (`suited`). decay: of the running averages. init: name of
+    the initialiser."""
 
     epochs: int = 20
     batch_size: int = 64
-    crop: int = 4
-    flip: bool = True
+    crop: int | None = None
+    flip: bool | None = None
     decay: float = 0.9
     init: str = "torch"
     seed: int = 0
+
+    def suited(self, shape: Sequence[int], source: str = "") -> "Settings":
+        """The same with `crop` and `flip` as suits images of shape (height, width, channels), where they are None.
+
+        crop: an eighth of the shorter side (4 of 32 pixels, as NAS-Bench-201), none below 16 pixels, where a digit is hardly larger than
+        its shift. flip: of colour images only, and not where the source names characters, which are others in a mirror."""
+        side = min(shape[:2])
+        crop = (side // 8 if side >= SMALL else 0) if self.crop is None else self.crop
+        mirrored = shape[-1] == 3 and not any(word in source for word in CHARACTERS)
+        return replace(self, crop=crop, flip=mirrored if self.flip is None else self.flip)
 
 
 class TrainState(NamedTuple):
@@ -69,7 +85,8 @@ class Trainer:
                 f"images {images.train.inputs.shape[1:]} of {images.classes} classes do not fit {space.name} for {space.inputs.shape} "
                 f"and {space.classes}: make the space for these images"
             )
-        if not 0 <= settings.crop < min(shape := images.train.inputs.shape[1:3]):
+        settings = settings.suited(images.train.inputs.shape[1:])
+        if not 0 <= (settings.crop or 0) < min(shape := images.train.inputs.shape[1:3]):
             raise JaxzcError(
                 f"crop {settings.crop} shifts images of {shape[0]}x{shape[1]} out of sight: give 0 for none, or fewer pixels than these"
             )

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxzc import tables
 from jaxzc.catalogue import spaces
+from jaxzc.training.export import export, lines_of
 from jaxzc.training.fit import Epoch, Settings, Trainer, TrainState
 from jaxzc.training.images import split
 from jaxzc.types import JaxzcError, Space
@@ -30,7 +31,8 @@ class TrainRequest(Settings):
     space: a name, which is made for the images with `options`, or a space. arch: a string of the space, its genes, or the path of a file
     whose first architecture is meant. data, test: sources of images (`jaxzc.data.load`); without `test`, the fraction `held_out` of
     `data` is tested on. images: how many of `data` are drawn (default: all).
-    out: directory of checkpoints and result.json, new or to be resumed; without one, nothing is written.
+    out: directory of checkpoints, result.json, and of what `jaxzc.training.export` writes, new or to be resumed; without one, nothing is
+    written. onnx: how many images a network.onnx in it takes at a time (0: none is written).
     """
 
     space: str | Space
@@ -41,6 +43,7 @@ class TrainRequest(Settings):
     held_out: float = 0.2
     options: Mapping[str, Any] = field(default_factory=dict)
     out: str | Path | None = None
+    onnx: int = 0
 
     @property
     def settings(self) -> Settings:
@@ -90,11 +93,12 @@ def train(
     images = split(request.data, test=request.test, images=request.images, fraction=request.held_out, seed=request.seed)
     space = spaces.fitted(request.space, request.options, classes=images.classes, inputs=images.train.inputs.shape[1:])
     arch_genes = _genes(request.arch, space)
-    trainer = Trainer(space, arch_genes, images, request.settings)
+    settings_used = request.settings.suited(images.train.inputs.shape[1:], f"{request.data} {request.test or ''}")
+    trainer = Trainer(space, arch_genes, images, settings_used)
     facts = {
         "space": repr(space),
         "arch": space.to_string(arch_genes),
-        "settings": repr(request.settings),
+        "settings": repr(settings_used),
         "data_digests": list(images.digests),
         "versions": {name: version(name) for name in ("jaxzc", "jax", "flax", "optax")},
     }
@@ -106,6 +110,8 @@ def train(
         (out / "result.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
     module = trainer.module(state.params, state.statistics)
     module.eval()
+    if out is not None:
+        export(module, out / "network", space.inputs, made=lines_of(space, arch_genes), onnx=request.onnx)
     count = int(space.counts(arch_genes[None]).params[0])
     return Trained(module, facts["arch"], history[-1].test, history, len(images.train.targets), len(images.test.targets), count)
 

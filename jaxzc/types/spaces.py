@@ -1,7 +1,7 @@
 """A search space, the programs that compute its networks, and what only some spaces can do."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import jax
 import numpy as np
@@ -11,6 +11,10 @@ from jaxzc.types.networks import Counts, Network
 
 Genes: TypeAlias = np.ndarray | jax.Array | Sequence[int]
 """One architecture, int32 `[genes]`, or several, `[n, genes]`; traced only where a docstring says so."""
+
+InitialiserSpec: TypeAlias = str | Callable[..., Any]
+"""How kernels are drawn: a name (`jaxzc.numerics.initialisers`), or a function (key, shape, dtype) -> kernel, such as
+`jax.nn.initializers.he_normal()`."""
 
 
 class SpaceProgram(Protocol):
@@ -22,8 +26,8 @@ class SpaceProgram(Protocol):
     @property
     def in_pieces(self) -> bool: ...
 
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
-        """Parameters that serve every architecture of the program; traceable. initialiser: a name of `jaxzc.numerics.initialisers`."""
+    def init(self, rng_key: Array, initialiser: InitialiserSpec = "torch") -> Params:
+        """Parameters that serve every architecture of the program; traceable."""
         ...
 
     def network(self, genes: Genes) -> Network:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 
 import jax
 import jax.numpy as jnp
@@ -276,3 +277,12 @@ def test_mistakes_on_the_command_line(tmp_path):
         assert (code, out) == (2, "")
         assert len(err.strip().splitlines()) == 1
         assert word in err
+
+
+def test_the_default_target_is_what_a_random_search_reaches(land):
+    accuracy = np.sort(land.accuracy)
+    assert sample_efficiency.default_target(land, 1) == accuracy[-math.ceil(0.95 * land.size)]
+    best = sample_efficiency.default_target(land, land.size * 100)
+    assert best == accuracy[-1]
+    hits = [np.random.default_rng(seed).choice(accuracy, 40, replace=False).max() for seed in range(400)]
+    assert np.mean(np.array(hits) >= sample_efficiency.default_target(land, 40)) > 0.93

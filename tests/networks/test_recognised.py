@@ -162,7 +162,7 @@ class Keraslike:
         (
             Two(),
             Two().init(KEY, X, X),
-            r"Two requires mask besides x: give them by model_kwargs=dict\(mask=\.\.\.\), or as inputs \(x,",
+            r"Two requires mask besides x: give them as keywords of the call, mask=\.\.\., or as inputs \(x,",
         ),
         (Keraslike(), None, r"Keraslike takes \(x\), .*eqx\.partition.*model\.stateless_call"),
         (with_state, PARAMS, r"\(params, state, rng, inputs\), as Haiku makes them, needs the pair \(params, state\)"),

@@ -15,8 +15,9 @@ def add_space_arguments(command: argparse.ArgumentParser) -> None:
         "--data",
         default="digits",
         metavar="SPEC",
-        help="images: digits (8x8, bundled with scikit-learn), normal (noise, 32x32), npz:FILE (arrays 'images' [N, H, W, C] and "
-        "'labels' [N]), or tfds:NAME (tensorflow-datasets, prepared on this machine, for example tfds:cifar10) (default: %(default)s)",
+        help="images: digits (8x8, bundled with scikit-learn), normal (noise, 32x32), FILE.npz (arrays 'images' [N, H, W, C] and "
+        "'labels' [N]), folder:PATH (a folder for each class; folder:PATH@32x32 scales the images), or tfds:NAME (tensorflow-datasets, "
+        "prepared on this machine, for example tfds:cifar10) (default: %(default)s)",
     )
     command.add_argument(
         "--set",

@@ -105,7 +105,7 @@ class NormModes:
         if drawing and not self.draws:
             raise JaxzcError(
                 f"{self.name} draws random numbers ({drawing[0]}): a score must not depend on them, "
-                "switch them off with model_kwargs=dict(...) or in the module's attributes"
+                "switch them off with a keyword of the call or in the module's attributes"
             )
         return _Traced(findings, structure, axes)
 

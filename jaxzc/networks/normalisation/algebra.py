@@ -152,7 +152,7 @@ class Algebra:
             for form in self.of(value):
                 stored = form.state in ("stored", "-stored") and inverse.stored
                 if stored or (form.state in ("mean", "-mean") and form.base == inverse.base):
-                    edit = Edit(number, "offset", position)
+                    edit = Edit(number, "offset", position, form.state in ("-stored", "-mean"))
                     yield replace(inverse, state="offset", path=(edit,), leaves=inverse.leaves | form.leaves)
                 elif joins(form, inverse, value):
                     rank = (RANK[form.state], len(form.path), -(form.base or 0))

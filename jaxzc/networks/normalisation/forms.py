@@ -77,11 +77,13 @@ class Edit(NamedTuple):
 
     centre: subtracts a mean from this input; scale, shift: multiplies or divides this input by, or adds to it, what belongs to the
     normalisation; offset: multiplies this input, a mean, by the inverse deviation; variance: reads this input, a finished variance.
+    negative: whether this input is minus the mean.
     """
 
     op: int
     role: Role
     position: int
+    negative: bool = False
 
 
 @dataclass(frozen=True)

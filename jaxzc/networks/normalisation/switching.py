@@ -141,7 +141,7 @@ class _Run:
             aval = self.findings.program.avals[op.inputs[edit.position]]
             statistic = jnp.ones(())
             if batch:
-                statistic = _statistics(self.env[one.base], one)[edit.role == "variance"]
+                statistic = _statistics(self.env[one.base], one)[edit.role == "variance"] * (-1 if edit.negative else 1)
                 statistic = statistic.reshape(aval.shape) if statistic.size == aval.size else statistic
             values[edit.position] = jnp.broadcast_to(statistic.astype(aval.dtype), aval.shape)
         return bind(op.eqn, values)[0]

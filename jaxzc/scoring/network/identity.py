@@ -57,7 +57,15 @@ def chosen_by_user(recipe: ModelRecipe) -> Hashable:
     if isinstance(model, nnx.Module):
         model = type(model)
     proxies = tuple((label, _chosen_proxy(proxy)) for label, proxy in recipe.proxies.items())
-    return model, proxies, None if recipe.task is None else recipe.task.readout, recipe.norm, recipe.unavailable
+    return (
+        model,
+        recipe.model.method,
+        proxies,
+        None if recipe.task is None else recipe.task.readout,
+        recipe.norm,
+        recipe.unavailable,
+        recipe.pieces,
+    )
 
 
 def _chosen_proxy(proxy: Proxy) -> Hashable:

@@ -16,6 +16,8 @@ from flax import nnx
 from jax.core import Tracer
 
 from jaxzc.networks import as_network
+from jaxzc.networks.libraries import taken_apart
+from jaxzc.networks.nnx import as_state
 from jaxzc.types import Batch, JaxzcError, Network, Params, PyTree
 
 ARRAYS = (jax.Array, np.ndarray, np.generic, float, complex, jax.ShapeDtypeStruct)
@@ -29,17 +31,23 @@ class Model:
     model: Any
     cells: Callable[[str], int] | None = None
     model_kwargs: Mapping[str, Any] | None = None
+    method: Any = None
+    output: Callable[[Any], Any] | None = None
 
     def network(self, params: Params, inputs: PyTree) -> tuple[Network, Any]:
-        return as_network(self.model, params, inputs, cells=self.cells, model_kwargs=self.model_kwargs)
+        options: dict[str, Any] = {"model_kwargs": self.model_kwargs, "method": self.method, "output": self.output}
+        return as_network(self.model, params, inputs, cells=self.cells, **options)
 
     def bound(self, params: Params) -> "Bound":
         """The model with these parameters. None: an NNX module's own."""
+        if (known := taken_apart(self.model, params)) is not None:
+            return replace(self, model=known.function).bound(known.variables)
         graph, tree = None, params
         if isinstance(self.model, nnx.Module):
             graph, own, others = nnx.split(self.model, nnx.Param, ...)
             params = nnx.filter_state(params, nnx.Param) if isinstance(params, nnx.State) else params
             own, others = (jax.tree.map(lambda leaf: leaf, state) for state in (own, others))
+            params = None if params is None else as_state(params, own)
             tree = (own if params is None else params, others)
         leaves, structure = jax.tree.flatten(tree)
         varies = tuple(isinstance(leaf, ARRAYS) for leaf in leaves)
@@ -75,7 +83,7 @@ class Bound:
             return self.model.network(tree, inputs)
         params, others = tree
         module = nnx.merge(self.graph, params, others)
-        return Model(module, self.model.cells, self.model.model_kwargs).network(None, inputs)
+        return replace(self.model, model=module).network(None, inputs)
 
     def check(self) -> None:
         """Raises `JaxzcError` for arrays that are traced, or have no values."""

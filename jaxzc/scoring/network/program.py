@@ -7,10 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
-from jaxzc._compile import memory
+from jaxzc._compile import depthwise, memory, pieces
 from jaxzc._compile.cache import planned, settings
+from jaxzc._compile.cutting import cut
 from jaxzc._compile.depthwise import rewritten
+from jaxzc._compile.jaxpr import Trace, flatten
+from jaxzc._compile.platforms import here
 from jaxzc.facts import Proxy
 from jaxzc.scoring.compute import compute_values, traced_proxies
 from jaxzc.scoring.network.doubts import Doubts, doubts, is_frozen
@@ -28,19 +33,24 @@ dropped."""
 
 @dataclass(frozen=True)
 class ModelRecipe:
-    """What is scored of a model, and how: everything that the programs of one scorer have in common."""
+    """What is scored of a model, and how: everything that the programs of one scorer have in common. pieces: see `executable_of`."""
 
     model: Model
     proxies: Mapping[str, Proxy]
     task: Task | None
     norm: Norm
     unavailable: Unavailable
+    pieces: bool | None = None
 
     def values(
         self, network: Network, params: Params, batches: tuple[Batch, ...], key: Any, task: Task, reasons: dict[str, str] | None
     ) -> dict[str, Any]:
         """Proxy -> value, for the proxies that run the network; see `jaxzc.compute_scores`."""
         return compute_values(traced_proxies(self.proxies), network, params, batches, task, self.norm, key, None, reasons)
+
+
+LONG = 8000
+"""Operations from which a program may be compiled in pieces: those of the founding proxies on some fifteen layers."""
 
 
 class Lanes(NamedTuple):
@@ -94,17 +104,14 @@ def compiled(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...], keys
         network, params = bound.network(arrays, batches[0].inputs)
         return recipe.values(network, params, batches, key, task, reasons), doubts(network, params, batches[0].inputs)
 
-    function = rewritten(scores)
-    if lanes.size > 1:
-        function = jax.vmap(function, (bound.axes() if lanes.stacked else None, None, 0))
+    function = jax.vmap(scores, (bound.axes() if lanes.stacked else None, None, 0)) if lanes.size > 1 else scores
     if program_settings()[1]:
-        return ModelProgram(function, outputs, task, counts, {} if reasons is None else reasons, 0, groups, frozen)
+        return ModelProgram(rewritten(function), outputs, task, counts, {} if reasons is None else reasons, 0, groups, frozen)
     advice = memory.advice(batch_size(batches), lanes.size)
     with memory.explained(advice):
-        executable = jax.jit(function).lower(bound.arrays, batches, keys).compile()
-    plan = planned(executable)
+        executable, plan = executable_of(function, (bound.arrays, batches, keys), recipe.pieces if lanes.size == 1 else False)
     log.info("the compiled program plans %s", memory.gigabytes(plan))
-    memory.check(plan, advice)
+    memory.check(plan, advice, batch_size(batches))
 
     def run(arrays: list[Any], batches: tuple[Batch, ...], keys: Any) -> tuple[dict[str, Any], Doubts]:
         with memory.explained(advice, plan):
@@ -113,10 +120,51 @@ def compiled(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...], keys
     return ModelProgram(run, outputs, task, counts, {} if reasons is None else reasons, plan, groups, frozen)
 
 
+def reasons_of(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...]) -> dict[str, str]:
+    """Proxy -> why it cannot be computed. Traces the program and compiles nothing."""
+    network, params = bound.network(bound.arrays, batches[0].inputs)
+    outputs = jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").outputs, params, batches[0].inputs)
+    task = as_task(recipe.task, outputs, batches[0].targets)
+    check_targets(task, outputs, batches)
+    reasons: dict[str, str] = {}
+    jax.eval_shape(lambda batches, key: recipe.values(network, params, batches, key, task, reasons), batches, jax.random.key(0))
+    return reasons
+
+
+def executable_of(function: Callable[..., Any], args: tuple[Any, ...], in_pieces: bool | None) -> tuple[Callable[..., Any], int]:
+    """The compiled function for arguments of these shapes, and the bytes that it plans.
+
+    in_pieces: whether to compile in pieces; None: on a CPU, where a long program repeats itself, as a network of equal blocks does.
+    """
+    traced, results = jax.make_jaxpr(function, return_shape=True)(*args)
+    structure = jax.tree.structure(results)
+    program = flatten(traced, here()) if in_pieces is not False else None
+    if program is not None and (in_pieces or (here() == "cpu" and len(program.ops) >= LONG and repeats(program))):
+        plan = pieces.plan(program, frugal=True)
+        return lambda *args: jax.tree.unflatten(structure, plan.run(_on_device(args))), plan.memory
+
+    def whole(*args: Any) -> Any:
+        return jax.tree.unflatten(structure, depthwise.outputs(traced, jax.tree.leaves(args)))
+
+    executable = jax.jit(whole).lower(*args).compile()
+    return executable, planned(executable)
+
+
+def _on_device(args: Any) -> list[Any]:
+    """The leaves, of which arrays of the host are copied once and not for every piece that reads them."""
+    return [jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in jax.tree.leaves(args)]
+
+
+def repeats(program: Trace) -> bool:
+    """Whether at most half of a program's pieces are different ones."""
+    keys = [piece.key for piece in cut(program)]
+    return 2 * len(set(keys)) <= len(keys)
+
+
 def program_settings() -> tuple[Any, ...]:
     """The parts of JAX's configuration that a program depends on."""
     config: Any = jax.config
-    return settings(), config.jax_disable_jit, config.jax_default_device, jax.default_backend()
+    return settings(), config.jax_disable_jit, config.jax_default_device, here()
 
 
 @dataclass

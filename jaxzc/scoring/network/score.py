@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jaxzc.catalogue.selection import ProxySpec
+from jaxzc.networks.keywords import call_keywords
 from jaxzc.scoring.batches import Batches
 from jaxzc.scoring.keys import seeded
 from jaxzc.scoring.network.identity import chosen_by_user, identity
@@ -31,12 +32,17 @@ def score(
     seed: int = 0,
     cells: Callable[[str], int] | None = None,
     model_kwargs: Mapping[str, Any] | None = None,
+    method: Any = None,
+    output: Callable[[Any], Any] | None = None,
     unavailable: Unavailable = "nan",
     ingredients: Iterable[Callable[..., Any]] = (),
+    pieces: bool | None = None,
+    **call: Any,
 ) -> Scores:
     """Scores one network, unchanged: a Flax Linen module, a Flax NNX module (`params=None`), or `apply_fn(params, inputs)`.
 
     >>> jaxzc.score(model, variables, (images, labels), proxies=["snip", "naswot"])
+    >>> jaxzc.score(model, params, (tokens, labels), "snip", output=lambda out: out.logits, deterministic=True)
 
     params, batches, seed: see `jaxzc.Scorer.score`; the other arguments: see `jaxzc.Scorer`.
 
@@ -47,6 +53,7 @@ def score(
     other parameters) reuse it; the last 8 programs are cached. Each call traces the model, so that changed code or constants are noticed.
     `jaxzc.Scorer` saves that as well.
     """
+    keywords = call_keywords("score", model, model_kwargs, call, method)
     scorer = Scorer(
         model,
         proxies,
@@ -54,9 +61,12 @@ def score(
         task=task,
         norm=norm,
         cells=cells,
-        model_kwargs=model_kwargs,
+        model_kwargs=keywords,
+        method=method,
+        output=output,
         unavailable=unavailable,
         ingredients=ingredients,
+        pieces=pieces,
     )
     recipe, key = scorer.recipe, seeded(seed)
     bound, checked = examined(recipe, params, batches)

@@ -7,15 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc._compile.devices import CHUNK
+from jaxzc._compile.devices import chunk_for
+from jaxzc._compile.platforms import platform_of
 from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.ingredients import RESOLVER
+from jaxzc.networks.keywords import call_keywords
 from jaxzc.scoring.batches import Batches, checked_batches
 from jaxzc.scoring.compute import scores_from_counts
 from jaxzc.scoring.keys import seeded
 from jaxzc.scoring.network.doubts import warn_of_doubts
 from jaxzc.scoring.network.models import Bound, Model, check_concrete, shapes
-from jaxzc.scoring.network.program import Lanes, ModelProgram, ModelRecipe, RecentPrograms, compiled, program_settings
+from jaxzc.scoring.network.program import Lanes, ModelProgram, ModelRecipe, RecentPrograms, compiled, program_settings, reasons_of
 from jaxzc.scoring.results import Scores, Unavailable, check_unavailable, to_floats, warn_of
 from jaxzc.tasks import Loss, Task, kind_of, named_task
 from jaxzc.tasks.checks import check_targets, with_targets
@@ -32,14 +34,20 @@ class Scorer:
     >>> scorer.score(variables, (inputs, targets))
     {'snip': 12.3, 'naswot': 45.6}
 
-    model: a Flax Linen module, a Flax NNX module, or `apply_fn(params, inputs)`, unchanged; cells and model_kwargs: see `jaxzc.as_network`.
-    proxies: "founding" (the 24 of the four founding papers), "all", names, or functions whose argument names are ingredients.
+    model: a Flax Linen module, a Flax NNX module, or `apply_fn(params, inputs)`, unchanged; cells: see `jaxzc.as_network`.
+    proxies: "founding" (the 24 of the four founding papers), "all", names, functions whose argument names are ingredients, or pairs
+        (label, name or function); one of them, or several.
+    method: of a module, what is called instead of `__call__`, by name or as a function. output: takes the outputs out of what the model
+        returns (`lambda out: out.logits`). call: keywords of the model's call (`train=False`, `deterministic=True`, a mask, and of a Linen
+        module `rngs={...}`); `model_kwargs=dict(...)` is the same for keywords that have the name of an argument of ours.
     loss: function (outputs, targets) -> scalar; it receives the network's outputs and the batch's targets unchanged.
     task: instead of a loss a `jaxzc.Task`, or the name of a ready-made one ("classification", "regression", "multilabel", "next_token",
         "ctc"); None: chosen from outputs and targets where these allow one reading.
     norm: how batch normalisation acts in the passes that the authors run in train mode.
     unavailable: "nan": a proxy that cannot be computed (the network has no ReLU, one batch where two are needed, ...) is NaN, its reason
         is in `Scores.reasons`, and a warning names it; "error": it is a `JaxzcError`.
+    pieces: whether to compile in pieces, of which equal ones are compiled once, and which hold less memory (`jaxzc._compile.pieces`).
+        Default: on a CPU, for a deep network of many equal layers. Always off where several networks are scored at a time.
     ingredients: functions of your own that make what your proxies ask for (`jaxzc.ingredient`).
 
     As with `jax.jit`, values that the model or the proxies close over (arrays, other functions) are read once, when a program is compiled.
@@ -56,15 +64,22 @@ class Scorer:
         norm: Norm = "batch",
         cells: Callable[[str], int] | None = None,
         model_kwargs: Mapping[str, Any] | None = None,
+        method: Any = None,
+        output: Callable[[Any], Any] | None = None,
         unavailable: Unavailable = "nan",
         ingredients: Iterable[Callable[..., Any]] = (),
+        pieces: bool | None = None,
+        **call: Any,
     ):
         check_unavailable(unavailable)
         if norm not in get_args(Norm):
             raise JaxzcError(f"norm={norm!r}: expected one of {', '.join(map(repr, get_args(Norm)))}")
         selected = select(proxies, ingredients)
         RESOLVER.wanted(selected)
-        self.recipe = ModelRecipe(Model(model, cells, model_kwargs), selected, named_task(loss, task), norm, unavailable)
+        keywords = call_keywords(type(self).__name__, model, model_kwargs, call, method)
+        self.recipe = ModelRecipe(
+            Model(model, cells, keywords, method, output), selected, named_task(loss, task), norm, unavailable, pieces
+        )
         self._recent = RecentPrograms(MOST)
 
     @property
@@ -107,7 +122,7 @@ class Scorer:
         count, seeds = _numbered(bound, seeds, stacked)
         if chunk is not None and chunk < 1:
             raise JaxzcError(f"chunk={chunk}: expected how many networks are scored at a time, at least 1")
-        lanes = min(count, chunk or (1 if jax.default_backend() == "cpu" else CHUNK))
+        lanes = min(count, chunk or chunk_for(platform_of(bound.arrays)))
         scores: list[Scores] = []
         for start in range(0, count, lanes):
             if lanes == 1:
@@ -127,6 +142,11 @@ class Scorer:
         it."""
         bound, checked = examined(self.recipe, params, batches)
         return self._program(bound, checked, jax.random.key(0)).bytes
+
+    def reasons_of(self, params: Params, batches: Batches) -> dict[str, str]:
+        """Proxy -> why it cannot be computed for this network and these batches; the others can. Takes the time of tracing the model:
+        nothing is compiled."""
+        return reasons_of(self.recipe, *examined(self.recipe, params, batches))
 
     def _program(self, bound: Bound, batches: tuple[Batch, ...], keys: Any, lanes: Lanes = Lanes()) -> ModelProgram:  # noqa: B008
         return self._recent.get(signature(bound, batches, lanes), lambda: compiled(self.recipe, bound, batches, keys, lanes))

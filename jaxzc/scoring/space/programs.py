@@ -10,7 +10,11 @@ from jaxzc._compile.cache import StoredFunction
 from jaxzc._compile.depthwise import rewritten
 from jaxzc._compile.devices import spread
 from jaxzc._compile.pieces import Pieced
+from jaxzc.ladder import terms
+from jaxzc.ladder.program import StepsProgram
 from jaxzc.scoring.space.recipe import Functions, SpaceRecipe
+from jaxzc.spacekit.steps import WithSteps
+from jaxzc.tasks import classification
 
 MOST = 32
 """Programs that the cache holds."""
@@ -18,6 +22,10 @@ MOST_IN_PIECES = 4
 """Programs in pieces that the cache holds. Each refers to a hundred pieces or more; assembling one again takes a second or two."""
 CROWDED = 0.75
 """Share of the process's memory mappings above which the least recently used programs are dropped."""
+
+
+Measured = StoredFunction | Pieced | StepsProgram
+"""Functions that know how often they were compiled and what memory they need."""
 
 
 class ProgramCache:
@@ -31,13 +39,32 @@ class ProgramCache:
         self._in_pieces = False if mesh.size > 1 else in_pieces
         self._executables: OrderedDict[tuple[tuple[int, ...], int], Functions] = OrderedDict()
         self._dropped_compilations = 0
+        self._last: tuple[tuple[int, ...], StepsProgram | None] | None = None  # a call asks several times about one key
 
     def __len__(self) -> int:
         """Number of programs in the cache."""
         return len(self._executables)
 
+    def in_steps(self, key: tuple[int, ...]) -> StepsProgram | None:
+        """The program with this key in steps (`jaxzc.ladder`), for which nothing is compiled but what is new in the whole space; None where
+        the space, the options or a proxy do not allow it, or it was said how to compile, or on another platform than a CPU."""
+        if self._last is None or self._last[0] != key:
+            self._last = key, self._steps_of(key)
+        return self._last[1]
+
+    def _steps_of(self, key: tuple[int, ...]) -> StepsProgram | None:
+        of, on_cpu = self.recipe, self.mesh.devices.flat[0].platform == "cpu"
+        if self._in_pieces is not None or not on_cpu or not isinstance(of.space, WithSteps):
+            return None
+        if of.task is not classification or of.norm != "batch" or not terms.served(of.traced):
+            return None
+        steps = of.space.steps(key)
+        return None if steps is None else StepsProgram(steps, of.traced, of.init, of.task, of.norm, of.weights == "redrawn")
+
     def in_pieces(self, key: tuple[int, ...]) -> bool:
-        """Whether the program with this key is compiled in pieces. Such a program scores one architecture at a time."""
+        """Whether the program with this key is compiled in pieces or steps. Such a program scores one architecture at a time."""
+        if self.in_steps(key):
+            return True
         return self.recipe.space.program(key).in_pieces if self._in_pieces is None else self._in_pieces
 
     def functions(self, key: tuple[int, ...], size: int = 1) -> Functions:
@@ -61,6 +88,8 @@ class ProgramCache:
         self._dropped_compilations += _compilations(functions.score)
 
     def _compiled(self, key: tuple[int, ...], size: int, cut: bool) -> Functions:
+        if size == 1 and (program := self.in_steps(key)):
+            return Functions(program.draw, program)
         draw, score = self.recipe.functions(key)
         if size > 1:
             lanes = size // self.mesh.size
@@ -80,8 +109,8 @@ class ProgramCache:
     def memory(self) -> int:
         """Bytes that the largest cached program needs for one architecture. Programs of several architectures are not counted."""
         functions = [function for pair in self._executables.values() for function in pair]
-        return max((function.memory for function in functions if isinstance(function, StoredFunction | Pieced)), default=0)
+        return max((function.memory for function in functions if isinstance(function, Measured)), default=0)
 
 
 def _compilations(function: Any) -> int:
-    return function.compilations if isinstance(function, StoredFunction | Pieced) else function._cache_size()
+    return function.compilations if isinstance(function, Measured) else function._cache_size()

@@ -10,10 +10,11 @@ import numpy as np
 
 from jaxzc.facts import Proxy
 from jaxzc.ingredients import RESOLVER
-from jaxzc.scoring.compute import compute_scores, scores_from_counts, traced_proxies
+from jaxzc.scoring.batches import as_batches
+from jaxzc.scoring.compute import compute_values, scores_from_counts, traced_proxies
 from jaxzc.scoring.keys import NOISE, fold_in
 from jaxzc.tasks import Task, classification
-from jaxzc.types import Array, Batch, Counts, JaxzcError, Norm, Params, Space
+from jaxzc.types import Array, Batch, Counts, InitialiserSpec, JaxzcError, Norm, Params, Space
 
 
 class Functions(NamedTuple):
@@ -32,14 +33,14 @@ class SpaceRecipe:
     """What is scored in a space, and how.
 
     proxies: label -> function. weights: `redrawn` for every architecture, from a key that depends on its genes, or `shared` by all. init:
-    name of the initialiser.
+    of the kernels.
     Raises `JaxzcError` for any other value of `weights`, and for proxies whose ingredients do not exist.
     """
 
     space: Space
     proxies: Mapping[str, Proxy]
     weights: str = "redrawn"
-    init: str = "torch"
+    init: InitialiserSpec = "torch"
     task: Task = classification
     norm: Norm = "batch"
 
@@ -53,8 +54,11 @@ class SpaceRecipe:
         """The proxies that run the network, by label. The others are computed from exact counts."""
         return traced_proxies(self.proxies)
 
-    def functions(self, key: tuple[int, ...]) -> Functions:
-        """The functions of the program with this key (`Space.program`), neither compiled nor traced."""
+    def functions(self, key: tuple[int, ...], reasons: dict[str, str] | None = None) -> Functions:
+        """The functions of the program with this key (`Space.program`), neither compiled nor traced.
+
+        reasons: a dictionary that receives, for each proxy that cannot be computed, the reason, and its score is NaN. None: such a proxy is
+        an error."""
         program = self.space.program(key)
 
         def own_key(rng_key: Array, genes: Array) -> Array:
@@ -66,7 +70,7 @@ class SpaceRecipe:
         def score(params: Params, genes: Array, batches: tuple[Batch, ...], rng_key: Array, param_count: Any) -> Any:
             noise = jax.random.fold_in(own_key(rng_key, genes), NOISE)
             network, size = program.network(genes), {"param_count": param_count}
-            return compute_scores(self.traced, network, params, batches, self.task, self.norm, noise, size, unavailable="error")
+            return compute_values(self.traced, network, params, as_batches(batches), self.task, self.norm, noise, size, reasons)
 
         return Functions(draw, score)
 

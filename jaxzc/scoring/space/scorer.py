@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc._compile.devices import CHUNK, mesh
+from jaxzc._compile.devices import chunk_for, mesh
 from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.scoring.batches import Batches, checked_batches
 from jaxzc.scoring.results import to_floats
@@ -15,8 +15,8 @@ from jaxzc.scoring.space.dispatch import Dispatcher
 from jaxzc.scoring.space.programs import ProgramCache
 from jaxzc.scoring.space.recipe import Functions, SpaceRecipe
 from jaxzc.spacekit import key_of
-from jaxzc.tasks import Task, classification
-from jaxzc.types import Norm, Space
+from jaxzc.tasks import Loss, Task, classification, named_task
+from jaxzc.types import InitialiserSpec, Norm, Space
 
 
 class SpaceScorer:
@@ -27,7 +27,8 @@ class SpaceScorer:
     batches: all architectures are scored on these. proxies: as for `jaxzc.Scorer`.
     weights: `redrawn` for every architecture (the papers' protocol; the genes are folded into the key) or `shared` by all (common random
         numbers). The noise and the redrawn weights of some proxies follow the same rule.
-    init: name of an initialiser (`jaxzc.numerics.initialisers`).
+    loss, task: as for `jaxzc.Scorer`; without both, classification.
+    init: name of an initialiser (`jaxzc.numerics.initialisers`), or a function (key, shape, dtype) -> kernel, as `jax.nn.initializers` has.
     pieces: whether to compile in pieces that architectures have in common (`jaxzc._compile.pieces`). Default: as each program says
         (`SpaceProgram.in_pieces`). With several devices it is always off.
     devices: how many of this process's devices share the architectures of `many`.
@@ -46,8 +47,9 @@ class SpaceScorer:
         proxies: ProxySpec = "founding",
         *,
         weights: str = "redrawn",
-        init: str = "torch",
-        task: Task = classification,
+        init: InitialiserSpec = "torch",
+        loss: Loss | None = None,
+        task: Task | str | None = None,
         norm: Norm = "batch",
         devices: int = 1,
         chunk: int | None = None,
@@ -55,11 +57,11 @@ class SpaceScorer:
         pieces: bool | None = None,
         ingredients: Iterable[Callable[..., Any]] = (),
     ):
-        self.recipe = SpaceRecipe(space, select(proxies, ingredients), weights, init, task, norm)
+        self.recipe = SpaceRecipe(space, select(proxies, ingredients), weights, init, named_task(loss, task) or classification, norm)
         self.batches = checked_batches(batches, space.classes, space.inputs.shape)
         programs = ProgramCache(self.recipe, mesh(devices), pieces)
         on_cpu = programs.mesh.devices.flat[0].platform == "cpu"
-        self.chunk = chunk or (1 if on_cpu else CHUNK)
+        self.chunk = chunk or chunk_for(programs.mesh.devices.flat[0].platform)
         # XLA's convolutions for CPUs are 30 to 100 times slower in a loop or a batch of networks: one network a program there.
         self.dispatcher = Dispatcher(programs, lanes or (1 if on_cpu else self.chunk))
 

@@ -1,4 +1,4 @@
-"""Costs that are functions of the user's own, named on the command line as `module:function`."""
+"""Costs by name: functions of the user's own, named on the command line as `module:function`, and those that a device sets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from jaxzc.catalogue.functions import named_function
-from jaxzc.search.problem import Cost
+from jaxzc.search.job.device_costs import MEASURED, TableLatency
+from jaxzc.search.problem import Cost, countable
 from jaxzc.types import JaxzcError, Space
 
 
@@ -33,6 +34,15 @@ class NamedCost:
             raise JaxzcError(f"{self.text} failed ({type(error).__name__}: {error}): it is given a list of architecture strings") from error
 
 
-def costs(names: list[str], space: Space) -> tuple[str | Cost, ...]:
-    """What the space counts by its name, and functions as `module:function`."""
-    return tuple(NamedCost(name, named_function("cost", name), space) if ":" in name else name for name in names)
+def costs(names: list[str], space: Space, latency_table: str | None = None) -> tuple[str | Cost, ...]:
+    """What the space counts by its name, functions as `module:function`, and `latency` and `peak_memory` as measured on this machine; the
+    former from a table where there is one (`device_costs.TableLatency`)."""
+
+    def cost(name: str) -> str | Cost:
+        if ":" in name:
+            return NamedCost(name, named_function("cost", name), space)
+        if name == "latency" and latency_table is not None:
+            return TableLatency(space, latency_table)
+        return MEASURED[name](space) if name in MEASURED and name not in countable(space) else name
+
+    return tuple(map(cost, names))

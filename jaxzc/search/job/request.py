@@ -28,7 +28,9 @@ class SearchRequest(Setting):
     aggregate that ranks so, such as "trio". table, metric: in its place, a file with a column `arch` (or "embedded", the benchmark that
     ships with jaxzc) and its columns that are the fitness, higher is better. budget: "flops<=100e6,params<=1e6", or constraints.
     algorithm: a name with its defaults (`jaxzc.search.ALGORITHMS`), or an algorithm. evaluations: networks to score. costs: for the front
-    and nsga2: what the space counts, "module:function" of architecture strings, or a function of genes. duplicates: see `Problem`. start:
+    and nsga2: what the space counts, "latency" (milliseconds) and "peak_memory" (bytes) of a compiled forward pass of one example on this
+    machine, "module:function" of architecture strings, or a function of genes. latency_table: FILE:COLUMN, latencies instead of measured
+    ones. duplicates: see `Problem`. start:
     genes `[n, genes]`, or a file of architectures, to begin with. seed: of search, images and weights. out: directory of the search, new or
     to be resumed; without one, nothing is written. overwrite: forget the search in it.
     """
@@ -41,6 +43,7 @@ class SearchRequest(Setting):
     algorithm: str | Algorithm = field(default="evolution", kw_only=True)
     evaluations: int = field(default=500, kw_only=True)
     costs: Sequence[str | Cost] = field(default=("flops",), kw_only=True)
+    latency_table: str | None = field(default=None, kw_only=True)
     duplicates: str = field(default="canonical", kw_only=True)
     start: str | Path | np.ndarray | None = field(default=None, kw_only=True)
     seed: int = field(default=0, kw_only=True)
@@ -113,8 +116,12 @@ def algorithm(request: SearchRequest) -> Algorithm:
 
 def problem(request: SearchRequest, space: Space, wanted: Fitness) -> Problem:
     """The space with what is wanted of it."""
+    if request.latency_table is not None and "latency" not in request.costs:
+        raise JaxzcError("a latency_table was given and latency is not among the costs: add it to costs")
     constraints = parse_budget(request.budget) if isinstance(request.budget, str) else request.budget
-    costs = tuple(each for cost in request.costs for each in (named_costs([cost], space) if isinstance(cost, str) else (cost,)))
+    costs = tuple(
+        each for cost in request.costs for each in (named_costs([cost], space, request.latency_table) if isinstance(cost, str) else (cost,))
+    )
     return Problem(space, wanted.names, wanted.higher, constraints, costs, request.duplicates)
 
 
@@ -145,5 +152,6 @@ def settings(
         "duplicates": request.duplicates,
         "start": None if start is None else [wanted.space.to_string(arch) for arch in start],
         "seed": request.seed,
+        **({} if request.latency_table is None else {"latency_table": request.latency_table}),
         **scores,
     }

@@ -20,7 +20,7 @@ from jax import lax
 from jaxzc.numerics import initialisers
 from jaxzc.spacekit import VectorSpace, check_key
 from jaxzc.spacekit.vectors import check_vectors
-from jaxzc.types import ActivationGroup, Array, Forward, Genes, JaxzcError, LayerGroup, Norm, Params, Tap
+from jaxzc.types import ActivationGroup, Array, Forward, Genes, InitialiserSpec, JaxzcError, LayerGroup, Norm, Params, Tap
 from jaxzc_spaces.core.params import with_parameters
 from jaxzc_spaces.core.passes import Recorder, Step
 
@@ -137,7 +137,7 @@ class DiscreteNetwork:
     def activations(self) -> tuple[ActivationGroup, ...]:
         return self.blueprint.activations
 
-    def init(self, key: Array, initialiser: str = "torch") -> Params:
+    def init(self, key: Array, initialiser: InitialiserSpec = "torch") -> Params:
         """Parameters: kernels and biases by the initialiser, normalisations with scale 1 and bias 0."""
         sizes = [(int(_leaf(self._shapes, path).size), fan_in) for path, fan_in in self.blueprint.biases]
         kernels, biases = initialisers.draw(initialiser, key, self.groups, sizes)
@@ -214,7 +214,7 @@ class DiscreteProgram:
 
     in_pieces = True
 
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
+    def init(self, rng_key: Array, initialiser: InitialiserSpec = "torch") -> Params:
         """Parameters (nested dict of float32 arrays) of the architecture."""
         return self.discrete.init(rng_key, initialiser)
 

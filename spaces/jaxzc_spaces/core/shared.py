@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxzc.numerics import initialisers
-from jaxzc.types import ActivationGroup, Array, Forward, Genes, LayerGroup, Norm, Params, PyTree, Tap
+from jaxzc.types import ActivationGroup, Array, Forward, Genes, InitialiserSpec, LayerGroup, Norm, Params, PyTree, Tap
 from jaxzc_spaces.core.params import leaf, with_leaves, with_parameters
 from jaxzc_spaces.core.passes import Pass
 
@@ -55,7 +55,7 @@ class SharedNetwork:
         result = p.forward(module(inputs, self.arch, p))
         return result._replace(layers=_ordered(result.layers, self.groups), activations=_ordered(result.activations, self.activations))
 
-    def draw(self, structure: nnx.State, initialiser: str, key: Array) -> Params:
+    def draw(self, structure: nnx.State, initialiser: InitialiserSpec, key: Array) -> Params:
         """Parameters: kernels and the classifier's bias (`head_bias`) by the initialiser, normalisations with scale 1 and shift 0."""
         head = self.groups[-1]
         kernels, (head_bias,) = initialisers.draw(initialiser, key, self.groups, [(head.channels, head.fan_in)])

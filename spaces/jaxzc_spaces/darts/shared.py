@@ -12,7 +12,7 @@ import numpy as np
 from flax import nnx
 
 from jaxzc.numerics import initialisers
-from jaxzc.types import ActivationGroup, Array, Genes, LayerGroup, Params, PyTree
+from jaxzc.types import ActivationGroup, Array, Genes, InitialiserSpec, LayerGroup, Params, PyTree
 from jaxzc_spaces.core.params import leaf, with_leaves
 from jaxzc_spaces.core.passes import Recorder
 from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram, at_start
@@ -35,7 +35,7 @@ class DartsProgram(SharedProgram):
     def network(self, genes: Genes) -> "ProgramNetwork":
         return ProgramNetwork(self, jnp.asarray(genes, jnp.int32))
 
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
+    def init(self, rng_key: Array, initialiser: InitialiserSpec = "torch") -> Params:
         return _init(self, initialiser, rng_key)
 
     def discrete_params(self, params: Params, arch: Genes) -> Params:
@@ -100,7 +100,7 @@ darts_program = lru_cache(maxsize=16)(DartsProgram)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _init(program: DartsProgram, initialiser: str, key: Array) -> Any:
+def _init(program: DartsProgram, initialiser: InitialiserSpec, key: Array) -> Any:
     start = at_start(program.structure[1])
     biases = [g.name.removesuffix("kernel") + "bias" for g in program.groups if g.name.endswith("linear/kernel")]
     sizes = [(leaf(start, path).size, leaf(start, path.removesuffix("bias") + "kernel").shape[0]) for path in biases]

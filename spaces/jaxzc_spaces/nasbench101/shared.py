@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from jaxzc.types import ActivationGroup, Array, Genes, JaxzcError, LayerGroup, Params
+from jaxzc.types import ActivationGroup, Array, Genes, InitialiserSpec, JaxzcError, LayerGroup, Params
 from jaxzc_spaces.core.params import leaf, nested
 from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram
 from jaxzc_spaces.nasbench101.encoding import CONV1, CONV3, POOL, VERTICES, cells, pruned, widths
@@ -59,7 +59,7 @@ class NasBench101Program(SharedProgram):
     def network(self, genes: Genes) -> "ProgramNetwork":
         return ProgramNetwork(self, jnp.asarray(genes, jnp.int32))
 
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
+    def init(self, rng_key: Array, initialiser: InitialiserSpec = "torch") -> Params:
         return _init(self, initialiser, rng_key)
 
     def discrete_params(self, params: Params, arch: Genes) -> Params:
@@ -111,7 +111,7 @@ nasbench101_program = lru_cache(maxsize=64)(NasBench101Program)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _init(program: NasBench101Program, initialiser: str, key: Array) -> Any:
+def _init(program: NasBench101Program, initialiser: InitialiserSpec, key: Array) -> Any:
     return ProgramNetwork(program, ()).draw(program.structure[1], initialiser, key)
 
 

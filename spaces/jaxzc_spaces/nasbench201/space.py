@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxzc.spacekit import vectors
-from jaxzc.types import ActivationGroup, Array, Counts, Genes, InputSpec, LayerGroup, Params
+from jaxzc.types import ActivationGroup, Array, Counts, Genes, InitialiserSpec, InputSpec, LayerGroup, Params
 from jaxzc_spaces.core.discrete import DiscreteNetwork, discrete_network
 from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram
@@ -98,7 +98,7 @@ class NasBench201Program(SharedProgram):
     def make(self) -> NasBench201Net:
         return NasBench201Net(self.channels, self.cells, self.classes, self.in_channels)
 
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
+    def init(self, rng_key: Array, initialiser: InitialiserSpec = "torch") -> Params:
         return _init(self, initialiser, rng_key)
 
     def network(self, genes: Genes) -> "CellNetwork":
@@ -149,7 +149,7 @@ nasbench201_program = lru_cache(maxsize=16)(NasBench201Program)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _init(program: NasBench201Program, initialiser: str, key: Array) -> Any:
+def _init(program: NasBench201Program, initialiser: InitialiserSpec, key: Array) -> Any:
     return CellNetwork(program, ()).draw(program.structure[1], initialiser, key)
 
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from jaxzc.spacekit.steps import Step
 from jaxzc.spacekit.vectors import check_vector, check_vectors
 from jaxzc.types import Counts, Genes, InputSpec, JaxzcError, Params
 from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint
@@ -21,7 +22,7 @@ from jaxzc_spaces.genotypes.counts import as_counts
 from jaxzc_spaces.superblocks.blocks import Block, parse_blocks, print_blocks
 from jaxzc_spaces.superblocks.counts import CodeCounts, code_counts, network_tally
 from jaxzc_spaces.superblocks.mutation import LAYERS, SLOTS, WIDTHS, Mutation
-from jaxzc_spaces.superblocks.network import PlainNet
+from jaxzc_spaces.superblocks.network import PlainNet, plainnet_steps
 
 WALK = 16
 """A random architecture is the initial one after 1 to `WALK` mutations."""
@@ -197,6 +198,10 @@ class PlainNetSpace(OneNetworkEach, WithModule):
         """The network of these genes, without shortcuts unless `residual`."""
         blocks = tuple(self.blocks(arch))
         return DiscreteNetwork(plainnet_blueprint(blocks, self.classes, self.inputs.shape, self.residual))
+
+    def steps(self, arch: Genes) -> tuple[Step, ...] | None:
+        """The same network as steps of padded widths; None with shortcuts."""
+        return None if self.residual else plainnet_steps(self.blocks(arch), self.classes, self.inputs.shape)
 
     def own_network(self, arch: Genes) -> DiscreteNetwork:
         """With the shortcuts, with which the authors train, and `counts` counts."""

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxzc.spacekit import vectors
-from jaxzc.types import ActivationGroup, Array, Counts, Genes, InputSpec, LayerGroup, Params
+from jaxzc.types import ActivationGroup, Array, Counts, Genes, InitialiserSpec, InputSpec, LayerGroup, Params
 from jaxzc_spaces.core.discrete import DiscreteNetwork, discrete_network
 from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram
@@ -93,7 +93,7 @@ class TransNasMicroProgram(SharedProgram):
     def make(self) -> MicroNet:
         return MicroNet(self.channels, self.classes, self.in_channels)
 
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
+    def init(self, rng_key: Array, initialiser: InitialiserSpec = "torch") -> Params:
         return _init(self, initialiser, rng_key)
 
     def network(self, genes: Genes) -> "MicroNetwork":
@@ -144,7 +144,7 @@ transnas_micro_program = lru_cache(maxsize=16)(TransNasMicroProgram)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _init(program: TransNasMicroProgram, initialiser: str, key: Array) -> Any:
+def _init(program: TransNasMicroProgram, initialiser: InitialiserSpec, key: Array) -> Any:
     return MicroNetwork(program, ()).draw(program.structure[1], initialiser, key)
 
 
