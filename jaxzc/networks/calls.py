@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxzc.types import JaxzcError
@@ -97,7 +98,7 @@ def check_leaves(params: Any) -> None:
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         dtype = getattr(leaf, "dtype", None)
         number = isinstance(leaf, bool | int | float | complex | np.generic)
-        is_array = dtype is not None and (jax.dtypes.issubdtype(dtype, jax.dtypes.extended) or dtype.kind not in "OSU")
+        is_array = dtype is not None and (jnp.issubdtype(dtype, jax.dtypes.extended) or dtype.kind not in "OSU")
         if not (number or is_array):
             where = jax.tree_util.keystr(path, simple=True, separator="/") or "their place"
             raise JaxzcError(
