@@ -25,6 +25,7 @@ import jaxzc
 from jaxzc._compile import pieces
 from jaxzc._compile.cutting import cut
 from jaxzc._compile.jaxpr import Trace, flatten
+from jaxzc._compile.platforms import here
 from jaxzc._compile.recomputing import recomputed
 from jaxzc.tasks import classification
 
@@ -111,7 +112,7 @@ def plan(model: nn.Module, batch: Any, proxies: str) -> None:
         return jaxzc.compute_scores(proxies, network, params, (inputs, targets), classification, key=key)
 
     before = time.perf_counter()
-    program = flatten(jax.make_jaxpr(scores)(params, inputs, targets, jax.random.key(0)))
+    program = flatten(jax.make_jaxpr(scores)(params, inputs, targets, jax.random.key(0)), here())
     print(f"traced in {time.perf_counter() - before:.0f} s: {len(program.ops)} operations")
     for name, form in (("as traced", program), ("recomputed", recomputed(program))):
         different = {piece.key for piece in cut(form)}

@@ -89,6 +89,11 @@ def _escaped(text: str) -> str:
     return re.sub(r"``(?=\w)", r"``\\ ", "".join(shown)) if len(parts) > 1 else shown[0]
 
 
+def skipped(app: Any, what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:
+    """Leaves out the fields of named tuples, which say nothing of themselves: the class's docstring does."""
+    return True if (getattr(value, "__doc__", None) or "").startswith("Alias for field number") else None
+
+
 def mathml(translator: Any, node: Any) -> None:
     """Equations as MathML, which browsers draw by themselves: no script from elsewhere, and pages that open from disk have them."""
     block = node.tagname == "math_block"
@@ -103,3 +108,4 @@ def setup(app: Any) -> None:
     app.add_html_math_renderer("mathml", (mathml, None), (mathml, None))
     app.connect("builder-inited", lambda app: generate.write())
     app.connect("autodoc-process-docstring", as_rest)
+    app.connect("autodoc-skip-member", skipped)

@@ -7,7 +7,8 @@ others nor a conditional, which XLA for CPUs would not look into when it rewrite
 
 Beware:
 
-- The derivative is that of each form, chosen in the same way.
+- A derivative of the result is the derivative of each form, chosen likewise. That of a form which is fast is not fast by itself: functions
+  with a derivative of their own are better.
 - What is no part of a program (the chunk, warnings of memory, the record of a job) asks `here`.
 """
 
@@ -19,6 +20,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import ShapedArray, Tracer, eval_jaxpr
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
@@ -91,7 +93,11 @@ def form_for(params: Any, platform: str) -> Form:
 
 def traced_form(eqn: Any, platform: str) -> Any:
     """The jaxpr of the form that an operation of a traced function has on a platform."""
-    return jax.make_jaxpr(form_for(eqn.params, platform))(*(jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in eqn.invars))
+    avals = [variable.aval for variable in (*eqn.invars, *eqn.outvars)]
+    wide = any(aval.dtype in (np.float64, np.int64, np.uint64) for aval in avals)
+    shapes = [jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in avals[: len(eqn.invars)]]
+    with jax.enable_x64(wide or bool(jax.config.jax_enable_x64)):  # pyright: ignore[reportAttributeAccessIssue]
+        return jax.make_jaxpr(form_for(eqn.params, platform))(*shapes)
 
 
 @dataclass(frozen=True)

@@ -84,8 +84,8 @@ def _check(name: str, parameters: Any) -> None:
     taken = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if len(taken) < 2 and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
         raise JaxzcError(
-            f"{name} takes ({', '.join(p.name for p in taken)}), and a model is a Linen module, an NNX module or a function of "
-            "(params, inputs): "
+            f"{name} takes ({', '.join(p.name for p in taken)}), and a model is a Linen module, an NNX module, a model of "
+            "Equinox or Keras, or a function of (params, inputs): "
             "of penzai, free, params = pz.unbind_params(model, freeze=True) and "
             "score(lambda p, x: pz.bind_variables(free, p)(pz.nx.wrap(x).tag('batch', ...)).unwrap('batch', ...), params, batch)"
         )

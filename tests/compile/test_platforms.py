@@ -59,6 +59,18 @@ def test_forms_close_over_traced_arrays_and_structures() -> None:
     assert [[op.name for op in flatten(traced, platform).ops] for platform in ("cpu", "cuda")] == [["mul", "neg"], ["add"]]
 
 
+def test_a_derivative_is_that_of_the_form() -> None:
+    def loss(x: jax.Array) -> jax.Array:
+        return (three(x) ** 2).sum()
+
+    x = jnp.arange(3.0)
+    np.testing.assert_allclose(jax.jit(jax.grad(loss))(x), np.sin(2 * x), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(jax.jvp(jax.grad(loss), (x,), (jnp.ones(3),))[1], 2 * np.cos(2 * x), rtol=1e-5)
+    np.testing.assert_allclose(jax.vmap(jax.grad(loss))(x[:, None])[:, 0], np.sin(2 * x), rtol=1e-5, atol=1e-6)
+    assert "stablehlo.tan" in module(jax.grad(loss), x, platform="tpu")
+    assert "stablehlo.tan" not in module(jax.grad(loss), x, platform="cuda")
+
+
 def test_forms_of_different_results_are_refused() -> None:
     with pytest.raises(ValueError, match="different results"):
         by_platform(lambda x: x, jnp.ones(2), cpu=lambda x: x[:1])

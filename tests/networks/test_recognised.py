@@ -164,7 +164,7 @@ class Keraslike:
             Two().init(KEY, X, X),
             r"Two requires mask besides x: give them as keywords of the call, mask=\.\.\., or as inputs \(x,",
         ),
-        (Keraslike(), None, r"Keraslike takes \(x\), .*eqx\.partition.*model\.stateless_call"),
+        (Keraslike(), None, r"Keraslike takes \(x\), .*a model of Equinox or Keras, or .*pz\.unbind_params\(model, freeze=True\)"),
         (with_state, PARAMS, r"\(params, state, rng, inputs\), as Haiku makes them, needs the pair \(params, state\)"),
     ],
 )

@@ -69,17 +69,17 @@ def test_gradients_in_single_precision() -> None:
 
     for mine, theirs in zip(jax.tree.leaves(gradients), jax.tree.leaves(jax.grad(synflow)(params)), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-5)
-    ours = jax.grad(total)(params, "jacob_cov")
+    ours = jax.jit(jax.grad(total), static_argnums=1)(params, "jacob_cov")
     with jax.enable_x64(True):
         wide_network, wide = jaxzc.as_network(smooth, SETS[0], X)
-        exact = jax.grad(lambda p: jaxzc.compute_scores("jacob_cov", wide_network, p, (X, Y))["jacob_cov"])(wide)
+        exact = jax.jit(jax.grad(lambda p: jaxzc.compute_scores("jacob_cov", wide_network, p, (X, Y))["jacob_cov"]))(wide)
     for mine, theirs in zip(jax.tree.leaves(ours), jax.tree.leaves(exact), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-2, atol=1e-2 * np.abs(theirs).max())
 
 
 def test_codes_have_no_derivative() -> None:
     network, params = jaxzc.as_network(rectified, narrow(SETS[0]), narrow(X))
-    gradients = jax.grad(lambda p: jaxzc.compute_scores("naswot", network, p, (narrow(X), Y))["naswot"])(params)
+    gradients = jax.jit(jax.grad(lambda p: jaxzc.compute_scores("naswot", network, p, (narrow(X), Y))["naswot"]))(params)
     assert all(not np.any(leaf) for leaf in jax.tree.leaves(gradients))
 
 

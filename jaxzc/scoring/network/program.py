@@ -15,7 +15,7 @@ from jaxzc._compile.cache import planned, settings
 from jaxzc._compile.cutting import cut
 from jaxzc._compile.depthwise import rewritten
 from jaxzc._compile.jaxpr import Trace, flatten
-from jaxzc._compile.platforms import here
+from jaxzc._compile.platforms import here, platform_of
 from jaxzc.facts import Proxy
 from jaxzc.scoring.compute import compute_values, traced_proxies
 from jaxzc.scoring.network.doubts import Doubts, doubts, is_frozen
@@ -138,8 +138,8 @@ def executable_of(function: Callable[..., Any], args: tuple[Any, ...], in_pieces
     """
     traced, results = jax.make_jaxpr(function, return_shape=True)(*args)
     structure = jax.tree.structure(results)
-    program = flatten(traced, here()) if in_pieces is not False else None
-    if program is not None and (in_pieces or (here() == "cpu" and len(program.ops) >= LONG and repeats(program))):
+    program = flatten(traced, platform_of(args)) if in_pieces is not False else None
+    if program is not None and (in_pieces or (platform_of(args) == "cpu" and len(program.ops) >= LONG and repeats(program))):
         plan = pieces.plan(program, frugal=True)
         return lambda *args: jax.tree.unflatten(structure, plan.run(_on_device(args))), plan.memory
 

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
+from jaxzc._compile.platforms import here
 from jaxzc.ladder.store import PIECES
 from jaxzc.scoring.space.scorer import SpaceScorer
 from jaxzc.types import JaxzcError
@@ -50,7 +50,7 @@ def warm(scorer: SpaceScorer, archs: np.ndarray) -> Iterator[Warmed]:
             program = programs.in_steps(tuple(arch.tolist()))
             if program is None:
                 raise JaxzcError(
-                    f"{scorer.space.name} with {', '.join(scorer.proxies)} on {jax.default_backend()} has no pieces to compile ahead: "
+                    f"{scorer.space.name} with {', '.join(scorer.proxies)} on {here()} has no pieces to compile ahead: "
                     "expected mobilenetv2_zen or resnet_zen without shortcuts, norm 'batch', and proxies that are sums over layers, such "
                     "as zico"
                 )
