@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from jaxzc.facts import Passes, Proxy, ingredient_facts, parts, proxy_facts
 from jaxzc.signatures import WANTED, hashable, joined, name_of, needs, settings
@@ -178,9 +179,12 @@ class Resolver:
             function, bound, chosen = parts(proxy)
             own = settings(function)
             try:
-                return function(*bound, *arguments, **{name: value for name, value in chosen.items() if name in own})
+                result = function(*bound, *arguments, **{name: value for name, value in chosen.items() if name in own})
             except JaxzcError as error:
                 raise JaxzcError(f"{label}: {error}") from error
+            if jnp.iscomplexobj(result):
+                raise JaxzcError(f"{label}: is not defined for complex activations and weights, which this network has: leave it out")
+            return result
 
         scores = {}
         for label, proxy in proxies.items():

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxzc.types import JaxzcError
@@ -96,7 +97,9 @@ def check_leaves(params: Any) -> None:
     """Raises `JaxzcError` for parameters that hold something else than numbers."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         dtype = getattr(leaf, "dtype", None)
-        if not isinstance(leaf, bool | int | float | complex | np.generic) and (dtype is None or dtype.kind in "OSU"):
+        number = isinstance(leaf, bool | int | float | complex | np.generic)
+        is_array = dtype is not None and (jnp.issubdtype(dtype, jax.dtypes.extended) or dtype.kind not in "OSU")
+        if not (number or is_array):
             where = jax.tree_util.keystr(path, simple=True, separator="/") or "their place"
             raise JaxzcError(
                 f"the parameters hold {leaf!r:.60} at {where}, which is no array: take out what is not trained, such as functions and text "

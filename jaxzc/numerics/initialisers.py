@@ -75,7 +75,7 @@ def draw(
         singles = [replace(groups[number], cells=(-1,), places=()) for _, number in sorted(places)]
         kernels, vectors = draw(name, key, singles, biases)
         by_place = dict(zip((place for place, _ in sorted(places)), kernels, strict=True))
-        joined = jnp.concatenate if isinstance(key, Tracer) else np.concatenate
+        joined: Any = jnp.concatenate if isinstance(key, Tracer) else np.concatenate
         return [joined([by_place[place] for place in g.places]) for g in groups], vectors
     if not isinstance(name, str):
         return _drawn_by(name, key, groups), [jnp.zeros(size) for size, _ in biases]

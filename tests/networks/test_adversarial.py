@@ -62,10 +62,10 @@ def by_hand(case: Odd) -> dict[str, float]:
 
 def differences(name: str) -> list[str]:
     case = CASES[name]
+    loss = (lambda outputs, targets: jaxzc.cross_entropy(outputs["logits"], targets)) if name.startswith("a_dictionary") else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", jaxzc.UnavailableWarning)
-        loss = {} if not name.startswith("a_dictionary") else {"loss": lambda o, t: jaxzc.cross_entropy(o["logits"], t)}
-        scores = jaxzc.score(model_of(case), params_of(case), (case.inputs, case.targets), PROXIES, **loss)
+        scores = jaxzc.score(model_of(case), params_of(case), (case.inputs, case.targets), PROXIES, loss=loss)
     with jax.enable_x64(True):
         right = by_hand(case)
     pairs = {proxy: (scores[proxy], value) for proxy, value in right.items()}

@@ -29,7 +29,7 @@ ADAPTED = {
 }
 
 
-def close(value: float, right: float) -> None:
+def close(value: float, right: Any) -> None:
     assert value == pytest.approx(right, rel=1e-5)
 
 
@@ -88,7 +88,8 @@ def test_learned_queries_are_a_kernel_and_a_single_one_is_a_vector() -> None:
 
 
 def _flops(function: Any, *arguments: Any) -> float:
-    return jax.jit(function).lower(*arguments).compile().cost_analysis()["flops"]
+    analysis: Any = jax.jit(function).lower(*arguments).compile().cost_analysis()
+    return analysis["flops"]
 
 
 def test_attention_is_among_all_multiply_accumulates_as_xla_counts_them() -> None:

@@ -117,7 +117,7 @@ class _Walk:
             reason = "has a kernel made of several parameters"
         elif not reason and op.params.get("batch_group_count", 1) != 1:
             reason = "mixes images (batch_group_count)"
-        elif not reason and is_stacked(op) and math.prod(kernel) > math.prod(self.shape(kernels[0])):
+        elif not reason and is_stacked(op) and math.prod(kernel) > max(math.prod(self.shape(source)) for source in kernels):
             reason = "has its kernel repeated along an axis of the data"
         return Layer(
             kernels=kernels,

@@ -48,7 +48,8 @@ INSTEAD = {"batch": "those of the batch", "init": "mean 0 and variance 1", "none
 
 def warn_of_doubts(found: Doubts, groups: Sequence[str], norm: Norm, frozen: bool, stacklevel: int) -> None:
     """Issues a `DoubtWarning` for each doubt. found: with a leading axis where several networks were scored at a time."""
-    zero = [name for name, is_zero in zip(groups, np.asarray(found.zero).reshape(-1, len(groups)).any(0), strict=True) if is_zero]
+    flags: Any = np.asarray(found.zero).reshape(-1, len(groups)).any(0)
+    zero = [name for name, is_zero in zip(groups, flags, strict=True) if is_zero]
     if zero:
         named = f"{', '.join(zero[:3])}{' and others' if len(zero) > 3 else ''}"
         warnings.warn(

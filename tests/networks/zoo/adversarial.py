@@ -6,7 +6,6 @@ the input of every rectifier and returns it. jaxzc gets the function with neithe
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import jax
@@ -288,25 +287,21 @@ def embedded_inside_a_loop(p, tokens, norm, relu):
 
 
 @odd(W, MLP)
-def half_precision_inside(p, x, norm, relu):
-    """Of which nothing is rounded: the casts go to what the parameters have."""
+def casts_of_no_effect(p, x, norm, relu):
     y = (x.astype(p["w"].dtype) @ p["w"]).astype(x.dtype)
     return jax.nn.relu(relu(y)) @ p["head"]
 
 
 def model_of(case: Odd) -> Callable[[Any, Any], Any]:
-    net = partial(case.net, norm="batch", relu=lambda x: x)
-    name = case.net.__name__
-
     def model(params: Any, x: Any) -> Any:
-        return net(params, x)
+        return case.net(params, x, "batch", lambda value: value)
 
-    model.__name__ = name
+    model.__name__ = case.net.__name__
     return model
 
 
 def params_of(case: Odd) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(2)
     spread = {name: max(1, int(np.prod(shape[:-1]))) ** -0.5 if len(shape) > 1 else 0.3 for name, shape in case.shapes.items()}
-    drawn = {name: rng.normal(0, spread[name], shape) + ("g" in name) for name, shape in case.shapes.items()}
-    return {name: np.float32(value) for name, value in drawn.items()}
+    drawn = {name: np.asarray(rng.normal(0, spread[name], shape) + ("g" in name)) for name, shape in case.shapes.items()}
+    return {name: value.astype(np.float32) for name, value in drawn.items()}
