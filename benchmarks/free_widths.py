@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pieces", action="store_true", help="pieces of exact widths instead of steps of padded ones")
     parser.add_argument("--no-peer", action="store_true")
+    parser.add_argument("--dry", action="store_true", help="compile and run nothing: how many pieces are new, by 25 children")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of PyTorch")
     parser.add_argument("--torch-python", default=sys.executable)
     of = parser.parse_args()
@@ -50,10 +51,13 @@ def main() -> None:
     shape = (of.batch, of.size, of.size, 3)
     batches = [(rng.standard_normal(shape).astype(np.float32), rng.integers(0, 10, of.batch).astype(np.int32)) for _ in range(2)]
     scorer = SpaceScorer(space, batches, of.proxy, pieces=True if of.pieces else None)
+    archs = children(space, of.children, of.flops or FLOPS[of.space], rng)
+    if of.dry:
+        return dry(space, scorer, archs)
     peer = None if of.no_peer else start(of)
     ours: list[dict[str, float]] = []
     theirs: list[dict[str, float]] = []
-    for arch in children(space, of.children, of.flops or FLOPS[of.space], rng):
+    for arch in archs:
         ours.append(score(scorer, arch))
         line = f"{len(ours)}: {space.counts(arch[None]).layers[0]} layers, {space.counts(arch[None]).flops[0] / 1e6:.1f} MFLOPs; "
         line += f"{ours[-1]['seconds']:.2f} s, processor {ours[-1]['cpu']:.2f}, {ours[-1]['new']:.0f} pieces new"
@@ -74,6 +78,19 @@ def children(space: Any, count: int, flops: float, rng: np.random.Generator) -> 
         if space.counts(child).flops[0] <= flops and not any(np.array_equal(child[0], arch) for arch in found):
             found.append(child[0])
     return found
+
+
+def dry(space: Any, scorer: SpaceScorer, archs: list[np.ndarray]) -> None:
+    new: list[int] = []
+    for arch in archs:
+        before, program = len(PIECES.shapes), scorer.dispatcher.programs.in_steps(tuple(arch.tolist()))
+        assert program is not None
+        program.plan(scorer.batches)
+        new.append(len(PIECES.shapes) - before)
+    means = ", ".join(f"{statistics.mean(new[i : i + 25]):.1f}" for i in range(0, len(new), 25))
+    layers = statistics.mean(int(space.counts(arch[None]).layers[0]) for arch in archs)
+    print(f"pieces new for a child, mean by 25: {means}; {sum(new)} pieces; {layers:.0f} layers on average")
+    print(f"waste of multiply-accumulates: mean {statistics.mean(waste(space, arch) for arch in archs):.2f}")
 
 
 def score(scorer: SpaceScorer, arch: np.ndarray) -> dict[str, float]:

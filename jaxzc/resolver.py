@@ -21,7 +21,7 @@ from jaxzc.types import JaxzcError
 
 
 class Need(NamedTuple):
-    """An ingredient, and the settings that shape it, sorted by name: its own and those of the ingredients that it is made from."""
+    """An ingredient with its settings, sorted by name. Settings of the ingredients from which it is computed are among them."""
 
     name: str
     settings: tuple[tuple[str, Any], ...] = ()
@@ -66,7 +66,7 @@ class Resolver:
         return cost(**{name: chosen[name] for name in inspect.signature(cost).parameters})
 
     def settings(self, proxy: Proxy) -> dict[str, Any]:
-        """All settings of a proxy with their values: its own, then those of the ingredients that it is made from."""
+        """Setting -> value: first the proxy's own settings, then the settings of all ingredients that the proxy needs."""
         direct = self.with_those_of([proxy]).direct(proxy)
         return settings(proxy) | {name: value for need in direct for name, value in need.settings}
 

@@ -114,18 +114,18 @@ def run(arguments: argparse.Namespace) -> None:
             seed=arguments.seed,
         )
     )
-    found, compared = judged.evaluation, judged.comparisons
+    evaluation, compared = judged.evaluation, judged.comparisons
     count = len(next(iter(judged.scores.columns.values())))
     named = " and ".join(arguments.scores)
     print(f"{count:,} rows of {named} against {arguments.metric} of {arguments.table} ({judged.networks:,} architectures)\n")
     print(judged)
     if long:
-        print("\n" + text.format_statistics(found, long))
+        print("\n" + text.format_statistics(evaluation, long))
     if compared:
-        print("\n" + "\n".join(text.format_comparison(one, found.settings["level"]) for one in compared))
+        print("\n" + "\n".join(text.format_comparison(one, evaluation.settings["level"]) for one in compared))
     if arguments.csv is not None:
-        text.write_csv(found, arguments.csv)
-        print(f"\n{arguments.csv}: every statistic of {text.counted(found.rows)}")
+        text.write_csv(evaluation, arguments.csv)
+        print(f"\n{arguments.csv}: every statistic of {text.counted(evaluation.rows)}")
     if arguments.report is not None:
         from jaxzc import report
 

@@ -78,30 +78,30 @@ def run(arguments: argparse.Namespace) -> None:
     lacking = [space.to_string(arch) for arch in land.archs[np.asarray(land.proxy) == 0]]
     if lacking:
         note(f"{len(lacking)} of {land.size} networks have no finite {arguments.proxy} and rank last: {some_of(lacking)}")
-    found = []
+    curves = []
     for curve in experiment.curves(space, land, split_names(arguments.methods), arguments.seeds, arguments.models):
         note(f"{curve.method}, proxy: {curve.help}: done")
-        found.append(curve)
+        curves.append(curve)
     settings = {name: getattr(arguments, name) for name in ("table", "metric", "scores", "proxy", "space", "seeds", "models")}
     metadata = {**settings, "targets": list(targets), "versions": {name: version(name) for name in ("jaxzc", "jax", "flax")}}
     out.mkdir()
-    tables.write_scores(out / "trained.parquet", experiment.columns(land, space, found), metadata)
-    _draw(out, found, targets)
+    tables.write_scores(out / "trained.parquet", experiment.columns(land, space, curves), metadata)
+    _draw(out, curves, targets)
     share = ", ".join(f"{int((land.accuracy >= target).sum())} networks of {land.size} reach {target:g}" for target in targets)
     print(f"{arguments.metric}, proxy {arguments.proxy}, {arguments.seeds} seeds; {share}\n")
-    print(experiment.format_table(found, targets))
+    print(experiment.format_table(curves, targets))
 
 
-def _draw(out: Path, found: Any, targets: Any) -> None:
+def _draw(out: Path, curves: Any, targets: Any) -> None:
     from matplotlib.figure import Figure
 
     from jaxzc import report
     from jaxzc.experiments.sample_efficiency import plot
 
-    methods = list(dict.fromkeys(curve.method for curve in found))
+    methods = list(dict.fromkeys(curve.method for curve in curves))
     with report.style():
         figure = Figure(figsize=(2.6 * len(methods), 2.6), layout="constrained")
         for axes, method in zip(np.atleast_1d(figure.subplots(1, len(methods), sharey=True)), methods, strict=True):
-            plot(axes, found, method, targets)
+            plot(axes, curves, method, targets)
     for kind in ("png", "pdf"):
         report.save(figure, out / f"sample_efficiency.{kind}")

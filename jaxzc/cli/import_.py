@@ -138,8 +138,8 @@ def _summary(out: Path, columns: dict[str, Any]) -> str:
     for name, values in columns.items():
         if name == "arch":
             continue
-        given = np.asarray(values)[np.isfinite(values)]
-        spread = f"{given.min():.6g} to {given.max():.6g}, median {np.median(given):.6g}" if len(given) else "nothing"
-        missing = len(values) - len(given)
+        finite = np.asarray(values)[np.isfinite(values)]
+        spread = f"{finite.min():.6g} to {finite.max():.6g}, median {np.median(finite):.6g}" if len(finite) else "nothing"
+        missing = len(values) - len(finite)
         lines.append(f"  {name:24} {spread}" + (f"; {missing:,} missing" if missing else ""))
     return "\n".join(lines)

@@ -56,17 +56,17 @@ def _count(text: str) -> int:
 
 def shares(count: int) -> list[list[int]]:
     """The processors of each process, 0 processes meaning one for each. Raises `JaxzcError` for more processes than processors."""
-    there = usable()
-    if count > len(there):
-        raise JaxzcError(f"--processes {count}: this process may use {len(there)} processors: ask for 1 to {len(there)}, or 'all'")
-    return [share.tolist() for share in np.array_split(there, count or len(there))]
+    cores = usable()
+    if count > len(cores):
+        raise JaxzcError(f"--processes {count}: this process may use {len(cores)} processors: ask for 1 to {len(cores)}, or 'all'")
+    return [share.tolist() for share in np.array_split(cores, count or len(cores))]
 
 
-def check(arguments: argparse.Namespace) -> None:
-    """Raises `JaxzcError` where several processes cannot share what the command asks for."""
-    if len(shares(arguments.processes)) == 1:
+def check(count: int, *, distributed: bool) -> None:
+    """Raises `JaxzcError` where so many processes (0: one for each processor) cannot share what the command asks for."""
+    if len(shares(count)) == 1:
         return
-    if arguments.distributed:
+    if distributed:
         raise JaxzcError(
             "--processes is for one machine without jax.distributed: leave out --distributed, and give each machine a --stripe"
         )
@@ -74,13 +74,13 @@ def check(arguments: argparse.Namespace) -> None:
         raise JaxzcError(f"--processes shares out processors, and this is a {here()}: use --devices N")
 
 
-def score(store: Store, work: Work, arguments: argparse.Namespace) -> str | None:
-    """Scores the stripe in several processes, and says how many and how long; what they leave, nothing as a rule, is the caller's. None
-    where there is one process only.
+def score(store: Store, work: Work, count: int, argv: Sequence[str], *, quiet: bool) -> str | None:
+    """Scores the stripe in `count` processes (0: one for each processor), and says how many and how long; what they leave, nothing as a
+    rule, is the caller's. None where there is one process only. argv: what this command was typed as, which each of them repeats.
 
     Raises `JaxzcError` when one of them fails (the others finish first), and `Stopped` when this process is told to stop: then all do.
     """
-    own = shares(arguments.processes)
+    own = shares(count)
     if len(own) == 1:
         return None
     began = time.monotonic()
@@ -90,8 +90,8 @@ def score(store: Store, work: Work, arguments: argparse.Namespace) -> str | None
         running: list[subprocess.Popen[Any]] = []
         try:
             for stripe, cores in zip(stripes, own, strict=True):
-                running.append(start(_command(arguments, store, stripe), cores, stdout=subprocess.DEVNULL))
-            _watch(running, store, stripes, len(work.units[work.stripe.index :: work.stripe.count]), arguments.quiet)
+                running.append(start(_command(argv, store, stripe), cores, stdout=subprocess.DEVNULL))
+            _watch(running, store, stripes, len(work.units[work.stripe.index :: work.stripe.count]), quiet)
         except BaseException as error:
             _stop(running)
             if not isinstance(error, KeyboardInterrupt):
@@ -109,11 +109,11 @@ def score(store: Store, work: Work, arguments: argparse.Namespace) -> str | None
     return f"{len(own)} processes, {time.monotonic() - began:.0f} s with compilation{ending}"
 
 
-def _command(arguments: argparse.Namespace, store: Store, stripe: Stripe) -> list[str]:
+def _command(argv: Sequence[str], store: Store, stripe: Stripe) -> list[str]:
     """This command for one stripe: of options that are given twice the last one counts, and --overwrite has been seen to."""
-    given = [text for text in arguments.argv if not (text.startswith("--ov") and "--overwrite".startswith(text))]
+    repeated = [text for text in argv if not (text.startswith("--ov") and "--overwrite".startswith(text))]
     own = ["--processes", "1", "--stripe", f"{stripe.index}/{stripe.count}", "--out", store.where, "--quiet"]
-    return [sys.executable, "-m", "jaxzc", *given, *own]
+    return [sys.executable, "-m", "jaxzc", *repeated, *own]
 
 
 def start(command: Sequence[str], cores: Sequence[int], **options: Any) -> "subprocess.Popen[Any]":

@@ -101,13 +101,13 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     arguments.out = arguments.out.removeprefix("file://")
     seeds, one_file = arguments.seeds, is_file(arguments.out)
-    stripe = hosts.stripe(arguments)
+    stripe = hosts.stripe(arguments.stripe)
     check_out(arguments, stripe)
     request = ScoreRequest(**request_fields(arguments, ScoreRequest, archs=None, sample=arguments.sample or SAMPLE))
     chosen = request.chosen
     check_sizes(chosen, arguments)
-    processes.check(arguments)
-    stripe = hosts.begin(arguments, stripe)
+    processes.check(arguments.processes, distributed=arguments.distributed)
+    stripe = hosts.begin(stripe, distributed=arguments.distributed)
     space, draws = prepare(arguments, seeds)
     archs = architectures(arguments, space, sample=SAMPLE, seed=seeds[0])
     about = {"archs": _which(arguments, len(archs)), "command": command_line(arguments)}
@@ -115,13 +115,13 @@ def run(arguments: argparse.Namespace) -> None:
     store = jobs.store(f"{arguments.out}.job" if one_file else arguments.out)
     _begin(store, work, arguments)
     try:
-        by = processes.score(store, work, arguments)
+        by = processes.score(store, work, arguments.processes, arguments.argv, quiet=arguments.quiet)
         said = compiling(chosen)
         work = replace(work, retry=work.retry and by is None)
         outcome = jobs.run(store, work, note=note, watched=lambda rows, total: progress(rows, total, arguments.quiet, said))
         if not one_file:
             if outcome.done:
-                _check_some(store, outcome.there + outcome.done, outcome.failed, outcome.errors)
+                _check_some(store, outcome.existing + outcome.done, outcome.failed, outcome.errors)
             elif not (merged := jobs.merge(store, [work.request])).missing:  # what is there may be failures of an earlier run
                 _check_some(store, len(merged.columns["arch"]), len(merged.failed), [(arch, error) for arch, _, error in merged.failed])
             print(_job_summary(arguments, outcome, stripe, by))
@@ -213,7 +213,7 @@ def _times(outcome: Outcome, by: str | None) -> str:
     rate = f", then {(outcome.seconds - outcome.first) / (outcome.done - 1):.2g} s per row" if outcome.done > 1 else ""
     memory = f", in {gigabytes(outcome.memory)} of planned memory" if outcome.memory else ""
     first = f"compilation and first row {outcome.first:.1f} s{rate}{memory}" if outcome.done else "nothing was left to score"
-    return f"{first}; {outcome.there} rows were there before" if outcome.there else first
+    return f"{first}; {outcome.existing} rows were there before" if outcome.existing else first
 
 
 def _summary(arguments: argparse.Namespace, merged: Merged, outcome: Outcome, by: str | None) -> str:

@@ -191,8 +191,8 @@ def _summary(arguments: argparse.Namespace, request: SearchRequest, result: Sear
     share = f" ({100 * overhead / result.seconds:.2g} % of the time)" if result.seconds else ""
     images = "DATA" if request.source == "normal" else request.source  # noise teaches nothing
     options = " ".join(f"--set {pair}" for pair in arguments.set)
-    made = f"jaxzc.space({arguments.space!r}, classes={space.classes}, inputs={space.inputs.shape}"
-    made += "".join(f", {pair}" for pair in arguments.set) + ")"
+    expression = f"jaxzc.space({arguments.space!r}, classes={space.classes}, inputs={space.inputs.shape}"
+    expression += "".join(f", {pair}" for pair in arguments.set) + ")"
     return "\n".join(
         [
             f"{arguments.out}: {result.state.evaluated} evaluations{f', {invalid} without a finite score' if invalid else ''}; "
@@ -203,19 +203,19 @@ def _summary(arguments: argparse.Namespace, request: SearchRequest, result: Sear
             f"front: {len(result.search.front(result.state))} networks in {Path(arguments.out) / 'front.parquet'}",
             "train it:",
             f"  jaxzc train {arguments.space} '{string}' --data {images} {options}".rstrip(),
-            *_as_python(space, made, string),
+            *_as_python(space, expression, string),
         ]
     )
 
 
-def _as_python(space: Any, made: str, string: str) -> list[str]:
+def _as_python(space: Any, expression: str, string: str) -> list[str]:
     """Lines to be pasted, which make the network and call it; none for a space that gives no modules."""
     if not hasattr(space, "module"):
         return []
     return [
         "as a Flax NNX module, in Python (model.train() and model.eval() switch its normalisation):",
         "import jax.numpy as jnp, jaxzc",
-        f"space = {made}",
+        f"space = {expression}",
         f"model = space.module(space.parse({string!r}))",
         f"logits = model(jnp.zeros((2, {', '.join(map(str, space.inputs.shape))})))",
     ]

@@ -85,23 +85,23 @@ def _facts(job: str) -> dict[str, Any]:
 
 def _stripes(store: Store) -> list[dict[str, Any]]:
     """The heartbeats of all stripes; one that says `scoring` while nobody holds the stripe ended without a word."""
-    held, found = leases_of(store), []
+    held, beats = leases_of(store), []
     for name in store.names(HEARTBEATS):
         try:
             beat = json.loads(store.read(f"{HEARTBEATS}/{name}"))
         except (FileNotFoundError, ValueError):
             continue
         if isinstance(beat, dict):
-            found.append(beat | {"held": beat.get("stripe") in held})
-    return found
+            beats.append(beat | {"held": beat.get("stripe") in held})
+    return beats
 
 
 def in_words(facts: dict[str, Any], failures: bool) -> str:
     """The facts for a reader: how far it is, who is at work, what it costs, what went wrong."""
-    there = facts["scores"] - facts["missing"]
-    share = 100 * there / facts["scores"] if facts["scores"] else 100.0
+    existing = facts["scores"] - facts["missing"]
+    share = 100 * existing / facts["scores"] if facts["scores"] else 100.0
     size = f"{facts['rows']:,} rows, {len(facts['proxies'])} proxies"
-    lines = [f"{facts['job']}: {there:,} of {facts['scores']:,} scores are there ({share:.1f} %): {size}"]
+    lines = [f"{facts['job']}: {existing:,} of {facts['scores']:,} scores are there ({share:.1f} %): {size}"]
     for beat in facts["stripes"]:
         lines.append(_stripe(beat))
     if facts["rows_scored"]:

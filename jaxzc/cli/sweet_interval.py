@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
         report.check_format(arguments.plot)
     space, (drawn,) = prepare(arguments, [arguments.seed])
     archs = architectures(arguments, space, sample=100, seed=arguments.seed)
-    found = sweet_interval(
+    result = sweet_interval(
         space,
         archs,
         drawn.batches,
@@ -52,12 +52,12 @@ def run(arguments: argparse.Namespace) -> None:
         norm=arguments.norm,
     )
     print(f"{'interval':>18}  trend over depth, mean of {len(archs)} networks")
-    for low, high, trend in zip(EDGES, EDGES[1:], found.trend, strict=False):
-        mark = "  <- sweet" if (low, high) == found.interval else ""
+    for low, high, trend in zip(EDGES, EDGES[1:], result.trend, strict=False):
+        mark = "  <- sweet" if (low, high) == result.interval else ""
         print(f"[{low:7.0e}, {high:7.0e})  {trend:+.4f}{mark}")
-    print(f"\n{report.sweet_sentence(found, len(archs), space.name)}")
+    print(f"\n{report.sweet_sentence(result, len(archs), space.name)}")
     if arguments.plot is not None:
-        report.save(report.plot_sweet_interval(found), arguments.plot)
+        report.save(report.plot_sweet_interval(result), arguments.plot)
         print(f"{arguments.plot}: the trends drawn")
-    low, high = found.interval
+    low, high = result.interval
     print(f'use it as: --proxies "sweet_ntk(interval=({low:g},{high:g}))"')

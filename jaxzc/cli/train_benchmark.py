@@ -129,12 +129,12 @@ def _read_journals(out: Path, facts: dict[str, Any]) -> Runs:
     for path in sorted(out.parent.glob(f"{out.name}.part*of*.jsonl")):
         try:
             head, *lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-            made = {(line["arch"], line["seed"]): dict(line["accuracies"]) for line in lines}
+            finished = {(line["arch"], line["seed"]): dict(line["accuracies"]) for line in lines}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise JaxzcError(f"the journal {path} is damaged ({error}): delete its last line, or the file") from error
         if head != facts:
             raise JaxzcError(f"the journal {path} comes from other settings or versions: delete it, or choose another --out")
-        runs |= made
+        runs |= finished
     return runs
 
 

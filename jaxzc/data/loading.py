@@ -70,8 +70,8 @@ def load(
     _check_asked(spec, drawn, shape, classes)
     images, labels = drawn.images.astype(np.float32, copy=False), drawn.labels.astype(np.int32, copy=False)
     cut = [slice(k * batch_size, (k + 1) * batch_size) for k in range(batches)]
-    made = tuple(Batch(images[part], labels[part]) for part in cut)
-    return Data(made, drawn.classes, spec, digest(made), drawn.notes)
+    parts = tuple(Batch(images[part], labels[part]) for part in cut)
+    return Data(parts, drawn.classes, spec, digest(parts), drawn.notes)
 
 
 def digest(batches: Sequence[Batch]) -> str:
@@ -179,10 +179,10 @@ def _npz_classes(path: str, stored: np.ndarray | None, labels: np.ndarray, asked
 
 
 def _npz_statistics(path: str, arrays: dict[str, np.ndarray], channels: int) -> tuple[np.ndarray, np.ndarray, str]:
-    given = [name for name in ("mean", "std") if name in arrays]
-    if not given and channels == 3:
+    named = [name for name in ("mean", "std") if name in arrays]
+    if not named and channels == 3:
         return np.array(pixels.CIFAR10_MEAN), np.array(pixels.CIFAR10_STD), "mean and std of CIFAR-10"
-    if len(given) < 2:
+    if len(named) < 2:
         raise JaxzcError(f"{path} has uint8 images of {channels} channels: add both arrays mean and std [{channels}], on the [0, 1] scale")
     mean, std = arrays["mean"], arrays["std"]
     for name, value in (("mean", mean), ("std", std)):

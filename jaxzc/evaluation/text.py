@@ -42,13 +42,14 @@ def format_statistics(evaluation: Evaluation, names: list[str]) -> str:
     return "\n\n".join(blocks)
 
 
-def format_comparison(found: Comparison, level: float) -> str:
+def format_comparison(comparison: Comparison, level: float) -> str:
     """One sentence: the difference with its interval, and how often A is better."""
-    low, high = found.difference.low, found.difference.high
+    low, high = comparison.difference.low, comparison.difference.high
     return (
-        f"{found.statistic} on {found.networks:,} common networks: {found.a} {found.values[0]:.3f}, {found.b} {found.values[1]:.3f}; "
-        f"difference {found.difference.value:+.3f}, {100 * level:g} % interval [{low:+.3f}, {high:+.3f}]; "
-        f"{found.a} is better in {100 * found.better:.1f} % of the resamples"
+        f"{comparison.statistic} on {comparison.networks:,} common networks: "
+        f"{comparison.a} {comparison.values[0]:.3f}, {comparison.b} {comparison.values[1]:.3f}; "
+        f"difference {comparison.difference.value:+.3f}, {100 * level:g} % interval [{low:+.3f}, {high:+.3f}]; "
+        f"{comparison.a} is better in {100 * comparison.better:.1f} % of the resamples"
     )
 
 

@@ -68,8 +68,8 @@ def curves(
 
 def reached(curve: Curve, target: float) -> Reached:
     """When the seeds of a curve reach the target."""
-    there = curve.best >= target
-    first = np.where(there.any(axis=1), there.argmax(axis=1) + 1.0, np.inf)
+    met = curve.best >= target
+    first = np.where(met.any(axis=1), met.argmax(axis=1) + 1.0, np.inf)
     lower, median, upper = np.quantile(first, (0.25, 0.5, 0.75), method="inverted_cdf")  # no mean of a number and infinity
     return Reached(target, float(lower), float(median), float(upper), int(np.isfinite(first).sum()))
 

@@ -20,12 +20,13 @@ of the narrow network, up to the order in which a convolution sums. What zeros w
   the discrete program (`terms.TERMS` lists those that are).
 
 **Floor and waste.** Rungs are 2**k and 3 * 2**(k-1): the ratio of two neighbours is 1.33 or 1.5. For widths spread evenly in logarithm a
-width is padded by 1.2 on average, a product of two widths by 1.2**2 = 1.43; widths 8, 16, 24, 32, 48, 64 are rungs. Elementwise work
-(most of the time of narrow networks) grows by the first factor, matrix products by the second. Per step and batch a child costs two calls
-of about 50 microseconds.
+width is padded by 1.2 on average, a product of two widths by 1.2**2 = 1.43 (measured on chains of a search: 1.2, because 8, 16, 24, 32, 48
+and 64 are rungs). Elementwise work, most of the time of narrow networks, grows by the first factor, matrix products by the second. Per step
+and batch a child costs two calls of about 50 microseconds: that, and the arithmetic, is the floor.
 
-**Number of pieces.** Bounded by the pairs of rungs at each resolution, kernel and stride: some 5,000 for `mobilenetv2_zen`, of which a
-search near one budget meets some hundreds. `jaxzc spaces warm` compiles those of a random walk ahead and says how many.
+**Number of pieces.** Bounded by the pairs of rungs at each resolution, kernel and stride: some 5,000 for `mobilenetv2_zen`. A walk of 300
+children needs 1,324, of which the last children add two each (benchmarks/README.md, "Free widths", also for a coarser ladder).
+`jaxzc spaces warm` compiles those of a walk ahead and says how many.
 
 Only on CPUs, one architecture at a time; elsewhere, and for all other options, `jaxzc._compile.pieces` is used as before.
 """

@@ -32,7 +32,7 @@ class Descent:
 def descend(
     optimiser: optax.GradientTransformation, loss: Callable[[Params], tuple[Array, Any]], params: Params, memory: Any
 ) -> tuple[Params, Any, Array, Any]:
-    """The parameters and the optimiser's memory after one step, the loss before it, and what the loss returns beside its value."""
+    """One step. Returns the new parameters, the optimiser's new memory, the value of the loss before the step, and its second result."""
     (value, further), slope = jax.value_and_grad(loss, has_aux=True)(params)
     updates, memory = optimiser.update(slope, memory, params)
     return optax.apply_updates(params, updates), memory, value, further

@@ -149,11 +149,11 @@ def _resumable(
     from jaxzc.training.checkpoints import checkpoints  # orbax: two seconds that training without a directory does not need
 
     _claim(out, facts)
-    with checkpoints(out / "checkpoints") as kept:
-        restored = kept.restore(trainer.init())
+    with checkpoints(out / "checkpoints") as saves:
+        restored = saves.restore(trainer.init())
         if restored is not None:
             note(f"{out}: going on after epoch {len(restored[1])}")
-        return _epochs(trainer, *(restored or (trainer.init(), [])), progress, on_epoch, kept.save)
+        return _epochs(trainer, *(restored or (trainer.init(), [])), progress, on_epoch, saves.save)
 
 
 def _claim(out: Path, facts: dict[str, Any]) -> None:
@@ -161,12 +161,12 @@ def _claim(out: Path, facts: dict[str, Any]) -> None:
     facts, path = json.loads(json.dumps(facts)), out / "settings.json"
     if path.is_file():
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            stored = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise JaxzcError(f"{path} is damaged ({error}): choose another directory") from error
         for name in facts:
-            if found.get(name) != facts[name]:
-                raise JaxzcError(f"{out} holds a run with {name} {found.get(name)!r}, not {facts[name]!r}: choose another directory")
+            if stored.get(name) != facts[name]:
+                raise JaxzcError(f"{out} holds a run with {name} {stored.get(name)!r}, not {facts[name]!r}: choose another directory")
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise JaxzcError(f"{out} exists and holds no training: name a new directory")

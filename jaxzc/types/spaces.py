@@ -18,7 +18,7 @@ InitialiserSpec: TypeAlias = str | Callable[..., Any]
 
 
 class SpaceProgram(Protocol):
-    """A network that takes the architecture as an argument, so that it is compiled once for all architectures that share it.
+    """A network that takes the architecture as an argument. It is compiled once for all architectures that share it.
 
     in_pieces: whether to compile it in pieces (`jaxzc._compile.pieces`). That pays where each architecture has a program of its own.
     """

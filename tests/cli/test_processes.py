@@ -6,11 +6,11 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from jaxzc._durable.store import store
 from jaxzc.cli import processes
 from jaxzc.jobs.recorder import HEARTBEATS
 from jaxzc.tables import read_scores
@@ -72,18 +72,9 @@ json.dump([sys.argv[1:], sorted(os.sched_getaffinity(0)), os.environ["NPROC"]], 
     assert not cores[0] & cores[1]
     assert [int(count) for *_, count in told] == [len(own) for own in cores]
     assert "all 7 rows of stripe 1/3 are there" in result.out  # what they left undone, which is everything
-    left = processes._command(*_given(["score", "--overwrite", "--overw", "--over-not"]))
+    left = processes._command(["score", "--overwrite", "--overw", "--over-not"], store("job"), processes.Stripe(0, 2))
     assert "--over-not" in left
     assert not {"--overwrite", "--overw"} & set(left)
-
-
-def _given(argv: list[str]) -> Any:
-    class Given:
-        where = "job"
-
-    arguments = Given()
-    arguments.argv = argv  # type: ignore[attr-defined]
-    return arguments, Given(), processes.Stripe(0, 2)
 
 
 FINISHED = f"""

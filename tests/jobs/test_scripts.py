@@ -94,7 +94,7 @@ def test_slurm(stand_ins: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> No
     assert jaxzc == ["jaxzc", "score", *SPACE, "--stripe", "slurm", "--quiet", "--out", "/shared/a night"]
     monkeypatch.setenv("SLURM_PROCID", "5")
     monkeypatch.setenv("SLURM_NTASKS", "8")
-    stripe = hosts.stripe(parser().parse_args(jaxzc[1:]))
+    stripe = hosts.stripe(parser().parse_args(jaxzc[1:]).stripe)
     assert (stripe.index, stripe.count) == (5, 8)
     dry = run({**stand_ins, "DRY_RUN": "1"}, "slurm.sh", "/shared/a night", *SPACE)
     assert shlex.split(dry.stdout) == srun

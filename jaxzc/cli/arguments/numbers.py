@@ -30,7 +30,7 @@ def seed(text: str) -> int:
 
 def seeds(text: str) -> tuple[int, ...]:
     """An argparse type: distinct seeds, separated by commas."""
-    found = tuple(seed(part.strip()) for part in text.split(","))
-    if len(set(found)) < len(found):
+    numbers = tuple(seed(part.strip()) for part in text.split(","))
+    if len(set(numbers)) < len(numbers):
         raise argparse.ArgumentTypeError(f"{text!r} names a seed twice")
-    return found
+    return numbers

@@ -48,14 +48,14 @@ def options(pairs: Sequence[str]) -> dict[str, Any]:
     return chosen
 
 
-def space_options(arguments: argparse.Namespace, **given: Any) -> dict[str, Any]:
+def space_options(arguments: argparse.Namespace, **own: Any) -> dict[str, Any]:
     """The options of the space: those of `--set`, and those given, which have an argument of their own. Raises `JaxzcError` where the space
     has no such option."""
     chosen = options(arguments.set)
-    for name in given:
+    for name in own:
         if name in chosen:
             raise JaxzcError(f"--set {name} is given beside --{name}: keep --{name}")
-    chosen |= given
+    chosen |= own
     spaces.check_options(arguments.space, chosen)
     return chosen
 

@@ -61,7 +61,7 @@ class _Masked:
 
     def __init__(self, sample: Sample, counts: np.ndarray):
         self.sample = sample
-        self.counts = counts if sample.kept.all() else counts[:, sample.kept]
+        self.counts = counts if sample.finite.all() else counts[:, sample.finite]
         self.total = self.counts.sum(1)
         self.enough = np.where(self.total >= 3, 1.0, np.nan)
         self._ranks: dict[int, _Ranks] = {}
@@ -132,33 +132,33 @@ class Block:
         places = column.places(at.counts, self.scratch.array("places", shape, np.int64))
         ranks = _Ranks(column, places, at.weights, self.scratch)
         rho = ranks.rho(at.truth)
-        found = {"spearman": rho}
+        results = {"spearman": rho}
         for name, (sample, other, control) in proxy.partials.items():
-            there = self.masked(sample)
-            of_score = ranks if sample is proxy.sample else _Ranks(other, other.places(there.counts), there.weights)
-            of_control = there.ranks(control)
-            found[name] = partial(of_score.rho(there.truth), of_score.rho(of_control), there.truth.rho(of_control)) * there.enough
+            common = self.masked(sample)
+            of_score = ranks if sample is proxy.sample else _Ranks(other, other.places(common.counts), common.weights)
+            of_control = common.ranks(control)
+            results[name] = partial(of_score.rho(common.truth), of_score.rho(of_control), common.truth.rho(of_control)) * common.enough
         if "kendall" in names:
-            found["kendall"] = _ratio(2 * at.weights @ proxy.pairs - proxy.pairs.sum(0))
+            results["kendall"] = _ratio(2 * at.weights @ proxy.pairs - proxy.pairs.sum(0))
         if proxy.weighted:
-            found["weighted_kendall"] = np.mean([self._weighted_tau(at, *ranking) for ranking in proxy.weighted], axis=0)
+            results["weighted_kendall"] = np.mean([self._weighted_tau(at, *ranking) for ranking in proxy.weighted], axis=0)
         if "pearson" in names:
-            found["pearson"] = _pearson(at, proxy.centred)
+            results["pearson"] = _pearson(at, proxy.centred)
         if "precision_10" in names:
             tenth = share(at.total, 10)
-            found["precision_10"] = overlap(column, places, tenth, at.in_top_10) / tenth
+            results["precision_10"] = overlap(column, places, tenth, at.in_top_10) / tenth
         if "top64_in_top5" in names:
             top64 = np.minimum(at.total, 64)
-            found["top64_in_top5"] = overlap(column, places, top64, at.in_top_5) / np.minimum(top64, share(at.total, 5))
+            results["top64_in_top5"] = overlap(column, places, top64, at.in_top_5) / np.minimum(top64, share(at.total, 5))
         if wanted := {name: k for name, k in REGRETS.items() if name in names}:
             reached = best_of_top(column, places, truth, at.counts, list(wanted.values()))
-            found |= dict(zip(wanted, self.best - reached, strict=True))
+            results |= dict(zip(wanted, self.best - reached, strict=True))
         if "ndcg" in names:
             out = self.scratch.array("taken", (shape[0], len(column.ends)))
-            found["ndcg"] = gain_ratio(gain(column, places, truth, at.counts, at.gain_table, out), *at.gains)
+            results["ndcg"] = gain_ratio(gain(column, places, truth, at.counts, at.gain_table, out), *at.gains)
         # One rule for all: where rho is undefined (constant, fewer than 3) so is the rest.
         known = np.where(np.isfinite(rho), at.enough, np.nan)
-        return {name: values * known for name, values in found.items() if name in names}
+        return {name: values * known for name, values in results.items() if name in names}
 
     def _weighted_tau(self, at: _Masked, ranking: Column, plain: np.ndarray, weighted: np.ndarray) -> np.ndarray:
         places = ranking.places(at.counts, self.scratch.array("other places", at.counts.shape, np.int64))

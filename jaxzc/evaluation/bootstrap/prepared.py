@@ -13,15 +13,15 @@ from jaxzc.evaluation.statistics.sorting import Column
 class Sample:
     """The networks on which some columns are finite, and the truth there."""
 
-    def __init__(self, kept: np.ndarray, truth: np.ndarray):
-        self.kept = kept
-        self.truth = truth[kept]
+    def __init__(self, finite: np.ndarray, truth: np.ndarray):
+        self.finite = finite
+        self.truth = truth[finite]
         self.column = Column(self.truth)
         self._controls: dict[bytes, Column] = {}
 
     def control(self, values: np.ndarray) -> Column:
-        """The column of what is held fixed `[n]`, one for all proxies that have the same beside them."""
-        inside = values[self.kept]
+        """The sorted column of a control `[n]`, which is held fixed. Proxies with the same control share the column."""
+        inside = values[self.finite]
         return self._controls.setdefault(inside.tobytes(), Column(inside))
 
 
@@ -41,23 +41,23 @@ class Proxy:
 def prepared(
     score: np.ndarray, truth: np.ndarray, controls: Mapping[str, np.ndarray], names: Sequence[str], samples: dict[bytes, Sample]
 ) -> Proxy:
-    def sample_of(kept: np.ndarray) -> Sample:
-        key = kept.tobytes()
+    def sample_of(finite: np.ndarray) -> Sample:
+        key = finite.tobytes()
         if key not in samples:
-            samples[key] = Sample(kept, truth)
+            samples[key] = Sample(finite, truth)
         return samples[key]
 
-    kept = np.isfinite(score)
-    sample = sample_of(kept)
-    x, y = score[kept], sample.truth
+    finite = np.isfinite(score)
+    sample = sample_of(finite)
+    x, y = score[finite], sample.truth
     column = Column(x, y)
     partials = {}
     for name, control in CONTROLS.items():
-        given = controls[control]
-        known = kept & np.isfinite(given)
+        control_values = controls[control]
+        known = finite & np.isfinite(control_values)
         if name in names and known.any():
-            there = sample_of(known)
-            partials[name] = there, column if there is sample else Column(score[known]), there.control(given)
+            common = sample_of(known)
+            partials[name] = common, column if common is sample else Column(score[known]), common.control(control_values)
     # About the median and not the mean: resamples without an outlier keep their digits.
     centred = (x - np.median(x)) / np.abs(x).max()
     pairs = _linear(x, y, np.ones(len(x))) if {"kendall", "weighted_kendall"} & set(names) else np.empty((0, 3))

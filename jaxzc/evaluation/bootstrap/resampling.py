@@ -50,15 +50,15 @@ def bootstrap(
     A statistic that rests on fewer than `LEAST` networks is NaN in every resample.
     names: of `STATISTICS`. The resamples depend on `seed` and `n` only.
     """
-    found = {name: np.full((len(scores), resamples), np.nan) for name in names}
+    results = {name: np.full((len(scores), resamples), np.nan) for name in names}
     samples: dict[bytes, Sample] = {}
     proxies = {}
     for row, score in enumerate(scores):
-        kept = np.isfinite(score)
-        if kept.sum() >= LEAST and defined(score[kept], truth[kept]):
+        finite = np.isfinite(score)
+        if finite.sum() >= LEAST and defined(score[finite], truth[finite]):
             proxies[row] = prepared(score, truth, {name: values[row] for name, values in controls.items()}, names, samples)
     if not proxies:
-        return found
+        return results
     step = max(1, BLOCK // len(truth))
     workers = min(cpu_count() or 1, THREADS)
 
@@ -70,16 +70,16 @@ def bootstrap(
             block = Block(counts, truth, scratch)
             for row, proxy in proxies.items():
                 for name, values in block.statistics(proxy, names).items():
-                    found[name][row, start:stop] = values
+                    results[name][row, start:stop] = values
 
     # Numpy works without Python's lock most of the time. Threads of BLAS within these threads wait for each other, thirty times as long
     # as the work takes.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as threads:
         list(threads.map(run, range(workers)))
-    for name in found.keys() & CONTROLS.keys():
+    for name in results.keys() & CONTROLS.keys():
         few = (np.isfinite(scores) & np.isfinite(controls[CONTROLS[name]])).sum(1) < LEAST
-        found[name][few] = np.nan
-    return found
+        results[name][few] = np.nan
+    return results
 
 
 def interval(value: float, draws: np.ndarray, level: float) -> Estimate:

@@ -19,9 +19,9 @@ def _tied(weights: np.ndarray, *keys: np.ndarray) -> np.ndarray:
     order = np.lexsort(keys)
     new = np.any([np.diff(key[order]) != 0 for key in keys], axis=0)
     sums = np.bincount(group := np.concatenate([[0], np.cumsum(new)]), weights[order])
-    found = np.empty(len(weights))
-    found[order] = sums[group]
-    return found
+    totals = np.empty(len(weights))
+    totals[order] = sums[group]
+    return totals
 
 
 def _below(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -29,7 +29,7 @@ def _below(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
     n = len(x)
     order = np.lexsort([-y, x])  # among equal x the larger y first: an earlier place never counts for a tie
     rank = np.unique(y, return_inverse=True)[1][order]
-    weight, found = weights[order], np.zeros(n)
+    weight, totals = weights[order], np.zeros(n)
     place, width = np.arange(n), 1
     while width < n:
         # Within each pair of blocks: by y, and among equal y the right block first, so that only smaller ones have gone before.
@@ -38,8 +38,8 @@ def _below(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
         gone = np.cumsum(np.where(left, weight, 0)[merged])
         first = place // (2 * width) * (2 * width)
         before = gone - np.where(first > 0, gone[first - 1], 0)
-        found[merged] += np.where(left[merged], 0, before)
+        totals[merged] += np.where(left[merged], 0, before)
         width *= 2
     sums = np.empty(n)
-    sums[order] = found
+    sums[order] = totals
     return sums

@@ -17,8 +17,8 @@ UNDEFINED = 1e-12
 def finite_pairs(score: ArrayLike, truth: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Both sides, float64, where both are finite."""
     score, truth = np.asarray(score, np.float64), np.asarray(truth, np.float64)
-    kept = np.isfinite(score) & np.isfinite(truth)
-    return score[kept], truth[kept]
+    finite = np.isfinite(score) & np.isfinite(truth)
+    return score[finite], truth[finite]
 
 
 def defined(score: np.ndarray, truth: np.ndarray) -> bool:
@@ -59,17 +59,17 @@ def pearson(score: ArrayLike, truth: ArrayLike) -> float:
         return _first(stats.pearsonr(score / np.abs(score).max(), truth))
 
 
-def partial_spearman(score: ArrayLike, truth: ArrayLike, given: ArrayLike) -> float:
+def partial_spearman(score: ArrayLike, truth: ArrayLike, control: ArrayLike) -> float:
     """Partial correlation of the ranks: what of Spearman's rho is left once `given` `[n]` (params, FLOPs) is held fixed.
 
     (r_st - r_sg r_tg) / sqrt((1 - r_sg^2) (1 - r_tg^2)) with Spearman's rhos over the networks where all three are finite: Pearson's
     correlation of the residuals after regressing the ranks of score and of truth on the ranks of `given` (Kendall, Rank Correlation
     Methods, chapter 8). NaN where score or truth has the order of `given` (or its reverse): nothing is left to correlate.
     """
-    score, truth, given = (np.asarray(values, np.float64) for values in (score, truth, given))
-    kept = np.isfinite(score) & np.isfinite(truth) & np.isfinite(given)
-    score, truth, given = score[kept], truth[kept], given[kept]
-    return float(partial(np.array(spearman(score, truth)), np.array(spearman(score, given)), np.array(spearman(truth, given))))
+    score, truth, control = (np.asarray(values, np.float64) for values in (score, truth, control))
+    finite = np.isfinite(score) & np.isfinite(truth) & np.isfinite(control)
+    score, truth, control = score[finite], truth[finite], control[finite]
+    return float(partial(np.array(spearman(score, truth)), np.array(spearman(score, control)), np.array(spearman(truth, control))))
 
 
 def partial(direct: np.ndarray, score_given: np.ndarray, truth_given: np.ndarray) -> np.ndarray:

@@ -55,8 +55,8 @@ def ndcg(score: ArrayLike, truth: ArrayLike) -> float:
     if not defined(score, truth):
         return float("nan")
     counts, table = _ones(score), discounts(len(truth))
-    found, best = (gain(column, column.places(counts), truth, counts, table) for column in (Column(score), Column(truth)))
-    return float(gain_ratio(found, best, worst_gain(truth, counts, table))[0])
+    gained, best = (gain(column, column.places(counts), truth, counts, table) for column in (Column(score), Column(truth)))
+    return float(gain_ratio(gained, best, worst_gain(truth, counts, table))[0])
 
 
 def share(total: Any, percent: int) -> Any:
@@ -72,20 +72,20 @@ def top(column: Column, reached: np.ndarray, k: np.ndarray) -> np.ndarray:
 
 def overlap(column: Column, places: np.ndarray, k: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Sum of `wanted` `[b, n]` over the top k `[b]` of each resample, `[b]`. places: of the column."""
-    found = np.full(len(places), np.nan)
+    overlaps = np.full(len(places), np.nan)
     for b, (row, size) in enumerate(zip(places, k.tolist(), strict=True)):
         if row[-1]:
             start, end = column.border(row, size)
             above = int(row[start - 1]) if start else 0
             tied = (size - above) / (int(row[end - 1]) - above)
             values = wanted[b].take(column.order[:end])
-            found[b] = values[:start].sum() + tied * values[start:].sum()
-    return found
+            overlaps[b] = values[:start].sum() + tied * values[start:].sum()
+    return overlaps
 
 
 def best_of_top(column: Column, places: np.ndarray, truth: np.ndarray, counts: np.ndarray, ks: Sequence[int]) -> np.ndarray:
     """Expected best truth among the top k of each resample, `[len(ks), b]`. column: the score's, ties by truth; places: its own."""
-    found = np.full((len(ks), len(counts)), np.nan)
+    expected = np.full((len(ks), len(counts)), np.nan)
     for b, row in enumerate(places):
         if not row[-1]:
             continue
@@ -98,8 +98,8 @@ def best_of_top(column: Column, places: np.ndarray, truth: np.ndarray, counts: n
             above, floor = (int(row[start - 1]), best[start - 1]) if start else (0, -np.inf)
             # Only where several truths share the score at the border does chance decide.
             inside = start + np.flatnonzero(present[start:end]) if end - start > 1 else [start]
-            found[number, b] = _expected_best(values[inside], present[inside], size - above, floor)
-    return found
+            expected[number, b] = _expected_best(values[inside], present[inside], size - above, floor)
+    return expected
 
 
 def worst_gain(truth: np.ndarray, counts: np.ndarray, table: np.ndarray) -> np.ndarray:
@@ -108,10 +108,10 @@ def worst_gain(truth: np.ndarray, counts: np.ndarray, table: np.ndarray) -> np.n
     return np.where(np.isfinite(worst), worst, 0) * table[counts.sum(1)]
 
 
-def gain_ratio(found: np.ndarray, best: np.ndarray, worst: np.ndarray) -> np.ndarray:
+def gain_ratio(gained: np.ndarray, best: np.ndarray, worst: np.ndarray) -> np.ndarray:
     """nDCG from the gain of the score's order, of the best order and of nothing but the worst, elementwise; NaN where undefined."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(best > worst, (found - worst) / (best - worst), np.nan)
+        return np.where(best > worst, (gained - worst) / (best - worst), np.nan)
 
 
 def gain(

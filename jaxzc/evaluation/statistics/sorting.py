@@ -47,6 +47,6 @@ class Column:
 
 def masses(reached: np.ndarray) -> np.ndarray:
     """Differences of cumulative values `[b, groups]`: what each group has."""
-    found = reached.copy()
-    found[:, 1:] -= reached[:, :-1]
-    return found
+    own = reached.copy()
+    own[:, 1:] -= reached[:, :-1]
+    return own

@@ -70,8 +70,11 @@ class Layer:
 
 
 class Activation(NamedTuple):
-    """One activation function: its kind (see `Nonlinearity`), the operation that completes it, which of its inputs it acts on, and the
-    loops around it."""
+    """One activation function.
+
+    kind: see `Nonlinearity`. op: number of the operation that completes the function. position: the operation's input on which the function
+    acts. where: the loops around the operation.
+    """
 
     kind: str
     op: int

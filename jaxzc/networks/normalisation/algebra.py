@@ -106,14 +106,14 @@ class Algebra:
         return []
 
     def _root(self, number: int, op: Op, state: State) -> list[Form]:
-        made = []
+        roots = []
         for form in self.of(op.inputs[0]):
             if form.state in FINISHED:
                 form = replace(form, path=(*form.path, Edit(number, "variance", 0)))
             elif form.state not in ("variance + eps", "stored + eps"):
                 continue
-            made.append(replace(form, state=state, root=number))
-        return made
+            roots.append(replace(form, state=state, root=number))
+        return roots
 
     def _plus_free(self, number: int, op: Op, position: int) -> Iterator[Form]:
         """A statistic or deviation, and a small number that keeps it above zero (added to it, or the least that it may be)."""

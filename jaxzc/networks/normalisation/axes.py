@@ -36,7 +36,7 @@ def _broadcasts(own: tuple[int, ...], shape: tuple[int, ...]) -> bool:
 
 def _reshaped(before: Sequence[int], after: Sequence[int], axes: frozenset[int]) -> frozenset[int]:
     """Axes of the new shape that lie in the same factors as these axes of the old one."""
-    found: set[int] = set()
+    along: set[int] = set()
     i = j = 0
     while i < len(before) and j < len(after):
         first_i, first_j, size_i, size_j = i, j, before[i], after[j]
@@ -47,8 +47,8 @@ def _reshaped(before: Sequence[int], after: Sequence[int], axes: frozenset[int])
             else:
                 size_j, j = size_j * after[j], j + 1
         if axes & set(range(first_i, i)):
-            found |= set(range(first_j, j))
-    return frozenset(found)
+            along |= set(range(first_j, j))
+    return frozenset(along)
 
 
 def examples(program: Trace, larger: Trace, value: int) -> int:

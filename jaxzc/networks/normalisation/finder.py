@@ -102,9 +102,9 @@ class _Finder:
             outs = self._results(number, op)
             for value, out in zip(op.outputs, outs, strict=True):
                 values[value], data[value], trained[value] = out, out.data, out.trained
-            made = algebra.results(number, op) if len(op.outputs) == 1 else []
+            results = algebra.results(number, op) if len(op.outputs) == 1 else []
             for value in op.outputs:
-                forms[value] = distinct([*self._own(value), *(form for form in made if form.state != "stored")])
+                forms[value] = distinct([*self._own(value), *(form for form in results if form.state != "stored")])
         self._finish(forms)
 
     def _own(self, number: int) -> tuple[Form, ...]:
@@ -157,9 +157,9 @@ class _Finder:
 
     def _inside(self, number: int, index: int, body: Any, values: list[Value]) -> list[Value]:
         larger = None if self.larger is None else flatten(bodies(self.larger.ops[number])[index])
-        found, outs = find(flatten(body), values, larger, self.batch)
+        findings, outs = find(flatten(body), values, larger, self.batch)
         each = self.findings.inner.setdefault(number, [])
-        each[index:] = [found]
+        each[index:] = [findings]
         return outs
 
     def commit(self, number: int, form: Form, inverse: Form, position: int) -> None:

@@ -73,7 +73,7 @@ Role = Literal["centre", "scale", "shift", "offset", "variance"]
 
 
 class Edit(NamedTuple):
-    """What an operation does for a normalisation, and which of its inputs it does it to.
+    """An operation that belongs to a normalisation: `op` does what `role` says to its input number `position`.
 
     centre: subtracts a mean from this input; scale, shift: multiplies or divides this input by, or adds to it, what belongs to the
     normalisation; offset: multiplies this input, a mean, by the inverse deviation; variance: reads this input, a finished variance.

@@ -45,7 +45,7 @@ class Values:
         return constant(self.program, value)
 
     def is_single(self, value: int) -> bool:
-        """Whether it is one number, whatever its shape, that does not depend on the data."""
+        """Whether the value is a single number, perhaps broadcast, and does not depend on the inputs."""
         return not self.data[value] and (self.program.avals[value].size == 1 or self.number(value) is not None)
 
     def is_parameter(self, value: int) -> bool:

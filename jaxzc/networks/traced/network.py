@@ -15,12 +15,13 @@ import numpy as np
 from jaxzc._compile.jaxpr import needed, run
 from jaxzc._compile.widening import widen
 from jaxzc.networks.analysis.order import places
-from jaxzc.networks.analysis.records import Analysis, Layer, Source
+from jaxzc.networks.analysis.records import Layer, Source
 from jaxzc.networks.normalisation import NormModes
 from jaxzc.networks.traced.entry import check_examples, examples_first, replacements
 from jaxzc.networks.traced.integers import floats, stored
-from jaxzc.networks.traced.tapped import Path, run_tapped
-from jaxzc.networks.traced.taps import activation_names, activation_taps, calls_first, of_activations, tap_layer, unreadable
+from jaxzc.networks.traced.sites import collected, perturbations, sites_of
+from jaxzc.networks.traced.tapped import run_tapped
+from jaxzc.networks.traced.taps import activation_names, activation_taps, of_activations, tap_layer
 from jaxzc.networks.traced.tracing import Function, OwnTypes, Traced, key_of, read, trace
 from jaxzc.numerics.trees import batch_size, leaf_name
 from jaxzc.types import ActivationGroup, Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
@@ -144,66 +145,23 @@ class ProgramNetwork:
             inputs, entry = entry, None
         traced = self._traced(flat, inputs, norm, (entry, kernels))
         tap, batch, leaves = tap or Tap(), batch_size(inputs), jax.tree.leaves(inputs)
-        sites = self._sites(traced.analysis, tap)
+        sites = sites_of(self.groups, self.leaves, traced.analysis, tap)
         after = {
             site: partial(tap_layer, tap, layer.point, batch, self.groups[group].name)
             for site, (group, layer) in sites.items()
             if layer.point
         }
-        looks, perturb = activation_taps(traced.analysis, tap, batch), self._perturbations(sites, tap)
+        looks, perturb = activation_taps(traced.analysis, tap, batch), perturbations(self.groups, sites, tap)
         if entry is not None:
             leaves, values = replacements(traced.entry.checked(), leaves, jax.tree.leaves(entry))
             perturb |= {place: (value, perturb.get(place)) for place, value in values.items()}
             after |= {place: partial(_replaced, after.get(place)) for place in values}
         perturb |= {(traced.integers[leaf].op,): (value, None) for leaf, value in kernels.items()}
         after |= {(traced.integers[leaf].op,): partial(_replaced, None) for leaf in kernels}
-        outputs, seen, kept = run_tapped(traced.program, [*flat, *leaves], looks, after, perturb)
-        layers = None if tap.layer is None else self._collected(sites, kept)
+        outputs, seen, records = run_tapped(traced.program, [*flat, *leaves], looks, after, perturb)
+        layers = None if tap.layer is None else collected(self.groups, sites, records)
         activations = of_activations(traced.analysis, tap, seen)
         return Forward(jax.tree.unflatten(traced.outputs, outputs), layers, activations, jnp.zeros((), jnp.int32))
-
-    def _sites(self, analysis: Analysis, tap: Tap) -> dict[Path, tuple[int, Layer]]:
-        """Where layers are read: the group and the layer, in the order of execution; `JaxzcError` for one that cannot be read."""
-        sites: dict[Path, tuple[int, Layer]] = {}
-        for layer in analysis.layers if tap.layer is not None else ():
-            group = self.leaves.index(layer.leaves[0])
-            if layer.point is None:
-                raise JaxzcError(f"layer {self.groups[group].name} {unreadable(layer.reason)}")
-            sites[*layer.where.loops, layer.point.op] = group, layer
-        return sites
-
-    def _perturbations(self, sites: dict[Path, tuple[int, Layer]], tap: Tap) -> dict[Path, Any]:
-        """Of each site, its calls' part of the group's perturbation, with one leading axis for each loop."""
-        missing = [group.name for group in self.groups if tap.perturb is not None and group.name not in tap.perturb]
-        if missing:
-            raise JaxzcError(f"tap.perturb has no entry {missing[0]!r}: give one pytree for each layer group, by its name")
-        parts: dict[Path, Any] = {}
-        start = [0] * len(self.groups)
-        for site, (group, layer) in sites.items() if tap.perturb is not None else ():
-            lengths, first = layer.where.lengths, start[group]
-            start[group] += math.prod(lengths)
-
-            def part(leaf: Array, first: int = first, lengths: tuple[int, ...] = lengths) -> Array:
-                return leaf[first : first + math.prod(lengths)].reshape(*lengths, *leaf.shape[1:])
-
-            assert tap.perturb is not None
-            parts[site] = jax.tree.map(part, tap.perturb[self.groups[group].name])
-        return parts
-
-    def _collected(self, sites: dict[Path, tuple[int, Layer]], kept: dict[Path, Any]) -> OrderedDict[str, Any]:
-        """What was kept of each group, by its name, `[calls, ...]`; `JaxzcError` where a group's calls have outputs of several shapes."""
-        by_group: list[list[Any]] = [[] for _ in self.groups]
-        for site, (group, layer) in sites.items():
-            by_group[group].append(calls_first(kept[site], layer.where.lengths))
-        for group, calls in zip(self.groups, by_group, strict=True):
-            shapes = {tuple(leaf.shape[1:] for leaf in jax.tree.leaves(call)) for call in calls}
-            if len(shapes) > 1:
-                raise JaxzcError(
-                    f"layer {group.name} is used {len(calls)} times (tied weights) on values of several shapes, which are not one array: "
-                    "leave out proxies that need activations"
-                )
-        stacked = [calls[0] if len(calls) == 1 else jax.tree.map(lambda *parts: jnp.concatenate(parts), *calls) for calls in by_group]
-        return OrderedDict((group.name, calls) for group, calls in zip(self.groups, stacked, strict=True))
 
     def _flat(self, params: Any) -> list[Any]:
         flat, structure = jax.tree_util.tree_flatten(params)

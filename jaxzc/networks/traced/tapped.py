@@ -30,7 +30,7 @@ def run_tapped(
     env.update(zip(program.inputs, args, strict=True))
     loops = {path[0] for path in (*before, *after) if len(path) > 1}
     seen: dict[Path, Any] = {}
-    kept: dict[Path, Any] = {}
+    records: dict[Path, Any] = {}
     for number, op in enumerate(program.ops):
         values, place = [env[value] for value in op.inputs], (number,)
         if place in before:
@@ -38,16 +38,16 @@ def run_tapped(
         if number in loops:
             outputs, *inner = _scan(op, values, _within(before, number), _within(after, number), _within(perturb, number))
             seen |= {(number, *path): value for path, value in inner[0].items()}
-            kept |= {(number, *path): value for path, value in inner[1].items()}
+            records |= {(number, *path): value for path, value in inner[1].items()}
         else:
             outputs = bind(op.eqn, values)
         if place in after:
-            changed, kept[place] = after[place](outputs[0], perturb.get(place))
+            changed, records[place] = after[place](outputs[0], perturb.get(place))
             outputs = [changed]
         env.update(zip(op.outputs, outputs, strict=True))
         for value in op.last_reads:  # an eager run must not hold every activation
             env.pop(value, None)
-    return [env[value] for value in program.outputs], seen, kept
+    return [env[value] for value in program.outputs], seen, records
 
 
 def _scan(op: Op, values: Sequence[Any], before: Mapping[Path, Look], after: Mapping[Path, Change], perturb: Mapping[Path, Any]) -> Any:
@@ -57,10 +57,10 @@ def _scan(op: Op, values: Sequence[Any], before: Mapping[Path, Look], after: Map
 
     def step(carry: list[Any], slices: tuple[list[Any], Any]) -> Any:
         xs, moved = slices
-        outputs, seen, kept = run_tapped(body, [*values[:first], *carry, *xs], before, after, moved)
-        return outputs[:states], (outputs[states:], seen, kept)
+        outputs, seen, records = run_tapped(body, [*values[:first], *carry, *xs], before, after, moved)
+        return outputs[:states], (outputs[states:], seen, records)
 
-    carry, (ys, seen, kept) = jax.lax.scan(
+    carry, (ys, seen, records) = jax.lax.scan(
         step,
         list(values[first:second]),
         (list(values[second:]), dict(perturb)),
@@ -68,7 +68,7 @@ def _scan(op: Op, values: Sequence[Any], before: Mapping[Path, Look], after: Map
         reverse=params["reverse"],
         unroll=params["unroll"],
     )
-    return [*carry, *ys], seen, kept
+    return [*carry, *ys], seen, records
 
 
 def _within(hooks: Mapping[Path, Any], number: int) -> dict[Path, Any]:

@@ -37,15 +37,15 @@ def activation_taps(analysis: Analysis, tap: Tap, batch: int) -> dict[Path, Look
 
 
 def of_activations(analysis: Analysis, tap: Tap, seen: Mapping[Path, Any]) -> OrderedDict[str, Any] | None:
-    """What activation taps kept, by name, in the order of execution, with a leading axis of calls; None without such a tap."""
+    """Activation's name -> the tap's records `[calls, ...]`, in the order of execution; None without a tap for activations."""
     if tap.activation is None:
         return None
-    kept: OrderedDict[str, Any] = OrderedDict()
+    records: OrderedDict[str, Any] = OrderedDict()
     for name, act in zip(activation_names(analysis), analysis.activations, strict=True):
         value = seen.get((*act.where.loops, act.op))
         if value is not None:
-            kept[name] = calls_first(value, act.where.lengths)
-    return kept
+            records[name] = calls_first(value, act.where.lengths)
+    return records
 
 
 def calls_first(tree: Any, lengths: tuple[int, ...]) -> Any:
@@ -64,16 +64,16 @@ def activation_names(analysis: Analysis) -> list[str]:
 
 
 def tap_layer(tap: Tap, point: Point, batch: int, name: str, value: Array, perturb: Any) -> tuple[Array, Any]:
-    """Call the tap on `value` as [B, ..., channels]; what it returns, back in the program's layout, and what it keeps."""
+    """Call the tap on `value`, brought to `[B, ..., channels]`. Returns the new value in the program's layout, and the tap's record."""
     moved = jnp.transpose(value, point.axes)
     flat = moved.reshape(*moved.shape[: point.rows], -1)
     rows = _batch_first(flat, batch, f"the output of layer {name}")
     assert tap.layer is not None
-    new, kept = tap.layer(rows, perturb)
+    new, record = tap.layer(rows, perturb)
     if np.shape(new) != rows.shape:
         raise JaxzcError(f"tap.layer returned {np.shape(new)} for the output {rows.shape} of layer {name}")
     back = [point.axes.index(axis) for axis in range(len(point.axes))]
-    return jnp.transpose(new.astype(value.dtype).reshape(moved.shape), back), kept
+    return jnp.transpose(new.astype(value.dtype).reshape(moved.shape), back), record
 
 
 def _batch_first(value: Array, batch: int, what: str) -> Array:

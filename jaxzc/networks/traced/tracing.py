@@ -21,7 +21,7 @@ Function = Callable[[Any, Any, Norm], Any]
 
 @dataclass(frozen=True, eq=False)
 class Traced:
-    """A program for certain shapes, what it has, and the structure of what it returns."""
+    """A program traced for certain shapes, the analysis of its layers, its entry, and the pytree structure of its outputs."""
 
     program: Trace
     analysis: Analysis

@@ -1,7 +1,7 @@
 """Scores many architectures of a space with few compiled programs, on one device or several."""
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from jaxzc.scoring.results import to_floats
 from jaxzc.scoring.space.dispatch import Dispatcher
 from jaxzc.scoring.space.programs import ProgramCache
 from jaxzc.scoring.space.recipe import Functions, SpaceRecipe
-from jaxzc.spacekit import key_of
+from jaxzc.spacekit import genes_of, key_of
 from jaxzc.tasks import Loss, Task, classification, named_task
 from jaxzc.types import InitialiserSpec, Norm, Space
 
@@ -133,9 +133,12 @@ class SpaceScorer:
 
 
 def score_space(
-    space: Space, archs: np.ndarray, batch: Batches, proxies: ProxySpec = "founding", *, seed: int = 0, **options: Any
+    space: Space, archs: Sequence[str] | np.ndarray, batch: Batches, proxies: ProxySpec = "founding", *, seed: int = 0, **options: Any
 ) -> dict[str, np.ndarray]:
-    """Scores architectures `[n, genes]` of a space: proxy -> float64 `[n]`. Options as for `SpaceScorer`."""
+    """Scores architectures of a space, a list of strings or genes `[n, genes]`: proxy -> float64 `[n]`. Options as for `SpaceScorer`.
+
+    `jaxzc.run_scoring` does the same by names of the space and of the images, for several seeds, and in a directory survives interruptions.
+    """
     scorer = SpaceScorer(space, batch, proxies, **options)
-    rows = list(scorer.each(np.atleast_2d(archs), seed))
+    rows = list(scorer.each(genes_of(space, archs), seed))
     return {label: np.array([row[label] for row in rows]) for label in scorer.proxies}

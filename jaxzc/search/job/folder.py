@@ -42,14 +42,14 @@ def begin(directory: Path, settings: Mapping[str, Any], start: State, *, overwri
     path = directory / SETTINGS
     if path.is_file() and not overwrite:
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            stored = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise JaxzcError(f"{path} is damaged ({error}): choose another directory, or add --overwrite") from error
-        for name in settings | found:
-            there, here = found.get(name), settings.get(name)
-            if there != here:
+        for name in settings | stored:
+            old, new = stored.get(name), settings.get(name)
+            if old != new:
                 raise JaxzcError(
-                    f"{directory} holds a search with {name} {there!r}, not {here!r}: choose another directory, or add --overwrite"
+                    f"{directory} holds a search with {name} {old!r}, not {new!r}: choose another directory, or add --overwrite"
                 )
         return load(directory / STATE) if (directory / STATE).is_file() else start
     if directory.exists() and not directory.is_dir():
@@ -73,32 +73,32 @@ def opened(
     """`begin`, in a block in which no other process searches in the directory. SIGTERM and SIGINT end it with `Stopped`; note: told where a
     process of another machine is waited for. Raises `JaxzcError`, as `begin` or where another process is at work there."""
     lease = Lease(store(directory), "search", f"{directory} holds a search that is being run")
-    made = not directory.exists()
-    there = (directory / SETTINGS).is_file()  # where there is none, a lease would make the directory
+    is_new = not directory.exists()
+    has_search = (directory / SETTINGS).is_file()  # where there is none, a lease would make the directory
     try:
         with Keeper(lease):
-            if there:
+            if has_search:
                 lease.take(note)
             state = begin(directory, settings, start, overwrite=overwrite)
-            if not there:
+            if not has_search:
                 lease.take(note)
             yield state
     except JaxzcError:
-        if not there and lease.taken and not (directory / STATE).exists():
-            _take_back(directory, made)
+        if not has_search and lease.taken and not (directory / STATE).exists():
+            _take_back(directory, is_new)
         raise
 
 
-def _take_back(directory: Path, made: bool) -> None:
+def _take_back(directory: Path, is_new: bool) -> None:
     """Removes what `opened` left of a search that was refused before it had evaluated anything; made: the directory, too."""
     with suppress(OSError):
         (directory / SETTINGS).unlink()
         (directory / leases.FOLDER).rmdir()
-        if made:
+        if is_new:
             directory.rmdir()
 
 
-def kept(states: Iterator[State], directory: Path, seconds: float = SECONDS) -> Generator[State]:
+def saving(states: Iterator[State], directory: Path, seconds: float = SECONDS) -> Generator[State]:
     """The states, each written to the directory if the last write is `seconds` ago, and the last one always, whatever ends the loop."""
     written, state = time.monotonic(), None
     try:

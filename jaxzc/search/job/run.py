@@ -99,7 +99,7 @@ def run_search(
     search = Search(requests.problem(request, space, wanted), how)
     start = requests.beginning(request, space)
     begun = search.init(request.seed, start)
-    kept = requests.settings(request, search.problem, how, start, drawn, wanted)
+    facts = requests.settings(request, search.problem, how, start, drawn, wanted)
 
     def clock() -> "_Clock":
         return _Clock(
@@ -113,14 +113,14 @@ def run_search(
         states = run(search, begun, scored, request.evaluations, CHUNK, progress)
         state, seconds = _searched(search, begun, states, request.evaluations, on_state, note)
         return SearchResult(search, state, search.best(state), seconds, scored.seconds)
-    with folder.opened(directory, kept, begun, overwrite=request.overwrite, note=note) as state:
+    with folder.opened(directory, facts, begun, overwrite=request.overwrite, note=note) as state:
         if state.evaluated:
             note(f"{directory}: going on after {state.evaluated} evaluations")
         scored = clock()
-        states = folder.kept(run(search, state, scored, request.evaluations, CHUNK, progress), directory)
+        states = folder.saving(run(search, state, scored, request.evaluations, CHUNK, progress), directory)
         with contextlib.closing(states):
             state, seconds = _searched(search, state, states, request.evaluations, on_state, note, directory)
-        winner = folder.write_results(directory, search, state, kept)
+        winner = folder.write_results(directory, search, state, facts)
         _draw(directory, search, state)
     return SearchResult(search, state, winner, seconds, scored.seconds)
 

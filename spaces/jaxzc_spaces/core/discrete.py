@@ -181,9 +181,9 @@ class DiscreteNetwork:
         cell_perturb = _spread("cell_perturb", "map", tap.cell_perturb, of.maps)
         p = Step(norm, tap._replace(perturb=perturb, cell_perturb=cell_perturb, cell=tap.cell if of.maps else None), module)
         logits = module(jnp.asarray(inputs), p)
-        kept = p.forward(logits, maps=bool(of.maps))
+        result = p.forward(logits, maps=bool(of.maps))
         members = {"layers": of.layers, "activations": of.activated, "norms": of.norms, "cells": of.maps}
-        return kept._replace(**{name: _gathered(getattr(kept, name), groups) for name, groups in members.items()})
+        return result._replace(**{name: _gathered(getattr(result, name), groups) for name, groups in members.items()})
 
     @property
     def _shapes(self) -> Any:
@@ -200,10 +200,10 @@ def _spread(what: str, of: str, stacked: Mapping[str, Any] | None, groups: Membe
     return {name: jax.tree.map(lambda a, k=k: a[k], stacked[names[0]]) for names in groups for k, name in enumerate(names)}
 
 
-def _gathered(kept: Mapping[str, Any] | None, groups: Members) -> Any:
-    if kept is None:
+def _gathered(records: Mapping[str, Any] | None, groups: Members) -> Any:
+    if records is None:
         return None
-    return OrderedDict((names[0], jax.tree.map(lambda *a: jnp.stack(a), *(kept[name] for name in names))) for names in groups)
+    return OrderedDict((names[0], jax.tree.map(lambda *a: jnp.stack(a), *(records[name] for name in names))) for names in groups)
 
 
 @dataclass(frozen=True, eq=False)

@@ -95,11 +95,11 @@ def _taps_kernel(x: Array, ct: Array, reach: Array, dilation: Array) -> Array:
     padded = jnp.pad(x, ((0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0))).reshape(b, h + 2 * MARGIN, -1)
     ct, side = ct.reshape(b, h, -1), 2 * reach + 1
 
-    def tap(n: Array, made: Array) -> Array:
+    def tap(n: Array, buffer: Array) -> Array:
         i, j = 2 - reach + n // side, 2 - reach + n % side
         moved = _slice(padded, (0, MARGIN + (i - 2) * dilation, (MARGIN + (j - 2) * dilation) * c), ct.shape)
         value = (moved * ct).sum((0, 1)).reshape(width, c).sum(0)
-        return lax.dynamic_update_slice(made, value[None, None], _indices(i, j, 0), allow_negative_indices=False)
+        return lax.dynamic_update_slice(buffer, value[None, None], _indices(i, j, 0), allow_negative_indices=False)
 
     return lax.fori_loop(0, side * side, tap, jnp.zeros((SIZE, SIZE, c), x.dtype))
 
@@ -168,7 +168,7 @@ def branches(p: Pass, reduction: bool) -> list[Branch]:
             y = depthwise(x, jnp.where(wide, own["dw5"], small)[:, :, 0], reach, dilation)
             y = q.layer("dw", halved(y) if strided else y)
             y = q.layer("pw", y @ own["pw"][0, 0])
-            return normalised(q, y, own["bn"]), q.kept()
+            return normalised(q, y, own["bn"]), q.records()
 
         return run
 
@@ -179,22 +179,22 @@ def branches(p: Pass, reduction: bool) -> list[Branch]:
         assert step_inputs.full is not None
         x = jax.nn.relu(q.activating("full_relu", step_inputs.full))
         halves = [q.layer(f"fr{k}", halved(a) @ edge["fr"][k, 0, 0]) for k, a in enumerate((x, shifted(x)))]
-        out, kept = normalised(q, jnp.concatenate(halves, -1), step_inputs.arguments["steps"]["bn"]), q.kept()
+        out, records = normalised(q, jnp.concatenate(halves, -1), step_inputs.arguments["steps"]["bn"]), q.records()
         if q.layers:
-            kept["fr"] = stack([kept.pop("fr0"), kept.pop("fr1")])
-        return out, kept
+            records["fr"] = stack([records.pop("fr0"), records.pop("fr1")])
+        return out, records
 
-    made: list[Branch] = [
+    choices: list[Branch] = [
         lambda step_inputs, *_: (max_pool(step_inputs.x, 3), {}),
         lambda step_inputs, *_: (avg_pool(step_inputs.x, 3), {}),
         lambda step_inputs, *_: (step_inputs.x, {}),
         convolution(False),
     ]
     if reduction:
-        made += [
+        choices += [
             lambda step_inputs, *_: (max_pool(step_inputs.full, 3, 2), {}),
             lambda step_inputs, *_: (avg_pool(step_inputs.full, 3, 2), {}),
             factorised,
             convolution(True),
         ]
-    return made
+    return choices
