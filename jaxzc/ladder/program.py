@@ -16,7 +16,7 @@ from jaxzc.ladder.store import PIECES, Pieces
 from jaxzc.ladder.weights import Weights, draw, existing, fold_in, shapes
 from jaxzc.spacekit.steps import Step
 from jaxzc.tasks import Task
-from jaxzc.types import Array, Batch, JaxzcError, Norm
+from jaxzc.types import Array, Batch, InitialiserSpec, JaxzcError, Norm
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class StepsProgram:
 
     steps: Sequence[Step]
     proxies: Mapping[str, Proxy]
-    initialiser: str
+    initialiser: InitialiserSpec
     task: Task
     norm: Norm
     redrawn: bool

@@ -11,7 +11,7 @@ from jax import lax
 
 from jaxzc.numerics import initialisers
 from jaxzc.spacekit.steps import Kernel, Step, padded
-from jaxzc.types import Array, LayerGroup
+from jaxzc.types import Array, InitialiserSpec, LayerGroup
 
 
 class Weights(NamedTuple):
@@ -21,7 +21,7 @@ class Weights(NamedTuple):
     biases: list[Any]
 
 
-def draw(steps: Sequence[Step], key: Array, initialiser: str) -> Weights:
+def draw(steps: Sequence[Step], key: Array, initialiser: InitialiserSpec) -> Weights:
     """Padded weights. The true ones are those that the discrete network's `init` draws from this key (not traced)."""
     groups = grouped(steps)
     layers = [
