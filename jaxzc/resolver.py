@@ -182,7 +182,7 @@ class Resolver:
                 result = function(*bound, *arguments, **{name: value for name, value in chosen.items() if name in own})
             except JaxzcError as error:
                 raise JaxzcError(f"{label}: {error}") from error
-            if jnp.iscomplexobj(result):
+            if any(map(jnp.iscomplexobj, jax.tree.leaves(result))):
                 raise JaxzcError(f"{label}: is not defined for complex activations and weights, which this network has: leave it out")
             return result
 
