@@ -48,8 +48,6 @@ def as_network(
     Normalisation is recognised in the traced program, whoever wrote it, and follows the norm mode (see `jaxzc.networks.normalisation`).
     Raises `JaxzcError` where the model has no layers, needs random numbers, or cannot be called.
     """
-    if model_kwargs is not None and not isinstance(model_kwargs, Mapping):
-        raise JaxzcError(f"model_kwargs={model_kwargs!r:.60}: expected a dictionary of keywords, such as dict(train=False)")
     for option, value in (("cells", cells), ("output", output)):
         if value is not None and not callable(value):
             raise JaxzcError(f"{option}={value!r:.60}: expected a function, or None")

@@ -20,9 +20,11 @@ def call_keywords(
 ) -> dict[str, Any] | None:
     """The keywords of the model's call: those of `model_kwargs` and those of `call`; None where there are none.
 
-    function: ours that the user called, for messages. Raises `JaxzcError` where a keyword is given in both, and where the model's call has
-    no argument of that name.
+    function: ours that the user called, for messages. Raises `JaxzcError` where `model_kwargs` is no mapping, where a keyword is given in
+    both, and where the model's call has no argument of that name.
     """
+    if model_kwargs is not None and not isinstance(model_kwargs, Mapping):
+        raise JaxzcError(f"model_kwargs={model_kwargs!r:.60}: expected a dictionary of keywords, such as dict(train=False)")
     if not call:
         return None if model_kwargs is None else dict(model_kwargs)
     if twice := sorted({*call} & {*(model_kwargs or {})}):

@@ -75,6 +75,13 @@ def as_state(params: Any, own: Any) -> Any:
         raise JaxzcError(
             f"the dict of parameters is not of this module ({error}): give nnx.state(module, nnx.Param), or the nnx.to_pure_dict of it"
         ) from error
+    counts = [len(jax.tree.leaves(tree)) for tree in (params, own)]
+    shapes, expected = ([leaf.shape for leaf in jax.tree.leaves(tree)] for tree in (state, own))
+    if counts[0] != counts[1] or shapes != expected:
+        raise JaxzcError(
+            f"the dict of parameters is not of this module: {counts[0]} arrays, expected {counts[1]} of shapes {expected!s:.80}: "
+            "give None or nnx.state(module, nnx.Param), or the nnx.to_pure_dict of it"
+        )
     return state
 
 

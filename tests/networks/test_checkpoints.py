@@ -42,6 +42,7 @@ def restored(tree: Any, path: Path) -> Any:
         return checkpointer.restore(path / "checkpoint")
 
 
+@pytest.mark.filterwarnings("ignore::jaxzc.DoubtWarning")  # frozen statistics, on purpose
 def test_of_linen(tmp_path: Path) -> None:
     variables = Linen().init(jax.random.key(0), BATCH[0])
     expected = jaxzc.score(Linen(), variables, BATCH, PROXIES)

@@ -11,6 +11,8 @@ from flax import linen as nn
 import jaxzc
 from jaxzc._compile import pieces
 
+pytestmark = pytest.mark.filterwarnings("ignore::jaxzc.DoubtWarning")  # frozen statistics, on purpose
+
 rng = np.random.default_rng(0)
 BATCH = (rng.normal(size=(4, 6, 6, 3)).astype(np.float32), np.array([0, 1, 2, 1]))
 PROXIES = "snip,synflow,naswot,sweet_gradsign"
