@@ -36,6 +36,10 @@ PAPERS = {
     "te_nas": Paper("Chen, Gong & Wang, TE-NAS, ICLR 2021", "https://arxiv.org/abs/2102.11535"),
     "vkdnw": Paper("Tybl & Neumann, VKDNW, CVPR 2025", "https://arxiv.org/abs/2502.04975"),
     "wrcor": Paper("Jing et al., Weighted Response Correlation, Neurocomputing 2025", "https://arxiv.org/abs/2507.08841"),
+    "recurrent": Paper(
+        "Serianni & Kalita, Training-free Neural Architecture Search for RNNs and Transformers, ACL 2023",
+        "https://arxiv.org/abs/2306.00288",
+    ),
     "zen": Paper("Lin et al., Zen-NAS, ICCV 2021", "https://arxiv.org/abs/2102.01063"),
     "l_swag": Paper("Casarin, Escalera & Lanz, L-SWAG, CVPR 2025", "https://arxiv.org/abs/2505.07300"),
 }
@@ -139,6 +143,22 @@ EQUATIONS = {
     "knas": Equation(rf"\frac{{1}}{{n^2}} \sum_{{ij}} \Theta_{{ij}}, \quad {_NTK}", ("knas",)),
     "nasi": Equation(r"\left\| \frac{\partial L}{\partial w} \right\|^2", ("nasi",)),
     "ntk_trace": Equation(rf"\sum_i \Theta_{{ii}}, \quad {_NTK}", ("nasi",)),
+    "activation_distance": Equation(r"\log |\det K|, \quad K_{ij} = \#\{u : [a_u(x_i) > 0] = [a_u(x_j) > 0]\}", ("recurrent", "naswot")),
+    "hidden_covariance": Equation(
+        r"-\sum_i \left( \log(v_i + \varepsilon) + \frac{1}{v_i + \varepsilon} \right), \quad "
+        r"v = \lambda\left(\operatorname{corr}(\text{units of } h_l)\right)",
+        ("recurrent",),
+    ),
+    "hidden_jacob_cosine": Equation(
+        r"1 - \frac{1}{2 B (B - 1)} \sum_{i \ne j} |\cos(J_i, J_j)|^{1/20}, \quad "
+        r"J_i = \frac{\partial\, \mathbf{1}^\top h_{\mathrm{top}}(x_i)}{\partial x_i}",
+        ("recurrent",),
+    ),
+    "hidden_jacob_cov": Equation(
+        r"-\sum_{i=1}^{B} \left( \log(v_i + \varepsilon) + \frac{1}{v_i + \varepsilon} \right), \quad "
+        r"v = \lambda\left(\operatorname{corr} \frac{\partial\, \mathbf{1}^\top h_{\mathrm{top}}(x)}{\partial x}\right)",
+        ("recurrent", "naswot"),
+    ),
     "swap": Equation(r"\mathbb{E}_{\theta} \, \#\left\{ \left( [z_u(x_1) > 0], \dots, [z_u(x_{16}) > 0] \right) : u \right\}", ("swap",)),
     "swap_regularised": Equation(r"\mathrm{swap} \cdot \exp\left( -\frac{(P - \mu)^2}{\sigma} \right)", ("swap",)),
     "sweet_grad_norm": Equation(rf"\sum_{{{_GATE}}} |g_w|", ("sweet",)),

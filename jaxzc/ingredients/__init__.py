@@ -30,6 +30,7 @@ FILES = (
     "channels",
     "fisher_information",
     "responses",
+    "states",
 )
 """Every decorated function of these files makes ingredients."""
 

@@ -18,13 +18,16 @@ from jaxzc.ingredients.passes import entry
 from jaxzc.numerics.linalg import eigenvalues
 from jaxzc.types import Array, Batch, JaxzcError, Network, Norm, Params, PyTree, Tap
 
+AZ_NAS = "map_entropies or map_gains"
+"""Ingredients whose arithmetic is that of images."""
+
 
 def map_shapes(
-    network: Network, params: Params, inputs: PyTree, norm: Norm, asker: str = "map_entropies or map_gains", noise: PyTree = None
+    network: Network, params: Params, inputs: PyTree, norm: Norm, asker: str = AZ_NAS, noise: PyTree = None
 ) -> OrderedDict[str, Any]:
     """Shape and dtype `[maps, B, H, W, channels]` of every map group, by its name, of the inputs or of noise in their place.
 
-    Raises `JaxzcError` where the network offers no maps."""
+    Raises `JaxzcError` where the network offers no maps, and for AZ-NAS where they are no images."""
     tap = Tap(cell=lambda y, _: (y, y))
 
     def cells(params: Params, noise: PyTree) -> Any:
@@ -38,6 +41,8 @@ def map_shapes(
             f"needs the feature maps of cells (the ingredient {asker}), which this network does not offer: "
             "score a space that has cells, or leave this proxy out"
         )
+    if asker == AZ_NAS and any(shape.ndim != 5 for shape in shapes.values()):
+        raise JaxzcError(f"needs feature maps [B, H, W, channels] (the ingredient {asker}), and these are sequences: leave this proxy out")
     return OrderedDict(shapes)
 
 

@@ -18,6 +18,7 @@ from jaxzc.proxies.l2_norm import l2_norm
 from jaxzc.proxies.meco import meco, meco_opt
 from jaxzc.proxies.naswot import naswot, nwot_outputs
 from jaxzc.proxies.ntk import jacob_trace, knas, nasi, ntk_trace
+from jaxzc.proxies.recurrent import activation_distance, hidden_covariance, hidden_jacob_cosine, hidden_jacob_cov
 from jaxzc.proxies.size import flops, layers, params
 from jaxzc.proxies.snip import plain, snip
 from jaxzc.proxies.swap import swap, swap_regularised
@@ -37,6 +38,9 @@ FOUNDING = (
     *("params", "flops", "layers"),
 )
 """Names of those of the four papers that the library began with, and of the sizes that everything is compared with."""
+
+RECURRENT = ("hidden_covariance", "hidden_jacob_cov", "hidden_jacob_cosine")
+"""Names of those that only recurrent networks have: they read hidden states."""
 
 _IMPORTED: dict[str, Proxy] = {f.__name__: f for f in list(globals().values()) if isinstance(getattr(f, FACTS, None), ProxyFacts)}
 

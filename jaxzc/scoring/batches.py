@@ -63,8 +63,8 @@ def batches_for(space: Space, batches: Batches, task: Task) -> tuple[Batch, ...]
             raise JaxzcError(f"{space.name}: inputs {described(inputs)}: expected {space.inputs.dtype} [{wanted}], as space.inputs says")
         if kinds <= {"i", "u"} and inputs.size and (int(inputs.min()) < 0 or int(inputs.max()) >= space.classes):
             raise JaxzcError(
-                f"{space.name}: tokens from {int(inputs.min())} to {int(inputs.max())}: expected 0 to {space.classes - 1}, or a space of more "
-                "classes"
+                f"{space.name}: tokens from {int(inputs.min())} to {int(inputs.max())}: expected 0 to {space.classes - 1}, "
+                "or a space of more classes"
             )
     return tuple(with_targets(task, batch) for batch in checked)
 

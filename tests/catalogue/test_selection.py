@@ -9,7 +9,7 @@ import pytest
 from jaxzc.catalogue import spaces
 from jaxzc.catalogue.selection import check_setting, parse_proxy, select, split_names
 from jaxzc.names import unknown
-from jaxzc.proxies import FOUNDING, PROXIES, naswot, snip, sweet_ntk, zico
+from jaxzc.proxies import FOUNDING, PROXIES, RECURRENT, naswot, snip, sweet_ntk, zico
 from jaxzc.types import InputSpec, JaxzcError
 
 
@@ -18,8 +18,9 @@ def mine(loss_grads: Any) -> Any:
 
 
 def test_all_is_every_proxy_in_order() -> None:
-    assert select("all") == PROXIES
-    assert list(select(" all ")) == list(PROXIES)
+    assert select("all") == {name: proxy for name, proxy in PROXIES.items() if name not in RECURRENT}
+    assert list(select(" all ")) == [name for name in PROXIES if name not in RECURRENT]
+    assert list(select("all,recurrent")) == [*select("all"), *RECURRENT]
 
 
 def test_founding_is_a_part_of_all() -> None:
@@ -37,8 +38,8 @@ def test_names() -> None:
 
 def test_all_beside_variants() -> None:
     chosen = select("all,zico(std_of='abs')")
-    assert list(chosen) == [*PROXIES, "zico(std_of='abs')"]
-    assert list(select(["all", mine])) == [*PROXIES, "mine"]
+    assert list(chosen) == [*select("all"), "zico(std_of='abs')"]
+    assert list(select(["all", mine])) == [*select("all"), "mine"]
 
 
 @pytest.mark.parametrize(

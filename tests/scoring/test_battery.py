@@ -16,7 +16,7 @@ from jaxzc.scoring.results import to_float
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.signatures import needs
 from jaxzc.spacekit import key_of, program_of
-from jaxzc.types import Batch, Space
+from jaxzc.types import Batch, InputSpec, Space, WithTask
 
 SMALL: dict[str, dict[str, Any]] = {
     "nasbench201": {"channels": 2, "cells": 1, "inputs": (8, 8, 3)},
@@ -30,6 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "mobilenetv2_zen": {"head": 16, "inputs": (64, 64, 3)},
     "resnet_zen": {"inputs": (16, 16, 3)},
     "mnasnet": {"stem": 4, "widths": (4, 4, 4, 8, 8, 8, 8), "head": 16},
+    "nasbench_nlp": {"emsize": 3, "nhid": 4, "layers": 2, "inputs": InputSpec((3,), "int32")},
 }
 """Options that make a space's networks tiny; a space that is not named here is scored at its default size. (Where the last map is 1 x 1, a
 batch of one image is normalised to zero, and with it what some proxies see of TransNAS's networks, whose images are larger therefore.)"""
@@ -87,7 +88,7 @@ def case(request: pytest.FixtureRequest) -> Case:
     options = {"inputs": (32, 32, 3), **SMALL.get(request.param, {})}
     space = spaces.space(request.param, classes=3, **options)
     rng = np.random.default_rng(0)
-    batches = [Batch(rng.standard_normal((6, *space.inputs.shape)).astype(np.float32), rng.integers(0, 3, 6)) for _ in range(2)]
+    batches = [_batch(space, rng) for _ in range(2)]
     scorer = SpaceScorer(space, batches, "all" if request.param in EVERYTHING else "founding")
     archs = space.sample(rng, 2 if len(space.program_keys(space.sample(np.random.default_rng(0), 1))[0]) else 4)
     while (heavy := space.counts(archs).params > LARGEST).any():
@@ -95,6 +96,13 @@ def case(request: pytest.FixtureRequest) -> Case:
     if request.param in DISCONNECTED:
         archs = np.concatenate([archs, np.zeros((1, len(space.choices)), np.int8)])
     return Case(space, scorer, archs, list(scorer.each(archs)))
+
+
+def _batch(space: Space, rng: np.random.Generator) -> Batch:
+    """Images and classes, or tokens, which are their own targets."""
+    if isinstance(space, WithTask):
+        return Batch(rng.integers(0, space.classes, (6, *space.inputs.shape)))
+    return Batch(rng.standard_normal((6, *space.inputs.shape)).astype(np.float32), rng.integers(0, 3, 6))
 
 
 def _rows_with(case: Case, name: str) -> list[dict[str, float]]:
@@ -196,7 +204,8 @@ def discrete(case: Case) -> dict[str, Any]:
         jax.random.fold_in(fold_in(jax.random.key(0), genes), NOISE),
         {"param_count": case.scorer.recipe.param_counts(arch[None])[0]},
     )
-    program = jax.jit(lambda p, b: compute_scores({name: _reader(name) for name in names}, network, p, b, key=key, fixed=given))
+    task = case.scorer.recipe.task
+    program = jax.jit(lambda p, b: compute_scores({name: _reader(name) for name in names}, network, p, b, task, key=key, fixed=given))
     params = shared.discrete_params(case.scorer.programs(arch).draw(jax.random.key(0), genes), arch)
     return program(params, case.scorer.batches)
 
