@@ -15,7 +15,7 @@ from jaxzc import data
 from jaxzc.catalogue import spaces
 from jaxzc.facts import Proxy
 from jaxzc.scoring.space.setting import too_few
-from jaxzc.types import JaxzcError, Space
+from jaxzc.types import InputSpec, JaxzcError, Space
 
 
 def command_line(arguments: argparse.Namespace) -> str:
@@ -72,7 +72,8 @@ def prepare(arguments: argparse.Namespace, seeds: Sequence[int]) -> tuple[Space,
     chosen = space_options(arguments)
     keep_compiled(arguments)
     draws = [data.load(arguments.data, batch_size=arguments.batch_size, batches=arguments.batches, seed=seed) for seed in seeds]
-    inputs = draws[0].batches[0].inputs.shape[1:]
+    one = draws[0].batches[0].inputs[0]
+    inputs = InputSpec(one.shape, one.dtype.name)
     return spaces.space(arguments.space, classes=draws[0].classes, inputs=inputs, **chosen), draws
 
 
