@@ -57,7 +57,8 @@ def load(
         optional, is the number of classes or their names); `folder:PATH` (a folder for each class; see `jaxzc.data.folder`); `tfds:NAME`
         (its `train` split; see `jaxzc.data.prepared`); `text:FILE` or `text:FILE@STEPS` (words and what follows them; see
         `jaxzc.data.text`), whose classes are its words.
-    shape: (H, W, C) wanted, of a text (steps,): the size of `normal` (default 32x32x3); digits are repeated to it; other sources must have it.
+    shape: (H, W, C) wanted, of a text (steps,): the size of `normal` (default 32x32x3); digits are repeated to it; other sources must have
+        it.
     classes: number of classes wanted: that of `normal` (default 10); other sources must have it (npz files without `classes` take it).
 
     Raises `JaxzcError`: unknown spec, unreadable or unprepared data, another shape or number of classes, not enough images.

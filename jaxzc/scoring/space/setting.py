@@ -51,7 +51,7 @@ class Setting:
             wanted = {"shape": space.inputs.shape, "classes": space.classes}
         draws = [load(self.source, batch_size=self.batch_size, batches=self.batches, seed=seed, **wanted) for seed in seeds]
         one = draws[0].batches[0].inputs[0]
-    inputs = InputSpec(one.shape, one.dtype.name)
+        inputs = InputSpec(one.shape, one.dtype.name)
         return spaces.fitted(space, self.options, classes=draws[0].classes, inputs=inputs), draws
 
     def scorer(self, space: Space, batches: Batches, proxies: ProxySpec) -> SpaceScorer:
