@@ -14,7 +14,7 @@ from jaxzc_spaces.nasbench_nlp.encoding import BLEND, FIRST_NODE, FIRST_STATE, C
 from jaxzc_spaces.nasbench_nlp.space import PROGRAMS, NasBenchNlp
 
 from jaxzc.tasks import next_token
-from jaxzc.types import InputSpec, JaxzcError
+from jaxzc.types import InputSpec, JaxzcError, Tap
 from tests.support.reference_tables import reference_table
 
 TINY = NasBenchNlp(4, 5, classes=7, inputs=InputSpec((3,), "int32"))
@@ -164,33 +164,33 @@ def test_matrices_of_other_nodes_have_no_gradient(scored: Any) -> None:
         np.testing.assert_array_equal(used, on)
 
 
-def test_tapped_passes_agree_with_those_without(scored: Any) -> None:
-    """JAX differentiates a tapped pass; the derivatives of others are written out. A shift of outputs is undone by the records."""
-    from jaxzc.types import Tap
-
+def test_taps(scored: Any) -> None:
+    """A tap reads products and activations' inputs of all steps; the derivative by a gate of every product is that by the matrix, times
+    the matrix, summed, since a product is linear in both."""
     tokens, params, gradients = scored
     arch = jnp.asarray(TINY.parse(json.dumps(EVERYTHING)))
     network = TINY.program((0,)).network(arch)
+    gates = {group.name: jnp.zeros(len(group.cells)) for group in network.groups}
 
-    def value(params: Any) -> tuple[Any, Any]:
-        tap = Tap(layer=lambda y, _: (y, jnp.square(y).mean()), activation=lambda x: x > 0)
+    def value(params: Any, gates: Any) -> tuple[Any, Any]:
+        tap = Tap(lambda y, gate: (y * (1 + gate), jnp.square(y).sum()), lambda x: jnp.abs(x).sum((1, 2)), gates)
         out = network.forward(params, tokens, norm="batch", tap=tap)
         return next_token.loss(out.outputs, (tokens + 1) % 7), out
 
-    gradient, out = jax.jit(jax.grad(value, has_aux=True))(params)
+    (gradient, of_gates), out = jax.jit(jax.grad(value, (0, 1), has_aux=True))(params, gates)
     expected, logits = gradients(params, arch)
     np.testing.assert_allclose(out.outputs, logits, rtol=1e-5, atol=1e-6)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), gradient, expected)
-    steps, (_, most_x, most_hidden) = 3, PROGRAMS[0]
-    for group, on in zip(network.groups, network.active(), strict=True):
-        calls = steps * {"x": most_x, "hidden": most_hidden}[group.name.split("/")[-1]] if group.name != "decoder" else 1
-        assert out.layers[group.name].shape == (calls,)
-        # Of the first token, products with the hidden state are 0.
-        assert ((np.asarray(out.layers[group.name]).reshape(-1, len(on)).sum(0) > 0) == np.asarray(on)).all(), group.name
+    kernels = zip(network.groups, network.active(), network.weights(params), network.weights(expected), strict=True)
+    for group, on, weights, grads in kernels:
+        np.testing.assert_array_equal(np.asarray(out.layers[group.name]) > 0, on)
+        if group.name != "decoder":  # whose matrix is the embedding, too
+            np.testing.assert_allclose(of_gates[group.name], (weights * grads).sum((1, 2)), rtol=1e-3, atol=1e-6)
     counts = network.activation_counts()
     for group in network.activations:
-        assert out.activations[group.name].shape == (steps * PROGRAMS[0][0], 2, 5 if group.name[7] != "2" else 4)
-        assert counts[group.name].sum() == steps
+        assert out.activations[group.name].shape == (PROGRAMS[0][0], 2)
+        np.testing.assert_array_equal(np.asarray(out.activations[group.name]).min(1) > 0, counts[group.name][:, 0] > 0)
+        assert counts[group.name].sum() == 1
 
 
 def test_scores_of_a_space_of_tokens() -> None:

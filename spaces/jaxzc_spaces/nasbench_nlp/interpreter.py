@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxzc.types import Array, Tap
+from jaxzc.types import Array
 from jaxzc_spaces.core.stacked import at, put, zeros
-from jaxzc_spaces.nasbench_nlp.encoding import FIRST_STATE, INPUTS, LINEAR, NODES, OPS, STATES, X
+from jaxzc_spaces.nasbench_nlp.encoding import FIRST_STATE, INPUTS, LINEAR, NODES, STATES, X
 
 LEAK = 0.01
 """Slope of the leaky ReLU below zero."""
@@ -32,14 +32,24 @@ class Wiring(NamedTuple):
     of_hidden: Array
     outputs: Array
 
+    @property
+    def reads_x(self) -> Array:
+        """Whether a place multiplies x by a matrix, bool `[places]`."""
+        return (self.op == LINEAR) & (self.inputs == X).any(1)
+
+    @property
+    def reads_hidden(self) -> Array:
+        """Whether a place multiplies this input by a matrix, and it is not x, bool `[places, 3]`."""
+        return (self.op == LINEAR)[:, None] & (self.inputs > X)
+
 
 def wiring(genes: Array, places: int) -> Wiring:
     """The recipe of genes int `[99]`, which has no more nodes than there are places. Matrices are numbered in the order of their use."""
     table = genes[: NODES * (1 + INPUTS)].reshape(NODES, 1 + INPUTS)[:places]
     op, inputs = table[:, 0], table[:, 1:]
-    x, hidden = (op == LINEAR)[:, None] & (inputs == X), (op == LINEAR)[:, None] & (inputs > X)
-    before = (jnp.cumsum(hidden) - hidden.ravel()).reshape(hidden.shape)
-    return Wiring(op, inputs, jnp.cumsum(x.any(1)) - x.any(1), before, genes[NODES * (1 + INPUTS) :])
+    x, hidden = (op == LINEAR) & (inputs == X).any(1), ((op == LINEAR)[:, None] & (inputs > X)).ravel()
+    before = (jnp.cumsum(hidden) - hidden).reshape(inputs.shape)
+    return Wiring(op, inputs, jnp.cumsum(x) - x, before, genes[NODES * (1 + INPUTS) :])
 
 
 class Kernels(NamedTuple):
@@ -50,124 +60,78 @@ class Kernels(NamedTuple):
     bias: Array
 
 
-class Kept(NamedTuple):
-    """What a tap kept: of the products with x and with hidden values, `[steps, kernels, ...]`; of activations' inputs, `[steps, places,
-    ...]`. None without the tap."""
-
-    x: Any = None
-    hidden: Any = None
-    activations: Any = None
-
-
-def tapped(kernels: Kernels, xs: Array, recipe: Wiring, tap: Tap, perturb: tuple[Any, Any] | None) -> tuple[Array, Kept]:
-    """The layer's outputs, and what the tap kept. perturb: what it changes, of products with x and with hidden values, `[steps, kernels,
-    ...]` each."""
-    values, kept = run(kernels, xs, recipe, tap, perturb)
-    return first(values, recipe), kept
-
-
-def run(kernels: Kernels, xs: Array, recipe: Wiring, tap: Tap | None = None, perturb: Any = None) -> tuple[Array, Kept]:
-    """All values `[steps, 3 + places, B, units]`: the hidden states before each step, then the nodes; and what the tap kept."""
-    tap = tap or Tap()
-    shape = jax.ShapeDtypeStruct((xs.shape[1], kernels.hidden.shape[-1]), xs.dtype)
-    places = len(recipe.op)
-
-    def step(states: Array, inputs: tuple[Array, Any]) -> tuple[Array, tuple[Array, Kept]]:
-        x, moved = inputs
-        look = _Looks(tap, moved, shape, kernels)
-
-        def place(carry: tuple[Array, Kept], number: Array) -> tuple[tuple[Array, Kept], Any]:
-            values, kept = carry
-            node = node_at(kernels, recipe, number)
-            y, kept, record = lax.switch(node.op, [partial(op, kernels, look, x) for op in _OPERATIONS], node, values, kept)
-            return (put(values, STATES + number, y), kept), record
-
-        values = jnp.concatenate([states, zeros(shape, places)])
-        (values, kept), activations = lax.scan(place, (values, look.empty()), jnp.arange(places))
-        return _next(values, recipe), (values, kept._replace(activations=activations))
-
-    start = jnp.zeros((STATES, *shape.shape), shape.dtype)
-    _, (values, kept) = lax.scan(step, start, (xs, perturb))
-    return values, kept
-
-
 class Node(NamedTuple):
-    """A place of a recipe: an entry of `Wiring`, and its bias."""
+    """A place of a recipe: an entry of `Wiring`, with its bias and what else is added to it if it is linear, `[B, units]`."""
 
     op: Array
     inputs: Array
     of_x: Array
     of_hidden: Array
     bias: Array
+    shift: Array | None
 
 
-class _Looks(NamedTuple):
-    """The tap, and what it changes at this step."""
-
-    tap: Tap
-    moved: Any
-    shape: jax.ShapeDtypeStruct
-    kernels: Kernels
-
-    def empty(self) -> Kept:
-        """Zeros of what the tap keeps of products at one step."""
-        look = self.tap.layer
-        if look is None:
-            return Kept()
-        moved = (None, None) if self.moved is None else self.moved
-        stacks = zip((self.kernels.x, self.kernels.hidden), moved, strict=True)
-        return Kept(*(zeros(jax.eval_shape(lambda m: look(jnp.zeros(*self._like), at(m, 0))[1], m), len(w)) for w, m in stacks))
-
-    def product(self, y: Array, kept: Kept, stack: str, number: Array) -> tuple[Array, Kept]:
-        """The product with a matrix, as the tap leaves it."""
-        if self.tap.layer is None:
-            return y, kept
-        moved = None if self.moved is None else at(self.moved[0 if stack == "x" else 1], number)
-        y, record = self.tap.layer(y, moved)
-        return y, kept._replace(**{stack: put(getattr(kept, stack), number, lax.stop_gradient(record))})
-
-    def activating(self, x: Array | None) -> Any:
-        """What the tap keeps of an activation's input; zeros where there is no activation."""
-        if self.tap.activation is None:
-            return None
-        if x is None:
-            return zeros(jax.eval_shape(self.tap.activation, self.shape))
-        return lax.stop_gradient(self.tap.activation(x))
-
-    @property
-    def _like(self) -> tuple[tuple[int, ...], Any]:
-        return self.shape.shape, self.shape.dtype
+def node_at(kernels: Kernels, recipe: Wiring, number: Array, shift: Array | None = None) -> Node:
+    entries = [at(part, number) for part in recipe[:-1]]
+    return Node(*entries, at(kernels.bias, number), None if shift is None else at(shift, number))
 
 
-def node_at(kernels: Kernels, recipe: Wiring, number: Array) -> Node:
-    return Node(*(at(part, number) for part in recipe[:-1]), at(kernels.bias, number))
+def run(kernels: Kernels, xs: Array, recipe: Wiring, shift: Array | None = None) -> Array:
+    """All values `[steps, 3 + places, B, units]` of inputs `[steps, B, inputs]`: the hidden states before each step, then the nodes.
+
+    shift: what is added to linear nodes, `[steps, places, B, units]`."""
+    shape = jax.ShapeDtypeStruct((xs.shape[1], kernels.hidden.shape[-1]), xs.dtype)
+    places = len(recipe.op)
+
+    def step(states: Array, inputs: tuple[Array, Any]) -> tuple[Array, Array]:
+        x, added = inputs
+
+        def place(values: Array, number: Array) -> tuple[Array, None]:
+            node = node_at(kernels, recipe, number, added)
+            y = lax.switch(node.op, [partial(op, kernels, x) for op in _OPERATIONS], node, values)
+            return put(values, STATES + number, y), None
+
+        values, _ = lax.scan(place, jnp.concatenate([states, zeros(shape, places)]), jnp.arange(places))
+        new = [jnp.where(end > 0, at(values, STATES - 1 + jnp.maximum(end, 1)), 0) for end in recipe.outputs]
+        return jnp.stack(new), values
+
+    return lax.scan(step, jnp.zeros((STATES, *shape.shape), shape.dtype), (xs, shift))[1]
 
 
 def read(values: Array, source: Array) -> Array:
-    """An input of a node other than x, from all values `[3 + places, B, units]`."""
+    """An input of a node other than x, from all values of a step."""
     return at(values, jnp.maximum(source - FIRST_STATE, 0))
 
 
-def _linear(kernels: Kernels, look: _Looks, x: Array, node: Node, values: Array, kept: Kept) -> Any:
-    y = jnp.broadcast_to(node.bias, look.shape.shape).astype(look.shape.dtype)
+def of_steps(values: Array, number: Array) -> Array:
+    """One of the values in all steps `[steps, B, units]`."""
+    return lax.dynamic_index_in_dim(values, number, 1, keepdims=False, allow_negative_indices=False)
+
+
+def first(values: Array, recipe: Wiring) -> Array:
+    """The new first hidden state of every step, which is the layer's output."""
+    return of_steps(values, STATES - 1 + recipe.outputs[0])
+
+
+def _linear(kernels: Kernels, x: Array, node: Node, values: Array) -> Array:
+    y = jnp.broadcast_to(node.bias, values.shape[1:]).astype(values.dtype)
+    y = y if node.shift is None else y + node.shift
     for i in range(INPUTS):
         source = node.inputs[i]
 
-        def of_x(kept: Kept) -> tuple[Array, Kept]:
-            return look.product(x @ at(kernels.x, node.of_x), kept, "x", node.of_x)
+        def of_x(values: Array) -> Array:
+            return x @ at(kernels.x, node.of_x)
 
-        def of_hidden(kept: Kept, i: int = i, source: Array = source) -> tuple[Array, Kept]:
-            return look.product(read(values, source) @ at(kernels.hidden, node.of_hidden[i]), kept, "hidden", node.of_hidden[i])
+        def of_hidden(values: Array, i: int = i, source: Array = source) -> Array:
+            return read(values, source) @ at(kernels.hidden, node.of_hidden[i])
 
-        term, kept = lax.switch(jnp.minimum(source, FIRST_STATE), [lambda kept: (zeros(look.shape), kept), of_x, of_hidden], kept)
-        y = y + term
-    return y, kept, look.activating(None)
+        y = y + lax.switch(jnp.minimum(source, FIRST_STATE), [lambda values: jnp.zeros_like(values[0]), of_x, of_hidden], values)
+    return y
 
 
-def _elementwise(function: Callable[..., Array], count: int, activates: bool = False) -> Callable[..., Any]:
-    def operation(kernels: Kernels, look: _Looks, x: Array, node: Node, values: Array, kept: Kept) -> Any:
-        inputs = [read(values, node.inputs[i]) for i in range(count)]
-        return function(*inputs), kept, look.activating(inputs[0] if activates else None)
+def _elementwise(function: Callable[..., Array], count: int) -> Callable[..., Array]:
+    def operation(kernels: Kernels, x: Array, node: Node, values: Array) -> Array:
+        return function(*(read(values, node.inputs[i]) for i in range(count)))
 
     return operation
 
@@ -180,17 +144,5 @@ FUNCTIONS: tuple[Callable[..., Array] | None, ...] = (
 COUNTS = (1, 0, 3, 2, 2, 1, 1, 1)
 """By operation: how many inputs the function has."""
 _OPERATIONS = tuple(
-    _linear if function is None else _elementwise(function, count, "activation" in name)
-    for function, count, name in zip(FUNCTIONS, COUNTS, OPS, strict=True)
+    _linear if function is None else _elementwise(function, count) for function, count in zip(FUNCTIONS, COUNTS, strict=True)
 )
-
-
-def _next(values: Array, recipe: Wiring) -> Array:
-    """The new hidden states `[3, B, units]`, zeros where there is none."""
-    new = [jnp.where(end > 0, at(values, STATES - 1 + jnp.maximum(end, 1)), 0) for end in recipe.outputs]
-    return jnp.stack(new)
-
-
-def first(values: Array, recipe: Wiring) -> Array:
-    """The new first hidden state of every step, which is the layer's output, from the values of all steps."""
-    return lax.dynamic_index_in_dim(values, STATES - 1 + recipe.outputs[0], 1, keepdims=False)

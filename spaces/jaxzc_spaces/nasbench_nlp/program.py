@@ -10,10 +10,11 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc.numerics import initialisers
-from jaxzc.types import ActivationGroup, Array, Forward, Genes, InitialiserSpec, LayerGroup, Norm, Params, Tap
+from jaxzc.types import ActivationGroup, Array, Forward, Genes, InitialiserSpec, LayerGroup, Norm, Params, PyTree, Tap
 from jaxzc_spaces.nasbench_nlp.derivatives import outputs
-from jaxzc_spaces.nasbench_nlp.encoding import LEAKY, LINEAR, SIGM, TANH, X
-from jaxzc_spaces.nasbench_nlp.interpreter import Kept, Kernels, Wiring, tapped, wiring
+from jaxzc_spaces.nasbench_nlp.encoding import LEAKY, SIGM, TANH
+from jaxzc_spaces.nasbench_nlp.interpreter import Kernels, Wiring, wiring
+from jaxzc_spaces.nasbench_nlp.taps import tapped
 
 KINDS = {"tanh": TANH, "sigmoid": SIGM, "leaky_relu": LEAKY}
 """Kind of activation -> operation."""
@@ -87,9 +88,9 @@ class NlpProgram:
 class NlpNetwork:
     """The network of one recipe (`jaxzc.types.EmbeddingNetwork`): tokens int `[B, steps]` -> logits `[B, steps, words]`.
 
-    Each matrix of a linear node is a layer, whose calls are one for each step; the bias that a node has for all its inputs is not part of
-    their outputs. With tied weights the decoder's kernel is the embedding: a gradient by it is the sum of both uses. A map (`Tap.cell`) is
-    the output of a recurrent layer, `[B, steps, units]`.
+    Each matrix of a linear node is a layer, whose output is its product in all steps, `[B, steps, units]`; the bias that a node has for all
+    its inputs is not part of it. What a tap changes there has its effect to first order (`taps.py`). With tied weights the decoder's kernel
+    is the embedding: a gradient by it is the sum of both uses. A map (`Tap.cell`) is the output of a recurrent layer, `[B, steps, units]`.
     """
 
     program: NlpProgram
@@ -116,14 +117,13 @@ class NlpNetwork:
         return jax.tree.map(fn, params)
 
     def active(self) -> list[Array]:
-        linear = (self.recipe.op == LINEAR)[:, None]
-        of_x, of_hidden = (linear & (self.recipe.inputs == X)).sum(), (linear & (self.recipe.inputs > X)).sum()
+        of_x, of_hidden = self.recipe.reads_x.sum(), self.recipe.reads_hidden.sum()
         of_layer = [jnp.arange(self.program.x_kernels) < of_x, jnp.arange(self.program.hidden_kernels) < of_hidden]
         return [*of_layer * len(self.program.sizes), jnp.ones(1, bool)]
 
     def activation_counts(self) -> Mapping[str, Array]:
-        """One activation function for each node that is one, at every step."""
-        counts = {kind: jnp.tile((self.recipe.op == op).astype(jnp.float32), self.program.steps)[:, None] for kind, op in KINDS.items()}
+        """One activation function for each node that is one: its inputs in all steps are one value."""
+        counts = {kind: (self.recipe.op == op).astype(jnp.float32)[:, None] for kind, op in KINDS.items()}
         return OrderedDict((group.name, counts[group.kind]) for group in self.activations)
 
     def entry(self, params: Params, inputs: Array) -> Array:
@@ -141,10 +141,14 @@ class NlpNetwork:
             kernels, name = Kernels(**params["layers"][number]), f"layers/{number}"
             xs = x.swapaxes(0, 1)
             if tap.layer is None and tap.activation is None:
-                ys = outputs(kernels, xs, self.recipe)
+                ys = outputs(kernels, xs, None, self.recipe)
             else:
-                ys, kept = tapped(kernels, xs, self.recipe, tap, self._perturb(tap, name, len(xs)))
-                self._keep(kept, name, tap, layers, activations)
+                perturb = None if tap.perturb is None else (tap.perturb[f"{name}/x"], tap.perturb[f"{name}/hidden"])
+                ys, products, activated = tapped(kernels, xs, self.recipe, tap, perturb)
+                if products is not None:
+                    layers[f"{name}/x"], layers[f"{name}/hidden"] = products
+                if activated is not None:
+                    activations |= self._by_kind(name, activated)
             x = ys.swapaxes(0, 1)
             if tap.cell is not None:
                 shift = None if tap.cell_perturb is None else jax.tree.map(lambda a: a[0], tap.cell_perturb[name])
@@ -158,31 +162,18 @@ class NlpNetwork:
         kept_layers, kept_activations = layers if tap.layer else None, activations if tap.activation else None
         return Forward(y, kept_layers, kept_activations, cells=maps if tap.cell else None)
 
-    def _perturb(self, tap: Tap, name: str, steps: int) -> Any:
-        """What the tap changes in a layer, with the axis of steps before that of matrices."""
-        if tap.perturb is None:
-            return None
-        stacks = (tap.perturb[f"{name}/x"], tap.perturb[f"{name}/hidden"])
-        return jax.tree.map(lambda a: a.reshape(steps, -1, *a.shape[1:]), stacks)
-
-    def _keep(self, kept: Kept, name: str, tap: Tap, layers: dict[str, Any], activations: dict[str, Any]) -> None:
-        """Adds what the tap kept of a layer, the axes of steps and of matrices or places as one of calls."""
-        if tap.layer is not None:
-            layers[f"{name}/x"], layers[f"{name}/hidden"] = _calls(kept.x), _calls(kept.hidden)
-        if tap.activation is not None:
-            for kind, op in KINDS.items():
-                on = self.recipe.op == op
-                activations[f"{name}/{kind}"] = _calls(jax.tree.map(lambda a, on=on: _only(a, on), kept.activations))
+    def _by_kind(self, name: str, activated: PyTree) -> dict[str, Any]:
+        """What a tap kept of a layer's places, `[places, ...]`, for each kind of activation; zeros where a place is of another."""
+        kept = {}
+        for kind, op in KINDS.items():
+            on = self.recipe.op == op
+            kept[f"{name}/{kind}"] = jax.tree.map(lambda a, on=on: jnp.where(_beside(on, a), a, jnp.zeros((), a.dtype)), activated)
+        return kept
 
 
 def _decoder(params: Params) -> Array:
     return params["decoder"] if "decoder" in params else params["embedding"].T
 
 
-def _calls(tree: Any) -> Any:
-    return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), tree)
-
-
-def _only(a: Array, on: Array) -> Array:
-    """Zeros but where the place is on; `[steps, places, ...]`."""
-    return jnp.where(on.reshape(1, -1, *(1,) * (a.ndim - 2)), a, jnp.zeros((), a.dtype))
+def _beside(on: Array, a: Array) -> Array:
+    return on.reshape(-1, *(1,) * (a.ndim - 1))
