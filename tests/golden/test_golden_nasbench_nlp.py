@@ -29,9 +29,9 @@ RECURRENT = {
     **{f"tfn_hidden_covariance_{layer}": f"hidden_covariance(layer={layer})" for layer in (1, 2, 3)},
 }
 """Scores of training-free-nas, by their stored names."""
-QUICK = (3, 7)
-"""Networks with tied and untied weights; the others, each with a program of its own, are for `pytest -m slow`."""
-INDICES = [index if index in QUICK else pytest.param(index, marks=pytest.mark.slow) for index in range(8)]
+QUICK = ((3, "jacob_cov"), (7, "grad_norm"), (7, "synflow"))
+"""Networks with tied and untied weights, and scores of theirs. All scores are for `pytest -m slow`: their programs take longer to compile."""
+CASES = [*QUICK, *(pytest.param(index, "all", marks=pytest.mark.slow) for index in range(8))]
 
 
 def built(stored: Stored, steps: int) -> tuple[NasBenchNlp, np.ndarray]:
@@ -68,15 +68,16 @@ def batches(inputs: dict[str, np.ndarray]) -> tuple[Batch, Batch]:
     return first, second
 
 
-@pytest.mark.parametrize("index", INDICES)
-def test_logits_states_and_scores_equal_the_authors_code(index: int) -> None:
+@pytest.mark.parametrize(("index", "scores_of"), CASES)
+def test_logits_states_and_scores_equal_the_authors_code(index: int, scores_of: str) -> None:
     """With tied weights the stored scores read the last word's row of the embedding as padding, which takes no gradient from the inputs'
     side; those without that are stored beside them, and are ours."""
     networks, scores, inputs = read("nasbench_nlp")
     stored = networks[index]
     space, arch = built(stored, len(inputs["x1"]))
-    recurrent = {name: label for name, label in RECURRENT.items() if scores["proxies"][name]["values_f64"][index] is not None}
-    program, chosen = program_of(space, arch), traced_proxies(select([*PROXIES, *recurrent.values()]))
+    labels = {name: name for name in PROXIES} | RECURRENT if scores_of == "all" else {scores_of: scores_of}
+    labels = {name: label for name, label in labels.items() if scores["proxies"][name]["values_f64"][index] is not None}
+    program, chosen = program_of(space, arch), traced_proxies(select([*labels.values()]))
     with jax.enable_x64(True):
         params, both = params_of(stored, space, arch), batches(inputs)
 
@@ -94,8 +95,7 @@ def test_logits_states_and_scores_equal_the_authors_code(index: int) -> None:
     for number in range(space.layers):
         theirs = stored.arrays[f"states/layer{number}/h0"]
         np.testing.assert_allclose(states[f"layers/{number}"][0].swapaxes(0, 1), theirs, rtol=1e-5, atol=1e-6 * np.abs(theirs).max())
-    labels = {"loss": "loss", **{name: name for name in PROXIES}, **recurrent}
-    for name, label in labels.items():
+    for name, label in {"loss": "loss", **labels}.items():
         entry = scores["proxies"][name]
         expected = entry.get("ref_f64_all_rows", entry["ref_f64"])[index]
         if name == "tfn_activation_distance":  # theirs adds up two passes

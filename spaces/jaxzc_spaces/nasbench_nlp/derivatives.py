@@ -28,7 +28,7 @@ def outputs(kernels: Kernels, xs: Array, shift: Array | None, recipe: Wiring) ->
 
 def _forward(kernels: Kernels, xs: Array, shift: Array | None, recipe: Wiring) -> Any:
     values = run(kernels, xs, recipe, shift)
-    return first(values, recipe), (kernels, xs, recipe, values, shift is not None)
+    return first(values, recipe), (kernels, xs, recipe, values, None if shift is None else ())
 
 
 def _backward(saved: Any, pulled: Array) -> Any:
@@ -57,7 +57,7 @@ def _backward(saved: Any, pulled: Array) -> Any:
     of_shift = jnp.where(linear[:, None, None], grads, 0)
     bias = of_shift.sum((0, 2)).astype(kernels.bias.dtype)
     of_kernels = Kernels(_of_x(kernels, xs, recipe, grads), _of_hidden(kernels, recipe, values, grads), bias)
-    return of_kernels, of_xs, of_shift if shifted is True else None, None
+    return of_kernels, of_xs, None if shifted is None else of_shift, None
 
 
 def _of_x(kernels: Kernels, xs: Array, recipe: Wiring, grads: Array) -> Array:
