@@ -30,7 +30,7 @@ RECURRENT = {
 }
 """Scores of training-free-nas, by their stored names."""
 QUICK = ((3, "jacob_cov"), (7, "grad_norm"), (7, "synflow"))
-"""Networks with tied and untied weights, and scores of theirs. All scores are for `pytest -m slow`: their programs take longer to compile."""
+"""Networks with tied and untied weights, and scores of theirs; all scores, whose programs compile longer, are for `pytest -m slow`."""
 CASES = [*QUICK, *(pytest.param(index, "all", marks=pytest.mark.slow) for index in range(8))]
 
 
