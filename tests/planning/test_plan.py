@@ -144,8 +144,8 @@ def test_command() -> None:
     refused(run("plan", "nasbench201", "--platform", "cuda", "--topology", "h101"), "h100")
 
 
-# How every space looks smallest; the shapes of its programs are what the compiler has to take.
-SPACES: dict[str, dict[str, Any]] = {name: {} for name in spaces.spaces()} | {"nasbench201": {"channels": 4, "cells": 1}}
+# How every space of images looks smallest; the shapes of its programs are what the compiler has to take.
+SPACES: dict[str, dict[str, Any]] = {name: {} for name in spaces.spaces() if name != "nasbench_nlp"} | {"nasbench201": {"channels": 4, "cells": 1}}
 
 
 @pytest.mark.slow
