@@ -10,7 +10,7 @@ from jaxzc.scoring.space.setting import Setting
 from jaxzc.types import InputSpec, JaxzcError
 
 LINES = "a b a\nc a b\n\nd a\n"  # a b a <eos> c a b <eos> <eos> d a <eos>
-TOKENS = [0, 2, 0, 1, 3, 0, 2, 1, 1, 4, 0, 1]
+TOKENS = [1, 2, 1, 0, 3, 1, 2, 0, 0, 4, 1, 0]
 
 
 @pytest.fixture
