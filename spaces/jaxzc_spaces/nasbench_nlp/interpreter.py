@@ -72,8 +72,8 @@ class Node(NamedTuple):
 
 
 def node_at(kernels: Kernels, recipe: Wiring, number: Array, shift: Array | None = None) -> Node:
-    entries = [at(part, number) for part in recipe[:-1]]
-    return Node(*entries, at(kernels.bias, number), None if shift is None else at(shift, number))
+    op, inputs, of_x, of_hidden = (at(part, number) for part in recipe[:-1])
+    return Node(op, inputs, of_x, of_hidden, at(kernels.bias, number), None if shift is None else at(shift, number))
 
 
 def run(kernels: Kernels, xs: Array, recipe: Wiring, shift: Array | None = None) -> Array:

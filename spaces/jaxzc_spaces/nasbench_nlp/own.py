@@ -45,10 +45,12 @@ class Layer(nnx.Module):
             for number, (op, inputs) in enumerate(self.cell.nodes):
                 read, function = [values[source] for source in inputs], FUNCTIONS[op]
                 if function is None:
-                    matrices, bias = weights[number]
-                    values[FIRST_NODE + number] = sum((a @ w for a, w in zip(read, matrices, strict=True)), bias)
+                    matrices, y = weights[number]
+                    for a, w in zip(read, matrices, strict=True):
+                        y = y + a @ w
                 else:
-                    values[FIRST_NODE + number] = function(*read)
+                    y = function(*read)
+                values[FIRST_NODE + number] = y
             new = tuple(values[FIRST_NODE + number] for number in self.cell.outputs)
             return new, new[0]
 
