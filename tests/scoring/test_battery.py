@@ -55,8 +55,9 @@ SLOW = {
     "resnet_zen",
     "mnasnet",
     "published",
+    "nasbench_nlp",
 }
-"""Spaces in which every architecture is a program of its own, and three whose programs compile for minutes."""
+"""Spaces in which every architecture is a program of its own, and four whose programs compile for minutes."""
 
 LARGEST = 5_000_000
 """Parameters. Networks with more, which take minutes, are not drawn."""
