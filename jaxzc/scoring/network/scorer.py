@@ -1,5 +1,6 @@
 """Scores any network. A program is compiled once for each combination of shapes of parameters and batches."""
 
+import inspect
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
@@ -76,7 +77,8 @@ class Scorer:
             raise JaxzcError(f"norm={norm!r}: expected one of {', '.join(map(repr, get_args(Norm)))}")
         selected = select(proxies, ingredients)
         RESOLVER.wanted(selected)
-        keywords = call_keywords(type(self).__name__, model, model_kwargs, call, method)
+        ours = (*inspect.signature(Scorer).parameters, "seed")
+        keywords = call_keywords(model, model_kwargs, call, method, ours)
         self.recipe = ModelRecipe(
             Model(model, cells, keywords, method, output), selected, named_task(loss, task), norm, unavailable, pieces
         )

@@ -136,13 +136,11 @@ def settings(
     request: SearchRequest, wanted: Problem, how: Algorithm, start: np.ndarray | None, drawn: Data, scored: Fitness
 ) -> dict[str, Any]:
     """What a directory keeps of a search, and must be the same for it to go on."""
-    names = ("batch_size", "batches", "weights", "init", "norm")
     if request.table is not None:
         scores: dict[str, Any] = {"table": str(request.table), "rows": {name: len(values) for name, values in scored.columns.items()}}
     else:
         versions = {name: version(name) for name in ("jaxzc", "jax", "flax")}
-        asked = {name: getattr(request, name) for name in names}
-        scores = {"data": request.source, "data_digest": drawn.digest, **asked, "versions": versions}
+        scores = {"data": request.source, "data_digest": drawn.digest, **request.facts, "versions": versions}
     return {
         "space": repr(wanted.space),
         "fitness": list(wanted.scores),
