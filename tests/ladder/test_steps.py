@@ -18,7 +18,7 @@ import jaxzc
 from jaxzc.ladder.passes import Passes
 from jaxzc.ladder.program import StepsProgram
 from jaxzc.ladder.store import PIECES, Pieces
-from jaxzc.ladder.terms import TERMS, TOTALS
+from jaxzc.ladder.terms import form
 from jaxzc.ladder.weights import Weights, draw, existing, fold_in, grouped
 from jaxzc.proxies.naswot import naswot
 from jaxzc.proxies.tcet import layer_snr
@@ -142,7 +142,7 @@ def test_key_of_an_architecture():
     assert (jax.random.key_data(fold_in(key, genes)) == jax.random.key_data(one_by_one(key, genes))).all()
 
 
-PROXIES = {f.__name__: f for f in (*TERMS, *TOTALS)}
+PROXIES = {name: proxy for name, proxy in jaxzc.PROXIES.items() if form(proxy) is not None}
 
 
 @pytest.fixture(scope="module")
