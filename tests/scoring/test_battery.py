@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxzc.catalogue import spaces
+from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import PROXIES
 from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.keys import NOISE, fold_in
@@ -189,16 +190,28 @@ def discrete(case: Case) -> dict[str, Any]:
     shared = program_of(case.space, arch)
     if shared.in_pieces:
         pytest.skip("the program of one architecture is its discrete network")
-    names = sorted({name for proxy in case.scorer.recipe.traced.values() for name in needs(proxy)})
+    proxies, batches, genes = case.scorer.recipe.traced, case.scorer.batches, jnp.asarray(arch, jnp.int32)
+    key = jax.random.fold_in(fold_in(jax.random.key(0), genes), NOISE)
+    params = case.scorer.programs(arch).draw(jax.random.key(0), genes)
+
+    def values(names: Any, network: Any, params: Any, fixed: Any) -> Any:
+        return compute_scores({name: _reader(name) for name in names}, network, params, batches, key=key, fixed=fixed)
+
+    # Kernels and probes that proxies draw anew are drawn for the program and given to the discrete network, whose groups are others.
+    drawn = [name for name in RESOLVER.wanted(proxies) if name.endswith("_params") or name == "az_probes"]
+    fixed = jax.jit(lambda params: values(drawn, shared.network(genes), params, {}))(params)
     network = case.space.network(arch)
-    genes = jnp.asarray(arch, jnp.int32)
-    key, given = (
-        jax.random.fold_in(fold_in(jax.random.key(0), genes), NOISE),
-        {"param_count": case.scorer.recipe.param_counts(arch[None])[0]},
-    )
-    program = jax.jit(lambda p, b: compute_scores({name: _reader(name) for name in names}, network, p, b, key=key, fixed=given))
-    params = shared.discrete_params(case.scorer.programs(arch).draw(jax.random.key(0), genes), arch)
-    return program(params, case.scorer.batches)
+
+    def cut(params: Any) -> Any:
+        return shared.discrete_params(params, arch)
+
+    fixed |= {name: (jax.vmap(cut) if name == "swap_params" else cut)(fixed[name]) for name in drawn if name != "az_probes"}
+    if "az_probes" in drawn:
+        maps = iter([probe for group in fixed["az_probes"] for probe in group])
+        fixed["az_probes"] = [jnp.stack([next(maps) for _ in group]) for group in network.blueprint.maps]
+    fixed["param_count"] = case.scorer.recipe.param_counts(arch[None])[0]
+    names = sorted({name for proxy in proxies.values() for name in needs(proxy)})
+    return jax.jit(lambda params, fixed: values(names, network, params, fixed))(cut(params), fixed)
 
 
 @pytest.mark.parametrize("name", SCORES)

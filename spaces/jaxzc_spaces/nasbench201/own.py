@@ -7,12 +7,13 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from jaxzc.types import Array, Params
+from jaxzc.spacekit.vectors import check_vector
+from jaxzc.types import Array, Genes, Params
 from jaxzc_spaces.cells.ops import avg_pool3x3
 from jaxzc_spaces.core.layers import BatchNorm, FactorizedReduce, NetworkModule, ReLU, conv, kernel, layer
 from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.genotypes.network import ReLUConvBN
-from jaxzc_spaces.nasbench201.encoding import CONV1, CONV3, EDGES, NONE, SKIP
+from jaxzc_spaces.nasbench201.encoding import CHOICES, CONV1, CONV3, EDGES, NONE, SKIP
 from jaxzc_spaces.nasbench201.network import Reduction
 
 
@@ -56,14 +57,21 @@ class OwnNet(NetworkModule):
         self.head, self.head_bias = kernel(4 * channels, classes), kernel(classes)
 
     def logits(self, x: Array, p: Pass) -> Array:
-        x = self.stem_bn(conv(x, self.stem, p), p)
+        x = p.map("stem", self.stem_bn(conv(x, self.stem, p), p))
         for stage, cells in enumerate(self.stages):
-            for cell in cells:
-                (x,) = p.rescale(cell(x, p))
-            if stage < 2:
-                (x,) = p.rescale(self.reductions[stage](x, p))
+            x = in_sequence(cells, f"stages/{stage}", x, p)
+            x = in_sequence([self.reductions[stage]] if stage < 2 else [], f"reductions/{stage}", x, p)
+        p.cell = -1
         x = self.head_relu(self.head_bn(x, p), p).mean((1, 2))
         return layer(jnp.matmul, x, self.head, p, self.head_bias)
+
+
+def in_sequence(cells: Sequence[Any], name: str, x: Array, p: Pass) -> Array:
+    """Runs cells, or blocks between cells, one behind the other: what a tap reads of the k-th is named `name/k`."""
+    for k, cell in enumerate(cells):
+        p.cell += 1
+        (x,) = p.rescale(p.map(f"{name}/{k}", cell(x, p)))
+    return x
 
 
 def convolutions(stacked: Any, genes: Sequence[int], edges: Sequence[int], suffix: str = "") -> dict[str, Any]:
@@ -90,7 +98,8 @@ def without_stacks(params: Params, *stacks: str) -> dict[str, Any]:
     return {name: part for name, part in params.items() if name not in stacks}
 
 
-def own_params(params: Params, genes: Sequence[int]) -> Any:
+def own_params(params: Params, arch: Genes) -> Any:
     """The parameters of `OwnNet`, cut from those of the shared program."""
+    genes = check_vector(CHOICES, arch).tolist()
     stages = {k: stage_params(params["stages"][k], genes) for k in range(3)}
     return without_stacks(params, "stages") | ({"stages": stages} if stages[0] else {})
