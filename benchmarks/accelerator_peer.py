@@ -7,13 +7,14 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxzc_spaces.nasbench201 import NasBench201
+from timing import best
 
 from jaxzc.catalogue.costs import forward_passes
 from jaxzc.facts import Sizes
@@ -58,17 +59,6 @@ def peaks(asked: Any) -> Iterator[dict[str, Any]]:
         yield {"peak": name, "flops_per_s": 2 * side**3 / best(product, a)}
     x = jnp.ones((256 if device.platform != "cpu" else 16) * 2**20 // 4 * 4, jnp.float32)
     yield {"peak": "copy", "bytes_per_s": 2 * x.nbytes / best(jax.jit(lambda x: x + 1), x)}
-
-
-def best(function: Callable[..., Any], *arguments: Any) -> float:
-    """Seconds of the fastest of several calls."""
-    jax.block_until_ready(function(*arguments))
-    times = []
-    for _ in range(8):
-        started = time.perf_counter()
-        jax.block_until_ready(function(*arguments))
-        times.append(time.perf_counter() - started)
-    return min(times)
 
 
 def rates(asked: Any) -> Iterator[dict[str, Any]]:

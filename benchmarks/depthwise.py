@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from timing import best
 
 from jaxzc._compile import depthwise
 from jaxzc.catalogue import spaces
@@ -49,16 +50,6 @@ def convolution(stride: int, padding: int) -> Callable[[Any, Any], Any]:
     return lambda x, w: lax.conv_general_dilated(
         x, w, (stride,) * 2, ((padding,) * 2,) * 2, feature_group_count=x.shape[-1], dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
-
-
-def best(function: Callable[..., Any], *args: Any) -> float:
-    """Seconds of the fastest of five calls."""
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        jax.block_until_ready(function(*args))
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
 
 
 def network() -> None:

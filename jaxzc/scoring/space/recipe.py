@@ -86,5 +86,5 @@ class SpaceRecipe:
 
     def counted(self, archs: np.ndarray) -> list[dict[str, Any]]:
         """For each of the architectures `[n, genes]`, a dictionary from label to value of the proxies that need counts only."""
-        counts = np.broadcast_arrays(*self.space.counts(archs))
-        return [scores_from_counts(self.proxies, Counts(*(count[i] for count in counts))) for i in range(len(archs))]
+        counts = Counts(*np.broadcast_arrays(*self.space.counts(archs)))
+        return [scores_from_counts(self.proxies, jax.tree.map(lambda count, i=i: count[i], counts)) for i in range(len(archs))]
