@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 from jaxzc.catalogue import cards
-from jaxzc.catalogue.selection import split_names
+from jaxzc.names import split_names
 from jaxzc.tables import read_scores, read_truth
 
 CANDIDATES = "sweet_ntk,sweetimator,sweet_snip,sweet_gradsign,naswot,synflow,zico,jacob_cov,snr_snip,lnwot,tcet_snip,layers,flops,params"

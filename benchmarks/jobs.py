@@ -16,13 +16,14 @@ import numpy as np
 
 import jaxzc
 from jaxzc import data, jobs
+from jaxzc.catalogue.selection import identity
 from jaxzc.jobs import Request, Work
 from jaxzc.jobs.parts import Row
 
 
 def work(space: Any, archs: np.ndarray, scorer: jaxzc.SpaceScorer, drawn: data.Data) -> Work:
     strings = [space.to_string(arch) for arch in archs]
-    request = Request(strings, strings, {label: jobs.identity(f) for label, f in scorer.proxies.items()}, {0: drawn.digest})
+    request = Request(strings, strings, {label: identity(f) for label, f in scorer.proxies.items()}, {0: drawn.digest})
 
     def make(labels: Sequence[str]) -> jaxzc.SpaceScorer:
         assert set(labels) == set(scorer.proxies)

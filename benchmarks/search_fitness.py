@@ -21,7 +21,7 @@ import numpy as np
 from jaxzc import data
 from jaxzc.aggregates import AGGREGATES
 from jaxzc.catalogue import cards, spaces
-from jaxzc.catalogue.selection import split_names
+from jaxzc.names import split_names
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.search import AgingEvolution, Problem, RandomSearch, Search, SteadyState, run
 from jaxzc.tables import read_scores, read_truth, write_scores

@@ -6,11 +6,11 @@ from typing import Any
 
 from jaxzc import embedded
 from jaxzc.aggregates import AGGREGATES, RULES
-from jaxzc.catalogue.selection import split_names
 from jaxzc.cli.arguments.numbers import positive, seed
 from jaxzc.cli.arguments.outputs import check_file
 from jaxzc.cli.arguments.requests import command_line
 from jaxzc.cli.terminal import note
+from jaxzc.names import split_names
 from jaxzc.types import JaxzcError
 
 HELP = "judge scores by the accuracies of trained networks"

@@ -9,10 +9,9 @@ import numpy as np
 
 from jaxzc import embedded, tables
 from jaxzc.catalogue import spaces
-from jaxzc.catalogue.selection import split_names
 from jaxzc.cli.arguments.numbers import positive
 from jaxzc.cli.terminal import note
-from jaxzc.names import some_of
+from jaxzc.names import some_of, split_names
 from jaxzc.types import JaxzcError
 
 HELP = "repeat a published experiment: sample-efficiency"

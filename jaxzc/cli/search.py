@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from jaxzc import embedded
-from jaxzc.catalogue.selection import split_names
 from jaxzc.cli.arguments.groups import add_device_arguments, add_network_arguments
 from jaxzc.cli.arguments.numbers import positive, seed
 from jaxzc.cli.arguments.requests import keep_compiled, options, request_fields
 from jaxzc.cli.terminal import note
+from jaxzc.names import split_names
 from jaxzc.search import ALGORITHMS, Algorithm, Search, State
 from jaxzc.search.job.request import SearchRequest
 from jaxzc.search.job.run import SearchResult, run_search

@@ -16,16 +16,15 @@ from jaxzc._compile.platforms import here
 from jaxzc._durable.files import check_parent
 from jaxzc._durable.store import is_remote, store
 from jaxzc.catalogue.costs import forward_passes
-from jaxzc.catalogue.selection import ProxySpec, select
+from jaxzc.catalogue.selection import ProxySpec, identity, select
 from jaxzc.data import Data
 from jaxzc.facts import Proxy, Sizes, proxy_facts
-from jaxzc.jobs.manifest import MANIFEST, Request, identity
+from jaxzc.jobs.manifest import MANIFEST, Request
 from jaxzc.jobs.merging import Merged, merge
 from jaxzc.jobs.parts import Row
 from jaxzc.jobs.recorder import EVERY
 from jaxzc.jobs.runner import WHOLE, Work, run
 from jaxzc.jobs.work import Stripe, representatives, units
-from jaxzc.proxies import PROXIES
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.scoring.space.setting import Setting
 from jaxzc.spacekit import genes_of
@@ -61,7 +60,7 @@ class ScoreRequest(Setting):
     def chosen(self) -> dict[str, Proxy]:
         """Label -> function of all that is scored."""
         named = select(self.proxies)
-        return named | {name: PROXIES[name] for name in ALWAYS if name not in named}
+        return named | {label: proxy for label, proxy in select(ALWAYS).items() if label not in named}
 
     def architectures(self, space: Space) -> tuple[np.ndarray, str]:
         """The architectures, int32 `[n, genes]`, and how they were chosen, in words."""

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from jaxzc.catalogue import spaces
-from jaxzc.catalogue.selection import check_setting, parse_proxy, select, split_names
-from jaxzc.names import unknown
+from jaxzc.catalogue.selection import check_setting, parse_proxy, select
+from jaxzc.names import split_names, unknown
 from jaxzc.proxies import FOUNDING, PROXIES, naswot, snip, sweet_ntk, zico
 from jaxzc.types import InputSpec, JaxzcError
 

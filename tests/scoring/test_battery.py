@@ -1,6 +1,5 @@
 """One battery over every proxy and every space: what a score may depend on, and what it may not."""
 
-import inspect
 from typing import Any, NamedTuple
 
 import jax
@@ -9,7 +8,6 @@ import numpy as np
 import pytest
 
 from jaxzc.catalogue import spaces
-from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import PROXIES
 from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.keys import NOISE, fold_in
@@ -18,6 +16,7 @@ from jaxzc.scoring.space import SpaceScorer
 from jaxzc.signatures import needs
 from jaxzc.spacekit import key_of, program_of
 from jaxzc.types import Batch, Space
+from tests.support.drawn_alike import drawn_alike, ingredients
 
 SMALL: dict[str, dict[str, Any]] = {
     "nasbench201": {"channels": 2, "cells": 1, "inputs": (8, 8, 3)},
@@ -172,17 +171,6 @@ def test_nan_and_infinities_are_kept(case: Case) -> None:
         assert disconnected["zen"] == disconnected["az_expressivity"] == -np.inf
 
 
-def _reader(name: str) -> Any:
-    """A proxy that returns one ingredient as it is."""
-
-    def read(value: Any) -> Any:
-        return value
-
-    parameter = inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    read.__signature__ = inspect.Signature([parameter])  # type: ignore[attr-defined]
-    return read
-
-
 @pytest.fixture(scope="module")
 def discrete(case: Case) -> dict[str, Any]:
     """Every ingredient that a proxy asks for, of the first architecture's discrete network."""
@@ -193,25 +181,11 @@ def discrete(case: Case) -> dict[str, Any]:
     proxies, batches, genes = case.scorer.recipe.traced, case.scorer.batches, jnp.asarray(arch, jnp.int32)
     key = jax.random.fold_in(fold_in(jax.random.key(0), genes), NOISE)
     params = case.scorer.programs(arch).draw(jax.random.key(0), genes)
-
-    def values(names: Any, network: Any, params: Any, fixed: Any) -> Any:
-        return compute_scores({name: _reader(name) for name in names}, network, params, batches, key=key, fixed=fixed)
-
-    # Kernels and probes that proxies draw anew are drawn for the program and given to the discrete network, whose groups are others.
-    drawn = [name for name in RESOLVER.wanted(proxies) if name.endswith("_params") or name == "az_probes"]
-    fixed = jax.jit(lambda params: values(drawn, shared.network(genes), params, {}))(params)
-    network = case.space.network(arch)
-
-    def cut(params: Any) -> Any:
-        return shared.discrete_params(params, arch)
-
-    fixed |= {name: (jax.vmap(cut) if name == "swap_params" else cut)(fixed[name]) for name in drawn if name != "az_probes"}
-    if "az_probes" in drawn:
-        maps = iter([probe for group in fixed["az_probes"] for probe in group])
-        fixed["az_probes"] = [jnp.stack([next(maps) for _ in group]) for group in network.blueprint.maps]
-    fixed["param_count"] = case.scorer.recipe.param_counts(arch[None])[0]
+    fixed = drawn_alike(case.space, arch, params, proxies, batches, key) | {"param_count": case.scorer.recipe.param_counts(arch[None])[0]}
     names = sorted({name for proxy in proxies.values() for name in needs(proxy)})
-    return jax.jit(lambda params, fixed: values(names, network, params, fixed))(cut(params), fixed)
+    network = case.space.network(arch)
+    run = jax.jit(lambda params, fixed: ingredients(names, network, params, batches, key, fixed))
+    return run(shared.discrete_params(params, arch), fixed)
 
 
 @pytest.mark.parametrize("name", SCORES)

@@ -59,19 +59,12 @@ class OwnNet(NetworkModule):
     def logits(self, x: Array, p: Pass) -> Array:
         x = p.map("stem", self.stem_bn(conv(x, self.stem, p), p))
         for stage, cells in enumerate(self.stages):
-            x = in_sequence(cells, f"stages/{stage}", x, p)
-            x = in_sequence([self.reductions[stage]] if stage < 2 else [], f"reductions/{stage}", x, p)
+            for block in [*cells, self.reductions[stage]] if stage < 2 else cells:
+                p.cell += 1
+                (x,) = p.rescale(p.map(f"cell{p.cell}", block(x, p)))
         p.cell = -1
         x = self.head_relu(self.head_bn(x, p), p).mean((1, 2))
         return layer(jnp.matmul, x, self.head, p, self.head_bias)
-
-
-def in_sequence(cells: Sequence[Any], name: str, x: Array, p: Pass) -> Array:
-    """Runs cells, or blocks between cells, one behind the other: what a tap reads of the k-th is named `name/k`."""
-    for k, cell in enumerate(cells):
-        p.cell += 1
-        (x,) = p.rescale(p.map(f"{name}/{k}", cell(x, p)))
-    return x
 
 
 def convolutions(stacked: Any, genes: Sequence[int], edges: Sequence[int], suffix: str = "") -> dict[str, Any]:
