@@ -12,9 +12,9 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
+import jaxzc
 from jaxzc.catalogue import cards
 from jaxzc.names import split_names
-from jaxzc.tables import read_scores, read_truth
 
 CANDIDATES = "sweet_ntk,sweetimator,sweet_snip,sweet_gradsign,naswot,synflow,zico,jacob_cov,snr_snip,lnwot,tcet_snip,layers,flops,params"
 
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--largest", type=int, default=5, help="proxies in a combination at most (default: %(default)s)")
     parser.add_argument("--show", type=int, default=10, help="of each size (default: %(default)s)")
     given = parser.parse_args()
-    columns, truth = read_scores(given.scores).columns, read_truth(given.table, given.metric)
+    columns, truth = jaxzc.tables.read_scores(given.scores).columns, jaxzc.tables.read_truth(given.table, given.metric)
     archs = columns["arch"].tolist()[: given.rows]
     known = np.array([np.isfinite(truth.get(a, np.nan)) for a in archs])
     accuracy = np.array([truth.get(a, np.nan) for a in archs])[known]

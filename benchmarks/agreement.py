@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxzc.evaluation import spearman
-from jaxzc.tables import read_scores
+import jaxzc
 
 
 def lines(path: str) -> list[dict[str, str]]:
@@ -33,7 +32,7 @@ def main() -> None:
     parser.add_argument("--metric", required=True)
     parser.add_argument("--only", metavar="COLUMN=VALUE")
     arguments = parser.parse_args()
-    scores = read_scores(arguments.scores).columns
+    scores = jaxzc.tables.read_scores(arguments.scores).columns
     own = {arch: row for row, arch in enumerate(scores["arch"])}
     truth = {line[arguments.by]: (line["arch"], float(line[arguments.metric])) for line in lines(arguments.table)}
     column, _, value = (arguments.only or "=").partition("=")
@@ -46,7 +45,7 @@ def main() -> None:
         ours, _, theirs = pair.partition("=")
         rows = [(scores[ours][own[arch]], float(line[theirs or ours] or "nan"), accuracy) for arch, (accuracy, line) in found.items()]
         table = np.array([row for row in rows if np.isfinite(row).all() and row[1] > -1e8])
-        both, mine, other = (spearman(table[:, a], table[:, b]) for a, b in ((0, 1), (0, 2), (1, 2)))
+        both, mine, other = (jaxzc.evaluation.spearman(table[:, a], table[:, b]) for a, b in ((0, 1), (0, 2), (1, 2)))
         print(f"{pair:24} {len(table):6,} networks: agreement {both:.3f}; with {arguments.metric}: ours {mine:.3f}, theirs {other:.3f}")
 
 

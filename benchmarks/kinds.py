@@ -22,10 +22,7 @@ import jax
 import numpy as np
 from versus_torch import networks, peaks
 
-from jaxzc.catalogue import spaces
-from jaxzc.proxies import FOUNDING
-from jaxzc.scoring.space import SpaceScorer
-from jaxzc.types import Batch
+import jaxzc
 
 LINE = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = (\w+)\[([\d,]*)\]\S* ([\w\-]+)\((.*)$")
 CONTROL = ("while", "conditional", "call")
@@ -34,12 +31,12 @@ OTHER = "everything else: normalisation, ReLU, sums, copies"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--proxies", default=",".join(FOUNDING))
+    parser.add_argument("--proxies", default=",".join(jaxzc.proxies.FOUNDING))
     arguments = parser.parse_args()
-    space = spaces.space("nasbench201", classes=10, inputs=(32, 32, 3))
+    space = jaxzc.space("nasbench201", classes=10, inputs=(32, 32, 3))
     rng = np.random.default_rng(0)
-    batches = [Batch(rng.standard_normal((64, 32, 32, 3)).astype(np.float32), rng.integers(0, 10, 64)) for _ in range(2)]
-    scorer = SpaceScorer(space, batches, arguments.proxies)
+    batches = [jaxzc.Batch(rng.standard_normal((64, 32, 32, 3)).astype(np.float32), rng.integers(0, 10, 64)) for _ in range(2)]
+    scorer = jaxzc.SpaceScorer(space, batches, arguments.proxies)
     archs = networks(space, 3)
     scorer.one(archs[0])
     stored: Any = scorer.programs(archs[0])
@@ -57,7 +54,7 @@ def main() -> None:
         print(f"| | all | {sum(seconds.values()):.2f} | {sum(work.values()):.1f} | {rate:.0f} |", flush=True)
 
 
-def measured(scorer: SpaceScorer, arch: np.ndarray, kinds: dict[tuple[str, str], tuple[str, float]]) -> tuple[Any, Any]:
+def measured(scorer: jaxzc.SpaceScorer, arch: np.ndarray, kinds: dict[tuple[str, str], tuple[str, float]]) -> tuple[Any, Any]:
     """Seconds and GFLOP of one score by kind. kinds: of every program's operations."""
     seconds, work = collections.defaultdict[str, float](float), collections.defaultdict[str, float](float)
     with tempfile.TemporaryDirectory() as folder:

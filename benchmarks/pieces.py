@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
+import jaxzc
 from jaxzc._compile import pieces
-from jaxzc.catalogue import spaces
-from jaxzc.scoring.space import SpaceScorer
 
 
 def main() -> None:
@@ -29,14 +28,14 @@ def main() -> None:
     parser.add_argument("--whole", type=int, default=2, help="how many, the last, are compiled whole as well")
     arguments = parser.parse_args()
     shape = (arguments.size, arguments.size, 3)
-    space = spaces.space(arguments.space, classes=10, inputs=shape)
+    space = jaxzc.space(arguments.space, classes=10, inputs=shape)
     rng = np.random.default_rng(0)
     batches = [
         (rng.standard_normal((arguments.batch, *shape)).astype(np.float32), rng.integers(0, 10, arguments.batch).astype(np.int32))
         for _ in range(2)
     ]
     archs = networks(space, arguments.networks, rng)
-    cut, whole = (SpaceScorer(space, batches, arguments.proxies, pieces=by) for by in (True, False))
+    cut, whole = (jaxzc.SpaceScorer(space, batches, arguments.proxies, pieces=by) for by in (True, False))
     first: list[float] = []
     for number, arch in enumerate(archs):
         before = set(pieces._compiled)
@@ -60,7 +59,7 @@ def networks(space: Any, count: int, rng: np.random.Generator) -> list[np.ndarra
     return found
 
 
-def seconds(scorer: SpaceScorer, arch: np.ndarray) -> float:
+def seconds(scorer: jaxzc.SpaceScorer, arch: np.ndarray) -> float:
     """Processor seconds of one network's scores."""
     before = time.process_time()
     scorer.one(arch)

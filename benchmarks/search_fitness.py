@@ -18,13 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxzc import data
-from jaxzc.aggregates import AGGREGATES
-from jaxzc.catalogue import cards, spaces
+import jaxzc
+from jaxzc.catalogue import cards
 from jaxzc.names import split_names
-from jaxzc.scoring.space import SpaceScorer
 from jaxzc.search import AgingEvolution, Problem, RandomSearch, Search, SteadyState, run
-from jaxzc.tables import read_scores, read_truth, write_scores
 
 ALGORITHMS = {"random": RandomSearch(), "aging": AgingEvolution(population=64), "steady": SteadyState(population=64)}
 
@@ -32,7 +29,7 @@ ALGORITHMS = {"random": RandomSearch(), "aging": AgingEvolution(population=64), 
 class Scores:
     """Scores by isomorphism class; what is not there is scored where there is a scorer, and NaN otherwise."""
 
-    def __init__(self, space, tables: Sequence[dict[str, np.ndarray]], columns: Sequence[str], scorer: SpaceScorer | None):
+    def __init__(self, space, tables: Sequence[dict[str, np.ndarray]], columns: Sequence[str], scorer: jaxzc.SpaceScorer | None):
         self.space, self.columns, self.scorer = space, columns, scorer
         self.rows: dict[tuple, dict[str, float]] = {}
         self.added: list[dict] = []
@@ -61,7 +58,7 @@ class Scores:
     def keep(self, path: str | None) -> None:
         if path and self.added:
             table = {name: [row[name] for row in self.added] for name in self.added[0]}
-            write_scores(path, table, {"made by": "benchmarks/search_fitness.py"}, overwrite=True)
+            jaxzc.tables.write_scores(path, table, {"made by": "benchmarks/search_fitness.py"}, overwrite=True)
 
 
 def main() -> None:
@@ -77,22 +74,22 @@ def main() -> None:
     parser.add_argument("--data", help="images to score what the tables lack with, as of `jaxzc score`: two batches of 64, seed 0")
     parser.add_argument("--keep", metavar="FILE", help="table of what was scored here; read first where it is there")
     given = parser.parse_args()
-    space = spaces.space(given.space, classes=10, inputs=(32, 32, 3))
+    space = jaxzc.space(given.space, classes=10, inputs=(32, 32, 3))
     paths = [*given.scores, *([given.keep] if given.keep and Path(given.keep).exists() else [])]
-    tables = [read_scores(path).columns for path in paths]
+    tables = [jaxzc.tables.read_scores(path).columns for path in paths]
     columns = [name for name in tables[0] if name not in ("arch", "seed") and all(name in table for table in tables)]
-    images = data.load(given.data, batch_size=64, batches=2, seed=0).batches if given.data else None
-    scores = Scores(space, tables, columns, SpaceScorer(space, images, columns) if images else None)
+    images = jaxzc.data.load(given.data, batch_size=64, batches=2, seed=0).batches if given.data else None
+    scores = Scores(space, tables, columns, jaxzc.SpaceScorer(space, images, columns) if images else None)
     if given.keep and len(paths) > len(given.scores):
         scores.added = [dict(zip(tables[-1], row, strict=True)) for row in zip(*tables[-1].values(), strict=True)]
     archs = np.asarray(space.enumerate())
     strings = [space.to_string(arch) for arch in archs]
-    truths = {metric: read_truth(given.table, metric) for metric in given.metric}
+    truths = {metric: jaxzc.tables.read_truth(given.table, metric) for metric in given.metric}
     higher = cards.directions()
     known = np.count_nonzero(~np.isnan(scores.known(archs, columns[:1])))
     print(f"{known:,} of {len(archs):,} architectures have scores; {given.evaluations} evaluations, {given.runs} runs", flush=True)
     for fitness in given.fitness:
-        names = AGGREGATES[fitness].proxies if fitness in AGGREGATES else tuple(split_names(fitness))
+        names = jaxzc.aggregates.AGGREGATES[fitness].proxies if fitness in jaxzc.aggregates.AGGREGATES else tuple(split_names(fitness))
         problem = Problem(space, names, tuple(higher.get(name.partition("(")[0], True) for name in names))
         for name in given.algorithm or ALGORITHMS:
             search, chosen = Search(problem, ALGORITHMS[name]), []
