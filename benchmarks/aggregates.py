@@ -14,7 +14,7 @@ from scipy import stats
 
 import jaxzc
 from jaxzc.catalogue import cards
-from jaxzc.names import split_names
+from jaxzc.types.names import split_names
 
 CANDIDATES = "sweet_ntk,sweetimator,sweet_snip,sweet_gradsign,naswot,synflow,zico,jacob_cov,snr_snip,lnwot,tcet_snip,layers,flops,params"
 

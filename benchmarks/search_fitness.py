@@ -20,8 +20,8 @@ import numpy as np
 
 import jaxzc
 from jaxzc.catalogue import cards
-from jaxzc.names import split_names
 from jaxzc.search import AgingEvolution, Problem, RandomSearch, Search, SteadyState, run
+from jaxzc.types.names import split_names
 
 ALGORITHMS = {"random": RandomSearch(), "aging": AgingEvolution(population=64), "steady": SteadyState(population=64)}
 

@@ -8,9 +8,9 @@ from typing import Any
 from jaxzc.catalogue.functions import named_function
 from jaxzc.facts import Proxy, WithIngredients, parts, proxy_facts, with_settings
 from jaxzc.ingredients import RESOLVER
-from jaxzc.names import split_names, unknown
 from jaxzc.proxies import FOUNDING, PROXIES
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import split_names, unknown
 
 Named = tuple[str, str | Callable[..., Any]]
 """A label, and a proxy by name or as a function."""

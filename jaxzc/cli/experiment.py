@@ -11,8 +11,8 @@ from jaxzc import embedded, tables
 from jaxzc.catalogue import spaces
 from jaxzc.cli.arguments.numbers import positive
 from jaxzc.cli.terminal import note
-from jaxzc.names import some_of, split_names
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import some_of, split_names
 
 HELP = "repeat a published experiment: sample-efficiency"
 WHAT = "how many networks a search must train, with and without a zero-cost proxy"

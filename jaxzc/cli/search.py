@@ -14,11 +14,11 @@ from jaxzc.cli.arguments.groups import add_device_arguments, add_network_argumen
 from jaxzc.cli.arguments.numbers import positive, seed
 from jaxzc.cli.arguments.requests import keep_compiled, options, request_fields
 from jaxzc.cli.terminal import note
-from jaxzc.names import split_names
 from jaxzc.search import ALGORITHMS, Algorithm, Search, State
 from jaxzc.search.job.request import SearchRequest
 from jaxzc.search.job.run import SearchResult, run_search
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import split_names
 
 HELP = "search a space for the best architecture within a budget"
 EPILOG = """Fitness: one proxy; or several, by the sum of the logarithms of their ranks among all networks seen so far; or columns of a

@@ -12,9 +12,9 @@ from jaxzc.evaluation.cost import cost
 from jaxzc.evaluation.results import Evaluation, Row
 from jaxzc.evaluation.statistics import CONTROLS, STATISTICS, check_statistics, value
 from jaxzc.evaluation.statistics.correlations import spearman
-from jaxzc.names import direction_of
 from jaxzc.tables import ScoreTable
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import direction_of
 
 
 def evaluate(

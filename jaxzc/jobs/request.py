@@ -1,7 +1,6 @@
 """A scoring job asked for by name: what `jaxzc score` and a notebook call."""
 
 import contextlib
-import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,10 +14,8 @@ import numpy as np
 from jaxzc._compile.platforms import here
 from jaxzc._durable.files import check_parent
 from jaxzc._durable.store import is_remote, store
-from jaxzc.catalogue.costs import forward_passes
 from jaxzc.catalogue.selection import ProxySpec, identity, select
-from jaxzc.data import Data
-from jaxzc.facts import Proxy, Sizes, proxy_facts
+from jaxzc.facts import Proxy
 from jaxzc.jobs.manifest import MANIFEST, Request
 from jaxzc.jobs.merging import Merged, merge
 from jaxzc.jobs.parts import Row
@@ -132,7 +129,7 @@ def work_of(
         [space.to_string(arch) for arch in scored],
         {label: identity(proxy) for label, proxy in proxies.items()},
         {seed: drawn.digest for seed, drawn in zip(request.seeds, draws, strict=True)},
-        {**_record(request, proxies, draws), "archs": which, **about},
+        {**request.record(proxies, draws), "archs": which, **about},
         time.time(),
     )
 
@@ -142,19 +139,6 @@ def work_of(
     batches = {seed: drawn.batches for seed, drawn in zip(request.seeds, draws, strict=True)}
     todo = units(space, scored, request.seeds)
     return Work(facts, asked, todo, batches, scorer, stripe, request.retry_failures, float(request.every))
-
-
-def _record(request: ScoreRequest, proxies: Mapping[str, Proxy], draws: Sequence[Data]) -> dict[str, Any]:
-    """What a table of the scores says of their images, their costs and their directions."""
-    inputs = draws[0].batches[0].inputs
-    sizes = Sizes(request.batch_size, request.batches, outputs=draws[0].classes, pixels=math.prod(inputs.shape[1:-1]))
-    directions = {label: proxy_facts(proxy).direction for label, proxy in proxies.items()}
-    return {
-        "data": draws[0].name,
-        "data_notes": [drawn.notes for drawn in draws],
-        "passes": {label: forward_passes(proxy, sizes=sizes) for label, proxy in proxies.items()},
-        "directions": {label: direction for label, direction in directions.items() if direction is not None},
-    }
 
 
 def check_folder(out: Path) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 from flax.linen import Module as LinenModule
 from flax.nnx import Module as NNXModule
 
-from jaxzc.names import hint
 from jaxzc.networks.calls import signature
 from jaxzc.networks.recognised import applied
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import hint
 
 
 def call_keywords(

@@ -8,9 +8,9 @@ import pytest
 
 from jaxzc.catalogue import spaces
 from jaxzc.catalogue.selection import check_setting, parse_proxy, select
-from jaxzc.names import split_names, unknown
 from jaxzc.proxies import FOUNDING, PROXIES, naswot, snip, sweet_ntk, zico
 from jaxzc.types import InputSpec, JaxzcError
+from jaxzc.types.names import split_names, unknown
 
 
 def mine(loss_grads: Any) -> Any:

@@ -1,5 +1,6 @@
 """How untrained networks of a space are scored: what a scoring and a search are asked for alike."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import jax
 
 from jaxzc.catalogue import spaces
+from jaxzc.catalogue.costs import forward_passes
 from jaxzc.catalogue.selection import ProxySpec
 from jaxzc.data import Data, load
-from jaxzc.facts import Proxy
+from jaxzc.facts import Proxy, Sizes, proxy_facts
 from jaxzc.ingredients import RESOLVER
 from jaxzc.scoring.batches import Batches
 from jaxzc.scoring.space import SpaceScorer
@@ -43,6 +45,18 @@ class Setting:
     def facts(self) -> dict[str, Any]:
         """What scores depend on besides space, images and seed, for the records of jobs and searches."""
         return {name: getattr(self, name) for name in ("batch_size", "batches", "weights", "init", "norm")}
+
+    def record(self, proxies: Mapping[str, Proxy], draws: Sequence[Data]) -> dict[str, Any]:
+        """What a table of scores says of its images, and of the proxies' costs and directions."""
+        inputs = draws[0].batches[0].inputs
+        sizes = Sizes(self.batch_size, self.batches, outputs=draws[0].classes, pixels=math.prod(inputs.shape[1:-1]))
+        directions = {label: proxy_facts(proxy).direction for label, proxy in proxies.items()}
+        return {
+            "data": draws[0].name,
+            "data_notes": [drawn.notes for drawn in draws],
+            "passes": {label: forward_passes(proxy, sizes=sizes) for label, proxy in proxies.items()},
+            "directions": {label: direction for label, direction in directions.items() if direction is not None},
+        }
 
     @property
     def scorer_options(self) -> dict[str, Any]:

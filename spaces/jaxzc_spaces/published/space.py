@@ -14,9 +14,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from jaxzc.names import unknown
 from jaxzc.spacekit.vectors import check_vector, check_vectors
 from jaxzc.types import Counts, Genes, InputSpec, JaxzcError
+from jaxzc.types.names import unknown
 from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, discrete_network
 from jaxzc_spaces.core.layers import NetworkModule
 from jaxzc_spaces.core.module import WithModule

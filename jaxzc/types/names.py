@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
-from jaxzc.types import JaxzcError
+from jaxzc.types.arrays import JaxzcError
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> JaxzcError:
