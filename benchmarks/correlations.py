@@ -30,9 +30,9 @@ def main() -> None:
                 values = [f"{float(row[name]):.4f}" for name in ("spearman", "spearman_low", "spearman_high")]
                 facts = (row["proxy"], arguments.benchmark, arguments.metric, *values, row["finite"], f"{float(row['kendall']):.4f}")
                 new[facts[:3]] = dict(zip(COLUMNS, facts, strict=True))
-    kept = [line for line in lines if tuple(line[name] for name in COLUMNS[:3]) not in new]
+    others = [line for line in lines if tuple(line[name] for name in COLUMNS[:3]) not in new]
     order = list(jaxzc.PROXIES)
-    both = sorted([*kept, *new.values()], key=lambda line: (line["benchmark"], line["metric"], order.index(line["proxy"])))
+    both = sorted([*others, *new.values()], key=lambda line: (line["benchmark"], line["metric"], order.index(line["proxy"])))
     with open(arguments.table, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(COLUMNS), lineterminator="\n")
         writer.writeheader()

@@ -71,12 +71,12 @@ def main() -> None:
 
 def children(space: Any, count: int, flops: float, rng: np.random.Generator) -> list[np.ndarray]:
     """The chain of mutants, each within the budget."""
-    found = [space.initial]
-    while len(found) < count:
-        child = space.mutate(rng, found[-1][None])
-        if space.counts(child).flops[0] <= flops and not any(np.array_equal(child[0], arch) for arch in found):
-            found.append(child[0])
-    return found
+    chain = [space.initial]
+    while len(chain) < count:
+        child = space.mutate(rng, chain[-1][None])
+        if space.counts(child).flops[0] <= flops and not any(np.array_equal(child[0], arch) for arch in chain):
+            chain.append(child[0])
+    return chain
 
 
 def dry(space: Any, scorer: jaxzc.SpaceScorer, archs: list[np.ndarray]) -> None:

@@ -80,7 +80,7 @@ def kinds_of(program: str) -> dict[str, tuple[str, float]]:
     """Of every operation that may run: its kind and its FLOPs."""
     shapes: dict[str, tuple[int, ...]] = {}
     inside: dict[str, list[tuple[str, str, str]]] = collections.defaultdict(list)
-    found, computation = {}, ""
+    operations, computation = {}, ""
     for line in program.splitlines():
         if line.endswith("{") and not line.startswith(" "):
             computation = line.removeprefix("ENTRY ").lstrip("%").split(" ")[0]
@@ -89,12 +89,12 @@ def kinds_of(program: str) -> dict[str, tuple[str, float]]:
             name, dtype, sizes, operation, rest = match.groups()
             shapes[name] = tuple(int(size) for size in sizes.split(",") if size)
             inside[computation].append((name, operation, rest))
-            found[name] = (operation, rest, dtype)
+            operations[name] = (operation, rest, dtype)
         elif (tupled := re.match(r"^\s+(?:ROOT )?%?([\w.\-]+) = \(.*\) ([\w\-]+)\(", line)) is not None:
-            found[tupled[1]] = (tupled[2], "", "")
+            operations[tupled[1]] = (tupled[2], "", "")
 
     def kind(name: str) -> tuple[str, float]:
-        operation, rest, _ = found[name]
+        operation, rest, _ = operations[name]
         if operation in CONTROL:
             return operation, 0.0
         called = re.search(r"calls=%?([\w.\-]+)", rest)
@@ -115,7 +115,7 @@ def kinds_of(program: str) -> dict[str, tuple[str, float]]:
             return ("kernel gradient" if length > 512 else "other product"), 2.0 * math.prod(shapes[name]) * length
         return OTHER, 0.0
 
-    return {name: kind(name) for name in found}
+    return {name: kind(name) for name in operations}
 
 
 if __name__ == "__main__":

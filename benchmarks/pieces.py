@@ -52,11 +52,11 @@ def main() -> None:
 
 def networks(space: Any, count: int, rng: np.random.Generator) -> list[np.ndarray]:
     """The space's initial network, or a random one, and what a search makes of it."""
-    found = [space.initial if hasattr(space, "initial") else space.sample(rng, 1)[0]]
-    while len(found) < count:
-        parent = found[rng.integers(max(0, len(found) - 16), len(found))][None]
-        found.append(space.mutate(rng, space.mutate(rng, parent))[0])
-    return found
+    chain = [space.initial if hasattr(space, "initial") else space.sample(rng, 1)[0]]
+    while len(chain) < count:
+        parent = chain[rng.integers(max(0, len(chain) - 16), len(chain))][None]
+        chain.append(space.mutate(rng, space.mutate(rng, parent))[0])
+    return chain
 
 
 def seconds(scorer: jaxzc.SpaceScorer, arch: np.ndarray) -> float:

@@ -183,8 +183,8 @@ def finished(recipe: ModelRecipe, program: ModelProgram, bound: Bound, batches: 
     values = {}
     if program.run is not None:
         bound.check()
-        values, found = program.run(bound.arrays, batches, seeded(seed))
-        warn_of_doubts(found, program.groups, recipe.norm, program.frozen, stacklevel=stacklevel + 1)
+        values, doubts = program.run(bound.arrays, batches, seeded(seed))
+        warn_of_doubts(doubts, program.groups, recipe.norm, program.frozen, stacklevel=stacklevel + 1)
     warn_of(program.reasons, WHERE, stacklevel=stacklevel + 1)
     return _scores(recipe, program, values)
 
@@ -196,8 +196,8 @@ def finished_lanes(
     check_targets(program.task, program.outputs, batches, warns=True)
     values: dict[str, Any] = {}
     if program.run is not None:
-        values, found = program.run(bound.arrays, batches, keys)
-        warn_of_doubts(found, program.groups, recipe.norm, program.frozen, stacklevel=stacklevel + 1)
+        values, doubts = program.run(bound.arrays, batches, keys)
+        warn_of_doubts(doubts, program.groups, recipe.norm, program.frozen, stacklevel=stacklevel + 1)
     warn_of(program.reasons, WHERE, stacklevel=stacklevel + 1)
     return [_scores(recipe, program, jax.tree.map(lambda value, n=n: np.asarray(value)[n], values)) for n in range(len(keys))]
 
