@@ -38,8 +38,8 @@ def main() -> None:
         }
         for kind, function in kinds.items():
             both = [jax.jit(f).lower(x, w, g).compile() for f in (function, depthwise.rewritten(function))]
-            scratch = [getattr(made.memory_analysis(), "temp_size_in_bytes", 0) / 1e6 for made in both]
-            xla, sums = (1e3 * best(made, x, w, g) for made in both)
+            scratch = [getattr(program.memory_analysis(), "temp_size_in_bytes", 0) / 1e6 for program in both]
+            xla, sums = (1e3 * best(program, x, w, g) for program in both)
             row = f"| {images}, {side}x{side}, {channels}, {size}x{size}, {stride} | {kind} | {xla:.2f} | {sums:.2f} | {xla / sums:.1f} |"
             print(f"{row} {scratch[0]:.1f}, {scratch[1]:.1f} |", flush=True)
     network()

@@ -108,9 +108,9 @@ def main() -> None:
         whole = problem.fitness(scores.known(archs, names))
         for metric, truth in truths.items():
             best = strings[np.nanargmax(whole)]
-            scored = f"{np.count_nonzero(~np.isnan(whole)):,} scored architectures"
+            rows = f"{np.count_nonzero(~np.isnan(whole)):,} scored architectures"
             print(
-                f"{fitness}, {metric}, best by fitness of {scored}: {truth[best]:.2f}; best there is: {np.nanmax(list(truth.values())):.2f}",
+                f"{fitness}, {metric}, best by fitness of {rows}: {truth[best]:.2f}; best there is: {np.nanmax(list(truth.values())):.2f}",
                 flush=True,
             )
 
