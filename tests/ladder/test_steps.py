@@ -145,6 +145,22 @@ def test_key_of_an_architecture():
 PROXIES = {name: proxy for name, proxy in jaxzc.PROXIES.items() if form(proxy) is not None}
 
 
+def test_a_proxy_of_the_users_own_says_what_it_is_over_layers():
+    @jaxzc.proxy(direction="higher", over_layers=lambda power: "terms" if power > 0 else None)
+    def largest(loss_grads, *, power=1.0):
+        return sum((jnp.abs(g).max(1) ** power).sum() for g in loss_grads)
+
+    @jaxzc.proxy(direction="higher", over_layers="terms")
+    def of_the_whole_network(logits):
+        return jnp.abs(logits).sum()
+
+    assert form(largest) == "terms"
+    assert form(jaxzc.with_settings(largest, power=0.0)) is None
+    assert form(of_the_whole_network) is None  # steps have no logits to give
+    with pytest.raises(JaxzcError, match="over_layers='sum': expected 'terms' or 'kernels'"):
+        jaxzc.proxy(over_layers="sum")  # type: ignore[arg-type]
+
+
 @pytest.fixture(scope="module")
 def scores(chain):
     """Label -> (in steps, discrete)."""
