@@ -48,7 +48,7 @@ def nonlinearity(program: Trace, op: Op, data: Sequence[bool]) -> Nonlinearity |
 
     data: for each input, whether it depends on the network's inputs.
     """
-    if not any(data) or not jnp.issubdtype(program.avals[op.outputs[0]].dtype, jnp.floating):
+    if not any(data) or not op.outputs or not jnp.issubdtype(program.avals[op.outputs[0]].dtype, jnp.floating):
         return None
     if op.name in CUSTOM_RULES:
         return _custom(program, op)
