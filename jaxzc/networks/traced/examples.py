@@ -22,15 +22,20 @@ class Place(NamedTuple):
 
 
 def example_axes(program: Trace, places: Sequence[Place], batch: int, twice: Callable[[], Trace | None]) -> Mapping[Place, int | None]:
-    """Of each place, the axis of the examples, in the place's order; None where they have none (a loop takes them one by one).
+    """Of each place, the axis of the examples, in the place's order; None where they have none (they are taken one by one).
 
     batch: the number of examples. twice: traces the program for twice as many; None where that is not possible, and then the first axis
     is taken for theirs, as it is without any doubt."""
     doubtful = [place for place in places if batch > 1 and _is_doubtful(program, place, batch)]
     larger = twice() if doubtful else None
     axes: dict[Place, int | None] = dict.fromkeys(places, 0)
+    if larger is None:
+        return axes
     for place in doubtful:
-        if larger is not None and (shapes := _shapes(program, larger, place)) is not None:
+        shapes = _shapes(program, larger, place)
+        if shapes is None and len(larger.ops) > len(program.ops):  # written out for every example
+            axes[place] = None
+        elif shapes is not None:
             grown = [axis for axis, (size, other) in enumerate(zip(*shapes, strict=True)) if other == 2 * size]
             axes[place] = 0 if 0 in grown else grown[0] if len(grown) == 1 else None
     return axes
