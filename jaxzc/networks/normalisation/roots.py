@@ -63,7 +63,7 @@ def _sums_squares(program: Trace, data: Data, value: int) -> bool:
             todo.append((op.inputs[0], True))
         elif op.name in PARTS:
             todo.append((op.inputs[0], state[1]))
-        elif op.name in ELEMENTWISE:
+        elif op.name in ELEMENTWISE or op.name == "cond":  # as a diagonal is taken, for different devices
             todo.extend((number, state[1]) for number in op.inputs)
     return False
 
