@@ -31,8 +31,9 @@ def example_axes(program: Trace, places: Sequence[Place], batch: int, twice: Cal
     axes: dict[Place, int | None] = dict.fromkeys(places, 0)
     if larger is None:
         return axes
+    same = alike(program, larger)
     for place in doubtful:
-        shapes = _shapes(program, larger, place)
+        shapes = _shapes(program, larger, place) if same else None
         if shapes is None and len(larger.ops) > len(program.ops):  # written out for every example
             axes[place] = None
         elif shapes is not None:
@@ -52,12 +53,12 @@ def _is_doubtful(program: Trace, place: Place, batch: int) -> bool:
 
 
 def _shapes(program: Trace, larger: Trace, place: Place) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-    """The value's shapes in both programs; None where the programs are not alike."""
+    """The value's shapes in two programs that are alike; None where the loops around it are not."""
     for number in place.path[:-1]:
+        program, larger = (flatten(closed_body(one.ops[number].eqn)) for one in (program, larger))
         if not alike(program, larger):
             return None
-        program, larger = (flatten(closed_body(one.ops[number].eqn)) for one in (program, larger))
-    return (_shape(program, place), _shape(larger, place)) if alike(program, larger) else None
+    return _shape(program, place), _shape(larger, place)
 
 
 def _shape(program: Trace, place: Place) -> tuple[int, ...]:
