@@ -16,30 +16,13 @@ from jaxzc.scoring.keys import NOISE, fold_in
 from jaxzc.scoring.results import to_float
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.spacekit import key_of, program_of
-from jaxzc.types import Batch, Space
-
-SMALL: dict[str, dict[str, Any]] = {
-    "nasbench201": {"channels": 2, "cells": 1, "inputs": (8, 8, 3)},
-    "nasbench101": {"channels": 5, "modules": 1, "inputs": (8, 8, 3)},
-    "nats_sss": {"unit": 1, "inputs": (8, 8, 3)},
-    "transnas101_micro": {"channels": 2, "inputs": (33, 33, 3)},
-    "transnas101_macro": {"channels": 2, "inputs": (65, 65, 3)},
-    "nasbench_macro": {"channels": 2, "head": 8, "inputs": (16, 16, 3)},
-    "darts": {"channels": 2, "cells": 3, "inputs": (8, 8, 3)},
-    **{f"nds_{name}": {"width": 2, "depth": 3, "inputs": (8, 8, 3)} for name in ("darts", "enas", "pnas", "nasnet", "amoeba")},
-    "mobilenetv2_zen": {"head": 16, "inputs": (64, 64, 3)},
-    "resnet_zen": {"inputs": (16, 16, 3)},
-}
-"""Options that make a space's networks tiny; a space that is not named here is scored at its default size. (Where the last map is 1 x 1, a
-batch of one image is normalised to zero, and with it what some proxies see of TransNAS's networks, whose images are larger therefore.)"""
+from jaxzc.types import Space
+from tests.support.small_spaces import drawn, small, two_batches
+from tests.support.tolerances import LOOSE, ROUNDING
 
 DISCONNECTED = {"nasbench201": -np.inf, "transnas101_micro": None}
 """Spaces whose architecture of zeros has no path from the images to the logits, and its naswot: None where a ReLU of the stem still tells
 the images apart."""
-
-ROUNDING = {"transnas101_micro": "jacob_cov", "transnas101_macro": "jacob_cov", "darts": "sweet_gradsign"}
-"""Scores that are rounding errors in a space. Where batch normalisation comes last, the sum of the logits does not depend on the images,
-and the last cell's gradients of one image are zero but for rounding: their signs are none."""
 
 SLOW = {
     "transnas101_micro",
@@ -54,17 +37,9 @@ SLOW = {
 }
 """Spaces in which every architecture is a program of its own, and three whose programs compile for minutes."""
 
-LARGEST = 5_000_000
-"""Parameters. Networks with more, which take minutes, are not drawn."""
-
 EVERYTHING = {"nasbench201"}
 """Spaces on which all proxies are tried; on the others the founding ones, which take half the time to compile."""
 
-# float32 scores of two programs that round differently: sums of terms of both signs, counts at a threshold, and heavy tails move more.
-LOOSE = {"plain": 1e-2, "grasp": 1e-2, "jacob_cov": 1e-2, "zico": 1e-1, "sweet_zico": 1e-1, "sweetimator": 5e-2, "sweet_gradsign": 5e-2}
-LOOSE |= {"zico_bc": 1e-1, "l_swag": 1e-1, "gradsign": 5e-2, "grad_conflict": 5e-2, "sweet_grad_norm": 5e-2, "epe_nas": 1e-2}
-LOOSE |= {"ntk_condition": 1e-2, "ntk_condition_init": 1e-2, "linear_regions": 2e-2, "swap": 2e-2, "swap_regularised": 2e-2, "vkdnw": 1e-2}
-LOOSE |= {"az_progressivity": 1e-2, "az_trainability": 1e-2, "wrcor": 1e-2, "zen": 1e-2}
 SCORES = [name for name in PROXIES if name not in ("params", "flops", "layers")]
 
 
@@ -81,14 +56,11 @@ def _spaces() -> list[Any]:
 
 @pytest.fixture(scope="module", params=_spaces())
 def case(request: pytest.FixtureRequest) -> Case:
-    options = {"inputs": (32, 32, 3), **SMALL.get(request.param, {})}
-    space = spaces.space(request.param, classes=3, **options)
-    rng = np.random.default_rng(0)
-    batches = [Batch(rng.standard_normal((6, *space.inputs.shape)).astype(np.float32), rng.integers(0, 3, 6)) for _ in range(2)]
+    space, rng = small(request.param), np.random.default_rng(0)
+    batches = two_batches(space, rng)
     scorer = SpaceScorer(space, batches, "all" if request.param in EVERYTHING else "founding")
-    archs = space.sample(rng, 2 if len(space.program_keys(space.sample(np.random.default_rng(0), 1))[0]) else 4)
-    while (heavy := space.counts(archs).params > LARGEST).any():
-        archs[heavy] = space.sample(rng, int(heavy.sum()))
+    one_each = len(space.program_keys(space.sample(np.random.default_rng(0), 1))[0])
+    archs = drawn(space, 2 if one_each else 4, rng)
     if request.param in DISCONNECTED:
         archs = np.concatenate([archs, np.zeros((1, len(space.choices)), np.int8)])
     return Case(space, scorer, archs, list(scorer.each(archs)))
