@@ -2,7 +2,7 @@
 
     jaxzc evaluate scores.parquet --table embedded --metric test_accuracy --csv leaderboard.csv
     python benchmarks/correlations.py leaderboard.csv --benchmark "NAS-Bench-201, CIFAR-10" --metric test_accuracy docs/correlations.csv
-    jaxzc proxies --markdown --correlations docs/correlations.csv > docs/proxies.md
+    jaxzc proxies --markdown --correlations docs/correlations.csv > proxies.md
 
 Lines of the same proxies, benchmark and metric are replaced; proxies with settings, and those of one's own, are left out.
 """

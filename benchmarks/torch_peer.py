@@ -1,7 +1,8 @@
 """Zero-cost proxies in eager PyTorch, the way the peers compute them: a fresh copy of the network, and its own passes, for every proxy.
 
-The other half of `versus_torch.py`, which starts this file as a process of its own: each line on standard input asks for one proxy of one
-NAS-Bench-201 network, each line on standard output answers with the seconds it took (building the copy is not counted).
+The other half of `versus_torch.py` and `accelerator.py`, which start this file as a process of its own: after the settings, each line on
+standard input asks for one proxy of one NAS-Bench-201 network, each line on standard output answers with the seconds it took (building the
+copy is not counted). The setting `tf32`, where it is given, says whether an NVIDIA GPU may round the factors of products to TF32.
 """
 
 import copy
@@ -187,7 +188,10 @@ def main() -> None:
     torch.set_num_threads(settings["threads"])
     torch.manual_seed(0)
     device = settings["device"]
-    shape = (settings["batch"], 3, 32, 32)
+    if "tf32" in settings:
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = settings["tf32"]
+    side = settings.get("image", 32)
+    shape = (settings["batch"], 3, side, side)
     batches = [(torch.randn(shape, device=device), torch.randint(0, 10, shape[:1], device=device)) for _ in range(2)]
     for line in sys.stdin:
         asked = json.loads(line)
@@ -195,7 +199,9 @@ def main() -> None:
         started, cpu = time.perf_counter(), time.process_time()
         torch.as_tensor(globals()[asked["proxy"]](net, batches)).detach().item()
         answer = {"seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu}
-        print(json.dumps(answer | {"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}), flush=True)
+        on_gpu = torch.cuda.max_memory_allocated() if device == "cuda" else 0
+        peak = on_gpu or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        print(json.dumps(answer | {"proxy": asked["proxy"], "peak_bytes": peak}), flush=True)
 
 
 if __name__ == "__main__":

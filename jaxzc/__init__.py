@@ -32,16 +32,18 @@ if TYPE_CHECKING:
     from jaxzc.facts import Passes, ingredient, proxy, with_settings
     from jaxzc.jobs.request import ScoreRequest, run_scoring
     from jaxzc.networks import as_network
+    from jaxzc.planning import Plan, PlanRequest, plan
     from jaxzc.proxies import PROXIES
     from jaxzc.report.files import write_report
     from jaxzc.scoring.compute import compute_scores
     from jaxzc.scoring.network import score
+    from jaxzc.scoring.network.doubts import DoubtWarning
+    from jaxzc.scoring.network.scorer import Scorer
     from jaxzc.scoring.results import Scores, UnavailableWarning
-    from jaxzc.scoring.scorer import Scorer
     from jaxzc.scoring.space import SpaceScorer, score_space
-    from jaxzc.scoring.sweet_interval import sweet_interval
-    from jaxzc.search.job import run_search
-    from jaxzc.search.request import SearchRequest
+    from jaxzc.scoring.space.sweet_interval import sweet_interval
+    from jaxzc.search.job.request import SearchRequest
+    from jaxzc.search.job.run import run_search
     from jaxzc.tasks import Task, cross_entropy
     from jaxzc.training.request import TrainRequest, train
     from jaxzc.types import Batch, Counts, InputSpec, JaxzcError, Network, Space
@@ -54,16 +56,18 @@ _HOMES = {
     "jaxzc.facts": ("Passes", "ingredient", "proxy", "with_settings"),
     "jaxzc.jobs.request": ("ScoreRequest", "run_scoring"),
     "jaxzc.networks": ("as_network",),
+    "jaxzc.planning": ("Plan", "PlanRequest", "plan"),
     "jaxzc.proxies": ("PROXIES",),
     "jaxzc.report.files": ("write_report",),
     "jaxzc.scoring.compute": ("compute_scores",),
     "jaxzc.scoring.network": ("score",),
+    "jaxzc.scoring.network.doubts": ("DoubtWarning",),
     "jaxzc.scoring.results": ("Scores", "UnavailableWarning"),
-    "jaxzc.scoring.scorer": ("Scorer",),
+    "jaxzc.scoring.network.scorer": ("Scorer",),
     "jaxzc.scoring.space": ("SpaceScorer", "score_space"),
-    "jaxzc.scoring.sweet_interval": ("sweet_interval",),
-    "jaxzc.search.job": ("run_search",),
-    "jaxzc.search.request": ("SearchRequest",),
+    "jaxzc.scoring.space.sweet_interval": ("sweet_interval",),
+    "jaxzc.search.job.run": ("run_search",),
+    "jaxzc.search.job.request": ("SearchRequest",),
     "jaxzc.tasks": ("Task", "cross_entropy"),
     "jaxzc.training.request": ("TrainRequest", "train"),
     "jaxzc.types": ("Batch", "Counts", "InputSpec", "JaxzcError", "Network", "Space"),
@@ -76,11 +80,14 @@ __all__ = [
     "PROXIES",
     "Batch",
     "Counts",
+    "DoubtWarning",
     "EvaluateRequest",
     "InputSpec",
     "JaxzcError",
     "Network",
     "Passes",
+    "Plan",
+    "PlanRequest",
     "ScoreRequest",
     "Scorer",
     "Scores",
@@ -101,6 +108,7 @@ __all__ = [
     "ingredient",
     "ingredients",
     "networks",
+    "plan",
     "proxies",
     "proxy",
     "report",

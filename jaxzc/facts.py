@@ -157,8 +157,9 @@ def ingredient(cost: Cost = Passes(), /, **costs: Cost) -> Callable[[Function], 
 
 
 def with_settings(proxy: Proxy, **settings: Any) -> Proxy:
-    """The proxy with these settings, its own or those of its ingredients, as `swap(repeats=32)` names it. (`functools.partial` does the
-    same, but type checkers know a function's own keywords only.)"""
+    """The proxy with other settings. They may belong to the proxy or to its ingredients; in a list of names, write `swap(repeats=32)`.
+
+    `functools.partial` does it too, but type checkers know a function's own keywords only."""
     return partial(proxy, **settings)
 
 

@@ -1,7 +1,7 @@
 """What is said of a name that does not exist: the nearest that does, and all of them."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from jaxzc.types import JaxzcError
 
@@ -25,3 +25,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     lowered = {other.lower(): other for other in known}
     near = difflib.get_close_matches(name.lower(), lowered, 1)
     return lowered[near[0]] if near else None
+
+
+def some_of(names: Sequence[str], most: int = 3) -> str:
+    """The first names, and how many others there are: `a, b, c and 4 others`."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} other{'s' if rest > 1 else ''}" if rest > 0 else "")

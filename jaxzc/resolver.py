@@ -14,33 +14,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from jaxzc.facts import Passes, Proxy, ingredient_facts, parts, proxy_facts
+from jaxzc.signatures import WANTED, hashable, joined, name_of, needs, settings
 from jaxzc.types import JaxzcError
-
-WANTED = "wanted"
-"""The keyword by which a function of several ingredients is told which of them are asked for."""
 
 
 class Need(NamedTuple):
-    """An ingredient, and the settings that shape it, sorted by name: its own and those of the ingredients that it is made from."""
+    """An ingredient with its settings, sorted by name. Settings of the ingredients from which it is computed are among them."""
 
     name: str
     settings: tuple[tuple[str, Any], ...] = ()
-
-
-def needs(function: Callable[..., Any]) -> tuple[str, ...]:
-    """Names of the positional arguments of a proxy or of an ingredient's function: the ingredients it asks for."""
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    function, bound, _ = parts(function)
-    return tuple(name for name, p in inspect.signature(function).parameters.items() if p.kind in kinds)[len(bound) :]
-
-
-def settings(function: Callable[..., Any]) -> dict[str, Any]:
-    """Keyword-only arguments of a function and their values: the settings that are its own (`Resolver.settings` has all of a proxy)."""
-    function, _, chosen = parts(function)
-    own = {n: p.default for n, p in inspect.signature(function).parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
-    return {name: chosen.get(name, default) for name, default in own.items() if name != WANTED}
 
 
 class Resolver:
@@ -82,18 +67,18 @@ class Resolver:
         return cost(**{name: chosen[name] for name in inspect.signature(cost).parameters})
 
     def settings(self, proxy: Proxy) -> dict[str, Any]:
-        """All settings of a proxy with their values: its own, then those of the ingredients that it is made from."""
+        """Setting -> value: first the proxy's own settings, then the settings of all ingredients that the proxy needs."""
         direct = self.with_those_of([proxy]).direct(proxy)
         return settings(proxy) | {name: value for need in direct for name, value in need.settings}
 
     def direct(self, proxy: Proxy, label: str | None = None) -> list[Need]:
         """The ingredients that a proxy asks for, in the order of its arguments. Raises `JaxzcError` for a name that is no ingredient, and
         for a setting that neither the proxy nor one of its ingredients has."""
-        asker = f"proxy {label or _name(proxy)!r}"
+        asker = f"proxy {label or name_of(proxy)!r}"
         chosen = settings(proxy)
         further = {name: value for name, value in parts(proxy)[2].items() if name not in chosen}
         asked = [self._need(name, chosen | further, asker, ()) for name in needs(proxy)]
-        known = _joined([need.settings for need in asked], asker)
+        known = joined([need.settings for need in asked], asker)
         if unknown := [name for name in further if name not in known]:
             raise JaxzcError(f"{asker} has no setting {unknown[0]!r}: known are {', '.join([*chosen, *known]) or 'none'}")
         return asked
@@ -107,11 +92,11 @@ class Resolver:
         if name in path:
             raise JaxzcError(f"ingredient {name!r} is made from itself ({' from '.join([*path, name])}): take it out of its arguments")
         function = self.functions[name]
-        own = {setting: _hashable(setting, chosen.get(setting, default)) for setting, default in settings(function).items()}
+        own = {setting: hashable(setting, chosen.get(setting, default)) for setting, default in settings(function).items()}
         if unset := [setting for setting, value in own.items() if value is inspect.Parameter.empty]:
             raise JaxzcError(f"ingredient {name!r} has a setting {unset[0]!r} without a default, which {asker} does not set: give it one")
         asked = [self._need(need, chosen, f"ingredient {name!r}", (*path, name)) for need in needs(function)]
-        return Need(name, tuple(sorted(_joined([own.items(), *(need.settings for need in asked)], f"ingredient {name!r}").items())))
+        return Need(name, tuple(sorted(joined([own.items(), *(need.settings for need in asked)], f"ingredient {name!r}").items())))
 
     def users(self, proxies: Mapping[str, Proxy]) -> dict[Need, list[str]]:
         """Need -> labels of the proxies that have it, directly or through another ingredient."""
@@ -194,9 +179,12 @@ class Resolver:
             function, bound, chosen = parts(proxy)
             own = settings(function)
             try:
-                return function(*bound, *arguments, **{name: value for name, value in chosen.items() if name in own})
+                result = function(*bound, *arguments, **{name: value for name, value in chosen.items() if name in own})
             except JaxzcError as error:
                 raise JaxzcError(f"{label}: {error}") from error
+            if any(map(jnp.iscomplexobj, jax.tree.leaves(result))):
+                raise JaxzcError(f"{label}: is not defined for complex activations and weights, which this network has: leave it out")
+            return result
 
         scores = {}
         for label, proxy in proxies.items():
@@ -219,7 +207,7 @@ def _called(function: Callable[..., Any], arguments: list[Any], wanted: list[Nee
     if ingredient_facts(function).single:
         return {wanted[0]: result}
     if missing := [need.name for need in wanted if need.name not in result]:
-        raise JaxzcError(f"{_name(function)} returned no {missing[0]!r}, which its decorator names: return a dict that has it")
+        raise JaxzcError(f"{name_of(function)} returned no {missing[0]!r}, which its decorator names: return a dict that has it")
     return {need: result[need.name] for need in wanted}
 
 
@@ -243,29 +231,3 @@ def _failing(function: Callable[..., Any], arguments: list[Any], wanted: list[Ne
 def _as_reason(error: Exception) -> JaxzcError:
     """Of an error of JAX or of the model, its kind and first line."""
     return error if isinstance(error, JaxzcError) else JaxzcError(f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")
-
-
-def _joined(parts: Iterable[Iterable[tuple[str, Any]]], asker: str) -> dict[str, Any]:
-    """Settings of several ingredients; raises `JaxzcError` where two have different defaults of one that nobody sets."""
-    joined: dict[str, Any] = {}
-    for name, value in (pair for part in parts for pair in part):
-        if joined.setdefault(name, value) != value:
-            raise JaxzcError(
-                f"{asker} needs ingredients with different defaults of the setting {name!r} ({joined[name]!r} and {value!r}): "
-                f"give the proxy a keyword-only argument {name}, which is then handed to both"
-            )
-    return joined
-
-
-def _hashable(setting: str, value: Any) -> Any:
-    """A setting of an ingredient, by which it is told from the same with other settings."""
-    value = tuple(value) if isinstance(value, list) else value
-    try:
-        hash(value)
-    except TypeError:
-        raise JaxzcError(f"{setting}={value!r}: a setting of an ingredient is a number, text or a tuple of these") from None
-    return value
-
-
-def _name(proxy: Proxy) -> str:
-    return getattr(parts(proxy)[0], "__name__", repr(proxy))

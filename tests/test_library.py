@@ -18,7 +18,7 @@ B = "|skip_connect~0|+|none~0|skip_connect~1|+|none~0|none~1|nor_conv_1x1~2|"
 def test_scores_are_evaluated_and_reported(tmp_path):
     space = jaxzc.space("nasbench201", classes=10, inputs=(8, 8, 1), **TINY)
     archs = np.stack([space.parse(A), space.parse(B)])
-    scores = jaxzc.score_space(space, archs, jaxzc.data.load("digits", batch_size=4).batches, "l2_norm,params")
+    scores = jaxzc.score_space(space, [A, B], jaxzc.data.load("digits", batch_size=4).batches, "l2_norm,params")
     assert scores["params"].tolist() == space.counts(archs).params.tolist()
 
     job: dict[str, Any] = {"proxies": "l2_norm", "batch_size": 4, "options": TINY}
@@ -27,6 +27,9 @@ def test_scores_are_evaluated_and_reported(tmp_path):
     assert list(merged.columns["arch"]) == [A, B]
     np.testing.assert_allclose(np.asarray(merged.columns["l2_norm"], float), scores["l2_norm"])
     assert set(merged.labels) == {"l2_norm", "params", "flops"}
+
+    kept_nowhere = jaxzc.run_scoring("nasbench201", [A, B], **{**job, "out": None})
+    np.testing.assert_array_equal(kept_nowhere.columns["l2_norm"], merged.columns["l2_norm"])
 
     with pytest.raises(jaxzc.JaxzcError, match="names a table: name a directory for the job"):
         jaxzc.run_scoring("nasbench201", [A], out="scores.parquet")

@@ -47,7 +47,7 @@ def test_tab_shows_public_names_only() -> None:
 def test_every_public_name_is_explained(name: str) -> None:
     value = getattr(jaxzc, name)
     assert inspect.getdoc(value)
-    if inspect.isclass(value) and value.__module__ != "jaxzc.types":
+    if inspect.isclass(value) and not value.__module__.startswith("jaxzc.types."):
         methods = {key: member for key, member in vars(value).items() if inspect.isfunction(member) or isinstance(member, property)}
         assert [key for key, member in methods.items() if not key.startswith("_") and not inspect.getdoc(member)] == []
 
@@ -76,25 +76,3 @@ def test_modules_work_after_the_bare_import() -> None:
     code = f"import jaxzc\nprint([inspect for inspect in {MODULES} if not getattr(jaxzc, inspect).__name__ == 'jaxzc.' + inspect])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
-
-
-def test_the_example_of_the_readme_runs() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = [block.partition("```")[0] for block in text.split("```python\n")[1:]]
-    (own,) = [block for block in blocks if "max_gradient" in block]
-    (scorer,) = [block for block in blocks if "jaxzc.Scorer(" in block]
-    setting = """
-import jax, jaxzc
-from flax import linen as nn
-data = jaxzc.data.load("digits", batch_size=4)
-class Small(nn.Module):
-    @nn.compact
-    def __call__(self, x): return nn.Dense(10)(nn.relu(nn.Dense(4)(x.reshape(len(x), -1))))
-my_model = Small()
-my_variables = my_model.init(jax.random.key(0), data.batches[0][0])
-"""
-    names: dict[str, object] = {}
-    with pytest.warns(jaxzc.UnavailableWarning, match="zen"):
-        exec(setting + scorer + own, names)
-    assert isinstance(names["scorer"], jaxzc.Scorer)
-    assert names["scorer"].compilations == 1

@@ -100,13 +100,18 @@ def read_or_compile(folder: Path | None, description: str, jitted: Any, args: Se
     """
     if folder is None:
         return jitted.lower(*args).compile()
-    path = folder / hashlib.sha256("\n".join((description, machine())).encode()).hexdigest()[:40]
+    path = path_of(folder, description)
     executable = _read(path)
     if executable is None:
         executable = jitted.lower(*args).compile()
         with contextlib.suppress(JaxzcError), replacing(path) as file:  # a full disk is no reason not to score
             pickle.dump(serialize_executable.serialize(executable), file)
     return executable
+
+
+def path_of(folder: Path, description: str) -> Path:
+    """Where `read_or_compile` stores the executable of this description."""
+    return folder / hashlib.sha256("\n".join((description, machine())).encode()).hexdigest()[:40]
 
 
 def planned(executable: Any) -> int:

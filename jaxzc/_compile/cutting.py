@@ -10,7 +10,8 @@ and every combination of branches would be compiled anew.
 **Why scalars get a group of their own.** A proxy sums over all layers. Those few additions of scalars connect every layer with every other,
 so that grouping by shared values would give one huge piece which no other network has. So `_parts` first finds the values that are
 computed from scalars (or short vectors of scalars, see `LIGHT`) and are not read again between the same two heavy operations; their
-operations form the last group.
+operations form the last group. Where such values are read again (a threshold from all layers that every layer is compared with), the group
+is long, and `_stages` splits it: what comes before the scalars, the scalars, what comes after them.
 
 **What a key contains.** The operations with their parameters, how they are connected, the shapes and dtypes of the inputs, the contents of
 constants, and the JAX flags that change a program. Values are renumbered from 0, so a layer has the same key at every depth.
@@ -40,8 +41,16 @@ from jaxzc._compile.cache import settings
 from jaxzc._compile.depthwise import is_depthwise
 from jaxzc._compile.jaxpr import CUSTOM_RULES, Op, Trace, closed
 
-ALONE = frozenset({"conv_general_dilated", "dot_general", "random_bits", "scan", "while", "cond", "sort", "cholesky", "lu", "qr", "eigh"})
+ALONE = frozenset(
+    {
+        *("conv_general_dilated", "dot_general", "random_bits", "scan", "while", "cond", "sort", "cholesky", "lu", "qr", "eigh"),
+        "float64",
+    }
+)
 """Operations that are pieces of their own."""
+
+LONG = 150
+"""Operations in a group from which it is split into stages as well."""
 
 UNREAD = frozenset({"jvp_jaxpr_fun", "jvp_jaxpr_thunk", "fwd_jaxpr_thunk", "bwd", "out_trees", "symbolic_zeros"})
 """Parameters of a call with a custom derivative that only differentiation reads. Keys leave them out."""
@@ -105,16 +114,36 @@ def _parts(ops: Sequence[Op], program: Trace) -> list[list[Op]]:
             last.add(place)
         else:
             read.update(ops[place].inputs)
+    groups = []
+    for group in _connected(ops, sorted(set(range(len(ops))) - last)):
+        groups += [group] if len(group) < LONG else _stages(ops, group, light)
+    return [[ops[place] for place in group] for group in (*groups, *([sorted(last)] if last else []))]
+
+
+def _stages(ops: Sequence[Op], places: Sequence[int], light: set[int]) -> list[list[int]]:
+    """Splits a group where it passes through light values: operations between two such passages, by groups that exchange no values, and
+    the light ones of each passage."""
+    stage: dict[int, int] = {}  # even: heavy, odd: light
+    members: dict[int, list[int]] = {}
+    for place in places:
+        before = max((stage.get(value, 0) for value in ops[place].inputs), default=0)
+        here = before + (before % 2 != light.issuperset(ops[place].outputs))
+        stage |= dict.fromkeys(ops[place].outputs, here)
+        members.setdefault(here, []).append(place)
+    return [group for _, chosen in sorted(members.items()) for group in _connected(ops, chosen)]
+
+
+def _connected(ops: Sequence[Op], chosen: Sequence[int]) -> list[list[int]]:
+    """The operations of these places in groups that exchange no values, each in order, in the order of their first operations."""
     home: dict[int, int] = {}
     groups: dict[int, list[int]] = {}
-    for place in sorted(set(range(len(ops))) - last):
+    for place in chosen:
         joined = {home[value] for value in ops[place].inputs if value in home}
         mine = min(joined, default=place)
         members = [*groups.pop(mine, []), *(other for group in joined - {mine} for other in groups.pop(group)), place]
         groups[mine] = members
         home |= {value: mine for other in (members if len(joined) > 1 else [place]) for value in ops[other].outputs}
-    places = [*(sorted(group) for _, group in sorted(groups.items())), *([sorted(last)] if last else [])]
-    return [[ops[place] for place in group] for group in places]
+    return [sorted(group) for _, group in sorted(groups.items())]
 
 
 def _key(ops: Sequence[Op], inputs: Sequence[int], outputs: Sequence[int], program: Trace) -> str:

@@ -42,6 +42,7 @@ from jax import lax
 from jax.core import eval_jaxpr
 
 from jaxzc._compile import jaxpr as program
+from jaxzc._compile.platforms import by_platform
 from jaxzc.types import Array
 
 MOST_PIXELS = 81
@@ -49,29 +50,39 @@ MOST_PIXELS = 81
 
 
 def is_depthwise(eqn: Any) -> bool:
-    """Whether `bind` rewrites this operation of a traced function."""
+    """Whether `bind` rewrites this operation of a traced function in programs for CPUs."""
     return _form(eqn) is not None
 
 
 def bind(eqn: Any, values: Sequence[Any]) -> Sequence[Any]:
-    """The results of one operation of a traced function for these inputs, rewritten where it is a depthwise convolution."""
+    """The results of one operation of a traced function for these inputs, rewritten for CPUs where it is a depthwise convolution."""
     form = _form(eqn)
-    return program.bind(eqn, values) if form is None else [form(eqn, *values)]
+    if form is None:
+        return program.bind(eqn, values)
+    return by_platform(lambda *inputs: list(program.bind(eqn, inputs)), *values, cpu=lambda *inputs: [form(eqn, *inputs)])
 
 
 def rewritten(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` of arrays, with all its depthwise convolutions rewritten, also those inside loops and branches.
+    """`function` of arrays, with all its depthwise convolutions rewritten for CPUs, also those inside loops and branches.
 
     The result is to be compiled, not to be differentiated."""
 
     def run(*args: Any) -> Any:
         traced, results = jax.make_jaxpr(function, return_shape=True)(*args)
-        body = program.closed(traced)
-        values = jax.tree.leaves(args)
-        outputs = _run(traced, *values) if any(map(_anywhere, body.jaxpr.eqns)) else eval_jaxpr(body.jaxpr, body.consts, *values)
-        return jax.tree.unflatten(jax.tree.structure(results), outputs)
+        return jax.tree.unflatten(jax.tree.structure(results), outputs(traced, jax.tree.leaves(args)))
 
     return run
+
+
+def outputs(traced: Any, values: Sequence[Any]) -> Sequence[Any]:
+    """The outputs of a jaxpr (in any form) for these inputs, with all its depthwise convolutions rewritten."""
+    body = program.closed(traced)
+    return _run(traced, *values) if occurs(traced) else eval_jaxpr(body.jaxpr, body.consts, *values)
+
+
+def occurs(traced: Any) -> bool:
+    """Whether there is a depthwise convolution in a jaxpr (in any form)."""
+    return any(map(_anywhere, program.closed(traced).jaxpr.eqns))
 
 
 def _run(body: Any, *values: Any) -> Sequence[Any]:
@@ -112,8 +123,8 @@ def _is_jaxpr(value: Any) -> bool:
 
 
 def _form(eqn: Any) -> Callable[..., Array] | None:
-    """The function that computes this operation in its rewritten form; None where XLA's own is used."""
-    if eqn.primitive.name != "conv_general_dilated" or jax.default_backend() != "cpu":
+    """The function that computes this operation in its rewritten form; None where XLA's own is used on every platform."""
+    if eqn.primitive.name != "conv_general_dilated":
         return None
     (lhs, rhs), (out,), params = (v.aval for v in eqn.invars), (v.aval for v in eqn.outvars), eqn.params
     numbers = params["dimension_numbers"]

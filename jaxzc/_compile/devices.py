@@ -16,6 +16,11 @@ CHUNK = 16
 """Architectures that a GPU or TPU scores at a time unless told otherwise. On a CPU it is 1."""
 
 
+def chunk_for(platform: str) -> int:
+    """How many networks a device of this platform scores at a time unless told otherwise."""
+    return 1 if platform == "cpu" else CHUNK
+
+
 def mesh(devices: int) -> Mesh:
     """The first devices of this process, as one axis `arch`. Raises `JaxzcError` where there are not so many."""
     local = jax.local_devices()

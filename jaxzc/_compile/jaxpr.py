@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from jax.extend.core import Jaxpr, Literal
 
+from jaxzc._compile.platforms import NAME, traced_form
+
 INLINED = frozenset({"jit", "pjit", "closed_call", "core_call", "remat", "remat2", "checkpoint"})
 """Calls that only group code."""
 
@@ -21,6 +23,13 @@ CUSTOM_RULES = frozenset({"custom_jvp_call", "custom_vjp_call"})
 
 SHAPING = frozenset({"reshape", "broadcast_in_dim", "convert_element_type", "squeeze", "transpose", "expand_dims", "copy"})
 """Operations that change a value's layout, not its numbers."""
+
+SETTINGS = ("jax_enable_x64", "jax_default_matmul_precision")
+"""JAX's flags that are baked into a trace."""
+
+
+PRODUCTS = frozenset({"conv_general_dilated", "dot_general"})
+"""Operations that multiply and add up."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +107,11 @@ def closed(body: Any) -> Closed:
     return Closed(getattr(body, "jaxpr", body), getattr(body, "consts", ()))
 
 
-def flatten(jaxpr: Any) -> Trace:
-    """The program of a jaxpr in any form (see `closed`), with grouping calls inlined and unused operations dropped."""
+def flatten(jaxpr: Any, platform: str | None = None) -> Trace:
+    """The program of a jaxpr in any form (see `closed`), with grouping calls inlined and unused operations dropped.
+
+    platform: where the program will run; operations with a form for each platform (`jaxzc._compile.platforms`) are replaced by their form
+    there. None: they stay as they are."""
     traced = closed(jaxpr)
     ops: list[Op] = []
     avals: list[Any] = []
@@ -126,6 +138,10 @@ def flatten(jaxpr: Any) -> Trace:
             if eqn.primitive.name in INLINED:
                 body = closed_body(eqn)
                 env.update(zip(eqn.outvars, inline(body.jaxpr, body.consts, inputs), strict=True))
+                continue
+            if eqn.primitive.name == NAME and platform is not None:
+                form = closed(traced_form(eqn, platform))
+                env.update(zip(eqn.outvars, inline(form.jaxpr, form.consts, inputs), strict=True))
                 continue
             outputs = tuple(new(var.aval) for var in eqn.outvars)
             env.update(zip(eqn.outvars, outputs, strict=True))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jax
 
+from jaxzc._compile.platforms import here
 from jaxzc.types import JaxzcError
 
 log = logging.getLogger("jaxzc")
@@ -48,15 +49,19 @@ def advice(batch_size: int, chunk: int = 1) -> str:
     return f"{fewer}{'a' if fewer else 'give a'} batch of fewer than {batch_size} examples, or fewer proxies"
 
 
-def check(planned: int, advice: str = COMMAND) -> None:
-    """Warns where a program of that many bytes is about to run on a processor that has not as much left."""
-    free = available() if jax.default_backend() == "cpu" else None
+def check(planned: int, advice: str = COMMAND, examples: int | None = None) -> None:
+    """Warns where a program of that many bytes is about to run on a processor that has not as much left.
+
+    examples: in the batch, of which the need is about a multiple: the warning says how many would fit."""
+    free = available() if here() == "cpu" else None
     if free is not None and planned > free:
+        fitting = "" if examples is None else f" (about {max(1, int(examples * free / planned))} would fit)"
         log.warning(
-            "the compiled program plans %s and %s are free: the system may end this process; %s",
+            "the compiled program plans %s and %s are free: the system may end this process; %s%s",
             gigabytes(planned),
             gigabytes(free),
             advice,
+            fitting,
         )
 
 

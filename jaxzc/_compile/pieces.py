@@ -5,10 +5,11 @@ running it. Two such programs, however, differ in a few layers only. So the trac
 says where), and every piece is compiled once for all functions that contain it. A `Plan` runs the pieces one after another from Python.
 
 **What it costs when running.** Little on CPUs, since XLA for CPUs fuses nothing into a convolution anyway (`benchmarks/pieces.py` measures
-it). Pieces run on one device and score one architecture at a time (`jaxzc.scoring.programs`).
+it). Pieces run on one device and score one architecture at a time (`jaxzc.scoring.space.programs`).
 
 **Loops.** A `scan` that contains heavy operations, as in per-example gradients by chunks, is unrolled by Python: its body is planned once
-and called for each step (`_loop`). XLA for CPUs runs a convolution inside a loop up to 100 times slower than outside.
+and called for each step (`_loop`). XLA for CPUs runs a convolution inside a loop up to 100 times slower than outside. A pass in float64
+is one operation of the program, and is cut in its turn as well (`_widened`).
 
 **Memory.** Between pieces every value is an array of its own, so the compiler cannot reuse buffers across pieces. A step drops the values
 that nothing reads later, and `_peak_memory` computes the largest total in advance, so that a job can refuse a network that would not fit.
@@ -35,10 +36,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxzc._compile import cache, depthwise, memory
-from jaxzc._compile.cutting import ALONE, ONCE, Piece, cut
+from jaxzc._compile import cache, depthwise, float64, memory
+from jaxzc._compile.cutting import ALONE, LONG, ONCE, Piece, cut
 from jaxzc._compile.devices import processors
 from jaxzc._compile.jaxpr import Op, Trace, closed_body, flatten, scan_starts
+from jaxzc._compile.platforms import here
+from jaxzc._compile.recomputing import recomputed
 
 MOST = 2048
 """Compiled pieces that a process holds at once, about half a megabyte each. The least recently used are dropped first."""
@@ -96,7 +99,7 @@ class Pieced:
         shapes = (structure, *((np.shape(a), str(jnp.result_type(a))) for a in flat), *cache.settings())
         if shapes not in self.plans:
             traced, results = jax.make_jaxpr(self.function, return_shape=True)(*args)
-            self.plans[shapes] = plan(flatten(traced)), jax.tree.structure(results)
+            self.plans[shapes] = plan(flatten(traced, here())), jax.tree.structure(results)
             memory.check(self.plans[shapes][0].memory)
         plan_, structure = self.plans[shapes]
         return jax.tree.unflatten(structure, plan_.run(flat))
@@ -112,12 +115,14 @@ class Pieced:
         return len(self.plans)
 
 
-def plan(program: Trace) -> Plan:
-    """Cuts and compiles a program."""
+def plan(program: Trace, frugal: bool = False) -> Plan:
+    """Cuts and compiles a program. frugal: large values that are cheap are made again where they are read late
+    (`jaxzc._compile.recomputing`)."""
+    program = recomputed(program) if frugal else program
     pieces = cut(program)
     steps: list[Step] = []
     alive = set(program.outputs)
-    for piece, run in zip(reversed(pieces), reversed(compiled(pieces, program)), strict=True):
+    for piece, run in zip(reversed(pieces), reversed(compiled(pieces, program, frugal)), strict=True):
         last_reads = tuple({*piece.inputs, *piece.outputs} - alive)
         alive.update(piece.inputs)
         steps.append(Step(run, piece.inputs, piece.outputs, last_reads))
@@ -125,13 +130,14 @@ def plan(program: Trace) -> Plan:
     return Plan(program, tuple(steps), _peak_memory(program, steps))
 
 
-def compiled(pieces: Sequence[Piece], program: Trace) -> list[Compiled]:
+def compiled(pieces: Sequence[Piece], program: Trace, frugal: bool = False) -> list[Compiled]:
     """The executables of pieces, in their order. They come from memory, else from disk; the rest is compiled, on all processors."""
     # Taken out at once, because compiling the pieces of a loop may drop others from the cache.
     held = {piece.key: _compiled[piece.key] for piece in pieces if piece.key in _compiled}
     new = {piece.key: piece for piece in pieces if piece.key not in held}
-    bodies = {key: body for key, piece in new.items() if (body := _loop_body(piece.ops[0])) is not None}
-    held |= {key: _loop(new[key], program, body) for key, body in bodies.items()}
+    bodies = {key: body for key, piece in new.items() if (body := _inner(piece.ops[0])) is not None}
+    for key, body in bodies.items():
+        held[key] = (_loop if new[key].ops[0].name == "scan" else _widened)(new[key], program, body, frugal)
     rest = [piece for key, piece in new.items() if key not in bodies]
     with cache.own_cache() as folder, ThreadPoolExecutor(processors()) as pool:
         results = pool.map(partial(_compile, program, folder, cache.settings()), rest)
@@ -166,19 +172,38 @@ def _constants(piece: Piece, program: Trace) -> dict[int, Any]:
     return {value: program.constants[value] for op in piece.ops for value in op.inputs if value in program.constants}
 
 
-def _loop_body(op: Op) -> Trace | None:
-    """The body of a scan that contains heavy operations, such as one over chunks of examples; None for every other operation."""
+def _inner(op: Op) -> Trace | None:
+    """What is cut in its turn: the body of a scan that contains heavy operations, such as one over chunks of examples, and a pass in
+    float64 that is as long as the network; None for every other operation."""
+    if op.name == float64.NAME:
+        body = flatten(float64.body(op.eqn), here())
+        return body if len(body.ops) > LONG else None
     if op.name != "scan" or op.params["length"] == 0:
         return None
-    body = flatten(closed_body(op.eqn))
+    body = flatten(closed_body(op.eqn), here())
     return body if any(inner.name in ALONE for inner in body.ops) else None
 
 
-def _loop(piece: Piece, program: Trace, repeated: Trace) -> Compiled:
+def _widened(piece: Piece, program: Trace, body: Trace, frugal: bool) -> Compiled:
+    """An operation of `jaxzc._compile.float64`, piece by piece."""
+    (op,), constants = piece.ops, _constants(piece, program)
+    with jax.enable_x64(True):
+        inner = plan(body, frugal)
+
+    def run(*values: Any) -> list[Any]:
+        env = constants | dict(zip(piece.inputs, values, strict=True))
+        with jax.enable_x64(True):
+            results = dict(zip(op.outputs, inner.run([env[value] for value in op.inputs]), strict=True))
+        return [results[value] for value in piece.outputs]
+
+    return Compiled(run, inner.memory)
+
+
+def _loop(piece: Piece, program: Trace, repeated: Trace, frugal: bool) -> Compiled:
     """A `lax.scan` as a Python loop over its body, which is cut into pieces, too."""
     (op,) = piece.ops
     constants, params = _constants(piece, program), op.params
-    body, (fixed, rows_from) = plan(repeated), scan_starts(params)
+    body, (fixed, rows_from) = plan(repeated, frugal), scan_starts(params)
     carried = rows_from - fixed
     order = range(params["length"])[:: -1 if params["reverse"] else 1]
 

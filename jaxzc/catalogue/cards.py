@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from jaxzc.catalogue.costs import in_words
 from jaxzc.facts import Proxy, ProxyFacts, proxy_facts
 from jaxzc.proxies import PROXIES
-from jaxzc.resolver import needs
+from jaxzc.signatures import needs
 
 PROSE = ("Definition", "Source", "Authors' code", "Weights", "Fails")
 """Names of the fields in a proxy's docstring."""

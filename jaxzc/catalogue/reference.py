@@ -1,6 +1,6 @@
-"""Writes the reference of all proxies as Markdown: cards, measured correlations, and published ones.
+"""Writes the reference of all proxies as Markdown: equations, cards, measured correlations, and published ones.
 
-jaxzc proxies --markdown --correlations docs/correlations.csv --published docs/published.csv > docs/proxies.md
+jaxzc proxies --markdown --correlations docs/correlations.csv --published docs/published.csv > proxies.md
 """
 
 import csv
@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from jaxzc.catalogue import cards, costs
+from jaxzc.catalogue.papers import EQUATIONS, PAPERS
 from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import FOUNDING, PROXIES
 from jaxzc.types import JaxzcError
@@ -55,33 +56,34 @@ def _read(path: str | os.PathLike[str], columns: Sequence[str], numbers: Sequenc
     return lines
 
 
-def markdown(correlations: Sequence[Mapping[str, str]] = (), published: Sequence[Mapping[str, str]] = ()) -> str:
-    """The page: a table of all proxies, then each one's card, correlations and published figures (lines as `read_correlations` and
-    `read_published` give them)."""
+Lines = Sequence[Mapping[str, str]]
+"""Lines of a table, as `read_correlations` and `read_published` give them."""
+
+
+def markdown(correlations: Lines = (), published: Lines = ()) -> str:
+    """All proxies on one page: the table of `table`, then the card of each (`section`)."""
+    sections = [f"## {section(name, correlations, published)}\n" for name in PROXIES]
+    return "\n".join([f"# Proxies\n\n{INTRODUCTION}", table(correlations, published), "", *sections])
+
+
+def table(correlations: Lines = (), published: Lines = (), link: str = "#{}") -> str:
+    """One row for each proxy: what it is, its facts, its measured and published correlations. link: where a name leads to."""
     benchmarks = list(dict.fromkeys((line["benchmark"], line["metric"]) for line in correlations))
     measured = {(line["proxy"], line["benchmark"], line["metric"]): line for line in correlations}
     head = ["proxy", "what it is", "direction", "labels", "passes", *(f"{b}: Spearman" for b, _ in benchmarks)]
     compared = list(dict.fromkeys(line["benchmark"] for line in published))
     head += [f"{b}: published" for b in compared]
-    table = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    rows = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     for name, proxy in PROXIES.items():
         card = cards.card(proxy)
-        cells = [f"[{name}](#{name})", card.title, card.facts.direction or "-", card.labels, _passes(name)]
+        cells = [f"[{name}]({link.format(name)})", card.title, card.facts.direction or "-", card.labels, _passes(name)]
         cells += [_estimate(measured.get((name, *b))) for b in benchmarks]
         cells += [", ".join(_figure(line) for line in _of(name, published) if line["benchmark"] == b) for b in compared]
-        table.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
-    sections = [
-        _section(name, *([line for line in lines if line["proxy"] == name] for lines in (correlations, published))) for name in PROXIES
-    ]
-    return "\n".join([_INTRODUCTION, *table, "", *sections])
+        rows.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
+    return "\n".join(rows)
 
 
-_INTRODUCTION = f"""# Proxies
-
-Written by `jaxzc proxies --markdown --correlations docs/correlations.csv --published docs/published.csv` from the decorators and docstrings
-in `jaxzc/proxies/`; edit those.
-
-`--proxies founding` names the first {len(FOUNDING)}, the default; `--proxies all` every one.
+INTRODUCTION = f"""`--proxies founding` names the first {len(FOUNDING)}, the default; `--proxies all` every one.
 
 Passes are {costs.PASSES};
 here of a proxy by itself, with two batches of 64 images of 32 x 32 and 10 classes. Proxies scored together share passes.
@@ -91,28 +93,37 @@ direction.
 """
 
 
-def _of(name: str, lines: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+def _of(name: str, lines: Lines) -> list[Mapping[str, str]]:
     return [line for line in lines if line["proxy"] == name]
 
 
-def _section(name: str, measured: Sequence[Mapping[str, str]], published: Sequence[Mapping[str, str]]) -> str:
-    proxy = PROXIES[name]
+def section(name: str, correlations: Lines = (), published: Lines = ()) -> str:
+    """One proxy: its name, what it is, its equation, the papers, the card, and the lines of the tables that are about it."""
+    proxy, equation = PROXIES[name], EQUATIONS[name]
     card = cards.card(proxy)
-    lines = [f"## {name}", "", card.title, ""]
-    lines += [f"- **{shown}**: {card.prose[field]}" for field, shown in SHOWN.items()]
+    lines = [name, "", card.title, "", "```math", equation.latex, "```", ""]
+    if equation.papers:
+        lines.append(f"- **Papers**: {'; '.join(f'[{PAPERS[key].title}]({PAPERS[key].url})' for key in equation.papers)}")
+    lines += [f"- **{shown}**: {_literal(card.prose[field])}" for field, shown in SHOWN.items()]
     lines.append(f"- **Needs**: {', '.join(f'`{need}`' for need in card.needs)}; weights: {card.prose['Weights'].rstrip('.')}")
     lines.append(f"- **Facts**: {'; '.join(f'{field.lower()}: {words}' for field, words in card.stated.items())}")
     lines.append(f"- **Cost**: {card.cost} (F a forward, B a backward pass of one batch): {_passes(name)} passes")
     if chosen := RESOLVER.settings(proxy):
         lines.append(f"- **Settings**: {', '.join(f'`{key}={value!r}`' for key, value in chosen.items())}")
     lines.append(f"- **Fails**: {card.prose['Fails']}")
-    for line in measured:
+    for line in _of(name, correlations):
         kendall = f"Kendall {float(line['kendall']):.3f}"
         lines.append(f"- **Measured**: {line['benchmark']}, {line['metric']}: Spearman {_estimate(line)}, {kendall}, n = {line['n']}")
-    for line in published:
+    for line in _of(name, published):
         note = f". {line['note']}" if line["note"] else ""
         lines.append(f"- **Published**: {line['benchmark']}: Spearman {_figure(line)}, {line['source']}{note}")
-    return "\n".join([*lines, ""])
+    return "\n".join(lines)
+
+
+def _literal(text: str) -> str:
+    """Prose in which < and * are signs of arithmetic, and not of Markdown; what stands between backticks is left as it is."""
+    parts = text.split("`")
+    return "`".join(part if k % 2 else part.replace("*", "\\*").replace("<", "&lt;") for k, part in enumerate(parts))
 
 
 def _passes(name: str) -> str:
@@ -120,7 +131,7 @@ def _passes(name: str) -> str:
 
 
 def _figure(line: Mapping[str, str]) -> str:
-    return line["spearman"].replace("0.", ".", 1)
+    return line["spearman"]
 
 
 def _estimate(line: Mapping[str, str] | None) -> str:

@@ -12,7 +12,9 @@ from jaxzc.names import unknown
 from jaxzc.proxies import FOUNDING, PROXIES
 from jaxzc.types import JaxzcError
 
-ProxySpec = str | Iterable[str | Callable] | Mapping[str, str | Callable]
+Named = tuple[str, str | Callable[..., Any]]
+"""A label, and a proxy by name or as a function."""
+ProxySpec = str | Callable[..., Any] | Iterable[str | Callable[..., Any] | Named] | Mapping[str, str | Callable[..., Any]]
 
 SETS = {"founding": FOUNDING, "all": tuple(PROXIES)}
 """Names of sets of proxies: those of the four founding papers, and all proxies of jaxzc."""
@@ -90,20 +92,21 @@ def split_names(text: str) -> list[str]:
 def select(proxies: ProxySpec, ingredients: Iterable[Callable[..., Any]] = ()) -> dict[str, Proxy]:
     """The chosen proxies: a dictionary from label to function.
 
-    proxies: "founding", "all", names separated by commas, a list of names and functions, or a mapping from label to name or function. The
-        label of a name is the name as written, and that of a function its `__name__`. The name of a set (`SETS`) stands for all its names.
+    proxies: "founding", "all", names separated by commas, a function, a list or tuple of names, functions and pairs (label, name or
+        function), or a mapping from label to name or function. The label of a name is the name as written, and that of a function its
+        `__name__`. The name of a set (`SETS`) stands for all its names.
     ingredients: the user's functions that compute what the user's proxies ask for. They are attached to these proxies.
     Raises `JaxzcError` for unknown names or settings, repeated labels, and an empty choice.
     """
     if isinstance(proxies, Mapping):
         pairs = [(str(label), proxy) for label, proxy in proxies.items()]
     else:
-        names = split_names(proxies) if isinstance(proxies, str) else proxies
+        names = split_names(proxies) if isinstance(proxies, str) else [proxies] if callable(proxies) else proxies
         if not isinstance(names, Iterable):
             raise JaxzcError(
-                f"proxies is a {type(proxies).__name__}: expected 'founding', 'all', names, a list of names and functions, or a mapping"
+                f"proxies is a {type(proxies).__name__}: expected 'founding', 'all', names, a function, a list of these, or a mapping"
             )
-        pairs = [(_label(p), p) for name in names for p in (_members(name) or [name])]
+        pairs = [pair for name in names for pair in _pairs(name)]
     if not pairs:
         raise JaxzcError(f"no proxy was named: expected 'founding', 'all' or some of {', '.join(PROXIES)}")
     chosen: dict[str, Proxy] = {}
@@ -113,13 +116,19 @@ def select(proxies: ProxySpec, ingredients: Iterable[Callable[..., Any]] = ()) -
         if not isinstance(proxy, str) and not callable(proxy):
             raise JaxzcError(f"proxy {label!r} is a {type(proxy).__name__}: expected a name or a function whose arguments are ingredients")
         chosen[label] = parse_proxy(proxy) if isinstance(proxy, str) else proxy
+    if not isinstance(ingredients, Iterable) or isinstance(ingredients, str):
+        raise JaxzcError(f"ingredients={ingredients!r:.60}: expected a list of functions, each under @jaxzc.ingredient(...)")
     further = tuple(ingredients)
     ours = set(PROXIES.values())
     return {label: WithIngredients(p, further) if further and parts(p)[0] not in ours else p for label, p in chosen.items()}
 
 
-def _members(name: Any) -> tuple[str, ...]:
-    return SETS.get(name.strip(), ()) if isinstance(name, str) else ()
+def _pairs(entry: Any) -> list[tuple[str, Any]]:
+    """The labels and proxies that one entry of a list stands for."""
+    if isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], str):
+        return [entry]
+    members = SETS.get(entry.strip(), ()) if isinstance(entry, str) else ()
+    return [(_label(proxy), proxy) for proxy in members or [entry]]
 
 
 def _label(proxy: Any) -> str:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxzc import embedded
 from jaxzc import embedded as benchmark
-from jaxzc.cli import common
+from jaxzc.cli.arguments.numbers import positive
+from jaxzc.cli.arguments.outputs import check_file
 from jaxzc.types import JaxzcError
 
 HELP = "score a few hundred networks of the embedded benchmark with the founding proxies, and write the report"
@@ -25,7 +27,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--out", default="jaxzc-demo", metavar="DIR", help="directory for scores.parquet and the report (default: %(default)s)"
     )
-    command.add_argument("--architectures", type=common.positive, default=300, metavar="N", help="how many to score (default: %(default)s)")
+    command.add_argument("--architectures", type=positive, default=300, metavar="N", help="how many to score (default: %(default)s)")
     command.add_argument(
         "--proxies",
         default="founding",
@@ -40,7 +42,7 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     out = Path(arguments.out)
     if not out.exists():
-        common.check_out(out, False)  # its parent is there and may be written to
+        check_file(out, False)  # its parent is there and may be written to
         out.mkdir()
     from jaxzc import report
 
@@ -48,11 +50,11 @@ def run(arguments: argparse.Namespace) -> None:
     scores = out / "scores.parquet"
     again = ["--overwrite"] if arguments.overwrite else []
     size = [word for name, value in benchmark.SPACE_OPTIONS.items() for word in ("--set", f"{name}={value}")]
-    which = ["--archs", common.EMBEDDED, "--sample", str(arguments.architectures), "--data", "digits", "--proxies", arguments.proxies]
+    which = ["--archs", embedded.NAME, "--sample", str(arguments.architectures), "--data", "digits", "--proxies", arguments.proxies]
     quiet = ["--quiet"] if arguments.quiet else []
     print("One program is compiled for the whole space, which takes most of the first minute; later runs find it in the cache.")
     _run(["score", benchmark.SPACE, *which, *size, "--out", str(scores), *again, *quiet])
-    table = ["--table", common.EMBEDDED, "--metric", "test_accuracy"]
+    table = ["--table", embedded.NAME, "--metric", "test_accuracy"]
     _run(["evaluate", str(scores), *table, "--report", str(out), *again])
 
 

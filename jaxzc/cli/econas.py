@@ -8,14 +8,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxzc import data, tables
+from jaxzc._compile.platforms import here
 from jaxzc.catalogue import spaces
-from jaxzc.cli import common
+from jaxzc.cli.arguments.architectures import architectures
+from jaxzc.cli.arguments.groups import add_arch_arguments, add_space_arguments
+from jaxzc.cli.arguments.numbers import positive, seeds
+from jaxzc.cli.arguments.outputs import check_table
+from jaxzc.cli.arguments.requests import keep_compiled, space_options
+from jaxzc.cli.terminal import progress
 from jaxzc.training import econas
-from jaxzc.training.scanned import Settings, Task, Trainer
+from jaxzc.training.scanned import ProgramTrainer, ShortTraining, Task
 from jaxzc.types import Batch, JaxzcError, Space
 
 Run = tuple[np.ndarray, int]
@@ -36,8 +41,8 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "econas", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    common.add_space_arguments(command)
-    number = {"type": common.positive, "metavar": "N"}
+    add_space_arguments(command)
+    number = {"type": positive, "metavar": "N"}
     command.add_argument(
         "--resolution",
         **number,
@@ -51,18 +56,24 @@ def add(commands: Any) -> None:
         "--held-out", **number, default=600, help="further images, on which accuracy is measured, all in one pass (default: %(default)s)"
     )
     command.add_argument("--no-flip", action="store_true", help="do not mirror images while training: for digits and the like")
-    command.add_argument("--batch-size", **number, default=64, help="images per step of training (default: %(default)s)")
     command.add_argument(
-        "--learning-rate", type=_rate, default=0.1, metavar="R", help="at the start; falls as a cosine (default: %(default)s)"
+        "--batch-size", **number, default=ShortTraining.batch_size, help="images per step of training (default: %(default)s)"
+    )
+    command.add_argument(
+        "--learning-rate",
+        type=_rate,
+        default=ShortTraining.learning_rate,
+        metavar="R",
+        help="at the start; falls as a cosine (default: %(default)s)",
     )
     command.add_argument(
         "--seed",
         dest="seeds",
-        type=common.seeds,
+        type=seeds,
         metavar="S[,S...]",
         help="seed of weights and batches, one row for each; the first also draws images and --sample (default: 0)",
     )
-    common.add_arch_arguments(command, "default: 20")
+    add_arch_arguments(command, "default: 20")
     command.add_argument(
         "--append",
         metavar="SCORES",
@@ -88,10 +99,10 @@ def _rate(text: str) -> float:
 
 def run(arguments: argparse.Namespace) -> None:
     out = Path(arguments.out)
-    common.check_table(out, arguments.overwrite)
+    check_table(out, arguments.overwrite)
     table = _appended(arguments)
-    options = common.space_options(arguments, channels=arguments.channels)
-    common.keep_compiled(arguments)
+    options = space_options(arguments, channels=arguments.channels)
+    keep_compiled(arguments)
     seeds = arguments.seeds or ((0,) if table is None else tuple(np.unique(table.columns["seed"]).tolist()))
     drawn = data.load(arguments.data, batch_size=arguments.images + arguments.held_out, batches=1, seed=seeds[0])
     images, labels = drawn.batches[0]
@@ -100,16 +111,16 @@ def run(arguments: argparse.Namespace) -> None:
     task = econas.task(batch, arguments.held_out, flip=not arguments.no_flip)
     settings = econas.settings(task, arguments.epochs, batch_size=arguments.batch_size, learning_rate=arguments.learning_rate)
     if table is None:
-        archs = common.architectures(arguments, space, sample=20, seed=seeds[0])
+        archs = architectures(arguments, space, sample=20, seed=seeds[0])
         runs = [(arch, seed) for seed in seeds for arch in archs]
     else:
         runs = [(space.parse(arch), int(seed)) for arch, seed in zip(table.columns["arch"], table.columns["seed"], strict=True)]
     started = time.perf_counter()
-    trained = list(common.progress(_train(Trainer(space, task, settings), runs), len(runs), arguments.quiet))
+    trained = list(progress(_train(ProgramTrainer(space, task, settings), runs), len(runs), arguments.quiet))
     seconds = round(time.perf_counter() - started, 3)
     counts = space.counts(np.stack([arch for arch, _ in runs]))
     cost = {"flops": float(np.mean(econas.flops(counts.flops.astype(np.float64), settings)))}
-    facts = _facts(arguments, space, drawn, task, settings) | {"seconds": seconds, "platform": jax.default_backend()}
+    facts = _facts(arguments, space, drawn, task, settings) | {"seconds": seconds, "platform": here()}
     columns: dict[str, Any]
     if table is None:
         columns = {"arch": [space.to_string(arch) for arch, _ in runs], "seed": np.array([seed for _, seed in runs], np.int64)}
@@ -140,12 +151,12 @@ def _appended(arguments: argparse.Namespace) -> tables.ScoreTable | None:
     return table
 
 
-def _train(trainer: Trainer, runs: list[Run]) -> Iterator[float]:
+def _train(trainer: ProgramTrainer, runs: list[Run]) -> Iterator[float]:
     for arch, seed in runs:
         yield trainer.one(arch, seed)[econas.HELD_OUT]
 
 
-def _facts(arguments: argparse.Namespace, space: Space, drawn: data.Data, task: Task, settings: Settings) -> dict[str, Any]:
+def _facts(arguments: argparse.Namespace, space: Space, drawn: data.Data, task: Task, settings: ShortTraining) -> dict[str, Any]:
     """All that the scores depend on besides genes and seed, as JSON."""
     return {
         "space": repr(space),

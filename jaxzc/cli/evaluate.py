@@ -4,9 +4,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from jaxzc import embedded
 from jaxzc.aggregates import AGGREGATES, RULES
 from jaxzc.catalogue.selection import split_names
-from jaxzc.cli import common
+from jaxzc.cli.arguments.numbers import positive, seed
+from jaxzc.cli.arguments.outputs import check_file
+from jaxzc.cli.arguments.requests import command_line
+from jaxzc.cli.terminal import note
 from jaxzc.types import JaxzcError
 
 HELP = "judge scores by the accuracies of trained networks"
@@ -41,7 +45,7 @@ def add(commands: Any) -> None:
         "--table",
         required=True,
         metavar="FILE",
-        help=f"CSV(.gz) or Parquet with a column 'arch' and the metric, or '{common.EMBEDDED}', the benchmark that ships with jaxzc",
+        help=f"CSV(.gz) or Parquet with a column 'arch' and the metric, or '{embedded.NAME}', the benchmark that ships with jaxzc",
     )
     command.add_argument(
         "--metric", required=True, metavar="COLUMN", help="column of the table, higher is better; a wrong name lists the columns"
@@ -59,9 +63,13 @@ def add(commands: Any) -> None:
         "--statistics", metavar="all|A,B,...", help="after the leaderboard, these statistics of every proxy; a wrong name lists them"
     )
     command.add_argument(
-        "--resamples", type=_count, default=2000, metavar="N", help="of the bootstrap; 0: no intervals (default: %(default)s)"
+        "--resamples",
+        type=_count,
+        default=2000,
+        metavar="N",
+        help="of the bootstrap; 0: no intervals (default: %(default)s)",
     )
-    command.add_argument("--seed", type=common.seed, default=0, metavar="K", help="of the bootstrap (default: %(default)s)")
+    command.add_argument("--seed", type=seed, default=0, metavar="K", help="of the bootstrap (default: %(default)s)")
     command.add_argument(
         "--compare", metavar="A,B", help="is proxy A better than B? Both on the same resamples of the networks where both are finite"
     )
@@ -75,7 +83,7 @@ def add(commands: Any) -> None:
 
 def _count(text: str) -> int:
     """An argparse type: 0, or a number of resamples."""
-    return 0 if text == "0" else common.positive(text)
+    return 0 if text == "0" else positive(text)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -83,7 +91,7 @@ def run(arguments: argparse.Namespace) -> None:
     from jaxzc.evaluation.request import EvaluateRequest, evaluate
 
     if arguments.csv is not None:
-        common.check_out(Path(arguments.csv), arguments.overwrite)
+        check_file(Path(arguments.csv), arguments.overwrite)
     if arguments.report is not None:
         from jaxzc import report  # matplotlib: half a second that only a report needs
 
@@ -106,25 +114,25 @@ def run(arguments: argparse.Namespace) -> None:
             seed=arguments.seed,
         )
     )
-    found, compared = judged.evaluation, judged.comparisons
+    evaluation, compared = judged.evaluation, judged.comparisons
     count = len(next(iter(judged.scores.columns.values())))
     named = " and ".join(arguments.scores)
     print(f"{count:,} rows of {named} against {arguments.metric} of {arguments.table} ({judged.networks:,} architectures)\n")
     print(judged)
     if long:
-        print("\n" + text.format_statistics(found, long))
+        print("\n" + text.format_statistics(evaluation, long))
     if compared:
-        print("\n" + "\n".join(text.format_comparison(one, found.settings["level"]) for one in compared))
+        print("\n" + "\n".join(text.format_comparison(one, evaluation.settings["level"]) for one in compared))
     if arguments.csv is not None:
-        text.write_csv(found, arguments.csv)
-        print(f"\n{arguments.csv}: every statistic of {text.counted(found.rows)}")
+        text.write_csv(evaluation, arguments.csv)
+        print(f"\n{arguments.csv}: every statistic of {text.counted(evaluation.rows)}")
     if arguments.report is not None:
         from jaxzc import report
 
-        page = report.write_report(judged, arguments.report, command=common.command_line(arguments), overwrite=arguments.overwrite)
+        page = report.write_report(judged, arguments.report, command=command_line(arguments), overwrite=arguments.overwrite)
         print(f"\n{page}: the report; open it in a browser")
     if judged.ignored and arguments.proxies is None:
-        common.note(f"left out, because the file does not list them as proxies or they hold no numbers: {', '.join(judged.ignored)}")
+        note(f"left out, because the file does not list them as proxies or they hold no numbers: {', '.join(judged.ignored)}")
 
 
 def _pair(text: str | None) -> list[str]:

@@ -29,23 +29,25 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
 
 
-def stripe(arguments: argparse.Namespace) -> Stripe:
-    """The stripe as far as it is known without asking JAX. Raises `JaxzcError` for one that is none."""
-    if arguments.stripe == "slurm":
+def stripe(text: str | None) -> Stripe:
+    """The stripe that --stripe names, or else the environment, as far as it is known without asking JAX. Raises `JaxzcError` for a text
+    that is no stripe."""
+    if text == "slurm":
         lacking = [name for name in SLURM if name not in os.environ]
         if lacking:
             raise JaxzcError(f"--stripe slurm needs the environment variable {lacking[0]}: start it with srun, or give --stripe I/N")
         return parse_stripe("/".join(os.environ[name] for name in SLURM))
-    if arguments.stripe is not None:
-        return parse_stripe(arguments.stripe)
+    if text is not None:
+        return parse_stripe(text)
     return parse_stripe(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else Stripe()
 
 
-def begin(arguments: argparse.Namespace, given: Stripe) -> Stripe:
-    """Joins the other processes where that was asked for; the stripe of this one. To be called before JAX looks for devices."""
-    if not arguments.distributed:
-        return given
-    count, index = (given.count, given.index) if given.count > 1 else (None, None)
+def begin(named: Stripe, *, distributed: bool) -> Stripe:
+    """Joins the other processes where that was asked for; returns the stripe of this process, which is `named`
+    unless they number themselves. To be called before JAX looks for devices."""
+    if not distributed:
+        return named
+    count, index = (named.count, named.index) if named.count > 1 else (None, None)
     try:
         jax.distributed.initialize(num_processes=count, process_id=index, shutdown_timeout_seconds=DAYS)
     except (ValueError, RuntimeError) as error:

@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc.cli import common
+from jaxzc.catalogue import spaces
+from jaxzc.cli.arguments.numbers import positive
+from jaxzc.cli.arguments.outputs import check_table
+from jaxzc.cli.terminal import note
 from jaxzc.tables import write_scores
 from jaxzc.types import JaxzcError
 
@@ -24,6 +27,7 @@ examples:
   jaxzc import transnasbench101 transnas-bench_v10141024.pth --out transnas.parquet
   jaxzc import naslib zc_nasbench201.json --out nasbench201_valid.parquet
   jaxzc import naslib zc_nasbench201.json --scores cifar10 --out published_scores.parquet
+  jaxzc import table pytorchcv.csv --space published --arch-column model --where section=ImageNet-1K --error top1_error --out truth.csv
 """
 
 Progress = Callable[[int], Any]
@@ -39,11 +43,11 @@ def add(commands: Any) -> None:
     kinds = command.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True, title="benchmarks")
 
     nats = _add(kinds, "nats-bench", _nats_bench, "NATS-Bench (NAS-Bench-201, size space): the -simple directory, or its .tar unopened")
-    nats.add_argument("--epochs", type=common.positive, metavar="N", help="which training (default: the longest: 200, size space 90)")
+    nats.add_argument("--epochs", type=positive, metavar="N", help="which training (default: the longest: 200, size space 90)")
 
     nasbench101 = _add(kinds, "nasbench101", _nasbench101, "NAS-Bench-101: nasbench_full.tfrecord or nasbench_only108.tfrecord")
     nasbench101.add_argument(
-        "--epochs", type=common.positive, default=108, metavar="N", help="which training: 4, 12, 36 or 108 (default: %(default)s)"
+        "--epochs", type=positive, default=108, metavar="N", help="which training: 4, 12, 36 or 108 (default: %(default)s)"
     )
     _add(kinds, "nds", _nds, "NDS: JSON files of nds_data, of one data set")
     _add(kinds, "transnasbench101", _transnasbench101, "TransNAS-Bench-101: transnas-bench_v10141024.pth")
@@ -51,6 +55,12 @@ def add(commands: Any) -> None:
     naslib = _add(kinds, "naslib", _naslib, "NAS-Bench-Suite-Zero: zc_SPACE.json; accuracies, or with --scores its 13 proxies")
     naslib.add_argument("--scores", metavar="TASK", help="write the scores of this task's proxies, for `jaxzc evaluate`, and no accuracies")
     naslib.add_argument("--space", metavar="NAME", help="search space (default: from the name of the file)")
+
+    table = _add(kinds, "table", _table, "anybody's CSV or Parquet: architectures that a space can read, and columns of numbers")
+    table.add_argument("--space", required=True, metavar="NAME", help="search space")
+    table.add_argument("--arch-column", default="arch", metavar="NAME", help="column of the architectures (default: %(default)s)")
+    table.add_argument("--where", action="append", default=[], metavar="NAME=TEXT", help="only rows with this text there; repeatable")
+    table.add_argument("--error", action="append", default=[], metavar="NAME", help="errors in per cent: add 100 less them; repeatable")
 
 
 def _add(kinds: Any, name: str, read: Callable[[argparse.Namespace, list[Path]], dict[str, Any]], text: str) -> argparse.ArgumentParser:
@@ -65,7 +75,7 @@ def _add(kinds: Any, name: str, read: Callable[[argparse.Namespace, list[Path]],
 
 def run(arguments: argparse.Namespace) -> None:
     out = Path(arguments.out)
-    common.check_table(out, arguments.overwrite)
+    check_table(out, arguments.overwrite)
     paths = [Path(file) for file in arguments.files]
     if len(set(paths)) < len(paths):
         raise JaxzcError(f"{' '.join(arguments.files)}: a file is given twice: keep one of them")
@@ -121,6 +131,24 @@ def _naslib(arguments: argparse.Namespace, paths: list[Path]) -> dict[str, Any]:
         return read_naslib_scores(paths[0], arguments.scores, arguments.space, progress)
 
 
+def _table(arguments: argparse.Namespace, paths: list[Path]) -> dict[str, Any]:
+    from jaxzc.tables.importers import read_foreign
+
+    if len(paths) > 1:
+        raise JaxzcError(f"one table at a time, {len(paths)} were given: import them one by one")
+    where = {}
+    for condition in arguments.where:
+        name, equals, text = condition.partition("=")
+        if not (name and equals):
+            raise JaxzcError(f"--where {condition!r}: expected NAME=TEXT, a column and what stands there")
+        where[name] = text
+    foreign = read_foreign(paths[0], spaces.maker(arguments.space)(), arguments.arch_column, where=where, errors=arguments.error)
+    if foreign.refused:
+        unread = f"{len(foreign.refused)} of {foreign.rows} rows"
+        note(f"{unread} are left out, because their architectures are none of {arguments.space}, such as {foreign.refused[0]!r}")
+    return foreign.table
+
+
 @contextmanager
 def _bar(arguments: argparse.Namespace, paths: list[Path] | None, unit: str = "B") -> Iterator[Progress]:
     """A progress bar over the bytes of the files (None: of unknown length); gives its update."""
@@ -137,8 +165,8 @@ def _summary(out: Path, columns: dict[str, Any]) -> str:
     for name, values in columns.items():
         if name == "arch":
             continue
-        given = np.asarray(values)[np.isfinite(values)]
-        spread = f"{given.min():.6g} to {given.max():.6g}, median {np.median(given):.6g}" if len(given) else "nothing"
-        missing = len(values) - len(given)
+        finite = np.asarray(values)[np.isfinite(values)]
+        spread = f"{finite.min():.6g} to {finite.max():.6g}, median {np.median(finite):.6g}" if len(finite) else "nothing"
+        missing = len(values) - len(finite)
         lines.append(f"  {name:24} {spread}" + (f"; {missing:,} missing" if missing else ""))
     return "\n".join(lines)

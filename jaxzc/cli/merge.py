@@ -9,7 +9,8 @@ import numpy as np
 
 from jaxzc import jobs
 from jaxzc.catalogue import cards
-from jaxzc.cli import common
+from jaxzc.cli.arguments.outputs import check_table
+from jaxzc.cli.terminal import note
 from jaxzc.jobs import Merged
 from jaxzc.tables import write_scores
 from jaxzc.types import JaxzcError
@@ -34,10 +35,10 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     out = Path(arguments.out)
-    common.check_table(out, arguments.overwrite)
+    check_table(out, arguments.overwrite)
     merged = jobs.merge(jobs.store(arguments.job))
     for name, reason in merged.troubles:
-        common.note(f"{arguments.job}/parts/{name} is left out: {reason}")
+        note(f"{arguments.job}/parts/{name} is left out: {reason}")
     if arguments.complete and merged.missing:
         raise JaxzcError(f"{merged.missing} scores of {arguments.job} are still missing: let its commands finish, or leave out --complete")
     write_scores(out, merged.columns, metadata(merged), overwrite=arguments.overwrite)

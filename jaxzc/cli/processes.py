@@ -16,18 +16,20 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 from tqdm.auto import tqdm
 
 from jaxzc._compile.devices import usable
+from jaxzc._compile.platforms import here
 from jaxzc._durable.keeper import GRACE, Stopped
 from jaxzc._durable.store import Store
-from jaxzc.cli import common
+from jaxzc.cli.arguments.numbers import is_number
 from jaxzc.jobs import Stripe, Work, manifest
 from jaxzc.jobs.recorder import HEARTBEATS
 from jaxzc.types import JaxzcError
 
+REFUSED = 2
+"""Exit code of a command that says why in one sentence."""
 PAUSE = 0.2
 """Seconds between two looks at the processes."""
 
@@ -47,38 +49,38 @@ def _count(text: str) -> int:
     """0 stands for one process a processor."""
     if text == "all":
         return 0
-    if common.digits(text) and int(text) > 0:
+    if is_number(text) and int(text) > 0:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes, 1 or more, nor 'all'")
 
 
 def shares(count: int) -> list[list[int]]:
     """The processors of each process, 0 processes meaning one for each. Raises `JaxzcError` for more processes than processors."""
-    there = usable()
-    if count > len(there):
-        raise JaxzcError(f"--processes {count}: this process may use {len(there)} processors: ask for 1 to {len(there)}, or 'all'")
-    return [share.tolist() for share in np.array_split(there, count or len(there))]
+    cores = usable()
+    if count > len(cores):
+        raise JaxzcError(f"--processes {count}: this process may use {len(cores)} processors: ask for 1 to {len(cores)}, or 'all'")
+    return [share.tolist() for share in np.array_split(cores, count or len(cores))]
 
 
-def check(arguments: argparse.Namespace) -> None:
-    """Raises `JaxzcError` where several processes cannot share what the command asks for."""
-    if len(shares(arguments.processes)) == 1:
+def check(count: int, *, distributed: bool) -> None:
+    """Raises `JaxzcError` where so many processes (0: one for each processor) cannot share what the command asks for."""
+    if len(shares(count)) == 1:
         return
-    if arguments.distributed:
+    if distributed:
         raise JaxzcError(
             "--processes is for one machine without jax.distributed: leave out --distributed, and give each machine a --stripe"
         )
-    if jax.default_backend() != "cpu":
-        raise JaxzcError(f"--processes shares out processors, and this is a {jax.default_backend()}: use --devices N")
+    if here() != "cpu":
+        raise JaxzcError(f"--processes shares out processors, and this is a {here()}: use --devices N")
 
 
-def score(store: Store, work: Work, arguments: argparse.Namespace) -> str | None:
-    """Scores the stripe in several processes, and says how many and how long; what they leave, nothing as a rule, is the caller's. None
-    where there is one process only.
+def score(store: Store, work: Work, count: int, argv: Sequence[str], *, quiet: bool) -> str | None:
+    """Scores the stripe in `count` processes (0: one for each processor), and says how many and how long; what they leave, nothing as a
+    rule, is the caller's. None where there is one process only. argv: what this command was typed as, which each of them repeats.
 
     Raises `JaxzcError` when one of them fails (the others finish first), and `Stopped` when this process is told to stop: then all do.
     """
-    own = shares(arguments.processes)
+    own = shares(count)
     if len(own) == 1:
         return None
     began = time.monotonic()
@@ -88,8 +90,8 @@ def score(store: Store, work: Work, arguments: argparse.Namespace) -> str | None
         running: list[subprocess.Popen[Any]] = []
         try:
             for stripe, cores in zip(stripes, own, strict=True):
-                running.append(start(_command(arguments, store, stripe), cores, stdout=subprocess.DEVNULL))
-            _watch(running, store, stripes, len(work.units[work.stripe.index :: work.stripe.count]), arguments.quiet)
+                running.append(start(_command(argv, store, stripe), cores, stdout=subprocess.DEVNULL))
+            _watch(running, store, stripes, len(work.units[work.stripe.index :: work.stripe.count]), quiet)
         except BaseException as error:
             _stop(running)
             if not isinstance(error, KeyboardInterrupt):
@@ -97,7 +99,9 @@ def score(store: Store, work: Work, arguments: argparse.Namespace) -> str | None
             message = f"what was scored is kept in {store.where}: the same command goes on"
             raise Stopped(message, getattr(error, "code", 130)) from error
     for stripe, process in zip(stripes, running, strict=True):
-        if process.returncode:
+        # A process whose rows all failed ends with an error, too; here they are judged together with those of the others.
+        judged = process.returncode == REFUSED and _beat(store, stripe).get("state") == "finished"
+        if process.returncode and not judged:
             how = f"was ended by signal {-process.returncode}" if process.returncode < 0 else f"failed with exit code {process.returncode}"
             raise JaxzcError(f"the process of stripe {stripe} {how}; what was scored is kept in {store.where}: the same command goes on")
     failed = sum(beat.get("failed", 0) for beat in (_beat(store, stripe) for stripe in stripes))
@@ -105,11 +109,11 @@ def score(store: Store, work: Work, arguments: argparse.Namespace) -> str | None
     return f"{len(own)} processes, {time.monotonic() - began:.0f} s with compilation{ending}"
 
 
-def _command(arguments: argparse.Namespace, store: Store, stripe: Stripe) -> list[str]:
+def _command(argv: Sequence[str], store: Store, stripe: Stripe) -> list[str]:
     """This command for one stripe: of options that are given twice the last one counts, and --overwrite has been seen to."""
-    given = [text for text in arguments.argv if not (text.startswith("--ov") and "--overwrite".startswith(text))]
+    repeated = [text for text in argv if not (text.startswith("--ov") and "--overwrite".startswith(text))]
     own = ["--processes", "1", "--stripe", f"{stripe.index}/{stripe.count}", "--out", store.where, "--quiet"]
-    return [sys.executable, "-m", "jaxzc", *given, *own]
+    return [sys.executable, "-m", "jaxzc", *repeated, *own]
 
 
 def start(command: Sequence[str], cores: Sequence[int], **options: Any) -> "subprocess.Popen[Any]":

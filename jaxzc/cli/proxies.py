@@ -15,7 +15,7 @@ HELP = "list the proxies, what they need and what they cost; or show one's card"
 EPILOG = """examples:
   jaxzc proxies           one paragraph for each
   jaxzc proxies zico      definition, source, settings, where it fails
-  jaxzc proxies --markdown --correlations docs/correlations.csv --published docs/published.csv > docs/proxies.md
+  jaxzc proxies --markdown --correlations docs/correlations.csv --published docs/published.csv > proxies.md
 """
 
 
@@ -23,7 +23,9 @@ def add(commands: Any) -> None:
     formatter = argparse.RawDescriptionHelpFormatter
     command = commands.add_parser("proxies", help=HELP, description=HELP, epilog=EPILOG, formatter_class=formatter)
     command.add_argument("name", nargs="?", metavar="NAME", help="show this proxy's card")
-    command.add_argument("--markdown", action="store_true", help="all cards as one page of Markdown (docs/proxies.md)")
+    command.add_argument(
+        "--markdown", action="store_true", help="all cards as one page of Markdown, with equations and links to the papers"
+    )
     command.add_argument("--correlations", metavar="FILE", help="with --markdown: CSV file of measured correlations to show with the cards")
     command.add_argument("--published", metavar="FILE", help="with --markdown: CSV file of others' figures to show beside them")
     command.set_defaults(run=run)

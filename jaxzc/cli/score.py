@@ -12,8 +12,14 @@ from jaxzc import jobs
 from jaxzc._compile.memory import gigabytes
 from jaxzc._durable.keeper import Stopped
 from jaxzc._durable.store import is_remote
-from jaxzc.cli import common, hosts, processes
+from jaxzc.cli import hosts, processes
+from jaxzc.cli.arguments.architectures import architectures
+from jaxzc.cli.arguments.groups import add_arch_arguments, add_device_arguments, add_network_arguments
+from jaxzc.cli.arguments.numbers import positive, seeds
+from jaxzc.cli.arguments.outputs import check_file, check_parent
+from jaxzc.cli.arguments.requests import check_sizes, command_line, prepare, request_fields
 from jaxzc.cli.merge import metadata
+from jaxzc.cli.terminal import compiling, note, progress
 from jaxzc.jobs import Merged, Outcome, Store, Stripe, Work, manifest, parts
 from jaxzc.jobs.request import ScoreRequest
 from jaxzc.jobs.request import work as plan
@@ -50,20 +56,20 @@ mine.txt holds one architecture a line, for example |nor_conv_3x3~0|+|none~0|ski
 
 def add(commands: Any) -> None:
     command = commands.add_parser("score", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
-    common.add_network_arguments(command, batches=2)
+    add_network_arguments(command, batches=ScoreRequest.batches)
     command.add_argument(
         "--seed",
         dest="seeds",
-        type=common.seeds,
-        default=(0,),
+        type=seeds,
+        default=ScoreRequest.seeds,
         metavar="S[,S...]",
         help="seed of images and weights, and of --sample; several give one row for each architecture and seed, "
         "of the sample that the first one draws (default: 0)",
     )
-    common.add_arch_arguments(command, "default: 100")
+    add_arch_arguments(command, "default: 100")
     command.add_argument(
         "--proxies",
-        default="founding",
+        default=ScoreRequest.proxies,
         metavar="A,B,...",
         help="names, with settings in brackets, or my_module:function for one of your own; params and flops are always added; "
         "founding: those of the four founding papers, the default; all: every one",
@@ -71,10 +77,10 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--isomorphs",
         choices=("each", "once"),
-        default="each",
+        default=ScoreRequest.isomorphs,
         help="score each architecture, or one of those that are the same network, whose scores all of them get (default: %(default)s)",
     )
-    common.add_device_arguments(command)
+    add_device_arguments(command)
     processes.add_arguments(command)
     hosts.add_arguments(command)
     command.add_argument(
@@ -83,7 +89,11 @@ def add(commands: Any) -> None:
     command.add_argument("--overwrite", action="store_true", help="replace FILE if it exists, or forget the job in DIR")
     command.add_argument("--retry-failures", action="store_true", help="score architectures again whose failure the job has recorded")
     command.add_argument(
-        "--every", type=common.positive, default=30, metavar="SECONDS", help="how often finished rows are written (default: %(default)s)"
+        "--every",
+        type=positive,
+        default=int(ScoreRequest.every),
+        metavar="SECONDS",
+        help="how often finished rows are written (default: %(default)s)",
     )
     command.set_defaults(run=run)
 
@@ -91,26 +101,27 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     arguments.out = arguments.out.removeprefix("file://")
     seeds, one_file = arguments.seeds, is_file(arguments.out)
-    stripe = hosts.stripe(arguments)
+    stripe = hosts.stripe(arguments.stripe)
     check_out(arguments, stripe)
-    request = ScoreRequest(**common.typed(arguments, ScoreRequest, archs=None, sample=arguments.sample or SAMPLE))
+    request = ScoreRequest(**request_fields(arguments, ScoreRequest, archs=None, sample=arguments.sample or SAMPLE))
     chosen = request.chosen
-    common.check_sizes(chosen, arguments)
-    processes.check(arguments)
-    stripe = hosts.begin(arguments, stripe)
-    space, draws = common.prepare(arguments, seeds)
-    archs = common.architectures(arguments, space, sample=SAMPLE, seed=seeds[0])
-    about = {"archs": _which(arguments, len(archs)), "command": common.command_line(arguments)}
+    check_sizes(chosen, arguments)
+    processes.check(arguments.processes, distributed=arguments.distributed)
+    stripe = hosts.begin(stripe, distributed=arguments.distributed)
+    space, draws = prepare(arguments, seeds)
+    archs = architectures(arguments, space, sample=SAMPLE, seed=seeds[0])
+    about = {"archs": _which(arguments, len(archs)), "command": command_line(arguments)}
     work = plan(request, space, archs, chosen, draws, stripe=stripe, about=about)
     store = jobs.store(f"{arguments.out}.job" if one_file else arguments.out)
     _begin(store, work, arguments)
     try:
-        by = processes.score(store, work, arguments)
+        by = processes.score(store, work, arguments.processes, arguments.argv, quiet=arguments.quiet)
+        said = compiling(chosen)
         work = replace(work, retry=work.retry and by is None)
-        outcome = jobs.run(store, work, note=common.note, watched=lambda rows, total: common.progress(rows, total, arguments.quiet))
+        outcome = jobs.run(store, work, note=note, watched=lambda rows, total: progress(rows, total, arguments.quiet, said))
         if not one_file:
             if outcome.done:
-                _check_some(store, outcome.there + outcome.done, outcome.failed, outcome.errors)
+                _check_some(store, outcome.existing + outcome.done, outcome.failed, outcome.errors)
             elif not (merged := jobs.merge(store, [work.request])).missing:  # what is there may be failures of an earlier run
                 _check_some(store, len(merged.columns["arch"]), len(merged.failed), [(arch, error) for arch, _, error in merged.failed])
             print(_job_summary(arguments, outcome, stripe, by))
@@ -120,9 +131,7 @@ def run(arguments: argparse.Namespace) -> None:
             raise JaxzcError(f"{merged.missing} scores have gone from {store.where} since they were written: run the same command again")
         _check_some(store, len(merged.columns["arch"]), len(merged.failed), [(arch, error) for arch, _, error in merged.failed])
         facts = (
-            metadata(merged)
-            | {"command": common.command_line(arguments)}
-            | ({"seconds_first": round(outcome.first, 3)} if outcome.done else {})
+            metadata(merged) | {"command": command_line(arguments)} | ({"seconds_first": round(outcome.first, 3)} if outcome.done else {})
         )
         write_scores(arguments.out, merged.columns, facts, overwrite=arguments.overwrite)
         print(_summary(arguments, merged, outcome, by))
@@ -150,11 +159,11 @@ def check_out(arguments: argparse.Namespace, stripe: Stripe) -> None:
     if is_file(arguments.out):
         if several:
             raise JaxzcError(f"--out {out} is one table, which stripes cannot share: name a directory, for example {out.with_suffix('')}")
-        common.check_out(out, arguments.overwrite)
+        check_file(out, arguments.overwrite)
     elif several and arguments.overwrite:
         raise JaxzcError("--overwrite would take away what other stripes have scored: delete the job first, or choose another --out")
     elif not is_remote(arguments.out):
-        common.check_parent(out)
+        check_parent(out)
         if out.exists() and not out.is_dir():
             raise JaxzcError(f"{out} is a file: name a directory for the job, or a file that ends in .parquet or .csv")
         if out.is_dir() and not (out / "job.json").exists() and any(not name.name.startswith(".job.json") for name in out.iterdir()):
@@ -204,7 +213,7 @@ def _times(outcome: Outcome, by: str | None) -> str:
     rate = f", then {(outcome.seconds - outcome.first) / (outcome.done - 1):.2g} s per row" if outcome.done > 1 else ""
     memory = f", in {gigabytes(outcome.memory)} of planned memory" if outcome.memory else ""
     first = f"compilation and first row {outcome.first:.1f} s{rate}{memory}" if outcome.done else "nothing was left to score"
-    return f"{first}; {outcome.there} rows were there before" if outcome.there else first
+    return f"{first}; {outcome.existing} rows were there before" if outcome.existing else first
 
 
 def _summary(arguments: argparse.Namespace, merged: Merged, outcome: Outcome, by: str | None) -> str:

@@ -1,6 +1,7 @@
 """`jaxzc search`: look for the best architecture of a space within a budget."""
 
 import argparse
+import shlex
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -8,11 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from jaxzc import embedded
 from jaxzc.catalogue.selection import split_names
-from jaxzc.cli import common
+from jaxzc.cli.arguments.groups import add_device_arguments, add_network_arguments
+from jaxzc.cli.arguments.numbers import positive, seed
+from jaxzc.cli.arguments.requests import check_sizes, keep_compiled, options, request_fields
+from jaxzc.cli.terminal import note
 from jaxzc.search import ALGORITHMS, Algorithm, Search, State
-from jaxzc.search.job import SearchResult, run_search
-from jaxzc.search.request import SearchRequest, proxies_of
+from jaxzc.search.job.request import SearchRequest, proxies_of
+from jaxzc.search.job.run import SearchResult, run_search
 from jaxzc.types import JaxzcError
 
 HELP = "search a space for the best architecture within a budget"
@@ -35,6 +40,7 @@ examples:
   jaxzc search nasbench201 --fitness zico,naswot --data npz:cifar10.npz --budget "flops<=100e6,params<=1e6" --out found
   jaxzc search nasbench201 --table nasbench201.csv --metric c10_test --algorithm nsga2 --costs flops,params --out found
   jaxzc search nasbench201 --fitness naswot --costs my_costs:latency,params --budget "latency<=3.5" --out found
+  jaxzc search nasbench201 --fitness naswot --costs latency --latency-table latencies.csv:raspi4 --budget "latency<=20" --out found
 
 my_costs.py, in the working directory: def latency(archs): return [table[arch] for arch in archs]
 
@@ -48,22 +54,24 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "search", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    common.add_network_arguments(command, batches=2)
-    common.add_device_arguments(command)
+    add_network_arguments(command, batches=SearchRequest.batches)
+    add_device_arguments(command)
     command.set_defaults(data=DATA)
     what = command.add_mutually_exclusive_group(required=True)
     what.add_argument(
         "--fitness", metavar="A,B,...", help="proxies, with settings in brackets, several ranked together; or an aggregate such as trio"
     )
-    what.add_argument("--table", metavar="FILE", help=f"CSV(.gz) or Parquet with a column 'arch', or '{common.EMBEDDED}'")
+    what.add_argument("--table", metavar="FILE", help=f"CSV(.gz) or Parquet with a column 'arch', or '{embedded.NAME}'")
     command.add_argument("--metric", metavar="A,B,...", help="columns of the table, higher is better")
     command.add_argument(
         "--budget",
         metavar="LIMITS",
-        help='for example "flops<=100e6,params<=1e6,layers<=60" (and what docs/spaces.md says else); nothing else is scored',
+        help='for example "flops<=100e6,params<=1e6,layers<=60" (and what else the space counts); nothing else is scored',
     )
-    command.add_argument("--algorithm", choices=list(ALGORITHMS), default="evolution", help="(default: %(default)s)")
-    command.add_argument("--evaluations", type=common.positive, default=500, metavar="N", help="networks to score (default: %(default)s)")
+    command.add_argument("--algorithm", choices=list(ALGORITHMS), default=SearchRequest.algorithm, help="(default: %(default)s)")
+    command.add_argument(
+        "--evaluations", type=positive, default=SearchRequest.evaluations, metavar="N", help="networks to score (default: %(default)s)"
+    )
     for name, text in (
         ("population", "networks to breed from"),
         ("tournament", "networks among which the parent is the best"),
@@ -71,23 +79,29 @@ def add(commands: Any) -> None:
         ("genes", "mutations per child"),
         ("generation", "networks asked for at a time"),
     ):
-        command.add_argument(f"--{name}", type=common.positive, metavar="N", help=f"{text} (default: see --algorithm)")
+        command.add_argument(f"--{name}", type=positive, metavar="N", help=f"{text} (default: see --algorithm)")
     command.add_argument(
         "--costs",
         "--cost",
-        default="flops",
+        default=",".join(map(str, SearchRequest.costs)),
         metavar="A,B",
-        help="for front and nsga2: params, flops, layers, or module:function, of architecture strings [n] -> numbers [n], whose name can "
-        "stand in --budget (default: %(default)s)",
+        help="for front and nsga2: params, flops, layers; latency (ms) and peak_memory (bytes) of a compiled forward pass of one example "
+        "on this machine; or module:function, of architecture strings [n] -> numbers [n]. Their names can stand in --budget "
+        "(default: %(default)s)",
+    )
+    command.add_argument(
+        "--latency-table", metavar="FILE:COLUMN", help="the cost latency from a column of FILE, which has a column 'arch', instead"
     )
     command.add_argument(
         "--duplicates",
         choices=("canonical", "exact"),
-        default="canonical",
+        default=SearchRequest.duplicates,
         help="never score twice what is isomorphic, or only what has the same genes (default: %(default)s)",
     )
     command.add_argument("--start", metavar="FILE", help="architectures to begin with (as --archs of `jaxzc score`)")
-    command.add_argument("--seed", type=common.seed, default=0, metavar="S", help="of search, images and weights (default: %(default)s)")
+    command.add_argument(
+        "--seed", type=seed, default=SearchRequest.seed, metavar="S", help="of search, images and weights (default: %(default)s)"
+    )
     command.add_argument("--out", required=True, metavar="DIR", help="directory of the search: new, or to be resumed")
     command.add_argument("--overwrite", action="store_true", help="forget the search in DIR")
     command.set_defaults(run=run)
@@ -99,18 +113,18 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.table and not split_names(arguments.metric or ""):
         raise JaxzcError(f"--table {arguments.table} has many columns: name those that are the fitness with --metric")
     if not arguments.table:
-        common.check_sizes(proxies_of(arguments.fitness), arguments)
-    common.keep_compiled(arguments)
+        check_sizes(proxies_of(arguments.fitness), arguments)
+    keep_compiled(arguments)
     request = _request(arguments)
     with _Bar(request.evaluations, quiet=arguments.quiet) as bar:
-        progress = (lambda text: None) if arguments.quiet else common.note
-        result = run_search(request, note=common.note, progress=progress, on_state=bar.show)
+        progress = (lambda text: None) if arguments.quiet else note
+        result = run_search(request, note=note, progress=progress, on_state=bar.show)
     print(_summary(arguments, request, result))
 
 
 def _request(arguments: argparse.Namespace) -> SearchRequest:
     """What was typed."""
-    typed = common.typed(
+    typed = request_fields(
         arguments,
         SearchRequest,
         data=None if arguments.data == DATA else arguments.data,
@@ -154,8 +168,8 @@ class _Bar:
             from tqdm.auto import tqdm
 
             interval = 0.1 if sys.stderr.isatty() else 30
-            options = {"unit": "evaluation", "mininterval": interval, "disable": self.quiet}
-            self.bar = tqdm(total=self.evaluations, initial=state.evaluated, **options)
+            look = {"unit": "evaluation", "mininterval": interval, "disable": self.quiet}
+            self.bar = tqdm(total=self.evaluations, initial=state.evaluated, **look)
             return
         self.bar.set_postfix_str(_best(search, state), refresh=False)
         self.bar.update(state.evaluated - self.bar.n)
@@ -177,9 +191,9 @@ def _summary(arguments: argparse.Namespace, request: SearchRequest, result: Sear
     overhead = result.seconds - result.scoring
     share = f" ({100 * overhead / result.seconds:.2g} % of the time)" if result.seconds else ""
     images = "DATA" if request.source == "normal" else request.source  # noise teaches nothing
-    options = " ".join(f"--set {pair}" for pair in arguments.set)
-    made = f"jaxzc.space({arguments.space!r}, classes={space.classes}, inputs={space.inputs.shape}"
-    made += "".join(f", {pair}" for pair in arguments.set) + ")"
+    set_options = " ".join(f"--set {shlex.quote(pair)}" for pair in arguments.set)
+    expression = f"jaxzc.space({arguments.space!r}, classes={space.classes}, inputs={space.inputs.shape}"
+    expression += "".join(f", {name}={value!r}" for name, value in options(arguments.set).items()) + ")"
     return "\n".join(
         [
             f"{arguments.out}: {result.state.evaluated} evaluations{f', {invalid} without a finite score' if invalid else ''}; "
@@ -189,20 +203,20 @@ def _summary(arguments: argparse.Namespace, request: SearchRequest, result: Sear
             f"{int(counts.layers[0])} layers; found as number {result.winner + 1}",
             f"front: {len(result.search.front(result.state))} networks in {Path(arguments.out) / 'front.parquet'}",
             "train it:",
-            f"  jaxzc train {arguments.space} '{string}' --data {images} {options}".rstrip(),
-            *_as_python(space, made, string),
+            f"  jaxzc train {arguments.space} '{string}' --data {images} {set_options}".rstrip(),
+            *_as_python(space, expression, string),
         ]
     )
 
 
-def _as_python(space: Any, made: str, string: str) -> list[str]:
+def _as_python(space: Any, expression: str, string: str) -> list[str]:
     """Lines to be pasted, which make the network and call it; none for a space that gives no modules."""
     if not hasattr(space, "module"):
         return []
     return [
         "as a Flax NNX module, in Python (model.train() and model.eval() switch its normalisation):",
         "import jax.numpy as jnp, jaxzc",
-        f"space = {made}",
+        f"space = {expression}",
         f"model = space.module(space.parse({string!r}))",
         f"logits = model(jnp.zeros((2, {', '.join(map(str, space.inputs.shape))})))",
     ]

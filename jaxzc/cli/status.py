@@ -2,17 +2,32 @@
 
 import argparse
 import json
+import sys
+import time
 from typing import Any
 
 from jaxzc import jobs
+from jaxzc.cli.arguments.numbers import positive
 from jaxzc.jobs import Store, leases_of
 from jaxzc.jobs.recorder import HEARTBEATS
+from jaxzc.types import JaxzcError
 
 HELP = "say how far a scoring job is, who is at work on it, and what failed"
 EPILOG = """example:
   jaxzc status night
+  jaxzc status night --watch        again and again, until nobody is at work on it any more
   jaxzc status night --failures
 """
+
+
+STATES = {
+    "scoring": "at work",
+    "finished": "finished",
+    "stopped": "stopped; the same command goes on",
+    "failed": "failed; the same command goes on",
+    "ended": "ended without a word; the same command goes on",
+}
+"""What a heartbeat says, in plain words."""
 
 
 def add(commands: Any) -> None:
@@ -21,16 +36,38 @@ def add(commands: Any) -> None:
     )
     command.add_argument("job", metavar="DIR", help="directory (or URL) that `jaxzc score --out DIR` wrote to")
     command.add_argument("--failures", action="store_true", help="list every architecture that failed, with its error")
+    command.add_argument(
+        "--watch",
+        nargs="?",
+        type=positive,
+        const=10,
+        metavar="SECONDS",
+        help="say it again every so often (default: 10), until nobody is at work on the job; Ctrl-C ends it",
+    )
     command.add_argument("--json", action="store_true", help="one JSON object, for programs")
     command.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    store = jobs.store(arguments.job)
+    facts = _facts(arguments.job)
+    if arguments.watch and arguments.json:
+        raise JaxzcError("--watch is for readers and --json for programs: give one of the two")
+    print(json.dumps(facts, indent=1) if arguments.json else in_words(facts, arguments.failures))
+    while arguments.watch and any(beat["held"] for beat in facts["stripes"]):
+        time.sleep(arguments.watch)
+        facts = _facts(arguments.job)
+        if sys.stdout.isatty():
+            print("\033[H\033[J", end="")  # on a cleared screen; in a file, one after the other
+        print(in_words(facts, arguments.failures), flush=True)
+
+
+def _facts(job: str) -> dict[str, Any]:
+    """What is known of a job, as `--json` prints it."""
+    store = jobs.store(job)
     merged = jobs.merge(store)
     rows, labels = len(merged.columns["arch"]), merged.labels
-    facts = {
-        "job": arguments.job,
+    return {
+        "job": job,
         "settings": merged.settings,
         "rows": rows,
         "proxies": labels,
@@ -44,27 +81,27 @@ def run(arguments: argparse.Namespace) -> None:
         "rows_scored": merged.scored,
         "passes": merged.passes,
     }
-    print(json.dumps(facts, indent=1) if arguments.json else _in_words(facts, arguments.failures))
 
 
 def _stripes(store: Store) -> list[dict[str, Any]]:
     """The heartbeats of all stripes; one that says `scoring` while nobody holds the stripe ended without a word."""
-    held, found = leases_of(store), []
+    held, beats = leases_of(store), []
     for name in store.names(HEARTBEATS):
         try:
             beat = json.loads(store.read(f"{HEARTBEATS}/{name}"))
         except (FileNotFoundError, ValueError):
             continue
         if isinstance(beat, dict):
-            found.append(beat | {"held": beat.get("stripe") in held})
-    return found
+            beats.append(beat | {"held": beat.get("stripe") in held})
+    return beats
 
 
-def _in_words(facts: dict[str, Any], failures: bool) -> str:
-    there = facts["scores"] - facts["missing"]
-    share = 100 * there / facts["scores"] if facts["scores"] else 100.0
+def in_words(facts: dict[str, Any], failures: bool) -> str:
+    """The facts for a reader: how far it is, who is at work, what it costs, what went wrong."""
+    existing = facts["scores"] - facts["missing"]
+    share = 100 * existing / facts["scores"] if facts["scores"] else 100.0
     size = f"{facts['rows']:,} rows, {len(facts['proxies'])} proxies"
-    lines = [f"{facts['job']}: {there:,} of {facts['scores']:,} scores are there ({share:.1f} %): {size}"]
+    lines = [f"{facts['job']}: {existing:,} of {facts['scores']:,} scores are there ({share:.1f} %): {size}"]
     for beat in facts["stripes"]:
         lines.append(_stripe(beat))
     if facts["rows_scored"]:
@@ -89,15 +126,15 @@ def _shares(passes: dict[str, float], most: int = 5) -> str:
 
 def _stripe(beat: dict[str, Any]) -> str:
     done, total = beat.get("there_before", 0) + beat.get("done", 0), beat.get("total", 0)
-    state = beat.get("state")
+    state = str(beat.get("state"))
     if state == "scoring" and not beat["held"]:
-        state = "ended without a word; its command goes on"
+        state = "ended"
     speed = ""
     if state == "scoring" and beat.get("rows_per_second"):
-        speed = f", {beat['rows_per_second']:.3g} rows/s, {duration(beat['seconds_left'])} left"
+        speed = f", {beat['rows_per_second']:.3g} rows a second, {duration(beat['seconds_left'])} left"
     failed = f", {beat['failed']} failed" if beat.get("failed") else ""
-    who = f"{beat.get('host')}:{beat.get('pid')}, {beat.get('time')}"
-    return f"  stripe {beat.get('stripe')}: {done:,} of {total:,} rows{speed}{failed}; {state} ({who})"
+    who = f"process {beat.get('pid')} on {beat.get('host')}, last heard of at {beat.get('time')}"
+    return f"  stripe {beat.get('stripe')}: {done:,} of {total:,} rows{speed}{failed}; {STATES.get(state, state)} ({who})"
 
 
 def duration(seconds: float) -> str:

@@ -4,8 +4,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from jaxzc.cli import common
-from jaxzc.scoring.sweet_interval import EDGES, sweet_interval
+from jaxzc.cli.arguments.architectures import architectures
+from jaxzc.cli.arguments.groups import add_arch_arguments, add_network_arguments
+from jaxzc.cli.arguments.numbers import seed
+from jaxzc.cli.arguments.outputs import check_file
+from jaxzc.cli.arguments.requests import prepare
+from jaxzc.cli.terminal import progress
+from jaxzc.scoring.space.sweet_interval import EDGES, sweet_interval
 
 HELP = "find the interval for the sweet-gradient proxies (sweetimator, sweet_snip, ...) without training"
 EPILOG = """The sweet-gradient proxies count only weights whose gradient lies in an interval, which belongs to a space, its network's
@@ -20,11 +25,9 @@ def add(commands: Any) -> None:
     command = commands.add_parser(
         "sweet-interval", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    common.add_network_arguments(command, batches=1)
-    command.add_argument(
-        "--seed", type=common.seed, default=0, metavar="S", help="seed of images, weights and --sample (default: %(default)s)"
-    )
-    common.add_arch_arguments(command, "default: 100, the authors' number")
+    add_network_arguments(command, batches=1)
+    command.add_argument("--seed", type=seed, default=0, metavar="S", help="seed of images, weights and --sample (default: %(default)s)")
+    add_arch_arguments(command, "default: 100, the authors' number")
     command.add_argument("--plot", metavar="FILE", help="draw the trend of every candidate into FILE.pdf, .svg or .png")
     command.add_argument("--overwrite", action="store_true", help="replace FILE")
     command.set_defaults(run=run)
@@ -34,27 +37,27 @@ def run(arguments: argparse.Namespace) -> None:
     from jaxzc import report
 
     if arguments.plot is not None:
-        common.check_out(Path(arguments.plot), arguments.overwrite)
+        check_file(Path(arguments.plot), arguments.overwrite)
         report.check_format(arguments.plot)
-    space, (drawn,) = common.prepare(arguments, [arguments.seed])
-    archs = common.architectures(arguments, space, sample=100, seed=arguments.seed)
-    found = sweet_interval(
+    space, (drawn,) = prepare(arguments, [arguments.seed])
+    archs = architectures(arguments, space, sample=100, seed=arguments.seed)
+    result = sweet_interval(
         space,
         archs,
         drawn.batches,
         seed=arguments.seed,
-        progress=lambda archs: common.progress(archs, len(archs), arguments.quiet),
+        progress=lambda archs: progress(archs, len(archs), arguments.quiet),
         weights=arguments.weights,
         init=arguments.init,
         norm=arguments.norm,
     )
     print(f"{'interval':>18}  trend over depth, mean of {len(archs)} networks")
-    for low, high, trend in zip(EDGES, EDGES[1:], found.trend, strict=False):
-        mark = "  <- sweet" if (low, high) == found.interval else ""
+    for low, high, trend in zip(EDGES, EDGES[1:], result.trend, strict=False):
+        mark = "  <- sweet" if (low, high) == result.interval else ""
         print(f"[{low:7.0e}, {high:7.0e})  {trend:+.4f}{mark}")
-    print(f"\n{report.sweet_sentence(found, len(archs), space.name)}")
+    print(f"\n{report.sweet_sentence(result, len(archs), space.name)}")
     if arguments.plot is not None:
-        report.save(report.plot_sweet_interval(found), arguments.plot)
+        report.save(report.plot_sweet_interval(result), arguments.plot)
         print(f"{arguments.plot}: the trends drawn")
-    low, high = found.interval
+    low, high = result.interval
     print(f'use it as: --proxies "sweet_ntk(interval=({low:g},{high:g}))"')

@@ -9,13 +9,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxzc import tables
-from jaxzc.cli import common
+from jaxzc._compile.platforms import here
+from jaxzc.cli.arguments.numbers import is_number, positive
+from jaxzc.cli.arguments.outputs import check_table
+from jaxzc.cli.terminal import progress
 from jaxzc.embedded import digits
-from jaxzc.training.scanned import Accuracies, Trainer, table_columns
+from jaxzc.training.scanned import Accuracies, ProgramTrainer, table_columns
 from jaxzc.types import JaxzcError, Space
 
 Runs = dict[tuple[str, int], Accuracies]
@@ -41,13 +43,11 @@ def add(commands: Any) -> None:
         "--out", required=True, metavar="FILE", help="Parquet or CSV file to write: arch, accuracies in percent, params, flops"
     )
     group = command.add_mutually_exclusive_group()
-    group.add_argument("--architectures", type=common.positive, default=500, metavar="N", help="how many to draw (default: %(default)s)")
+    group.add_argument("--architectures", type=positive, default=500, metavar="N", help="how many to draw (default: %(default)s)")
     group.add_argument("--archs", metavar="FILE", help="train these: text, one string a line, or CSV/Parquet with a column 'arch'")
-    command.add_argument("--seeds", type=common.positive, default=3, metavar="K", help="networks per architecture (default: %(default)s)")
+    command.add_argument("--seeds", type=positive, default=3, metavar="K", help="networks per architecture (default: %(default)s)")
     command.add_argument("--part", type=_part, default=(0, 1), metavar="I/P", help="train only every P-th network, from the I-th, I < P")
-    command.add_argument(
-        "--steps", type=common.positive, default=digits.SETTINGS.steps, metavar="N", help="of training (default: %(default)s)"
-    )
+    command.add_argument("--steps", type=positive, default=digits.SETTINGS.steps, metavar="N", help="of training (default: %(default)s)")
     command.add_argument("--overwrite", action="store_true", help="replace FILE if it exists; the journals are used still")
     command.add_argument("--quiet", action="store_true", help="no progress bar")
     command.set_defaults(run=run)
@@ -56,14 +56,14 @@ def add(commands: Any) -> None:
 def _part(text: str) -> tuple[int, int]:
     """An argparse type: `I/P` with 0 <= I < P."""
     part, _, parts = text.partition("/")
-    if not (common.digits(part) and common.digits(parts) and int(part) < int(parts)):
+    if not (is_number(part) and is_number(parts) and int(part) < int(parts)):
         raise argparse.ArgumentTypeError(f"{text!r} is not I/P with I from 0 to P-1, for example 0/2")
     return int(part), int(parts)
 
 
 def run(arguments: argparse.Namespace) -> None:
     out = Path(arguments.out)
-    common.check_table(out, arguments.overwrite)
+    check_table(out, arguments.overwrite)
     space = digits.space()
     archs = tables.read_archs(arguments.archs, space).archs if arguments.archs else digits.architectures(space, arguments.architectures)
     settings = replace(digits.SETTINGS, steps=arguments.steps)
@@ -75,8 +75,8 @@ def run(arguments: argparse.Namespace) -> None:
     done = _read_journals(out, facts)
     missing = [(arch, seed) for arch, seed in wanted[part::parts] if (space.to_string(arch), seed) not in done]
     if missing:
-        trainer = Trainer(space, digits.task(), settings)
-        for line in common.progress(_train(trainer, missing), len(missing), arguments.quiet):
+        trainer = ProgramTrainer(space, digits.task(), settings)
+        for line in progress(_train(trainer, missing), len(missing), arguments.quiet):
             _append(journal, facts, line)
     done = _read_journals(out, facts)
     left = sum((space.to_string(arch), seed) not in done for arch, seed in wanted)
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> None:
         "seeds": arguments.seeds,
         "noise_ceiling": noise_ceiling(columns),
         "command": _command(arguments),
-        "platform": jax.default_backend(),
+        "platform": here(),
     }
     tables.write_scores(out, columns, metadata, overwrite=True)  # another part may have written the same a moment ago
     print(_summary(out, columns, metadata))
@@ -109,7 +109,7 @@ def _facts(space: Space, settings: Any) -> dict[str, Any]:
     }
 
 
-def _train(trainer: Trainer, missing: list[tuple[np.ndarray, int]]) -> Iterator[dict[str, Any]]:
+def _train(trainer: ProgramTrainer, missing: list[tuple[np.ndarray, int]]) -> Iterator[dict[str, Any]]:
     for arch, seed in missing:
         started = time.perf_counter()
         accuracies = trainer.one(arch, seed)
@@ -129,12 +129,12 @@ def _read_journals(out: Path, facts: dict[str, Any]) -> Runs:
     for path in sorted(out.parent.glob(f"{out.name}.part*of*.jsonl")):
         try:
             head, *lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-            made = {(line["arch"], line["seed"]): dict(line["accuracies"]) for line in lines}
+            finished = {(line["arch"], line["seed"]): dict(line["accuracies"]) for line in lines}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise JaxzcError(f"the journal {path} is damaged ({error}): delete its last line, or the file") from error
         if head != facts:
             raise JaxzcError(f"the journal {path} comes from other settings or versions: delete it, or choose another --out")
-        runs |= made
+        runs |= finished
     return runs
 
 

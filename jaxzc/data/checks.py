@@ -16,7 +16,7 @@ def check_examples(batch: Any) -> Batch:
     """Checks inputs of any form that the user gave for a network of their own.
 
     batch: a `Batch`, or a pair (inputs, targets). Inputs: a pytree of arrays that share a leading axis N, floats (finite) or integers.
-        Targets are not examined: a task knows what they should be.
+        Of targets only whether they are numbers is examined: a task knows what they should be.
 
     Returns the same values as a `Batch`. Raises `JaxzcError` naming the first thing that is wrong.
     """
@@ -27,6 +27,9 @@ def check_examples(batch: Any) -> Batch:
         leaves = [inputs]
     for leaf in leaves:
         _check_values(leaf)
+    for leaf in jax.tree.leaves(batch.targets):
+        if (dtype := np.asarray(leaf).dtype).kind in "OSU":
+            raise JaxzcError(f"the targets hold {dtype} {list(np.shape(leaf))}, expected numbers: number the classes from 0")
     if batch_size(inputs) == 0:
         raise JaxzcError("the batch is empty (a leading axis of 0): give at least one example")
     return Batch(inputs, batch.targets)

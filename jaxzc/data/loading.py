@@ -1,4 +1,4 @@
-"""Batches from a named source: scikit-learn's digits, noise, an npz file, or a prepared tensorflow-datasets data set."""
+"""Batches from a named source: scikit-learn's digits, noise, an npz file, folders of images, or a prepared tensorflow-datasets data set."""
 
 import hashlib
 import os
@@ -10,12 +10,14 @@ from functools import partial
 
 import numpy as np
 
-from jaxzc.data import pixels, prepared
+from jaxzc.data import folder, pixels, prepared
+from jaxzc.data.labels import check_labels
 from jaxzc.data.pixels import Drawn, Source
 from jaxzc.names import hint
 from jaxzc.types import Batch, JaxzcError
 
-SPECS = "digits, normal, npz:FILE, tfds:NAME"
+SPECS = "digits, normal, FILE.npz, folder:PATH, tfds:NAME"
+"""What a source of images may be called, for messages."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,10 @@ def load(
     """Draws `batches` batches without replacement; batch k depends on spec, batch_size and seed only, not on how many are drawn.
 
     spec: `digits` (scikit-learn's 8x8 digits, mean 0 and std 1 over the data set); `normal` (standard normal images, uniform labels);
-        `npz:FILE` (arrays `images` [N, H, W, C] and integer `labels` [N]; uint8 images are normalised by `mean` and `std` of the file,
-        on the [0, 1] scale, or else, with 3 channels, by CIFAR-10's; float images are taken as already normalised; `classes`, optional,
-        is the number of classes or their names); `tfds:NAME` (its `train` split; see `jaxzc.data.prepared`).
+        `FILE.npz` or `npz:FILE` (arrays `images` [N, H, W, C] and integer `labels` [N]; uint8 images are normalised by `mean` and `std` of
+        the file, on the [0, 1] scale, or else, with 3 channels, by CIFAR-10's; float images are taken as already normalised; `classes`,
+        optional, is the number of classes or their names); `folder:PATH` (a folder for each class; see `jaxzc.data.folder`); `tfds:NAME`
+        (its `train` split; see `jaxzc.data.prepared`).
     shape: (H, W, C) wanted: the size of `normal` (default 32x32x3); digits are repeated to it; other sources must have it.
     classes: number of classes wanted: that of `normal` (default 10); other sources must have it (npz files without `classes` take it).
 
@@ -67,8 +70,8 @@ def load(
     _check_asked(spec, drawn, shape, classes)
     images, labels = drawn.images.astype(np.float32, copy=False), drawn.labels.astype(np.int32, copy=False)
     cut = [slice(k * batch_size, (k + 1) * batch_size) for k in range(batches)]
-    made = tuple(Batch(images[part], labels[part]) for part in cut)
-    return Data(made, drawn.classes, spec, digest(made), drawn.notes)
+    parts = tuple(Batch(images[part], labels[part]) for part in cut)
+    return Data(parts, drawn.classes, spec, digest(parts), drawn.notes)
 
 
 def digest(batches: Sequence[Batch]) -> str:
@@ -81,16 +84,28 @@ def digest(batches: Sequence[Batch]) -> str:
 
 
 def _source(spec: str, shape: tuple[int, int, int] | None, classes: int | None) -> Source:
-    kind, _, rest = spec.partition(":")
+    kind, rest = _parts(spec)
     if spec == "digits":
         return partial(_digits, shape=shape)
     if spec == "normal":
         return partial(_normal, shape=shape or (32, 32, 3), classes=classes or 10)
     if kind == "npz" and rest:
         return partial(_npz, path=os.path.expanduser(rest), classes=classes)
+    if kind == "folder" and rest:
+        return partial(folder.draw, text=rest)
     if kind == "tfds" and rest:
         return partial(prepared.draw, name=rest)
-    raise JaxzcError(f"unknown data {spec!r}: {hint(kind, ['digits', 'normal', 'npz', 'tfds'])}choose one of {SPECS}")
+    if os.path.isdir(os.path.expanduser(spec)):
+        raise JaxzcError(f"{spec} is a directory: write folder:{spec} for images in folders, one for each class")
+    raise JaxzcError(f"unknown data {spec!r}: {hint(kind, ['digits', 'normal', 'npz', 'folder', 'tfds'])}choose one of {SPECS}")
+
+
+def _parts(spec: str) -> tuple[str, str]:
+    """Kind and name of a source: `npz:FILE` may be written as the file's name alone."""
+    kind, colon, rest = spec.partition(":")
+    if not colon and spec.lower().endswith(".npz"):
+        return "npz", spec
+    return kind, rest
 
 
 def _check_asked(spec: str, drawn: Drawn, shape: tuple[int, int, int] | None, classes: int | None) -> None:
@@ -147,34 +162,27 @@ def _npz(count: int, rng: np.random.Generator, path: str, classes: int | None) -
     else:
         mean, std, notes = _npz_statistics(path, arrays, images.shape[-1])
         drawn = pixels.normalise(images[chosen], mean, std)
-    if classes > 1 and not (labels == 0).any():
-        notes += f"; NO LABEL IS 0: if labels are numbered from 1, subtract 1 from them, or one of the {classes} classes is empty"
     return Drawn(drawn, labels[chosen], classes, notes)
 
 
 def _npz_classes(path: str, stored: np.ndarray | None, labels: np.ndarray, asked: int | None) -> int:
     if stored is None:
         classes = asked or int(labels.max()) + 1
-        if not asked and classes == 1:
-            raise JaxzcError(f"all labels of {path} are 0: save their number as the array `classes` if there are more")
     elif stored.ndim == 1:
         classes = len(stored)
     elif stored.ndim == 0 and np.issubdtype(stored.dtype, np.integer):
         classes = int(stored)
     else:
         raise JaxzcError(f"classes of {path} is {stored.dtype} {list(stored.shape)}, expected a whole number or a list of names")
-    wrong = (labels < 0) | (labels >= classes)
-    if wrong.any():
-        index = int(np.argmax(wrong))
-        raise JaxzcError(f"label {labels[index]} at index {index} of {path} is out of range, expected 0 to {classes - 1}: check the file")
+    check_labels(path, labels, classes, stated=stored is not None or asked is not None)
     return classes
 
 
 def _npz_statistics(path: str, arrays: dict[str, np.ndarray], channels: int) -> tuple[np.ndarray, np.ndarray, str]:
-    given = [name for name in ("mean", "std") if name in arrays]
-    if not given and channels == 3:
+    named = [name for name in ("mean", "std") if name in arrays]
+    if not named and channels == 3:
         return np.array(pixels.CIFAR10_MEAN), np.array(pixels.CIFAR10_STD), "mean and std of CIFAR-10"
-    if len(given) < 2:
+    if len(named) < 2:
         raise JaxzcError(f"{path} has uint8 images of {channels} channels: add both arrays mean and std [{channels}], on the [0, 1] scale")
     mean, std = arrays["mean"], arrays["std"]
     for name, value in (("mean", mean), ("std", std)):
@@ -203,11 +211,13 @@ def _choose(count: int, rng: np.random.Generator, size: int, name: str) -> np.nd
 def size(spec: str) -> int:
     """How many images a source has. Raises `JaxzcError` where that is not known before they are read (`normal`, and data sets of which only
     some labels are kept)."""
-    kind, _, rest = spec.partition(":")
+    kind, rest = _parts(spec)
     if spec == "digits":
         return 1797
     if kind == "npz" and rest:
         return len(_read_npz(os.path.expanduser(rest)).get("labels", ()))
+    if kind == "folder" and rest:
+        return len(folder.listing(rest).files)
     count = prepared.count(rest) if kind == "tfds" and rest else None
     if count is None:
         _source(spec, None, None)  # refuses what is no source

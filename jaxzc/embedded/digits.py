@@ -21,14 +21,15 @@ import numpy as np
 from jaxzc.catalogue import spaces
 from jaxzc.data import pixels
 from jaxzc.data.loading import digest
-from jaxzc.training.scanned import Settings, Task
+from jaxzc.training import augment
+from jaxzc.training.scanned import ShortTraining, Task
 from jaxzc.types import Array, Batch, Space
 
 SPACE = "nasbench201"
 SPACE_OPTIONS = {"channels": 4, "cells": 1}
 """The network's size: options of the space besides classes and image shape (10 and 8x8x1, which `--data digits` brings along)."""
 
-SETTINGS = Settings(steps=200, batch_size=64, learning_rate=0.2, momentum=0.9, weight_decay=1e-4)
+SETTINGS = ShortTraining(steps=200, batch_size=64, learning_rate=0.2, momentum=0.9, weight_decay=1e-4)
 NOISE = 0.3
 """Standard deviation of the normal noise; that of the clean pixels is 1."""
 SHIFT = 1
@@ -77,15 +78,8 @@ def distort(key: Array, images: Array) -> Array:
     shift_key, noise_key, clutter_key, turn_key = jax.random.split(key, 4)
     black = images.min()  # the smallest value of any image
     others = jnp.roll(images, jax.random.randint(turn_key, (), 1, len(images)), axis=0)
-    images = _shifted(shift_key, images, black) + CLUTTER * (_shifted(clutter_key, others, black) - black)
+    images = augment.crop(shift_key, images, SHIFT, black) + CLUTTER * (augment.crop(clutter_key, others, SHIFT, black) - black)
     return images + NOISE * jax.random.normal(noise_key, images.shape, images.dtype)
-
-
-def _shifted(key: Array, images: Array, black: Array) -> Array:
-    n, *size = images.shape
-    padded = jnp.pad(images, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)), constant_values=black)
-    corners = jax.random.randint(key, (n, 2), 0, 2 * SHIFT + 1)
-    return jax.vmap(lambda image, corner: jax.lax.dynamic_slice(image, (*corner, 0), size))(padded, corners)
 
 
 def task() -> Task:

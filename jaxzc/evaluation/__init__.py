@@ -6,11 +6,11 @@
 from jaxzc.evaluation.alignment import BASELINES, KEYS
 from jaxzc.evaluation.ceiling import noise_ceiling, read_ceiling
 from jaxzc.evaluation.compare import Comparison, compare
-from jaxzc.evaluation.correlations import kendall, partial_spearman, pearson, spearman, weighted_kendall
 from jaxzc.evaluation.leaderboard import evaluate
 from jaxzc.evaluation.results import Estimate, Evaluation, Row
-from jaxzc.evaluation.retrieval import ndcg, precision, regret, top_retrieval
 from jaxzc.evaluation.statistics import STATISTICS
+from jaxzc.evaluation.statistics.correlations import kendall, partial_spearman, pearson, spearman, weighted_kendall
+from jaxzc.evaluation.statistics.retrieval import ndcg, precision, regret, top_retrieval
 
 __all__ = [
     "BASELINES",

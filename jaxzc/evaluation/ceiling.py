@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc.evaluation.correlations import spearman
+from jaxzc.evaluation.statistics.correlations import spearman
 from jaxzc.tables import read_columns
 
 
@@ -32,7 +32,7 @@ def read_ceiling(path: str | os.PathLike[str], metric: str, archs: Collection[st
     table = read_columns(path)
     seeds = [name for name in table.columns if name.startswith(f"{metric}_seed")]
     if len(seeds) > 1:
-        kept = slice(None) if archs is None else np.isin(table.columns["arch"].astype(str), list(archs))
-        return noise_ceiling({name: np.asarray(table.columns[name], np.float64)[kept] for name in seeds}, metric)
+        rows = slice(None) if archs is None else np.isin(table.columns["arch"].astype(str), list(archs))
+        return noise_ceiling({name: np.asarray(table.columns[name], np.float64)[rows] for name in seeds}, metric)
     stated = table.metadata.get("noise_ceiling", {}).get(metric, {})
     return {str(name): float(value) for name, value in stated.items()}

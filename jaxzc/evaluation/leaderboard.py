@@ -8,10 +8,10 @@ import numpy as np
 from jaxzc.catalogue import cards
 from jaxzc.evaluation.alignment import align
 from jaxzc.evaluation.bootstrap import bootstrap, interval
-from jaxzc.evaluation.correlations import spearman
 from jaxzc.evaluation.cost import cost
 from jaxzc.evaluation.results import Evaluation, Row
 from jaxzc.evaluation.statistics import CONTROLS, STATISTICS, check_statistics, value
+from jaxzc.evaluation.statistics.correlations import spearman
 from jaxzc.tables import ScoreTable
 from jaxzc.types import JaxzcError
 
@@ -96,7 +96,7 @@ def turned(values: np.ndarray, higher_is_better: bool | None) -> np.ndarray:
 def values_by_seed(name: str, columns: np.ndarray, truth: np.ndarray, controls: Mapping[str, np.ndarray]) -> np.ndarray:
     """The statistic, float64 `[proxies, seeds]`, of scores `[proxies, seeds, n]` that are turned; controls `[seeds, n]`."""
     seeds = [{control: values[k] for control, values in controls.items()} for k in range(columns.shape[1])]
-    return np.array([[value(name, score, truth, given) for score, given in zip(scores, seeds, strict=True)] for scores in columns])
+    return np.array([[value(name, score, truth, fixed) for score, fixed in zip(scores, seeds, strict=True)] for scores in columns])
 
 
 def draws_over_seeds(
@@ -104,9 +104,9 @@ def draws_over_seeds(
 ) -> dict[str, np.ndarray]:
     """Statistic -> float64 `[proxies, resamples]`: mean over seeds in each resample of architectures; arguments as in `values_by_seed`."""
     proxies, seeds, _ = columns.shape
-    given = {control: np.tile(values, (proxies, 1)) for control, values in controls.items()}
-    found = bootstrap(columns.reshape(proxies * seeds, -1), truth, given, names, resamples=resamples, seed=seed)
-    return {name: mean_over_seeds(values.reshape(proxies, seeds, resamples)) for name, values in found.items()}
+    tiled = {control: np.tile(values, (proxies, 1)) for control, values in controls.items()}
+    draws = bootstrap(columns.reshape(proxies * seeds, -1), truth, tiled, names, resamples=resamples, seed=seed)
+    return {name: mean_over_seeds(values.reshape(proxies, seeds, resamples)) for name, values in draws.items()}
 
 
 def mean_over_seeds(values: np.ndarray) -> np.ndarray:
@@ -125,8 +125,8 @@ def _deviation(values: np.ndarray) -> float:
 def _between(columns: np.ndarray) -> np.ndarray:
     """Spearman's rho of every two proxies, mean over seeds, float64 `[proxies, proxies]`, from scores `[proxies, seeds, n]`."""
     count, seeds, _ = columns.shape
-    found = np.full((count, count, seeds), np.nan)
+    correlations = np.full((count, count, seeds), np.nan)
     for a in range(count):
         for b in range(a, count):
-            found[a, b] = found[b, a] = [spearman(columns[a, k], columns[b, k]) for k in range(seeds)]
-    return mean_over_seeds(found.reshape(count * count, seeds)).reshape(count, count)
+            correlations[a, b] = correlations[b, a] = [spearman(columns[a, k], columns[b, k]) for k in range(seeds)]
+    return mean_over_seeds(correlations.reshape(count * count, seeds)).reshape(count, count)

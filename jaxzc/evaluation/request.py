@@ -19,6 +19,7 @@ from jaxzc.evaluation.compare import Comparison, compare
 from jaxzc.evaluation.leaderboard import evaluate as evaluate_table
 from jaxzc.evaluation.results import Evaluation
 from jaxzc.evaluation.text import format_leaderboard
+from jaxzc.names import some_of
 from jaxzc.tables import ScoreTable, read_scores, read_truth
 from jaxzc.types import JaxzcError
 
@@ -61,7 +62,14 @@ class Judged:
     commands: list[str]
 
     def __str__(self) -> str:
-        return format_leaderboard(self.evaluation)
+        board = format_leaderboard(self.evaluation)
+        return f"{board}\nwithout an accuracy: {some_of(self.unmatched)}" if self.unmatched else board
+
+    @property
+    def unmatched(self) -> list[str]:
+        """Architectures that have scores, and no accuracy in the truth."""
+        known = set(self.evaluation.archs)
+        return [arch for arch in dict.fromkeys(self.scores.columns["arch"].tolist()) if arch not in known]
 
     @property
     def ignored(self) -> list[str]:

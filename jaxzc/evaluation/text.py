@@ -17,8 +17,9 @@ HEADER = ("proxy", "spearman", "[low, high]", "kendall", "|params", "|flops", "t
 
 def format_leaderboard(evaluation: Evaluation) -> str:
     """One line per row: Spearman with its interval, Kendall, Spearman given params and given FLOPs, precision at 10 %, coverage (rounded
-    down, so that 100.0 % means every row), seeds; `flipped` marks a score that was turned because lower is better."""
-    lines = _aligned([HEADER, *(_cells(row) for row in evaluation.rows)])
+    down, so that 100.0 % means every row), seeds; `flipped` marks a score that was turned because lower is better. A column in which
+    nothing is defined (intervals of a few networks, what is left beyond a size that all share) is left out."""
+    lines = _aligned(_defined([HEADER, *(_cells(row) for row in evaluation.rows)]))
     unmatched = max((row.unmatched for row in evaluation.rows), default=0)
     if unmatched:
         lines.append(f"{unmatched} scored rows left out: the ground truth has no accuracy for their architecture")
@@ -41,13 +42,14 @@ def format_statistics(evaluation: Evaluation, names: list[str]) -> str:
     return "\n\n".join(blocks)
 
 
-def format_comparison(found: Comparison, level: float) -> str:
+def format_comparison(comparison: Comparison, level: float) -> str:
     """One sentence: the difference with its interval, and how often A is better."""
-    low, high = found.difference.low, found.difference.high
+    low, high = comparison.difference.low, comparison.difference.high
     return (
-        f"{found.statistic} on {found.networks:,} common networks: {found.a} {found.values[0]:.3f}, {found.b} {found.values[1]:.3f}; "
-        f"difference {found.difference.value:+.3f}, {100 * level:g} % interval [{low:+.3f}, {high:+.3f}]; "
-        f"{found.a} is better in {100 * found.better:.1f} % of the resamples"
+        f"{comparison.statistic} on {comparison.networks:,} common networks: "
+        f"{comparison.a} {comparison.values[0]:.3f}, {comparison.b} {comparison.values[1]:.3f}; "
+        f"difference {comparison.difference.value:+.3f}, {100 * level:g} % interval [{low:+.3f}, {high:+.3f}]; "
+        f"{comparison.a} is better in {100 * comparison.better:.1f} % of the resamples"
     )
 
 
@@ -81,7 +83,7 @@ def write_csv(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
 
 def _cells(row: Row) -> tuple[str, ...]:
     spearman = row.statistics["spearman"]
-    others = [_number(row.statistics[name].value) if name in row.statistics else "-" for name in COLUMNS]
+    others = ["-" if _says_nothing(row, name) else _number(row.statistics[name].value) for name in COLUMNS]
     coverage = f"{np.floor(1000 * row.coverage) / 10:.1f} %"
     return (
         row.proxy,
@@ -92,6 +94,18 @@ def _cells(row: Row) -> tuple[str, ...]:
         str(row.seeds),
         "flipped" if row.higher_is_better is False else "",
     )
+
+
+def _says_nothing(row: Row, statistic: str) -> bool:
+    """Whether a statistic was not asked for, or is a size given itself."""
+    return statistic not in row.statistics or statistic == f"spearman_given_{row.proxy}"
+
+
+def _defined(cells: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The table without columns that say nothing of any row; the first two and the last always stay."""
+    last = len(cells[0]) - 1
+    empty = {column for column in range(2, last) if {line[column] for line in cells[1:]} <= {"nan", "-", "[nan, nan]"}}
+    return [tuple(cell for column, cell in enumerate(line) if column not in empty) for line in cells]
 
 
 def _number(value: float) -> str:

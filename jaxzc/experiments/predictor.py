@@ -27,7 +27,7 @@ from jaxzc.types import Array, JaxzcError, Space, WithGraph
 
 
 @dataclass(frozen=True)
-class Settings:
+class PredictorSettings:
     """models: networks to train. points, rounds: 100 in 5. warmup_points: networks whose proxy the warm-up orders. layers, hidden: of the
     graph network. steps, warmup_steps, learning_rate, weight_decay: of the fit."""
 
@@ -81,7 +81,7 @@ def encode(space: Space, archs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return reads / reads.sum(axis=2, keepdims=True), np.eye(labelled.max() + 1, dtype=np.float32)[labelled]
 
 
-def fit(graph: Any, state: Any, settings: Settings, steps: int, inputs: Any, order: Array, known: Array) -> Any:
+def fit(graph: Any, state: Any, settings: PredictorSettings, steps: int, inputs: Any, order: Array, known: Array) -> Any:
     """The comparator's state after `steps` steps on all pairs of the known networks whose `order [n]` differs; known: bool `[n]`."""
     schedule = optax.cosine_decay_schedule(settings.learning_rate, steps)
     optimiser = optax.adamw(schedule, weight_decay=settings.weight_decay)
@@ -102,7 +102,7 @@ def fit(graph: Any, state: Any, settings: Settings, steps: int, inputs: Any, ord
     return lax.scan(step, (state, optimiser.init(state)), None, length=steps)[0][0]
 
 
-def predictor_search(settings: Settings, arrays: tuple[Array, Array, Array, Array], warmup: bool, key: Array) -> Array:
+def predictor_search(settings: PredictorSettings, arrays: tuple[Array, Array, Array, Array], warmup: bool, key: Array) -> Array:
     """Rows int32 `[models]` in the order of training; arrays: those of `encode`, the accuracies, the ranks of the proxy."""
     mixing, nodes, accuracy, proxy = arrays
     size = len(nodes)
@@ -152,7 +152,7 @@ def predictor_search(settings: Settings, arrays: tuple[Array, Array, Array, Arra
     return jnp.concatenate([rows, best_first])[: settings.models]
 
 
-def trained_rows(space: Space, land: Landscape, settings: Settings, seeds: int, *, warmup: bool) -> np.ndarray:
+def trained_rows(space: Space, land: Landscape, settings: PredictorSettings, seeds: int, *, warmup: bool) -> np.ndarray:
     """Rows int `[seeds, models]` that the predictor's search trains, in order; one program, one seed after another.
 
     Raises `JaxzcError` where the table has fewer networks than the rounds train, or the space has no graphs.

@@ -3,6 +3,7 @@
 Source: Abdelfattah et al., Zero-Cost Proxies for Lightweight NAS, ICLR 2021, section 4.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -59,16 +60,16 @@ def curves(
         for help_ in helps[method]:
             warmup, moves = help_ in ("warmup", "both"), help_ in ("moves", "both")
             if method == "predictor":
-                rows = predictor.trained_rows(space, land, predictor.Settings(models), seeds, warmup=warmup)
+                rows = predictor.trained_rows(space, land, predictor.PredictorSettings(models), seeds, warmup=warmup)
             else:
-                rows = searches.trained_rows(method, land, searches.Settings(models), seeds, warmup=warmup, moves=moves)
+                rows = searches.trained_rows(method, land, searches.SearchSettings(models), seeds, warmup=warmup, moves=moves)
             yield Curve(method, help_, rows, np.maximum.accumulate(np.asarray(land.accuracy)[rows], axis=1))
 
 
 def reached(curve: Curve, target: float) -> Reached:
     """When the seeds of a curve reach the target."""
-    there = curve.best >= target
-    first = np.where(there.any(axis=1), there.argmax(axis=1) + 1.0, np.inf)
+    met = curve.best >= target
+    first = np.where(met.any(axis=1), met.argmax(axis=1) + 1.0, np.inf)
     lower, median, upper = np.quantile(first, (0.25, 0.5, 0.75), method="inverted_cdf")  # no mean of a number and infinity
     return Reached(target, float(lower), float(median), float(upper), int(np.isfinite(first).sum()))
 
@@ -81,6 +82,15 @@ def mean_and_interval(curve: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray]
         return mean, mean, mean
     half = stats.t.ppf(0.975, n - 1) * curve.best.std(axis=0, dtype=np.float64, ddof=1) / np.sqrt(n)
     return mean, mean - half, mean + half
+
+
+def default_target(land: Landscape, models: int) -> float:
+    """The highest accuracy that a random search of so many trained models reaches with a probability of at least 0.95.
+
+    A search of m different models of n misses the k best with a probability below (1 - k / n)^m.
+    """
+    least = min(land.size, math.ceil(land.size * (1 - 0.05 ** (1 / models))))
+    return float(np.sort(land.accuracy)[-least])
 
 
 def format_table(all_curves: Sequence[Curve], targets: Sequence[float]) -> str:

@@ -29,7 +29,7 @@ from jaxzc.types import Array
 
 
 @dataclass(frozen=True)
-class Settings:
+class SearchSettings:
     """models: networks to train. scored: networks that warm-up scores. pool, tournament: of evolution; warm-up begins with the best `pool`.
     random_move: probability of a random neighbour. learning_rate, baseline (decay of its moving average), draws (of the policy, for one
     that is new): of REINFORCE."""
@@ -44,7 +44,7 @@ class Settings:
     draws: int = 16
 
 
-def random_search(land: Landscape, settings: Settings, warmup: bool, moves: bool, key: Array) -> Array:
+def random_search(land: Landscape, settings: SearchSettings, warmup: bool, moves: bool, key: Array) -> Array:
     """Rows int32 `[models]` in the order of training."""
     start_key, key = jax.random.split(key)
     if warmup:
@@ -61,7 +61,7 @@ def random_search(land: Landscape, settings: Settings, warmup: bool, moves: bool
     return lax.scan(step, jnp.zeros(land.size, bool), jax.random.split(key, settings.models))[1]
 
 
-def aging_evolution(land: Landscape, settings: Settings, warmup: bool, moves: bool, key: Array) -> Array:
+def aging_evolution(land: Landscape, settings: SearchSettings, warmup: bool, moves: bool, key: Array) -> Array:
     """Rows int32 `[models]` in the order of training; the first `pool` of them are the initial population."""
     start_key, key = jax.random.split(key)
     pool = min(settings.pool, settings.models)
@@ -82,7 +82,7 @@ def aging_evolution(land: Landscape, settings: Settings, warmup: bool, moves: bo
     return jnp.concatenate([start, rows])
 
 
-def reinforce(land: Landscape, settings: Settings, warmup: bool, moves: bool, key: Array) -> Array:
+def reinforce(land: Landscape, settings: SearchSettings, warmup: bool, moves: bool, key: Array) -> Array:
     """Rows int32 `[models]` in the order of training."""
     choices = np.array(land.choices)
     allowed = np.arange(choices.max()) < choices[:, None]
@@ -129,14 +129,14 @@ def reinforce(land: Landscape, settings: Settings, warmup: bool, moves: bool, ke
     return lax.scan(step, (learnt, jnp.zeros(land.size, bool)), jax.random.split(key, settings.models))[1]
 
 
-def _warm(land: Landscape, settings: Settings, key: Array) -> Array:
+def _warm(land: Landscape, settings: SearchSettings, key: Array) -> Array:
     """`scored` random rows, the best by the proxy first; then all others in random order."""
     everything = jax.random.permutation(key, land.size)
     drawn = everything[: settings.scored]
     return jnp.concatenate([drawn[jnp.argsort(-land.proxy[drawn], stable=True)], everything[settings.scored :]])
 
 
-def _move(land: Landscape, settings: Settings, key: Array, candidates: Array, trained: Array, *, by_proxy: bool) -> Array:
+def _move(land: Landscape, settings: SearchSettings, key: Array, candidates: Array, trained: Array, *, by_proxy: bool) -> Array:
     """One of the candidate rows (-1: none) that is not trained: the best by the proxy but for `random_move`, or any; a random row of the
     whole space where all are trained."""
     which_key, chance_key, other_key = jax.random.split(key, 3)
@@ -157,7 +157,7 @@ def _untrained(key: Array, trained: Array, n: int) -> Array:
 SEARCHES: dict[str, Callable[..., Array]] = {"random": random_search, "evolution": aging_evolution, "reinforce": reinforce}
 
 
-def trained_rows(name: str, land: Landscape, settings: Settings, seeds: int, *, warmup: bool, moves: bool) -> np.ndarray:
+def trained_rows(name: str, land: Landscape, settings: SearchSettings, seeds: int, *, warmup: bool, moves: bool) -> np.ndarray:
     """Rows int `[seeds, models]` that the search of this name trains, in order; all seeds in one program."""
 
     # The arrays are arguments: XLA would spend minutes on folding such large constants.

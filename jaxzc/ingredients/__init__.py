@@ -35,5 +35,6 @@ FILES = (
 
 _CONTENTS = [value for file in FILES for value in vars(import_module(f"{__name__}.{file}")).values()]
 RESOLVER = Resolver(dict.fromkeys(f for f in _CONTENTS if callable(f) and isinstance(getattr(f, FACTS, None), IngredientFacts)), ROOTS)
+"""Knows all ingredients, and computes those that proxies ask for."""
 
 __all__ = ["FILES", "RESOLVER", "ROOTS"]

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxzc.facts import Passes, ingredient
-from jaxzc.ingredients.groups import by_group, on_calls, rectifiers
-from jaxzc.ingredients.patterns import pattern_kernel, relu_code
+from jaxzc.ingredients.passes.groups import by_group, on_calls, rectifiers
+from jaxzc.ingredients.passes.patterns import pattern_kernel, relu_code
 from jaxzc.numerics.trees import first
 from jaxzc.types import Array, Batch, JaxzcError, Network, Params, Tap
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from jaxzc._compile.float64 import in_float64
 from jaxzc.facts import Passes, ingredient
-from jaxzc.ingredients import resized
 from jaxzc.ingredients.drawn import named
-from jaxzc.ingredients.groups import by_group, on_calls
+from jaxzc.ingredients.passes import resized
+from jaxzc.ingredients.passes.groups import by_group, on_calls
 from jaxzc.numerics.linalg import correlation, eigenvalues
 from jaxzc.numerics.trees import first
 from jaxzc.types import Array, Batch, Network, Norm, Params, Tap

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxzc.facts import Passes, ingredient
-from jaxzc.ingredients import resized
-from jaxzc.ingredients.groups import of_relus
-from jaxzc.ingredients.patterns import relu_code
+from jaxzc.ingredients.passes import resized
+from jaxzc.ingredients.passes.groups import of_relus
+from jaxzc.ingredients.passes.patterns import relu_code
 from jaxzc.numerics.trees import batch_size
 from jaxzc.types import Array, JaxzcError, Network, Norm, Params, PyTree, Tap
 

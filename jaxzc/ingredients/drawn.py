@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc.facts import ingredient
-from jaxzc.ingredients import entry
+from jaxzc.ingredients.passes import entry
 from jaxzc.numerics import initialisers
 from jaxzc.numerics.trees import first, map_named
 from jaxzc.types import Array, Batch, JaxzcError, Network, Params, PyTree

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc.facts import Passes, ingredient
-from jaxzc.ingredients import entry
+from jaxzc.ingredients.passes import entry
 from jaxzc.numerics.trees import batch_size, first
 from jaxzc.tasks import Task
 from jaxzc.types import Array, Batch, Network, Params, PyTree

@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc.facts import Passes, ingredient
-from jaxzc.ingredients import entry
-from jaxzc.ingredients.groups import by_group, of_groups, of_relus
-from jaxzc.ingredients.patterns import pattern_kernel, relu_code
+from jaxzc.ingredients.passes import entry
+from jaxzc.ingredients.passes.groups import by_group, of_groups, of_relus
+from jaxzc.ingredients.passes.patterns import pattern_kernel, relu_code
 from jaxzc.numerics.trees import at_least_float32, batch_size, first
 from jaxzc.tasks import Task
 from jaxzc.tasks.checks import loss_of, targets_of
@@ -63,8 +63,8 @@ def first_batch(
     # A shift of 0, not the values: they depend on the weights where these are an embedding's too.
     shift = jax.tree.map(jnp.zeros_like, entry.shapes(network, params, inputs)) if "input_grads" in wanted else None
 
-    def run(weights: list[Array], shift: PyTree, perturb: PyTree) -> Any:
-        moved, reads = network.with_weights(params, weights), tap._replace(perturb=perturb)
+    def run(weights: list[Array] | None, shift: PyTree, perturb: PyTree) -> Any:
+        moved, reads = params if weights is None else network.with_weights(params, weights), tap._replace(perturb=perturb)
         if shift is None:
             out = network.forward(moved, inputs, norm=norm, tap=reads)
         else:
@@ -72,7 +72,7 @@ def first_batch(
             out = entry.forward(network, moved, inputs, values, norm=norm, tap=reads)
         return out.outputs, (out.layers, out.activations)
 
-    def first_order(weights: list[Array]) -> Any:
+    def first_order(weights: list[Array] | None) -> Any:
         outputs, pull, (layers, activated) = jax.vjp(run, weights, shift, perturb, has_aux=True)
         results: dict[str, Any] = {"logits": task.readout(outputs)} if "logits" in wanted else {}
         grads = None
@@ -94,7 +94,7 @@ def first_batch(
             results["relu_codes"] = [r.get("code") for r in relus]
         return grads, results
 
-    weights = network.weights(params)
+    weights = network.weights(params) if wanted & {"loss_grads", "hvp"} else None
     if "hvp" in wanted:
         grads, curvature, results = jax.vjp(first_order, weights, has_aux=True)
         results["hvp"] = flat(curvature(grads)[0])

@@ -13,8 +13,8 @@ from jax import lax
 
 from jaxzc._compile.float64 import in_float64
 from jaxzc.facts import Passes, ingredient
-from jaxzc.ingredients import entry
 from jaxzc.ingredients.drawn import named
+from jaxzc.ingredients.passes import entry
 from jaxzc.numerics.linalg import eigenvalues
 from jaxzc.types import Array, Batch, JaxzcError, Network, Norm, Params, PyTree, Tap
 

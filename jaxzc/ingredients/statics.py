@@ -19,14 +19,16 @@ def weights(network: Network, params: Params) -> list[Array]:
     return [at_least_float32(w.reshape(len(w), -1)) * on[:, None] for w, on in kernels]
 
 
-@ingredient(active=Passes(), cells=Passes(), fan_in=Passes())
+@ingredient(active=Passes(), cells=Passes(), fan_in=Passes(), existing=Passes())
 def layer_facts(network: Network) -> dict[str, Any]:
     """Per group: `active`, bool [layers], whether the layer exists in this architecture; `cells`, int [layers], the cell it sits in, -1
-    outside cells; `fan_in`, int."""
+    outside cells; `fan_in`, int; `existing`, bool [layers, n], which entries of the kernels are weights, None where all are, as here
+    (kernels of padded widths have others, which are 0: `jaxzc.ladder`)."""
     return {
         "active": network.active(),
         "cells": [np.asarray(g.cells) for g in network.groups],
         "fan_in": [g.fan_in for g in network.groups],
+        "existing": [None for _ in network.groups],
     }
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jaxzc._compile.float64 import in_float64
 from jaxzc.facts import Passes, ingredient
-from jaxzc.ingredients import entry
+from jaxzc.ingredients.passes import entry
 from jaxzc.numerics.linalg import binary_exponent, power_of_two
 from jaxzc.numerics.trees import at_least_float32, first
 from jaxzc.tasks import Task

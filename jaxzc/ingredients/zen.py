@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc.facts import Passes, ingredient
-from jaxzc.ingredients import entry
-from jaxzc.ingredients.groups import of_relus
+from jaxzc.ingredients.passes import entry
+from jaxzc.ingredients.passes.groups import of_relus
 from jaxzc.types import Array, Batch, JaxzcError, Network, Norm, Params, PyTree, Tap
 
 SIZE = 0.01

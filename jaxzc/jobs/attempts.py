@@ -99,14 +99,14 @@ class Attempts:
         started = time.perf_counter()
         self.before(block)
         try:
-            made = self._scorer(block[0].seed).many(np.stack([unit.arch for unit in block]), block[0].seed)
+            scored = self._scorer(block[0].seed).many(np.stack([unit.arch for unit in block]), block[0].seed)
         except JaxzcError:
             raise
         except Exception as error:
             yield from self._failed(block, error, time.perf_counter() - started)
             return
         seconds = (time.perf_counter() - started) / len(block)
-        for unit, scores in zip(block, made, strict=True):
+        for unit, scores in zip(block, scored, strict=True):
             yield unit, Row(unit.text, unit.seed, {self.identities[k]: v for k, v in scores.items()}, seconds), None
 
     def _failed(self, block: Sequence[Unit], error: Exception, seconds: float) -> Iterator[tuple[Unit, Row, Exception | None]]:

@@ -31,7 +31,7 @@ class Crash(NamedTuple):
     error: str
 
 
-def found(store: Store, stripe: Stripe) -> Crash | None:
+def crash_of(store: Store, stripe: Stripe) -> Crash | None:
     """How the stripe's last process ended, if by a fatal signal while it scored."""
     try:
         report = store.read(f"{FOLDER}/{stripe}.txt").decode(errors="replace").strip()

@@ -69,14 +69,14 @@ def settings_digest(facts: Mapping[str, Any]) -> str:
 def read_settings(store: Store) -> dict[str, Any] | None:
     """The settings of the job, None where there is none. Raises `JaxzcError` where the file is damaged."""
     try:
-        found = json.loads(store.read(MANIFEST))
-        if not isinstance(found, dict) or not isinstance(found["settings"], dict):
+        content = json.loads(store.read(MANIFEST))
+        if not isinstance(content, dict) or not isinstance(content["settings"], dict):
             raise ValueError("not what jaxzc writes")
     except FileNotFoundError:
         return None
     except (ValueError, KeyError) as error:
         raise JaxzcError(f"{store.where}/{MANIFEST} is damaged ({error}): choose another directory, or delete this one") from error
-    return found["settings"]
+    return content["settings"]
 
 
 def begin(store: Store, facts: Mapping[str, Any], request: Request) -> None:
@@ -85,11 +85,11 @@ def begin(store: Store, facts: Mapping[str, Any], request: Request) -> None:
     Raises `JaxzcError`, which names what differs: the job has other settings, or other images for a seed.
     """
     facts = json.loads(json.dumps({"format": FORMAT, **facts}))
-    found = read_settings(store)
-    if found is None:
+    stored = read_settings(store)
+    if stored is None:
         store.create(MANIFEST, json.dumps({"settings": facts}, indent=1).encode())
-        found = read_settings(store) or facts  # of another process that was first
-    check(store.where, found, facts)
+        stored = read_settings(store) or facts  # of another process that was first
+    check(store.where, stored, facts)
     known = requests(store)
     for seed, digest in request.seeds.items():
         for other in known:
@@ -104,13 +104,13 @@ def begin(store: Store, facts: Mapping[str, Any], request: Request) -> None:
         store.write(f"{REQUESTS}/{request.digest}.parquet", _to_bytes(request))
 
 
-def check(where: str, found: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+def check(where: str, stored: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     """Raises `JaxzcError` that names the first setting in which two jobs differ."""
-    for name in {**found, **facts}:
-        there, here = found.get(name), facts.get(name)
-        if there != here:
+    for name in {**stored, **facts}:
+        old, new = stored.get(name), facts.get(name)
+        if old != new:
             raise JaxzcError(
-                f"{where} holds a job with {name} {_words(there)}, not {_words(here)}: choose another --out, or the same settings"
+                f"{where} holds a job with {name} {_words(old)}, not {_words(new)}: choose another --out, or the same settings"
             )
 
 
@@ -120,7 +120,7 @@ def _words(value: Any) -> str:
 
 def requests(store: Store) -> list[Request]:
     """All that was asked of the job, in the order in which it was asked. Raises `JaxzcError` where one is damaged."""
-    found = []
+    entries = []
     for name in store.names(REQUESTS):
         if not name.endswith(".parquet"):
             continue
@@ -135,8 +135,8 @@ def requests(store: Store) -> list[Request]:
             continue
         except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise JaxzcError(f"{store.where}/{REQUESTS}/{name} is damaged ({error}): delete it, and run its command again") from error
-        found.append(request)
-    return sorted(found, key=lambda r: (r.created, r.digest))
+        entries.append(request)
+    return sorted(entries, key=lambda r: (r.created, r.digest))
 
 
 def _to_bytes(request: Request) -> bytes:

@@ -70,7 +70,7 @@ def merge(store: Store, only: Sequence[Request] | None = None) -> Merged:
         for name in columns.keys() & part.values.keys():
             columns[name].put(pairs[:, 0], part.values[name][pairs[:, 1]], errors[pairs[:, 1]])
     table, failed = _table(rows, labels, columns)
-    missing = sum(int((~column.there).sum()) for column in columns.values())
+    missing = sum(int((~column.present).sum()) for column in columns.values())
     return Merged(table, settings, asked, missing, failed, troubles, rows_scored, seconds)
 
 
@@ -78,12 +78,12 @@ class _Column:
     """Scores of one identity as they come in. Where a row comes twice, one that succeeded counts."""
 
     def __init__(self, rows: int):
-        self.values, self.there, self.errors = np.full(rows, np.nan), np.zeros(rows, bool), np.full(rows, "", object)
+        self.values, self.present, self.errors = np.full(rows, np.nan), np.zeros(rows, bool), np.full(rows, "", object)
 
     def put(self, rows: np.ndarray, values: np.ndarray, errors: np.ndarray) -> None:
-        better = ~self.there[rows] | ((self.errors[rows] != "") & (errors == ""))
+        better = ~self.present[rows] | ((self.errors[rows] != "") & (errors == ""))
         chosen = rows[better]
-        self.values[chosen], self.errors[chosen], self.there[chosen] = values[better], errors[better], True
+        self.values[chosen], self.errors[chosen], self.present[chosen] = values[better], errors[better], True
 
 
 def _labels(requests: Sequence[Request]) -> dict[str, str]:
@@ -109,8 +109,8 @@ def _table(
         table["scored"] = list(rows.values())
     for label, name in labels.items():
         column = columns[name]
-        table[label] = column.values if column.there.all() else np.ma.masked_array(column.values, ~column.there)
-    worst = [next(filter(None, found), None) for found in zip(*(column.errors for column in columns.values()), strict=True)]
+        table[label] = column.values if column.present.all() else np.ma.masked_array(column.values, ~column.present)
+    worst = [next(filter(None, each), None) for each in zip(*(column.errors for column in columns.values()), strict=True)]
     if any(worst):
         table["error"] = worst
     return table, [(arch, seed, error) for (arch, seed), error in zip(rows, worst, strict=True) if error]

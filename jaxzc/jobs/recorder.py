@@ -25,12 +25,12 @@ ROWS = 5000
 class Recorder:
     """Collects rows and writes them as parts; may be used from two threads.
 
-    total: rows that the stripe is asked for. there: how many of them were there before.
+    total: rows that the stripe is asked for. existing: how many of them were there before.
     """
 
-    def __init__(self, store: Store, job: str, stripe: Stripe, *, total: int, there: int, every: float = EVERY):
+    def __init__(self, store: Store, job: str, stripe: Stripe, *, total: int, existing: int, every: float = EVERY):
         self.store, self.job, self.stripe, self.every = store, job, stripe, every
-        self.total, self.there, self.done, self.failed = total, there, 0, 0
+        self.total, self.existing, self.done, self.failed = total, existing, 0, 0
         self.scoring = 0.0
         self.written: list[str] = []
         self._rows: list[Row] = []
@@ -52,11 +52,11 @@ class Recorder:
     def flush(self) -> None:
         """Writes what has been collected. Raises `JaxzcError` where that is impossible; the rows are kept then."""
         with self._lock:
-            for made in dict.fromkeys(tuple(row.scores) for row in self._rows):
-                rows = [row for row in self._rows if tuple(row.scores) == made]
+            for labels in dict.fromkeys(tuple(row.scores) for row in self._rows):
+                rows = [row for row in self._rows if tuple(row.scores) == labels]
                 self.written.append(parts.write(self.store, self.job, str(self.stripe), self._number, rows))
                 self._number += 1
-                self._rows = [row for row in self._rows if tuple(row.scores) != made]
+                self._rows = [row for row in self._rows if tuple(row.scores) != labels]
             self._flushed = time.monotonic()
 
     def flush_if_due(self) -> None:
@@ -69,12 +69,12 @@ class Recorder:
         # The first row compiles, and says nothing about the others.
         since = time.monotonic() - (self._first or self._started)
         rate = (self.done - 1) / since if self.done > 1 and since > 0 else None
-        left = self.total - self.there - self.done
+        left = self.total - self.existing - self.done
         facts: dict[str, Any] = {
             "stripe": str(self.stripe),
             "state": state,
             "total": self.total,
-            "there_before": self.there,
+            "there_before": self.existing,
             "done": self.done,
             "failed": self.failed,
             "unwritten": len(self._rows),

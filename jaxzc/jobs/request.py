@@ -1,6 +1,8 @@
 """A scoring job asked for by name: what `jaxzc score` and a notebook call."""
 
+import contextlib
 import math
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,9 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
+from jaxzc._compile.platforms import here
 from jaxzc._durable.store import is_remote, store
 from jaxzc.catalogue.costs import forward_passes
 from jaxzc.catalogue.selection import ProxySpec, select
@@ -23,8 +25,9 @@ from jaxzc.jobs.recorder import EVERY
 from jaxzc.jobs.runner import Work, run
 from jaxzc.jobs.work import Stripe, representatives, units
 from jaxzc.proxies import PROXIES
-from jaxzc.scoring.setting import Setting
 from jaxzc.scoring.space import SpaceScorer
+from jaxzc.scoring.space.setting import Setting
+from jaxzc.spacekit import genes_of
 from jaxzc.tables import kind_of
 from jaxzc.types import JaxzcError, Space
 
@@ -34,12 +37,13 @@ ALWAYS = ("params", "flops")
 
 @dataclass(frozen=True)
 class ScoreRequest(Setting):
-    """Which architectures are scored with what; further fields: see `jaxzc.scoring.setting.Setting`.
+    """Which architectures are scored with what; further fields: see `jaxzc.scoring.space.setting.Setting`.
 
     space: a name, made for the images with `options`, or a space. archs: strings, or genes `[n, genes]`; None: `sample` random ones.
     proxies: as for `jaxzc.score`, to which params and flops are added. seeds: of images, weights and sample (the first). isomorphs:
     "each", or "once": of those that are the same network one is scored, and all get its scores. out: directory or URL of the job, new or
-    to be added to. retry_failures: score those again whose failure the job has recorded. every: seconds between two writes.
+    to be added to; without one, nothing is kept. retry_failures: score those again whose failure the job has recorded. every: seconds
+    between two writes.
     """
 
     space: str | Space
@@ -48,7 +52,7 @@ class ScoreRequest(Setting):
     sample: int = field(default=100, kw_only=True)
     seeds: Sequence[int] = field(default=(0,), kw_only=True)
     isomorphs: str = field(default="each", kw_only=True)
-    out: str | Path = field(kw_only=True)
+    out: str | Path | None = field(default=None, kw_only=True)
     retry_failures: bool = field(default=False, kw_only=True)
     every: float = field(default=EVERY, kw_only=True)
 
@@ -66,12 +70,13 @@ def run_scoring(
     watched: Callable[[Iterator[Row], int], Iterator[Row]] = lambda rows, total: rows,
     **settings: Any,
 ) -> Merged:
-    """Scores architectures in a job that survives interruptions, as a `ScoreRequest` says, or what one is made of; returns the job's table.
+    """Scores architectures as a `ScoreRequest` says, or what one is made of; returns the table of scores.
 
-    >>> jaxzc.run_scoring("nasbench201", sample=20, proxies="naswot", out="job").columns["naswot"]
+    >>> jaxzc.run_scoring("nasbench201", ["|nor_conv_3x3~0|+|none~0|...", ...], proxies="naswot").columns["naswot"]
+    >>> jaxzc.run_scoring("nasbench201", sample=20, proxies="naswot", out="job")
 
-    The same call goes on where it was interrupted. note, watched: as in `jaxzc.jobs.run`. For few architectures in memory there is
-    `jaxzc.score_space`. Raises `JaxzcError`: unknown names, a directory that holds other things or a job of other settings.
+    With `out`, the same call goes on where it was interrupted. note, watched: as in `jaxzc.jobs.run`. With a space and batches of your own
+    there is `jaxzc.score_space`. Raises `JaxzcError`: unknown names, a directory that holds other things or a job of other settings.
     """
     if not isinstance(request, ScoreRequest):
         request = ScoreRequest(request, *archs, **settings)
@@ -81,18 +86,19 @@ def run_scoring(
         raise JaxzcError(f"isomorphs is {request.isomorphs!r}, expected 'each' or 'once'")
     chosen = request.chosen
     request.check_sizes(chosen)
-    where = str(request.out)
-    if not is_remote(where):
-        _make_directory(Path(where))
-    space, draws = request.prepared(request.space, request.seeds)
-    if request.archs is None:
-        genes, which = space.sample(np.random.default_rng(request.seeds[0]), request.sample), f"{request.sample} random ones"
-    else:
-        genes = np.stack([np.asarray(space.parse(a) if isinstance(a, str) else a) for a in request.archs])
-        which = f"all {len(genes)} of a list"
-    job, place = work(request, space, genes, chosen, draws, about={"archs": which}), store(where)
-    run(place, job, note=note, watched=watched)
-    return merge(place, [job.request])
+    with contextlib.ExitStack() as stack:
+        where = stack.enter_context(tempfile.TemporaryDirectory()) if request.out is None else str(request.out)
+        if not is_remote(where):
+            _make_directory(Path(where))
+        space, draws = request.prepared(request.space, request.seeds)
+        if request.archs is None:
+            genes, which = space.sample(np.random.default_rng(request.seeds[0]), request.sample), f"{request.sample} random ones"
+        else:
+            genes = genes_of(space, request.archs)
+            which = f"all {len(genes)} of a list"
+        job, place = work(request, space, genes, chosen, draws, about={"archs": which}), store(where)
+        run(place, job, note=note, watched=watched)
+        return merge(place, [job.request])
 
 
 def work(
@@ -112,7 +118,7 @@ def work(
         "space": repr(space),
         **{name: getattr(request, name) for name in names},
         "versions": {name: version(name) for name in ("jaxzc", "jax", "flax")},
-        "platform": jax.default_backend(),
+        "platform": here(),
     }
     inputs = draws[0].batches[0].inputs
     sizes = Sizes(request.batch_size, request.batches, outputs=draws[0].classes, pixels=math.prod(inputs.shape[1:-1]))

@@ -26,11 +26,11 @@ ROUNDS = 3
 
 @dataclass
 class Outcome:
-    """total: rows of the stripe; there: those that were there before; done, failed: of this run. first: seconds until the first row,
+    """total: rows of the stripe; existing: those that were there before; done, failed: of this run. first: seconds until the first row,
     compilation included; seconds: of all scoring. memory: bytes that the largest compiled program plans (see `SpaceScorer.memory`)."""
 
     total: int
-    there: int
+    existing: int
     done: int = 0
     failed: int = 0
     first: float = 0.0
@@ -74,13 +74,13 @@ def run(
     lease = Lease(store, str(job.stripe))
     with Keeper(lease) as keeper:  # before the lease is taken, so that no signal finds it without somebody to give it back
         lease.take(note)
-        there = _there(store, digest, job, note)
-        lacking = _lacking(job, there)
+        existing = _existing(store, digest, job, note)
+        lacking = _lacking(job, existing)
         total, missing = len(job.units[job.stripe.index :: job.stripe.count]), _count(lacking)
-        keeper.recorder = recorder = Recorder(store, digest, job.stripe, total=total, there=total - missing, every=job.every)
+        keeper.recorder = recorder = Recorder(store, digest, job.stripe, total=total, existing=total - missing, every=job.every)
         recorder.heartbeat("scoring")
         outcome = Outcome(total, total - missing)
-        crash = crashes.found(store, job.stripe)
+        crash = crashes.crash_of(store, job.stripe)
         for _ in range(ROUNDS):
             if not lacking:
                 return outcome
@@ -92,9 +92,9 @@ def run(
             crash = None
             if {*started, *recorder.written} <= {*parts.names(store)}:
                 return outcome
-            lacking = _lacking(job, _there(store, digest, job, note))
+            lacking = _lacking(job, _existing(store, digest, job, note))
             missing = _count(lacking)
-            recorder.there = total - missing - recorder.done
+            recorder.existing = total - missing - recorder.done
             if missing:
                 note(f"{missing} rows have gone from {store.where} while the job ran: scoring them again")
         if lacking:
@@ -104,16 +104,16 @@ def run(
     return outcome
 
 
-def _there(store: Store, digest: str, job: Work, note: Callable[[str], None]) -> dict[parts.Key, frozenset[str]]:
+def _existing(store: Store, digest: str, job: Work, note: Callable[[str], None]) -> dict[parts.Key, frozenset[str]]:
     troubles: list[tuple[str, str]] = []
-    there = work.known(store, digest, troubles, failures=not job.retry)
+    existing = work.known(store, digest, troubles, failures=not job.retry)
     for name, reason in troubles:
         note(f"{store.where}/{parts.FOLDER}/{name}: {reason}; set aside as {parts.set_aside(store, name)}, its rows are scored again")
-    return there
+    return existing
 
 
-def _lacking(job: Work, there: Mapping[parts.Key, frozenset[str]]) -> dict[tuple[str, ...], list[Unit]]:
-    return work.missing(job.units, list(dict.fromkeys(job.request.labels.values())), there, job.stripe)
+def _lacking(job: Work, existing: Mapping[parts.Key, frozenset[str]]) -> dict[tuple[str, ...], list[Unit]]:
+    return work.missing(job.units, list(dict.fromkeys(job.request.labels.values())), existing, job.stripe)
 
 
 def _count(lacking: Mapping[tuple[str, ...], list[Unit]]) -> int:

@@ -47,7 +47,7 @@ def representatives(space: Space, archs: np.ndarray) -> np.ndarray:
     if isinstance(space, WithSameNetwork):
         return space.same_network(archs)
     canonical = space.canonical(archs)
-    counts = [np.stack([np.asarray(c) for c in space.counts(which)], axis=1) for which in (archs, canonical)]
+    counts = [np.stack(np.broadcast_arrays(*space.counts(which)), axis=1) for which in (archs, canonical)]
     chosen = np.where((counts[0] == counts[1]).all(1)[:, None], canonical, archs)
     keys = np.concatenate([canonical, counts[0]], axis=1)
     _, group = np.unique(keys, axis=0, return_inverse=True)
@@ -67,26 +67,26 @@ def known(
 ) -> dict[Key, frozenset[str]]:
     """Architecture and seed -> identities of the proxies whose scores are there; those that failed count unless `failures` is false.
     Bad parts are added to `troubles`. only: names of the parts to read."""
-    found: dict[Key, frozenset[str]] = {}
+    stored: dict[Key, frozenset[str]] = {}
     one: dict[frozenset[str], frozenset[str]] = {}  # one object for equal sets, of which there are few
     for part in parts.read(store, job, troubles, only):
-        made = frozenset(part.values)
+        labels = frozenset(part.values)
         for key, error in zip(zip(part.archs, part.seeds, strict=True), part.errors, strict=True):
             if failures or error is None:
-                both = made | found.get(key, frozenset())
-                found[key] = one.setdefault(both, both)
-    return found
+                both = labels | stored.get(key, frozenset())
+                stored[key] = one.setdefault(both, both)
+    return stored
 
 
 def missing(
-    wanted: Sequence[Unit], identities: Sequence[str], there: Mapping[Key, frozenset[str]], stripe: Stripe
+    wanted: Sequence[Unit], identities: Sequence[str], existing: Mapping[Key, frozenset[str]], stripe: Stripe
 ) -> dict[tuple[str, ...], list[Unit]]:
-    """Of the stripe: identities that are missing -> units that lack exactly these. The stripe is one of all units, not of those that are
-    missing, so that it does not depend on what others have finished."""
+    """Identities of scores -> units of the stripe that lack exactly these. A stripe is cut from all units, finished ones included, so that
+    the progress of other processes does not move it."""
     lacking: dict[tuple[str, ...], list[Unit]] = {}
     nothing: frozenset[str] = frozenset()
     for unit in wanted[stripe.index :: stripe.count]:
-        has = there.get((unit.text, unit.seed), nothing)
+        has = existing.get((unit.text, unit.seed), nothing)
         lack = tuple(name for name in identities if name not in has)
         if lack:
             lacking.setdefault(lack, []).append(unit)

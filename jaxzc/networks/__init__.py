@@ -6,11 +6,13 @@ from typing import Any
 from flax.linen import Module as LinenModule
 from flax.nnx import Module as NNXModule
 
-from jaxzc.networks.adapter import ProgramNetwork
 from jaxzc.networks.apply import apply_network
+from jaxzc.networks.calls import check_leaves
+from jaxzc.networks.keywords import call_keywords
 from jaxzc.networks.linen import linen_network
 from jaxzc.networks.nnx import nnx_network
 from jaxzc.networks.recognised import recognise
+from jaxzc.networks.traced.network import ProgramNetwork
 from jaxzc.types import JaxzcError
 
 __all__ = ["ProgramNetwork", "as_network"]
@@ -25,24 +27,33 @@ def as_network(
     model_kwargs: Mapping[str, Any] | None = None,
     method: Any = None,
     output: Callable[[Any], Any] | None = None,
+    **call: Any,
 ) -> tuple[ProgramNetwork, Any]:
     """The `Network` of a model, and the parameters it is called with. The model is traced, not changed.
 
     model: a Linen module (bound or not), an NNX module (or its graph definition), `module.apply`, a Flax train state, a model of Hugging
-        Face's kind, Haiku's functions, or any function `apply_fn(params, inputs)`; see `linen_network`, `nnx_network`, `apply_network`.
+        Face's kind, of Equinox or of Keras, Haiku's functions, or any function `apply_fn(params, inputs)`; see `linen_network`,
+        `nnx_network`, `apply_network`.
     params: Linen: what `module.init` returned, or its `params`, or a train state; NNX: None for the module's own, or
         `nnx.state(module, nnx.Param)`; Haiku with state: the pair (params, state); function: any pytree.
     inputs: an example batch (arrays or `jax.ShapeDtypeStruct`) with leaves `[B, ...]`; other batch sizes are traced when they come. A
         tuple is given as several arguments to a model that requires so many, a dict as keywords to one that has them all.
     cells: gives, for the name of a layer, the number of the cell it sits in (for interval proxies).
-    model_kwargs: keywords for the model; flags such as `train` and `deterministic` that are not among them are set to evaluation.
+    call: keywords for the model, such as `train=False` or a mask; `model_kwargs=dict(...)` is the same for keywords that have the name of
+        an argument of ours. Flags such as `train` and `deterministic` that are not among them are set to evaluation. `rngs` of a Linen
+        module are the random keys that its `apply` takes: the score is that of these keys.
     method: of a module, what is called instead of `__call__`, by name or as a function.
     output: what takes the outputs out of what the model returns, such as `lambda out: out.logits`.
 
     Normalisation is recognised in the traced program, whoever wrote it, and follows the norm mode (see `jaxzc.networks.normalisation`).
     Raises `JaxzcError` where the model has no layers, needs random numbers, or cannot be called.
     """
+    for option, value in (("cells", cells), ("output", output)):
+        if value is not None and not callable(value):
+            raise JaxzcError(f"{option}={value!r:.60}: expected a function, or None")
+    model_kwargs = call_keywords("as_network", model, model_kwargs, call, method)
     model, params = recognise(model, params)
+    check_leaves(params)
     options: dict[str, Any] = {"cells": cells, "model_kwargs": model_kwargs, "output": output}
     if isinstance(model, LinenModule):
         return linen_network(model, params, inputs, method=method, **options)

@@ -6,11 +6,11 @@ from typing import Any
 import jax
 from flax.errors import TraceContextError
 
-from jaxzc.networks.adapter import ProgramNetwork, make_network
-from jaxzc.networks.calls import arguments, mode_kwargs, signature
+from jaxzc.networks.calls import arguments, explained, mode_kwargs, signature
 from jaxzc.networks.linen import collections
 from jaxzc.networks.normalisation import NormModes
 from jaxzc.networks.normalisation.leaves import without
+from jaxzc.networks.traced.network import ProgramNetwork, make_network
 from jaxzc.types import JaxzcError, Norm
 
 
@@ -42,14 +42,15 @@ def apply_network(
 
     def call(params: Any, inputs: Any, **more: Any) -> Any:
         args, named = arguments(name, parameters, inputs, {**kwargs, **more})
-        try:
-            result = apply_fn(params, *args, **named)
-        except TraceContextError as error:
-            raise JaxzcError(
-                f"{name} runs an NNX module of its own, whose variables it changes ({error}): "
-                "score the module itself, score(module, None, batch)"
-            ) from error
-        return result if output is None else output(result)
+        with explained(name, params, inputs):
+            try:
+                result = apply_fn(params, *args, **named)
+            except TraceContextError as error:
+                raise JaxzcError(
+                    f"{name} runs an NNX module of its own, whose variables it changes ({error}): "
+                    "score the module itself, score(module, None, batch)"
+                ) from error
+            return result if output is None else output(result)
 
     if told:
 
@@ -83,11 +84,10 @@ def _check(name: str, parameters: Any) -> None:
     taken = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if len(taken) < 2 and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
         raise JaxzcError(
-            f"{name} takes ({', '.join(p.name for p in taken)}), and a model is a Linen module, an NNX module or a function of "
-            "(params, inputs): "
-            "of Equinox, params, static = eqx.partition(model, eqx.is_inexact_array) and "
-            "score(lambda p, x: jax.vmap(eqx.combine(p, static))(x), params, batch); "
-            "of Keras, score(lambda p, x: model.stateless_call(p, model.non_trainable_variables, x)[0], model.trainable_variables, batch)"
+            f"{name} takes ({', '.join(p.name for p in taken)}), and a model is a Linen module, an NNX module, a model of "
+            "Equinox or Keras, or a function of (params, inputs): "
+            "of penzai, free, params = pz.unbind_params(model, freeze=True) and "
+            "score(lambda p, x: pz.bind_variables(free, p)(pz.nx.wrap(x).tag('batch', ...)).unwrap('batch', ...), params, batch)"
         )
 
 

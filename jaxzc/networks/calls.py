@@ -1,10 +1,18 @@
 """How models are called: flags set to evaluation, several inputs handed over as they are named, results unpacked."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+
 from jaxzc.types import JaxzcError
+
+SHOWN = 4
+"""Most arrays whose shapes a message lists."""
 
 FLAGS: Mapping[str, Any] = {
     **dict.fromkeys(("train", "training", "is_training", "is_train", "train_mode", "enable_dropout"), False),
@@ -50,6 +58,50 @@ def arguments(
         words = ", ".join(required[1:])
         raise JaxzcError(
             f"{name} requires {words} besides {required[0]}: "
-            f"give them by model_kwargs=dict({required[1]}=...), or as inputs ({', '.join(required)})"
+            f"give them as keywords of the call, {required[1]}=..., or as inputs ({', '.join(required)})"
         )
     return [inputs], kwargs
+
+
+@contextmanager
+def explained(name: str, params: Any, inputs: Any) -> Iterator[None]:
+    """Turns whatever a model raises while it runs into a `JaxzcError` of one sentence, which the original error caused.
+
+    A `JaxzcError` and a warning stay as they are, and so does the error of JAX for a named axis, which `NormModes` answers."""
+    try:
+        yield
+    except (JaxzcError, Warning):
+        raise
+    except Exception as error:
+        if isinstance(error, NameError) and "unbound axis name" in str(error):
+            raise
+        raise JaxzcError(
+            f"{name} fails for parameters {sizes(params)} and inputs {sizes(inputs)} with {type(error).__name__}: {first_line(error)}: "
+            "give the parameters and inputs with which it runs by itself"
+        ) from error
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, without the full stop."""
+    return str(error).strip().partition("\n")[0].rstrip(".")
+
+
+def sizes(tree: Any) -> str:
+    """The shapes of a pytree's arrays, the first few by their paths: "kernel [6, 3], bias [3]"."""
+    paths = jax.tree_util.tree_leaves_with_path(tree)
+    words = [f"{jax.tree_util.keystr(path, simple=True, separator='/')} {list(np.shape(leaf))}".strip() for path, leaf in paths[:SHOWN]]
+    return ", ".join([*words, *([f"{len(paths) - SHOWN} more"] if len(paths) > SHOWN else [])]) or repr(tree)
+
+
+def check_leaves(params: Any) -> None:
+    """Raises `JaxzcError` for parameters that hold something else than numbers."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        dtype = getattr(leaf, "dtype", None)
+        number = isinstance(leaf, bool | int | float | complex | np.generic)
+        is_array = dtype is not None and (jnp.issubdtype(dtype, jax.dtypes.extended) or dtype.kind not in "OSU")
+        if not (number or is_array):
+            where = jax.tree_util.keystr(path, simple=True, separator="/") or "their place"
+            raise JaxzcError(
+                f"the parameters hold {leaf!r:.60} at {where}, which is no array: take out what is not trained, such as functions and text "
+                "(of Equinox, params, static = eqx.partition(model, eqx.is_inexact_array))"
+            )

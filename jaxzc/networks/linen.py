@@ -8,9 +8,9 @@ from flax import linen as nn
 from flax.core import DenyList, unfreeze
 from flax.errors import InvalidRngError, ScopeCollectionNotFound, ScopeParamNotFoundError, ScopeParamShapeError
 
-from jaxzc.networks.adapter import ProgramNetwork, make_network
-from jaxzc.networks.calls import arguments, mode_kwargs, signature
+from jaxzc.networks.calls import FLAGS, arguments, explained, mode_kwargs, signature
 from jaxzc.networks.normalisation import NormModes
+from jaxzc.networks.traced.network import ProgramNetwork, make_network
 from jaxzc.types import JaxzcError
 
 STATISTICS = "batch_stats"
@@ -48,28 +48,30 @@ def linen_network(
     call = getattr(type(module), method) if isinstance(method, str) else method or type(module).__call__
     parameters = signature(call, 1)
     kwargs = mode_kwargs(parameters, model_kwargs)
+    # `rngs` are an argument of `Module.apply`; a call that has one of that name gets it
+    rngs = None if any(p.name == "rngs" for p in parameters or ()) else kwargs.pop("rngs", None)
 
     def function(params: Any, statistics: Any, inputs: Any) -> Any:
         every = {"params": params, **rest, **({STATISTICS: statistics} if statistics else {})}
         args, named = arguments(name, parameters, inputs, kwargs)
         # nn.jit caches by what is mutable but knows nothing of interceptors: a name of our own keeps its entries apart
         mutable = DenyList(("params", "jaxzc"))
-        with nn.intercept_methods(_intercept):
+        with nn.intercept_methods(_intercept), explained(name, params, inputs):
             try:
-                result, _ = module.apply(every, *args, mutable=mutable, method=method, **named)
+                result, _ = module.apply(every, *args, rngs=rngs, mutable=mutable, method=method, **named)
             except InvalidRngError as error:
                 raise JaxzcError(
                     f"{name} asks for random numbers ({error}): a score must not depend on them, "
-                    "switch them off with model_kwargs=dict(...) or in the module's attributes"
+                    "switch them off with a keyword of the call or in the module's attributes, or fix them with rngs={name: key}"
                 ) from error
             except (ScopeCollectionNotFound, ScopeParamNotFoundError, ScopeParamShapeError) as error:
                 raise JaxzcError(
                     f"the parameters are not those of {name} ({error}): give what {name}(...).init(key, inputs) returned"
                 ) from error
-        return result if output is None else output(result)
+            return result if output is None else output(result)
 
     params = jax.tree.map(lambda leaf: leaf, params)
-    return make_network(NormModes(function, name, statistics), params, inputs, cells), params
+    return make_network(NormModes(function, name, statistics, evaluates=FLAGS.keys().isdisjoint(kwargs)), params, inputs, cells), params
 
 
 def collections(variables: Any) -> tuple[Any, Any, dict[str, Any]] | None:

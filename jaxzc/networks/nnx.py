@@ -6,10 +6,11 @@ from typing import Any
 
 import jax
 from flax import nnx
+from flax.core import unfreeze
 
-from jaxzc.networks.adapter import ProgramNetwork, make_network
-from jaxzc.networks.calls import arguments, mode_kwargs, signature
+from jaxzc.networks.calls import arguments, explained, mode_kwargs, signature
 from jaxzc.networks.normalisation import NormModes
+from jaxzc.networks.traced.network import ProgramNetwork, make_network
 from jaxzc.types import Array, JaxzcError
 
 
@@ -25,8 +26,9 @@ def nnx_network(
 ) -> tuple[ProgramNetwork, Any]:
     """The network of an NNX module, and its parameters (an `nnx.State` of its `nnx.Param`s).
 
-    params: such a state (or one of all the module's variables), or None for the module's own. The module is copied, never changed. Its
-        running statistics are neither read nor changed: `norm="init"` means an untrained network. Other variables are constants.
+    params: such a state (or one of all the module's variables), the nested dict of its arrays that a checkpoint holds, or None for the
+        module's own. The module is copied, never changed. Its running statistics are neither read nor changed: `norm="init"` means an
+        untrained network. Other variables are constants.
     model_kwargs: keywords of the call; mode flags (`train`, `deterministic`, ...) are set to evaluation where these do not say otherwise.
         Dropout is off always.
     method: what is called instead of `__call__`, by name or as a function. output: what takes the outputs out of the result.
@@ -35,10 +37,7 @@ def nnx_network(
     # the split shares its variables with the user's module, which may be trained on: mapping over it makes new ones
     graph, own, statistics, rest = nnx.split(module, nnx.Param, nnx.BatchStat, ...)
     own, statistics, rest = (jax.tree.map(lambda leaf: leaf, state) for state in (own, statistics, rest))
-    if isinstance(params, nnx.State):
-        params = nnx.filter_state(params, nnx.Param)
-    if params is None:
-        params = own
+    params = own if params is None else as_state(params, own)
     if jax.tree_util.tree_structure(params) != jax.tree_util.tree_structure(own):
         raise JaxzcError("params of an NNX module must be None or nnx.state(module, nnx.Param)")
     name = type(module).__name__
@@ -54,10 +53,36 @@ def nnx_network(
                 # the class changes, not the object: it stays where it is, in lists too, and isinstance still holds
                 object.__setattr__(part, "__class__", _replaced(type(part)))
         args, named = arguments(name, parameters, inputs, kwargs)
-        result = call(model, *args, **named)
-        return result if output is None else output(result)
+        with explained(name, params, inputs):
+            result = call(model, *args, **named)
+            return result if output is None else output(result)
 
     return make_network(NormModes(function, name, statistics, draws=False), params, inputs, cells), params
+
+
+def as_state(params: Any, own: Any) -> Any:
+    """Parameters in the form of the module's own, an `nnx.State`: such a state, or the nested dict (`nnx.to_pure_dict`) of its arrays.
+
+    Raises `JaxzcError` for a dict that is not of this module."""
+    if isinstance(params, nnx.State):
+        return nnx.filter_state(params, nnx.Param)
+    if not isinstance(params, Mapping):
+        return params
+    state = jax.tree.map(lambda leaf: leaf, own)
+    try:
+        nnx.replace_by_pure_dict(state, unfreeze(dict(params)))
+    except (ValueError, KeyError, TypeError) as error:
+        raise JaxzcError(
+            f"the dict of parameters is not of this module ({error}): give nnx.state(module, nnx.Param), or the nnx.to_pure_dict of it"
+        ) from error
+    counts = [len(jax.tree.leaves(tree)) for tree in (params, own)]
+    shapes, expected = ([leaf.shape for leaf in jax.tree.leaves(tree)] for tree in (state, own))
+    if counts[0] != counts[1] or shapes != expected:
+        raise JaxzcError(
+            f"the dict of parameters is not of this module: {counts[0]} arrays, expected {counts[1]} of shapes {expected!s:.80}: "
+            "give None or nnx.state(module, nnx.Param), or the nnx.to_pure_dict of it"
+        )
+    return state
 
 
 @cache

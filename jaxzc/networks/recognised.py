@@ -9,6 +9,7 @@ from flax import nnx
 from flax.linen import Module as LinenModule
 
 from jaxzc.networks.calls import signature
+from jaxzc.networks.libraries import taken_apart
 from jaxzc.networks.linen import collections
 from jaxzc.types import JaxzcError
 
@@ -24,18 +25,21 @@ def recognise(model: Any, params: Any) -> Recognised:
     """What a model and its parameters are.
 
     Bound Linen modules, `module.apply` (compiled or not), Flax train states, split NNX modules, models of Hugging Face's kind
-    (`model(inputs, params=...)`) and Haiku's pairs of functions are taken apart; anything else is returned as it is.
+    (`model(inputs, params=...)`), of Equinox and of Keras, and Haiku's pairs of functions are taken apart; anything else is returned as it
+    is.
     Raises `JaxzcError` for a class in the place of its instance, and where parameters are missing.
     """
     if isinstance(model, type):
         raise JaxzcError(f"the model is the class {model.__name__}: give an instance, {model.__name__}(...)")
+    if (known := taken_apart(model, params)) is not None:
+        return Recognised(*known)
     if _is_state(model):
         params, model = (model if params is None else params), model.apply_fn
     if _is_state(params):
         params = _variables(params)
     if isinstance(model, nnx.GraphDef):
         return Recognised(nnx.merge(model, params), None)
-    model = _applied(model) or model
+    model = applied(model) or model
     if isinstance(model, LinenModule):
         return _unbound(model, params)
     if isinstance(model, tuple) and getattr(model, "_fields", ()) == ("init", "apply"):
@@ -58,7 +62,7 @@ def _variables(state: Any) -> Any:
     return {"params": state.params, **({"batch_stats": statistics} if statistics else {})}
 
 
-def _applied(model: Any) -> LinenModule | None:
+def applied(model: Any) -> LinenModule | None:
     """The module of which this is the `apply`, compiled or not."""
     while model is not None:
         module = getattr(model, "__self__", None)

@@ -6,6 +6,7 @@ network are cut from one long draw: one random stream per network compiles in a 
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from jax.core import Tracer
 
 from jaxzc._compile.cache import StoredFunction
 from jaxzc.names import hint
-from jaxzc.types import Array, JaxzcError, LayerGroup
+from jaxzc.types import Array, InitialiserSpec, JaxzcError, LayerGroup
 
 
 class Initialiser(NamedTuple):
@@ -59,12 +60,25 @@ def initialiser(name: str) -> Initialiser:
     return INITIALISERS[name]
 
 
-def draw(name: str, key: Array, groups: Sequence[LayerGroup], biases: Sequence[tuple[int, int]] = ()) -> tuple[list[Array], list[Array]]:
+def draw(
+    name: InitialiserSpec, key: Array, groups: Sequence[LayerGroup], biases: Sequence[tuple[int, int]] = ()
+) -> tuple[list[Array], list[Array]]:
     """Kernels `[layers, *kernel]` float32 for each layer group, and a vector for each (size, fan_in) of `biases`.
 
-    fan_out of a kernel is its height x width x output channels. Traceable: the key may be a tracer; where it is none these are numpy
-    arrays, of the same numbers.
+    name: of an initialiser, or a function (key, shape, dtype) -> kernel, which says nothing of vectors: these are zeros.
+    fan_out of a kernel is its height x width x output channels. Kernels are drawn in the order of execution where groups tell their places,
+    so that a stack in a loop gets the numbers that it gets where the loop is unrolled. Traceable: the key may be a tracer; where it is none
+    these are numpy arrays, of the same numbers.
     """
+    if any(g.places for g in groups):
+        places = [(place, number) for number, g in enumerate(groups) for place in g.places]
+        singles = [replace(groups[number], cells=(-1,), places=()) for _, number in sorted(places)]
+        kernels, vectors = draw(name, key, singles, biases)
+        by_place = dict(zip((place for place, _ in sorted(places)), kernels, strict=True))
+        joined: Any = jnp.concatenate if isinstance(key, Tracer) else np.concatenate
+        return [joined([by_place[place] for place in g.places]) for g in groups], vectors
+    if not isinstance(name, str):
+        return _drawn_by(name, key, groups), [jnp.zeros(size) for size, _ in biases]
     chosen = initialiser(name)
     shapes = [(len(g.cells), *g.kernel) for g in groups] + [(size,) for size, _ in biases]
     scales = [chosen.kernel(g.fan_in, math.prod(g.kernel[:-2]) * g.channels) for g in groups] + [
@@ -75,6 +89,19 @@ def draw(name: str, key: Array, groups: Sequence[LayerGroup], biases: Sequence[t
     numbers: Any = chosen.sample(key, ends[-1]) if isinstance(key, Tracer) else _on_host(name, key, ends[-1])
     drawn = [scale * numbers[end - n : end].reshape(s) for scale, n, end, s in zip(scales, sizes, ends, shapes, strict=True)]
     return drawn[: len(groups)], drawn[len(groups) :]
+
+
+def _drawn_by(function: Callable[..., Any], key: Array, groups: Sequence[LayerGroup]) -> list[Array]:
+    """Kernels that a function (key, shape, dtype) draws, each from a key of its own; `JaxzcError` where it is no such function."""
+    if not callable(function):
+        raise JaxzcError(f"init={function!r}: expected one of {', '.join(INITIALISERS)}, or a function (key, shape, dtype) -> kernel")
+    kernels = []
+    for number, group in enumerate(groups):
+        keys = jax.random.split(jax.random.fold_in(key, number), len(group.cells))
+        kernels.append(jnp.stack([jnp.asarray(function(one, group.kernel, jnp.float32), jnp.float32) for one in keys]))
+        if kernels[-1].shape[1:] != group.kernel:
+            raise JaxzcError(f"the initialiser returned {kernels[-1].shape[1:]} for a kernel of shape {group.kernel}: return that shape")
+    return kernels
 
 
 def _on_host(name: str, key: Array, n: int) -> np.ndarray:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxzc._compile.float64 import in_float64
+from jaxzc._compile.platforms import by_platform
 from jaxzc.types import Array
 
 SHORT = 16
@@ -34,10 +35,14 @@ def each_matrix(function: Callable[[Array], Array], matrices: Array) -> Array:
     LAPACK's batched calls of jaxlib 0.10 hand their matrices to the pool of threads on one of which they run, and wait: with as many
     such calls under way as the pool has threads, all of them wait for ever.
     """
-    if matrices.ndim == 2 or jax.default_backend() != "cpu":
+    if matrices.ndim == 2:
         return function(matrices)
-    results = jax.lax.map(function, matrices.reshape(-1, *matrices.shape[-2:]))
-    return results.reshape(*matrices.shape[:-2], *results.shape[1:])
+
+    def in_turn(matrices: Array) -> Array:
+        results = jax.lax.map(function, matrices.reshape(-1, *matrices.shape[-2:]))
+        return results.reshape(*matrices.shape[:-2], *results.shape[1:])
+
+    return by_platform(function, matrices, cpu=in_turn)
 
 
 def eigenvalues(matrices: Array) -> Array:

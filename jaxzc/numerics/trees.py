@@ -14,13 +14,30 @@ def name_of(path: Any) -> str:
     return "/".join(str(getattr(k, "key", getattr(k, "idx", getattr(k, "name", k)))) for k in path).lower()
 
 
+def leaf_name(path: Any) -> str:
+    """A leaf's path as "Conv_0/kernel"; the `value` inside an NNX variable is not named."""
+    words = [str(getattr(key, "key", getattr(key, "idx", getattr(key, "name", key)))) for key in path]
+    if words and isinstance(path[-1], jax.tree_util.GetAttrKey) and words[-1] == "value":
+        words.pop()
+    return "/".join(words) or "params"
+
+
+def abstract(leaf: Any) -> jax.ShapeDtypeStruct:
+    """Shape and dtype of an array, or of what stands for one."""
+    return jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf))
+
+
 def is_float(leaf: Any) -> bool:
     return jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
 
 
 def is_real(leaf: Any) -> bool:
     """Whether a leaf holds floats, integers or truth values."""
-    return any(jnp.issubdtype(jnp.result_type(leaf), kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
+    try:
+        dtype = jnp.result_type(leaf)
+    except (TypeError, ValueError):  # text, objects
+        return False
+    return any(jnp.issubdtype(dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_))
 
 
 def map_named(function: Callable[[str, Array], Array], params: Params) -> Any:

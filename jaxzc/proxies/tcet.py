@@ -10,14 +10,30 @@ from jaxzc.numerics.linalg import deviation, log_determinant
 from jaxzc.types import Array, JaxzcError
 
 Groups = Sequence[Array]
+Existing = Sequence[Array | None] | None
+"""See the ingredient `existing`; None: all of them do."""
 
 
-def layer_snr(saliency: Array) -> Array:
-    """sum / standard deviation (ddof 1) of each layer's saliencies `[layers, n]`; the sum itself where the deviation is 0."""
+def layer_snr(saliency: Array, existing: Array | None = None) -> Array:
+    """sum / standard deviation (ddof 1) of each layer's saliencies `[layers, n]`; the sum itself where the deviation is 0.
+
+    existing: bool `[layers, n]`, which of them are weights (None: all). The others are 0."""
     total = saliency.sum(1)
-    std = deviation(saliency, 1, ddof=1)
-    same = (saliency.max(1) <= saliency.min(1)) | (std == 0)
+    std = deviation(saliency, 1, ddof=1) if existing is None else _deviation_of(saliency, existing)
+    least = saliency if existing is None else jnp.where(existing, saliency, jnp.inf)
+    same = (saliency.max(1) <= least.min(1)) | (std == 0)
     return jnp.where(same, total, total / jnp.where(same, 1, std))
+
+
+def _deviation_of(values: Array, existing: Array) -> Array:
+    """As `deviation(values, 1, ddof=1)`, of the values that exist; the others are 0."""
+    count = existing.sum(1, keepdims=True).astype(values.dtype)
+    centred = jnp.where(existing, values - values.sum(1, keepdims=True) / count, 0)
+    centred = jnp.where(existing, centred - centred.sum(1, keepdims=True) / count, 0)
+    most = jnp.abs(centred).max(1, keepdims=True)
+    scale = jnp.where(most == 0, 1, most)
+    variance = jnp.square(centred / scale).sum(1, keepdims=True) / jnp.maximum(count - 1, 1)
+    return (jnp.sqrt(variance) * scale).squeeze(1)
 
 
 def layer_logdet(kernels: Array) -> Array:
@@ -26,8 +42,12 @@ def layer_logdet(kernels: Array) -> Array:
     return jnp.where(jnp.isneginf(values), 0, values)
 
 
-def _product(saliency: Groups, kernels: Groups, compress: str) -> Array:
-    snr = [layer_snr(s) for s in saliency]
+def _each_snr(saliency: Groups, existing: Existing) -> list[Array]:
+    return [layer_snr(s, of) for s, of in zip(saliency, existing or [None] * len(saliency), strict=True)]
+
+
+def _product(saliency: Groups, kernels: Groups, existing: Existing, compress: str) -> Array:
+    snr = _each_snr(saliency, existing)
     if compress == "log":
         factor = [jnp.where(s != 0, jnp.log(jnp.where(s != 0, s, 1)), 0) for s in snr]
     elif compress == "log1p":
@@ -40,7 +60,7 @@ def _product(saliency: Groups, kernels: Groups, compress: str) -> Array:
 
 
 @proxy(direction="higher", labels=True, init="torch", norm=("batch", "init"))
-def tcet_snip(weights: Groups, loss_grads: Groups, layer_kernels: Groups, *, compress: str = "log") -> Array:
+def tcet_snip(weights: Groups, loss_grads: Groups, layer_kernels: Groups, existing: Existing = None, *, compress: str = "log") -> Array:
     """Sum over layers of log SNR of the SNIP saliency times layerwise NASWOT.
 
     Definition: sum_l log(SNR_l) * LNWOT_l, SNR_l = sum(s_l) / std(s_l) with s = |w dL/dw|; LNWOT as in `lnwot`, with fresh running
@@ -52,11 +72,13 @@ def tcet_snip(weights: Groups, loss_grads: Groups, layer_kernels: Groups, *, com
     Fails: layers with fewer neurons than examples (the classifier) have a singular kernel and drop out.
     """
     saliency = [jnp.abs(w * g) for w, g in zip(weights, loss_grads, strict=True)]
-    return _product(saliency, layer_kernels, compress)
+    return _product(saliency, layer_kernels, existing, compress)
 
 
 @proxy(direction="higher", labels=False, init="torch", norm=("none", "init"))
-def tcet_synflow(weights: Groups, synflow_grads: Groups, layer_kernels: Groups, *, compress: str = "log") -> Array:
+def tcet_synflow(
+    weights: Groups, synflow_grads: Groups, layer_kernels: Groups, existing: Existing = None, *, compress: str = "log"
+) -> Array:
     """Sum over layers of log SNR of the synflow saliency times layerwise NASWOT.
 
     Definition: as tcet_snip with s = |w dR/dw| of synflow.
@@ -67,11 +89,11 @@ def tcet_synflow(weights: Groups, synflow_grads: Groups, layer_kernels: Groups, 
     """
     # The ratio does not see the power of two kept apart in synflow_exponent.
     saliency = [jnp.abs(w * g) for w, g in zip(weights, synflow_grads, strict=True)]
-    return _product(saliency, layer_kernels, compress)
+    return _product(saliency, layer_kernels, existing, compress)
 
 
 @proxy(direction="higher", labels=True, init="torch", norm="batch")
-def snr_snip(weights: Groups, loss_grads: Groups) -> Array:
+def snr_snip(weights: Groups, loss_grads: Groups, existing: Existing = None) -> Array:
     """Sum over layers of the signal-to-noise ratio of the SNIP saliency.
 
     Definition: sum_l sum(s_l) / std(s_l), s = |w dL/dw|.
@@ -80,11 +102,11 @@ def snr_snip(weights: Groups, loss_grads: Groups) -> Array:
     Weights: convolution and linear kernels.
     Fails: close to a count of weights.
     """
-    return sum_over_layers(lambda w, g: layer_snr(jnp.abs(w * g)), weights, loss_grads)
+    return sum_over_layers(jnp.asarray, _each_snr([jnp.abs(w * g) for w, g in zip(weights, loss_grads, strict=True)], existing))
 
 
 @proxy(direction="higher", labels=False, init="torch", norm="none")
-def snr_synflow(weights: Groups, synflow_grads: Groups) -> Array:
+def snr_synflow(weights: Groups, synflow_grads: Groups, existing: Existing = None) -> Array:
     """Sum over layers of the signal-to-noise ratio of the synflow saliency.
 
     Definition: sum_l sum(s_l) / std(s_l), s = |w dR/dw| of synflow.
@@ -93,7 +115,7 @@ def snr_synflow(weights: Groups, synflow_grads: Groups) -> Array:
     Weights: convolution and linear kernels.
     Fails: close to a count of weights; a layer whose saliencies are all equal would count with synflow's own scale.
     """
-    return sum_over_layers(lambda w, g: layer_snr(jnp.abs(w * g)), weights, synflow_grads)
+    return sum_over_layers(jnp.asarray, _each_snr([jnp.abs(w * g) for w, g in zip(weights, synflow_grads, strict=True)], existing))
 
 
 @proxy(direction="higher", labels=False, init="torch", norm="init")

@@ -14,6 +14,7 @@ from jaxzc.report.web.page import page
 from jaxzc.types import JaxzcError
 
 PAGE = "index.html"
+"""The page of a report, in its directory."""
 FIGURES, TABLES = "figures", "tables"
 
 

@@ -76,15 +76,15 @@ def lanes(count: int) -> list[float]:
 
 def costs(evaluation: Evaluation) -> dict[str, list[Cost]]:
     """Kind of cost -> the marks of its chart; kinds of which nothing is known are left out. Rows with one cost and one rho share a mark."""
-    found = {}
+    by_kind = {}
     for kind in COSTS:
         marks: dict[tuple[str, str], list[Row]] = {}
         for row in ranked(evaluation):
             if row.cost.get(kind, -1) >= 0:
                 marks.setdefault((f"{row.cost[kind]:.3g}", number(spearman(row).value)), []).append(row)
         if marks:
-            found[kind] = [Cost(tuple(rows), rows[0].cost[kind], spearman(rows[0]).value) for rows in marks.values()]
-    return found
+            by_kind[kind] = [Cost(tuple(rows), rows[0].cost[kind], spearman(rows[0]).value) for rows in marks.values()]
+    return by_kind
 
 
 def first_seed(evaluation: Evaluation, row: Row | None, *, turned: bool = False) -> np.ndarray:

@@ -5,7 +5,7 @@ from matplotlib.ticker import MaxNLocator
 
 from jaxzc.report.look import ACCENT, DOT, FG, MUTED, TWO_COLUMNS, style
 from jaxzc.report.look import axes as new_axes
-from jaxzc.scoring.sweet_interval import EDGES, Interval
+from jaxzc.scoring.space.sweet_interval import EDGES, Interval
 
 
 def sweet_sentence(result: Interval, networks: int, space: str) -> str:

@@ -6,14 +6,15 @@ from typing import Any, get_args
 import jax
 import numpy as np
 
+from jaxzc._compile.platforms import float32_products
 from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.facts import Proxy
 from jaxzc.ingredients import RESOLVER
 from jaxzc.names import unknown
-from jaxzc.resolver import needs
 from jaxzc.scoring.batches import Batches, as_batches
 from jaxzc.scoring.results import Unavailable, check_unavailable, warn_of
-from jaxzc.tasks import Task, classification
+from jaxzc.signatures import needs
+from jaxzc.tasks import Loss, Task, classification, named_task
 from jaxzc.types import Array, Batch, Counts, JaxzcError, Network, Norm, Params
 
 LARGEST = 2**31 - 1
@@ -25,11 +26,12 @@ def compute_scores(
     network: Network,
     params: Params,
     batches: Batches,
-    task: Task = classification,
+    task: Task | str = classification,
     norm: Norm = "batch",
     key: Array | None = None,
     fixed: Mapping[str, Any] | None = None,
     *,
+    loss: Loss | None = None,
     unavailable: Unavailable = "nan",
 ) -> dict[str, Any]:
     """Proxy -> value `[]` of one network: a pure function of `params`, `batches` and `key`, which may be traced.
@@ -38,6 +40,7 @@ def compute_scores(
     >>> jax.jit(jax.vmap(lambda p: jaxzc.compute_scores("snip,naswot", network, p, (inputs, targets))))(stacked_params)
 
     proxies, batches: in every form that `jaxzc.score` takes. The values of batches are not checked, because they may be traced.
+    task, loss: as for `jaxzc.Scorer`; without both, classification, since traced targets cannot be looked at.
     key: random key of noise, probes and redrawn weights (default: `jax.random.key(0)`).
     fixed: ingredient -> value; these ingredients are not computed (`{"az_images": images}`).
     unavailable: see `jaxzc.Scorer`. The reasons are in a warning, issued when the function is traced.
@@ -47,7 +50,8 @@ def compute_scores(
     """
     check_unavailable(unavailable)
     reasons: dict[str, str] | None = None if unavailable == "error" else {}
-    values = compute_values(select(proxies), network, params, as_batches(batches), task, norm, key, fixed, reasons)
+    meant = named_task(loss, None if loss is not None and task is classification else task) or classification
+    values = compute_values(select(proxies), network, params, as_batches(batches), meant, norm, key, fixed, reasons)
     warn_of(reasons or {}, "; ".join(f"{label}: {reason}" for label, reason in list((reasons or {}).items())[:1]), stacklevel=2)
     return values
 
@@ -74,7 +78,8 @@ def compute_values(
             raise unknown("ingredient", name, known)
     key = jax.random.key(0) if key is None else key
     roots = {"network": network, "params": params, "batches": batches, "task": task, "norm": norm, "key": key}
-    return RESOLVER.run(proxies, {**roots, **_count_ingredients(network, params), **(fixed or {})}, reasons)
+    with float32_products():
+        return RESOLVER.run(proxies, {**roots, **_count_ingredients(network, params), **(fixed or {})}, reasons)
 
 
 def _count_ingredients(network: Network, params: Params) -> dict[str, Any]:

@@ -197,6 +197,7 @@ ALGORITHMS = {
     "local": LocalSearch,
     "nsga2": NSGA2,
 }
+"""Name -> search, as `--algorithm` and `SearchRequest.algorithm` name it."""
 
 
 def objectives(state: State, rows: np.ndarray) -> np.ndarray:

@@ -80,10 +80,10 @@ def _spread(problem: Problem, rng: np.random.Generator, keys: np.ndarray, arch: 
     within, new, idle = arch[None], np.zeros((0, len(arch)), np.int32), 0
     candidates = within
     while True:
-        made = problem.keys(candidates)
-        fresh = np.sort(np.unique(made, return_index=True)[1])
-        fresh = fresh[~contains(keys, made[fresh])]
-        keys = insert(keys, made[fresh])
+        proposed = problem.keys(candidates)
+        fresh = np.sort(np.unique(proposed, return_index=True)[1])
+        fresh = fresh[~contains(keys, proposed[fresh])]
+        keys = insert(keys, proposed[fresh])
         new = np.concatenate([new, candidates[fresh].astype(np.int32)])[:wanted]
         within = np.concatenate([within, candidates])[-16 * MUTANTS :]
         idle = 0 if len(fresh) else idle + 1

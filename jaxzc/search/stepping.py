@@ -129,22 +129,22 @@ class Search:
         self, state: State, wanted: int, rounds: int, propose: Callable[[int], tuple[np.ndarray, np.ndarray]]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Up to `wanted` architectures that are new and feasible, int32 `[n, genes]`, and their parents int64 `[n]`."""
-        keys, found, parents = state.keys, [state.archs[:0]], [state.parents[:0]]
+        keys, children, parents = state.keys, [state.archs[:0]], [state.parents[:0]]
         missing = wanted
         for attempt in range(rounds):
             asked = max(missing, DRAWS << attempt)
             candidates, origins = propose(asked)
-            made = self.problem.keys(candidates)
-            new = np.flatnonzero(~contains(keys, made))
+            proposed = self.problem.keys(candidates)
+            new = np.flatnonzero(~contains(keys, proposed))
             new = new[self.problem.feasible(candidates[new])]
             # The first of several equal candidates, in the order in which they were drawn.
-            first = new[np.sort(np.unique(made[new], return_index=True)[1])][:missing]
-            found.append(candidates[first].astype(np.int32))
+            first = new[np.sort(np.unique(proposed[new], return_index=True)[1])][:missing]
+            children.append(candidates[first].astype(np.int32))
             parents.append(np.asarray(origins[first], np.int64))
-            keys, missing = insert(keys, made[first]), missing - len(first)
+            keys, missing = insert(keys, proposed[first]), missing - len(first)
             if not missing or len(candidates) < asked:  # the algorithm has no others
                 break
-        return np.concatenate(found), np.concatenate(parents)
+        return np.concatenate(children), np.concatenate(parents)
 
     def _rare(self, state: State, rng: np.random.Generator, wanted: int, progress: Progress) -> np.ndarray:
         """Up to `wanted` new architectures, int32 `[n, genes]`, where the algorithm proposes none that keeps to the constraints."""

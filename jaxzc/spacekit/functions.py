@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jaxzc.networks import ProgramNetwork, as_network
 from jaxzc.numerics import initialisers
-from jaxzc.types import Array, Genes, InputSpec, LayerGroup, Params
+from jaxzc.types import Array, Genes, InitialiserSpec, InputSpec, LayerGroup, Params
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class FunctionProgram:
 
     in_pieces = True
 
-    def init(self, rng_key: Array, initialiser: str = "torch") -> dict[str, Array]:
+    def init(self, rng_key: Array, initialiser: InitialiserSpec = "torch") -> dict[str, Array]:
         fan_in = {name: math.prod(shape[:-1]) for name, shape in self.shapes.items() if len(shape) > 1}
         groups = [LayerGroup(name, self.shapes[name], n, self.shapes[name][-1]) for name, n in fan_in.items()]
         biases = {f"{name}_bias": n for name, n in fan_in.items() if f"{name}_bias" in self.shapes}

@@ -82,6 +82,17 @@ def key_of(space: Space, arch: Genes) -> tuple[int, ...]:
     return tuple(int(number) for number in space.program_keys(np.asarray(arch)[None])[0])
 
 
+def genes_of(space: Space, archs: Sequence[str] | np.ndarray) -> np.ndarray:
+    """int32 `[n, genes]` of a list of strings of the space, or of genes `[n, genes]` or `[genes]`.
+
+    Raises `JaxzcError` for a string that is none of the space, and for a list of nothing."""
+    if hasattr(archs, "dtype") and np.issubdtype(archs.dtype, np.integer):  # type: ignore[union-attr]
+        return np.atleast_2d(np.asarray(archs, np.int32))
+    if isinstance(archs, str) or len(archs) == 0:
+        raise JaxzcError(f"{space.name}: architectures {archs!r}: expected a list of strings, or genes [n, genes]")
+    return np.atleast_2d([space.parse(arch) if isinstance(arch, str) else np.asarray(arch) for arch in archs]).astype(np.int32)
+
+
 def check_key(space: Space, key: Sequence[int], numbers: int) -> None:
     """Raises `JaxzcError` where a key has not this many numbers."""
     if len(key) != numbers:

@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from jaxzc.tasks.losses import cross_entropy
 from jaxzc.tasks.task import Task, next_token
@@ -92,22 +91,6 @@ def warn_of_labels(labels: np.ndarray, classes: int) -> None:
         warnings.warn(
             f"every class but 0 occurs among {len(labels)} labels and the network has {classes} outputs: if labels are numbered from 1, "
             "subtract 1 and leave one output out",
-            stacklevel=3,
-        )
-
-
-def warn_of_zero_kernels(names: Sequence[str], kernels: Sequence[Any]) -> None:
-    """Warns of layers whose kernel is all zeros, as heads of vision transformers are initialised."""
-    zero = [
-        name
-        for name, kernel in zip(names, kernels, strict=True)
-        if isinstance(kernel, np.ndarray | jax.Array) and not isinstance(kernel, Tracer) and not np.any(np.asarray(kernel))
-    ]
-    if zero:
-        named = f"{', '.join(zero[:3])}{' and others' if len(zero) > 3 else ''}"
-        warnings.warn(
-            f"the kernel of {named} is all zeros: no gradient passes it, so that snip, fisher, synflow may be 0 and jacob_cov NaN; draw it "
-            "at random to compare networks",
             stacklevel=3,
         )
 

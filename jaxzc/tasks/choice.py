@@ -17,11 +17,15 @@ def named_task(loss: Loss | None, task: Task | str | None) -> Task | None:
     if loss is not None and task is not None:
         raise JaxzcError("loss and task are both given: give one of them, task=jaxzc.Task(loss, readout=...) says both")
     if loss is not None:
+        if not callable(loss):
+            raise JaxzcError(f"loss={loss!r:.60}: expected a function loss(outputs, targets) that returns one number")
         return Task(loss)
     if isinstance(task, str):
         if task not in TASKS:
             raise JaxzcError(f"task={task!r} is none of {', '.join(TASKS)}: choose one, or give loss(outputs, targets)")
         return TASKS[task]
+    if task is not None and not isinstance(task, Task):
+        raise JaxzcError(f"task={task!r:.60}: expected one of {', '.join(TASKS)}, or jaxzc.Task(loss, readout=...)")
     return task
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxzc.types import Array, JaxzcError
 
 Loss = Callable[[Any, Any], Array]
+"""(what the network returned, the targets) -> one number."""
 
 
 def cross_entropy(outputs: Array | np.ndarray, targets: Array | np.ndarray) -> Array:
@@ -64,14 +65,14 @@ def ctc_loss(outputs: Any, targets: Any, *, blank: int = 0) -> Array:
     logits, frames = outputs if isinstance(outputs, tuple | list) else (outputs, None)
     parts = list(targets) if isinstance(targets, tuple | list) else [targets]
     symbols: Any = parts[0]
-    used, given = (*parts[1:], None, None)[:2]
+    used, of_targets = (*parts[1:], None, None)[:2]
     if jnp.ndim(logits) != 3 or jnp.ndim(symbols) != 2:
         raise JaxzcError(
             f"ctc compares logits [N, T, symbols] with symbols [N, L], got {list(jnp.shape(logits))} and {list(jnp.shape(symbols))}: "
             "give outputs as logits or (logits, lengths) and targets as symbols or (symbols, lengths)"
         )
     logits, symbols = wide(logits), jnp.asarray(symbols)
-    frames = given if frames is None else frames
+    frames = of_targets if frames is None else frames
     label_paddings = (symbols == blank) | (symbols < 0) if used is None else padded(used, symbols.shape[1])
     logit_paddings = jnp.zeros(logits.shape[:2]) if frames is None else padded(frames, logits.shape[1])
     losses = optax.ctc_loss(

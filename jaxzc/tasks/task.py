@@ -76,3 +76,4 @@ ctc = Task(ctc_loss, name="ctc")
 """Connectionist temporal classification, see `ctc_loss`."""
 
 TASKS = {task.name: task for task in (classification, regression, multilabel, next_token, ctc)}
+"""Name -> ready-made task."""

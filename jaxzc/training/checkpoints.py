@@ -32,11 +32,11 @@ class Checkpoints:
             return None
         wanted = ocp.args.Composite(state=ocp.args.StandardRestore(_as_tree(like)), history=ocp.args.JsonRestore())
         try:
-            found = self.manager.restore(step, args=wanted)
+            content = self.manager.restore(step, args=wanted)
         except (ValueError, OSError, KeyError) as error:
             raise JaxzcError(f"the checkpoint {self.manager.directory} cannot be read ({error}): choose another directory") from error
-        state = jax.tree.unflatten(jax.tree.structure(like), jax.tree.leaves(found["state"]))
-        return state, [Epoch(*each) for each in found["history"]["epochs"]]
+        state = jax.tree.unflatten(jax.tree.structure(like), jax.tree.leaves(content["state"]))
+        return state, [Epoch(*each) for each in content["history"]["epochs"]]
 
 
 @contextlib.contextmanager

@@ -9,11 +9,11 @@ to the space; resolution and images are the task's, epochs the trainer's.
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxzc.catalogue.costs import training_flops
-from jaxzc.training.scanned import Settings, Task
+from jaxzc.training import augment
+from jaxzc.training.scanned import ShortTraining, Task
 from jaxzc.types import Array, Batch, JaxzcError
 
 RESOLUTION, CHANNELS, EPOCHS = 8, 4, 20
@@ -44,23 +44,20 @@ def task(batch: Batch, held_out: int, *, flip: bool = True) -> Task:
 
     def distort(key: Array, images: Array) -> Array:
         corner_key, flip_key = jax.random.split(key)
-        n, *size = images.shape
-        padded = jnp.pad(images, ((0, 0), (margin, margin), (margin, margin), (0, 0)))
-        corners = jax.random.randint(corner_key, (n, 2), 0, 2 * margin + 1)
-        images = jax.vmap(lambda image, corner: jax.lax.dynamic_slice(image, (*corner, 0), size))(padded, corners)
-        if flip:
-            images = jnp.where(jax.random.bernoulli(flip_key, shape=(n, 1, 1, 1)), images[:, :, ::-1], images)
-        return images
+        images = augment.crop(corner_key, images, margin)
+        return augment.flip(flip_key, images) if flip else images
 
     return Task(train, {HELD_OUT: last}, distort)
 
 
-def settings(task: Task, epochs: int, *, batch_size: int = 64, learning_rate: float = 0.1) -> Settings:
+def settings(
+    task: Task, epochs: int, *, batch_size: int = ShortTraining.batch_size, learning_rate: float = ShortTraining.learning_rate
+) -> ShortTraining:
     """Settings for as many whole batches as `epochs` hold, rounded up; momentum and weight decay are NAS-Bench-201's."""
     steps = -(-epochs * len(task.train.targets) // batch_size)
-    return Settings(steps, batch_size, learning_rate, momentum=0.9, weight_decay=5e-4)
+    return ShortTraining(steps=steps, batch_size=batch_size, learning_rate=learning_rate)
 
 
-def flops(forward_flops: Any, settings: Settings) -> Any:
+def flops(forward_flops: Any, settings: ShortTraining) -> Any:
     """FLOPs (multiply-accumulates) of training one architecture; measuring its accuracy comes on top and is left out."""
     return training_flops(forward_flops, settings.steps * settings.batch_size)

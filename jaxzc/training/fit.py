@@ -1,41 +1,54 @@
-"""Stochastic gradient descent for the module of one architecture (`space.module(arch)`): an epoch is a pure function of its state.
+"""Trains the module of one architecture (`space.module(arch)`): an epoch is a pure function of its state.
 
-The recipe is that of NAS-Bench-201 (Dong & Yang, ICLR 2020, table 2): SGD with Nesterov momentum, cosine learning rate, weight decay on all
-parameters, random crops and flips, batch normalisation with running averages. The epochs and sizes are the user's.
+The recipe is that of NAS-Bench-201 (Dong & Yang, ICLR 2020, table 2): the descent of `jaxzc.training.descent`, random crops and flips
+as suits the images, batch normalisation with running averages. The epochs and sizes are the user's.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import nnx
 
 from jaxzc._compile.depthwise import rewritten
 from jaxzc.tasks import cross_entropy
 from jaxzc.training import augment
+from jaxzc.training.descent import Descent, descend
 from jaxzc.training.images import Images
 from jaxzc.types import Array, Batch, JaxzcError, Space
 
+SMALL = 16
+"""Images with a shorter side than this are not shifted unless it is asked for."""
+CHARACTERS = ("digits", "mnist", "svhn", "omniglot")
+"""Words in the names of sources whose images are characters."""
 
-@dataclass(frozen=True)
-class Settings:
-    """epochs: passes over the training images; a last incomplete batch is left out. crop: shift in pixels (0: none). flip: left to right.
-    decay: of the running averages. init: name of the initialiser."""
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Descent):
+    """epochs: passes over the training images; a last incomplete batch is left out. crop: largest shift in pixels (0: none). flip: whether
+    half of the images are mirrored left to right. Both None: as suits the images (`suited`). decay: of the running averages. init: name of
+    the initialiser."""
 
     epochs: int = 20
     batch_size: int = 64
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    crop: int = 4
-    flip: bool = True
+    crop: int | None = None
+    flip: bool | None = None
     decay: float = 0.9
     init: str = "torch"
     seed: int = 0
+
+    def suited(self, shape: Sequence[int], source: str = "") -> "Settings":
+        """The same with `crop` and `flip` as suits images of shape (height, width, channels), where they are None.
+
+        crop: an eighth of the shorter side (4 of 32 pixels, as NAS-Bench-201), none below 16 pixels, where a digit is hardly larger than
+        its shift. flip: of colour images only, and not where the source names characters, which are others in a mirror."""
+        side = min(shape[:2])
+        crop = (side // 8 if side >= SMALL else 0) if self.crop is None else self.crop
+        mirrored = shape[-1] == 3 and not any(word in source for word in CHARACTERS)
+        return replace(self, crop=crop, flip=mirrored if self.flip is None else self.flip)
 
 
 class TrainState(NamedTuple):
@@ -72,7 +85,8 @@ class Trainer:
                 f"images {images.train.inputs.shape[1:]} of {images.classes} classes do not fit {space.name} for {space.inputs.shape} "
                 f"and {space.classes}: make the space for these images"
             )
-        if not 0 <= settings.crop < min(shape := images.train.inputs.shape[1:3]):
+        settings = settings.suited(images.train.inputs.shape[1:])
+        if not 0 <= (settings.crop or 0) < min(shape := images.train.inputs.shape[1:3]):
             raise JaxzcError(
                 f"crop {settings.crop} shifts images of {shape[0]}x{shape[1]} out of sight: give 0 for none, or fewer pixels than these"
             )
@@ -85,9 +99,7 @@ class Trainer:
         abstract: Any = nnx.eval_shape(self._module)
         self._graph, self._params, self._statistics = nnx.split(abstract, nnx.Param, nnx.BatchStat)
         self.steps = n // settings.batch_size
-        rate = optax.cosine_decay_schedule(settings.learning_rate, settings.epochs * self.steps)
-        descent = optax.sgd(rate, settings.momentum, nesterov=True)
-        self.optimiser = optax.chain(optax.add_decayed_weights(settings.weight_decay), descent)
+        self.optimiser = settings.optimiser(settings.epochs * self.steps)
         self.train = jax.tree.map(jnp.asarray, images.train)
         self._step, self._predict = jax.jit(rewritten(self._one_step), donate_argnums=0), jax.jit(rewritten(self._logits))
 
@@ -153,9 +165,8 @@ class Trainer:
             statistics = nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
             return cross_entropy(logits, labels), (statistics, (logits.argmax(1) == labels).sum())
 
-        (value, (statistics, correct)), slope = jax.value_and_grad(loss, has_aux=True)(state.params)
-        updates, memory = self.optimiser.update(slope, state.memory, state.params)
-        return TrainState(state.epoch, optax.apply_updates(state.params, updates), memory, statistics), value, correct
+        params, memory, value, (statistics, correct) = descend(self.optimiser, loss, state.params, state.memory)
+        return TrainState(state.epoch, params, memory, statistics), value, correct
 
     def _logits(self, params: Any, statistics: Any, images: Array) -> Array:
         module = self.module(params, statistics)

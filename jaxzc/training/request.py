@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxzc import tables
 from jaxzc.catalogue import spaces
+from jaxzc.training.export import export, lines_of
 from jaxzc.training.fit import Epoch, Settings, Trainer, TrainState
 from jaxzc.training.images import split
 from jaxzc.types import JaxzcError, Space
@@ -24,13 +25,14 @@ OnEpoch = Callable[[int, Epoch], None]
 
 
 @dataclass(frozen=True)
-class TrainRequest:
-    """What is trained, on what, and how.
+class TrainRequest(Settings):
+    """What is trained, on what, and how; further fields: see `jaxzc.training.Settings`.
 
     space: a name, which is made for the images with `options`, or a space. arch: a string of the space, its genes, or the path of a file
     whose first architecture is meant. data, test: sources of images (`jaxzc.data.load`); without `test`, the fraction `held_out` of
-    `data` is tested on. images: how many of `data` are drawn (default: all). epochs to seed: see `jaxzc.training.Settings`.
-    out: directory of checkpoints and result.json, new or to be resumed; without one, nothing is written.
+    `data` is tested on. images: how many of `data` are drawn (default: all).
+    out: directory of checkpoints, result.json, and of what `jaxzc.training.export` writes, new or to be resumed; without one, nothing is
+    written. onnx: how many images a network.onnx in it takes at a time (0: none is written).
     """
 
     space: str | Space
@@ -39,18 +41,9 @@ class TrainRequest:
     test: str | None = None
     images: int | None = None
     held_out: float = 0.2
-    epochs: int = Settings.epochs
-    batch_size: int = Settings.batch_size
-    learning_rate: float = Settings.learning_rate
-    momentum: float = Settings.momentum
-    weight_decay: float = Settings.weight_decay
-    crop: int = Settings.crop
-    flip: bool = Settings.flip
-    decay: float = Settings.decay
-    init: str = Settings.init
-    seed: int = Settings.seed
     options: Mapping[str, Any] = field(default_factory=dict)
     out: str | Path | None = None
+    onnx: int = 0
 
     @property
     def settings(self) -> Settings:
@@ -100,11 +93,12 @@ def train(
     images = split(request.data, test=request.test, images=request.images, fraction=request.held_out, seed=request.seed)
     space = spaces.fitted(request.space, request.options, classes=images.classes, inputs=images.train.inputs.shape[1:])
     arch_genes = _genes(request.arch, space)
-    trainer = Trainer(space, arch_genes, images, request.settings)
+    settings_used = request.settings.suited(images.train.inputs.shape[1:], f"{request.data} {request.test or ''}")
+    trainer = Trainer(space, arch_genes, images, settings_used)
     facts = {
         "space": repr(space),
         "arch": space.to_string(arch_genes),
-        "settings": repr(request.settings),
+        "settings": repr(settings_used),
         "data_digests": list(images.digests),
         "versions": {name: version(name) for name in ("jaxzc", "jax", "flax", "optax")},
     }
@@ -116,6 +110,8 @@ def train(
         (out / "result.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
     module = trainer.module(state.params, state.statistics)
     module.eval()
+    if out is not None:
+        export(module, out / "network", space.inputs, made=lines_of(space, arch_genes), onnx=request.onnx)
     count = int(space.counts(arch_genes[None]).params[0])
     return Trained(module, facts["arch"], history[-1].test, history, len(images.train.targets), len(images.test.targets), count)
 
@@ -153,11 +149,11 @@ def _resumable(
     from jaxzc.training.checkpoints import checkpoints  # orbax: two seconds that training without a directory does not need
 
     _claim(out, facts)
-    with checkpoints(out / "checkpoints") as kept:
-        restored = kept.restore(trainer.init())
+    with checkpoints(out / "checkpoints") as saves:
+        restored = saves.restore(trainer.init())
         if restored is not None:
             note(f"{out}: going on after epoch {len(restored[1])}")
-        return _epochs(trainer, *(restored or (trainer.init(), [])), progress, on_epoch, kept.save)
+        return _epochs(trainer, *(restored or (trainer.init(), [])), progress, on_epoch, saves.save)
 
 
 def _claim(out: Path, facts: dict[str, Any]) -> None:
@@ -165,12 +161,12 @@ def _claim(out: Path, facts: dict[str, Any]) -> None:
     facts, path = json.loads(json.dumps(facts)), out / "settings.json"
     if path.is_file():
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            stored = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise JaxzcError(f"{path} is damaged ({error}): choose another directory") from error
         for name in facts:
-            if found.get(name) != facts[name]:
-                raise JaxzcError(f"{out} holds a run with {name} {found.get(name)!r}, not {facts[name]!r}: choose another directory")
+            if stored.get(name) != facts[name]:
+                raise JaxzcError(f"{out} holds a run with {name} {stored.get(name)!r}, not {facts[name]!r}: choose another directory")
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise JaxzcError(f"{out} exists and holds no training: name a new directory")

@@ -14,11 +14,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from jaxzc.data import check_batch
 from jaxzc.spacekit import key_of
 from jaxzc.tasks import cross_entropy
+from jaxzc.training.descent import Descent, descend
 from jaxzc.types import Array, Batch, JaxzcError, Network, Space, SpaceProgram
 
 Accuracies = dict[str, float]
@@ -38,25 +38,22 @@ class Task:
     distort: Callable[[Array, Array], Array]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Stochastic gradient descent with Nesterov momentum; the learning rate falls to zero as a cosine. Weight decay acts on every parameter
-    (on those that an architecture has not it is without effect: nothing reads them)."""
+@dataclass(frozen=True, kw_only=True)
+class ShortTraining(Descent):
+    """A training of `steps` batches. Weight decay acts on every parameter of the program (on those that an architecture has not it is
+    without effect: nothing reads them)."""
 
     steps: int
-    batch_size: int
-    learning_rate: float
-    momentum: float
-    weight_decay: float
+    batch_size: int = 64
 
 
-class Trainer:
+class ProgramTrainer:
     """Trains networks of a space on a task; the result depends on genes and seed only, not on what was trained before.
 
     Raises `JaxzcError` where images or labels do not fit the space, or a batch is larger than the training split.
     """
 
-    def __init__(self, space: Space, task: Task, settings: Settings):
+    def __init__(self, space: Space, task: Task, settings: ShortTraining):
         for batch in (task.train, *task.splits.values()):
             check_batch(batch, classes=space.classes, image_shape=space.inputs.shape, needs_labels=True)
         if settings.batch_size > len(task.train.targets):
@@ -81,23 +78,24 @@ class Trainer:
 
 
 def _train(
-    program: SpaceProgram, distort: Any, settings: Settings, genes: Array, key: Array, train: Batch, splits: Mapping[str, Batch]
+    program: SpaceProgram, distort: Any, settings: ShortTraining, genes: Array, key: Array, train: Batch, splits: Mapping[str, Batch]
 ) -> dict[str, Array]:
     """Split -> number of images classified correctly, an int32 scalar."""
     # One seed means the same weights, batches and distortions for every architecture, so that luck which all share cancels in the ranking.
     weights_key, order_key, step_key = jax.random.split(key, 3)
     network = program.network(genes)
-    optimiser = _optimiser(settings)
-
-    def loss(params: Any, batch: Batch) -> Array:
-        return cross_entropy(network.forward(params, batch.inputs, norm="batch").outputs, batch.targets)
+    optimiser = settings.optimiser(settings.steps)
 
     def step(carry: Any, inputs: Any) -> Any:
-        params, state = carry
+        params, memory = carry
         number, chosen = inputs
         images = distort(jax.random.fold_in(step_key, number), train.inputs[chosen])
-        updates, state = optimiser.update(jax.grad(loss)(params, Batch(images, train.targets[chosen])), state, params)
-        return (optax.apply_updates(params, updates), state), None
+
+        def loss(params: Any) -> tuple[Array, None]:
+            return cross_entropy(network.forward(params, images, norm="batch").outputs, train.targets[chosen]), None
+
+        params, memory, *_ = descend(optimiser, loss, params, memory)
+        return (params, memory), None
 
     params = program.init(weights_key)
     order = _order(order_key, len(train.targets), settings)
@@ -105,13 +103,7 @@ def _train(
     return {name: _correct(network, params, split) for name, split in splits.items()}
 
 
-def _optimiser(settings: Settings) -> optax.GradientTransformation:
-    rate = optax.cosine_decay_schedule(settings.learning_rate, settings.steps)
-    descent = optax.sgd(rate, settings.momentum, nesterov=True)
-    return optax.chain(optax.add_decayed_weights(settings.weight_decay), descent)
-
-
-def _order(key: Array, images: int, settings: Settings) -> Array:
+def _order(key: Array, images: int, settings: ShortTraining) -> Array:
     """Indices of every batch, int `[steps, batch_size]`: epoch after epoch in a random order; a batch may span two epochs."""
     wanted = settings.steps * settings.batch_size
     epochs = jax.vmap(lambda k: jax.random.permutation(k, images))(jax.random.split(key, -(-wanted // images)))

@@ -14,7 +14,7 @@ from jaxzc.cli import main
 from jaxzc.ingredients import RESOLVER
 from jaxzc.numerics.initialisers import INITIALISERS
 from jaxzc.proxies import FOUNDING, PROXIES
-from jaxzc.resolver import needs
+from jaxzc.signatures import needs
 
 NAMES = [
     "grad_norm",

@@ -105,7 +105,8 @@ def test_functions_and_mappings() -> None:
         ([3], "proxy '3' is a int: expected a name or a function"),
         ({"a": None}, "proxy 'a' is a NoneType"),
         (3, "proxies is a int: expected 'founding', 'all', names"),
-        (snip, "proxies is a function: expected 'founding', 'all', names, a list"),
+        ([("mine", 3)], "proxy 'mine' is a int: expected a name or a function"),
+        ([("snip", snip), "snip"], "proxy 'snip' is named twice"),
     ],
 )
 def test_refusals(proxies: Any, message: str) -> None:

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import jaxzc.embedded
-from jaxzc.cli import common
-from jaxzc.ingredients.patterns import pattern_kernel
+from jaxzc.cli.arguments.requests import options
+from jaxzc.cli.terminal import progress
+from jaxzc.ingredients.passes.patterns import pattern_kernel
 from jaxzc.proxies import jacob_cov
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.tables import read_scores, write_scores
@@ -177,7 +178,7 @@ def test_options_of_the_space_are_judged(here: Path, value: str) -> None:
 
 def test_values_of_set_are_python_s_or_true_or_false() -> None:
     pairs = ["residual=true", "a=False", "b = 3", "c=(8, 8)", "d=cifar", "e='true'"]
-    assert common.options(pairs) == {"residual": True, "a": False, "b": 3, "c": (8, 8), "d": "cifar", "e": "true"}
+    assert options(pairs) == {"residual": True, "a": False, "b": 3, "c": (8, 8), "d": "cifar", "e": "true"}
 
 
 def test_existing_file_is_refused_before_anything_else(here: Path) -> None:
@@ -263,6 +264,14 @@ def test_without_a_command_there_is_help() -> None:
     assert run("--version").out.startswith("jaxzc ")
 
 
+def test_architectures_by_their_strings(tmp_path: Path) -> None:
+    """--archs takes what names a file, and otherwise what the space can read, one or several."""
+    for text, rows in (("8:8:8:8:8", 1), ("8:8:8:8:8,8:8:8:8:16,8:8:8:8:8", 2)):
+        out = tmp_path / f"{rows}.parquet"
+        assert run("score", "nats_sss", "--archs", text, "--proxies", "params", "--out", out).code == 0
+        assert read_scores(out).columns["arch"].tolist() == ["8:8:8:8:8", "8:8:8:8:16"][:rows]
+
+
 def test_spaces() -> None:
     result = run("spaces")
     assert result.code == 0
@@ -302,9 +311,9 @@ def test_other_errors_of_jax_are_not_disguised(here: Path, monkeypatch: pytest.M
 
 
 def test_progress_yields_everything(capsys: pytest.CaptureFixture[str]) -> None:
-    assert list(common.progress(range(5), 5, quiet=True)) == list(range(5))
+    assert list(progress(range(5), 5, quiet=True)) == list(range(5))
     assert capsys.readouterr().err == ""
-    assert list(common.progress(range(5), 5, quiet=False)) == list(range(5))
+    assert list(progress(range(5), 5, quiet=False)) == list(range(5))
     assert "running: 100%" in capsys.readouterr().err
 
 

@@ -6,12 +6,13 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from jaxzc._durable.store import store
 from jaxzc.cli import processes
+from jaxzc.jobs.recorder import HEARTBEATS
 from jaxzc.tables import read_scores
 from tests.support.commands import refused
 from tests.support.job_commands import done, merged, score
@@ -71,18 +72,18 @@ json.dump([sys.argv[1:], sorted(os.sched_getaffinity(0)), os.environ["NPROC"]], 
     assert not cores[0] & cores[1]
     assert [int(count) for *_, count in told] == [len(own) for own in cores]
     assert "all 7 rows of stripe 1/3 are there" in result.out  # what they left undone, which is everything
-    left = processes._command(*_given(["score", "--overwrite", "--overw", "--over-not"]))
+    left = processes._command(["score", "--overwrite", "--overw", "--over-not"], store("job"), processes.Stripe(0, 2))
     assert "--over-not" in left
     assert not {"--overwrite", "--overw"} & set(left)
 
 
-def _given(argv: list[str]) -> Any:
-    class Given:
-        where = "job"
-
-    arguments = Given()
-    arguments.argv = argv  # type: ignore[attr-defined]
-    return arguments, Given(), processes.Stripe(0, 2)
+FINISHED = f"""
+import json, pathlib
+beats = pathlib.Path("job", {HEARTBEATS!r})
+beats.mkdir(exist_ok=True)
+(beats / "1-of-2.json").write_text(json.dumps(dict(state="finished")))
+raise SystemExit(2)
+"""
 
 
 @TWO
@@ -92,7 +93,7 @@ def test_one_that_dies_is_told_of_and_the_same_command_goes_on(monkeypatch: pyte
     assert Path("other").exists()
     instead(monkeypatch, "", "raise SystemExit(2)")
     refused(score("--processes", 2, "--out", "job"), "stripe 1-of-2 failed with exit code 2")
-    instead(monkeypatch, "", "")
+    instead(monkeypatch, "", FINISHED)  # all its rows failed: not a matter of the process
     done(score("--processes", 2, "--out", "job"))
     assert merged().missing == 0
 
@@ -129,7 +130,7 @@ def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     refused(score("--processes", 3, "--out", "job"), "--processes 3: this process may use 2 processors", "'all'")
     refused(score("--processes", 2, "--distributed", "--out", "job"), "leave out --distributed")
-    monkeypatch.setattr(processes.jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(processes, "here", lambda: "gpu")
     refused(score("--processes", "all", "--out", "job"), "this is a gpu: use --devices N")
     assert os.listdir() == []
 

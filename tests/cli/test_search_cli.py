@@ -15,9 +15,10 @@ from jaxzc._durable.store import store
 from jaxzc.data import load as load_data
 from jaxzc.embedded import table_path
 from jaxzc.scoring.space import SpaceScorer
-from jaxzc.search import Problem, RandomSearch, Search, job, load, run, save
-from jaxzc.search.folder import begin, kept
-from jaxzc.search.scores import proxy_scores, table_scores
+from jaxzc.search import Problem, RandomSearch, Search, load, run, save
+from jaxzc.search.job import run as job
+from jaxzc.search.job.folder import begin, saving
+from jaxzc.search.job.scores import proxy_scores, table_scores
 from jaxzc.tables import read_archs, read_scores, read_truth
 from jaxzc.types import JaxzcError
 from tests.support.commands import Result, refused
@@ -179,10 +180,10 @@ def test_states_are_kept_now_and_then(tmp_path):
     space = jaxzc.space("nasbench201", classes=10, inputs=(32, 32, 3))
     one = Search(Problem(space), RandomSearch(batch=2))
     score = table_scores(space, {"a": {space.to_string(space.enumerate()[5]): 1.0}})
-    for _ in kept(run(one, one.init(), score, 10), tmp_path, seconds=0):
+    for _ in saving(run(one, one.init(), score, 10), tmp_path, seconds=0):
         pass
     assert load(tmp_path / "state.npz").evaluated == 10
-    states = kept(run(one, one.init(), score, 10), tmp_path, seconds=1e9)
+    states = saving(run(one, one.init(), score, 10), tmp_path, seconds=1e9)
     assert next(states).evaluated == 2
     assert next(states).evaluated == 4
     assert load(tmp_path / "state.npz").evaluated == 10

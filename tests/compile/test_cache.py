@@ -36,7 +36,7 @@ def test_a_second_scorer_reads_and_does_not_trace(kept: Path, monkeypatch: pytes
     def never(*_):
         raise AssertionError("traced again")
 
-    monkeypatch.setattr("jaxzc.scoring.recipe.compute_scores", never)
+    monkeypatch.setattr("jaxzc.scoring.space.recipe.compute_values", never)
     second = scorer()
     assert second.one(ARCH) == first
     assert second.compilations == 1

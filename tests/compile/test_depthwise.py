@@ -12,6 +12,7 @@ from jax import lax
 
 from jaxzc._compile import depthwise
 from jaxzc._compile.jaxpr import closed
+from jaxzc._compile.platforms import NAME, traced_form
 
 CHANNELS = 6
 
@@ -30,13 +31,16 @@ def arrays(*kernel: int, pixels: tuple[int, int] = (7, 8)) -> tuple[jax.Array, j
     return jnp.asarray(x, jnp.float32), jnp.asarray(w, jnp.float32)
 
 
-def left(function: Callable[..., Any], *args: Any) -> list[Any]:
-    """The convolutions that a function is traced to, those in loops too."""
+def left(function: Callable[..., Any], *args: Any, platform: str = "cpu") -> list[Any]:
+    """The convolutions of a function in a program for this platform, those in loops too."""
 
     def among(body: Any) -> list[Any]:
         found = []
         for eqn in closed(body).jaxpr.eqns:
             found += [eqn] if eqn.primitive.name == "conv_general_dilated" else []
+            if eqn.primitive.name == NAME:
+                found += among(traced_form(eqn, platform))
+                continue
             for value in eqn.params.values():
                 found += [
                     c
@@ -121,9 +125,9 @@ def test_other_convolutions_are_left_to_xla() -> None:
         np.testing.assert_array_equal(depthwise.rewritten(function)(*args), function(*args))
 
 
-def test_accelerators_keep_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert len(left(depthwise.rewritten(convolution), *arrays(3, 3))) == 1
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_accelerators_keep_their_own(platform: str) -> None:
+    assert len(left(depthwise.rewritten(convolution), *arrays(3, 3), platform=platform)) == 1
 
 
 def test_a_kernels_gradient_needs_no_memory_of_a_dense_one() -> None:

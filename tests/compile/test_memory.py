@@ -75,6 +75,8 @@ def test_a_program_that_does_not_fit_is_warned_about(monkeypatch: pytest.MonkeyP
     memory.check(5 * GIGABYTE)
     assert "plans 5.00 GB and 2.00 GB are free" in caplog.text
     assert "lower --batch-size" in caplog.text
+    memory.check(5 * GIGABYTE, memory.advice(16), 16)
+    assert "give a batch of fewer than 16 examples, or fewer proxies (about 6 would fit)" in caplog.text
     caplog.clear()
     monkeypatch.setattr(memory, "available", lambda: 1000)
     scorer(4).one(ARCH)

@@ -16,7 +16,7 @@ from jaxzc.cli import main
 from jaxzc.cli import train_benchmark as train
 from jaxzc.embedded import SPACE_OPTIONS, digits, table_path
 from jaxzc.evaluation import noise_ceiling
-from jaxzc.training.scanned import Trainer, table_columns
+from jaxzc.training.scanned import ProgramTrainer, table_columns
 from jaxzc.types import Batch, JaxzcError
 
 CONVS = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
@@ -126,11 +126,11 @@ def test_longer_draws_begin_with_shorter_ones() -> None:
 
 
 @pytest.fixture(scope="module")
-def trainer() -> Trainer:
-    return Trainer(SPACE, digits.task(), replace(digits.SETTINGS, steps=60))
+def trainer() -> ProgramTrainer:
+    return ProgramTrainer(SPACE, digits.task(), replace(digits.SETTINGS, steps=60))
 
 
-def test_training_depends_on_genes_and_seed_only(trainer: Trainer) -> None:
+def test_training_depends_on_genes_and_seed_only(trainer: ProgramTrainer) -> None:
     convs, nones = SPACE.parse(CONVS), SPACE.parse(NONES)
     first = trainer.one(convs, 0)
     other = trainer.one(nones, 1)
@@ -139,7 +139,7 @@ def test_training_depends_on_genes_and_seed_only(trainer: Trainer) -> None:
     assert trainer.one(convs, 0) == first
 
 
-def test_convolutions_learn_and_a_disconnected_cell_stays_at_chance(trainer: Trainer) -> None:
+def test_convolutions_learn_and_a_disconnected_cell_stays_at_chance(trainer: ProgramTrainer) -> None:
     convs, nones = trainer.one(SPACE.parse(CONVS)), trainer.one(SPACE.parse(NONES))
     assert set(convs) == set(digits.SPLITS)
     assert max(nones.values()) < 12
@@ -149,11 +149,11 @@ def test_convolutions_learn_and_a_disconnected_cell_stays_at_chance(trainer: Tra
 def test_trainer_refuses_what_does_not_fit() -> None:
     task = digits.task()
     with pytest.raises(JaxzcError, match="larger than the 900 training images"):
-        Trainer(SPACE, task, replace(digits.SETTINGS, batch_size=901))
+        ProgramTrainer(SPACE, task, replace(digits.SETTINGS, batch_size=901))
     with pytest.raises(JaxzcError, match="expected HxWxC = 8x8x1"):
-        Trainer(SPACE, replace(task, splits={"half": Batch(task.train.inputs[:, :4], task.train.targets)}), digits.SETTINGS)
+        ProgramTrainer(SPACE, replace(task, splits={"half": Batch(task.train.inputs[:, :4], task.train.targets)}), digits.SETTINGS)
     with pytest.raises(JaxzcError, match="no labels"):
-        Trainer(SPACE, replace(task, train=Batch(task.train.inputs)), digits.SETTINGS)
+        ProgramTrainer(SPACE, replace(task, train=Batch(task.train.inputs)), digits.SETTINGS)
 
 
 def test_columns_and_noise_ceiling() -> None:
@@ -188,7 +188,7 @@ class FakeTrainer:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "Trainer", FakeTrainer)
+    monkeypatch.setattr(train, "ProgramTrainer", FakeTrainer)
     monkeypatch.setattr(FakeTrainer, "left", 1000)
 
 

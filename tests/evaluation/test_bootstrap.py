@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from jaxzc.evaluation import bootstrap as engine
 from jaxzc.evaluation import evaluate
 from jaxzc.evaluation.bootstrap import bootstrap, interval
+from jaxzc.evaluation.bootstrap import resampling as engine
 from jaxzc.evaluation.statistics import STATISTICS, value
 from jaxzc.tables import ScoreTable
 

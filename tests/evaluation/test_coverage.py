@@ -5,7 +5,7 @@ import pytest
 
 from jaxzc.evaluation import bootstrap as engine
 from jaxzc.evaluation.bootstrap import bootstrap, interval
-from jaxzc.evaluation.correlations import partial
+from jaxzc.evaluation.statistics.correlations import partial
 
 DRAWS, NETWORKS, RESAMPLES = 1000, 200, 1000
 

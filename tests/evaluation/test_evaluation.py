@@ -236,9 +236,9 @@ def test_the_printed_table_is_aligned() -> None:
     rows = [row("synflow", 0.7685, 3000, 3001, 2, 2), row("ntk_condition", -0.5, 0, 0, 1, 2, higher_is_better=False)]
     found = Evaluation(rows, "acc", [], np.zeros(0), {}, np.zeros((2, 2)), {"seed_to_seed": 0.84}, {})
     assert format_leaderboard(found).splitlines() == [
-        "proxy          spearman       [low, high]  kendall  |params  |flops  top 10%  coverage  seeds",
-        "synflow           0.768    [0.668, 0.868]    0.768        -       -    0.768    99.9 %      2",
-        "ntk_condition    -0.500  [-0.600, -0.400]   -0.500        -       -   -0.500     nan %      1  flipped",
+        "proxy          spearman       [low, high]  kendall  top 10%  coverage  seeds",
+        "synflow           0.768    [0.668, 0.868]    0.768    0.768    99.9 %      2",
+        "ntk_condition    -0.500  [-0.600, -0.400]   -0.500   -0.500     nan %      1  flipped",
         "2 scored rows left out: the ground truth has no accuracy for their architecture",
         "noise ceiling: seed_to_seed 0.840 (Spearman)",
     ]

@@ -8,9 +8,9 @@ from scipy import stats
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import ndcg_score
 
-from jaxzc.evaluation import STATISTICS, correlations, retrieval
-from jaxzc.evaluation.concordance import agreement, untied
-from jaxzc.evaluation.statistics import check_statistics, value
+from jaxzc.evaluation import STATISTICS
+from jaxzc.evaluation.statistics import check_statistics, correlations, retrieval, value
+from jaxzc.evaluation.statistics.concordance import agreement, untied
 from jaxzc.types import JaxzcError
 
 NAN, INF = float("nan"), float("inf")

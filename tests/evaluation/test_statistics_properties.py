@@ -10,8 +10,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import stats
 from sklearn.metrics import ndcg_score
 
-from jaxzc.evaluation import correlations, retrieval
-from jaxzc.evaluation.statistics import CONTROLS, REGRETS, STATISTICS, value
+from jaxzc.evaluation.statistics import CONTROLS, REGRETS, STATISTICS, correlations, retrieval, value
 
 values = st.one_of(st.integers(-4, 4).map(float), st.floats(-100, 100, width=32), st.sampled_from([np.nan, np.inf, -np.inf]))
 triples = arrays.arrays(np.float64, st.tuples(st.just(3), st.integers(0, 14)), elements=values)

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +18,7 @@ from jaxzc.cli import main
 from jaxzc.experiments import predictor, sample_efficiency, searches
 from jaxzc.experiments.landscape import landscape
 from jaxzc.experiments.sample_efficiency import Curve
-from jaxzc.experiments.searches import Settings
+from jaxzc.experiments.searches import SearchSettings
 from jaxzc.search import log_rank
 from jaxzc.tables import read_scores
 from jaxzc.types import JaxzcError
@@ -62,7 +63,7 @@ def rows(land, method, help_, seeds=6, **settings):
 
 def made(land, method, help_, seeds, **settings):
     warmup, moves = help_ in ("warmup", "both"), help_ in ("moves", "both")
-    chosen = Settings(**{"models": 80, "scored": 400, "pool": 20, "tournament": 5, **settings})
+    chosen = SearchSettings(**{"models": 80, "scored": 400, "pool": 20, "tournament": 5, **settings})
     return searches.trained_rows(method, land, chosen, seeds, warmup=warmup, moves=moves)
 
 
@@ -178,7 +179,7 @@ def test_comparator_compares_the_concatenation():
 
 def test_the_predictor_learns_the_order(symmetric):
     """After the fit nearly all pairs it saw are in order, and most that it did not see."""
-    settings = predictor.Settings(hidden=32, layers=3, learning_rate=5e-3)
+    settings = predictor.PredictorSettings(hidden=32, layers=3, learning_rate=5e-3)
     seen = np.random.default_rng(0).permutation(symmetric.size)[:120]
     mixing, nodes = predictor.encode(SPACE, symmetric.archs[seen])
     definition, state = nnx.split(predictor.Comparator(nodes.shape[2], settings.layers, settings.hidden, nnx.Rngs(1)))
@@ -195,7 +196,7 @@ def test_the_predictor_learns_the_order(symmetric):
 
 @pytest.mark.parametrize("warmup", [False, True])
 def test_the_predictor_search_finds_good_networks(symmetric, warmup):
-    settings = predictor.Settings(models=60, points=40, rounds=4, hidden=16, layers=2, steps=80, warmup_points=64, warmup_steps=60)
+    settings = predictor.PredictorSettings(models=60, points=40, rounds=4, hidden=16, layers=2, steps=80, warmup_points=64, warmup_steps=60)
     trained = predictor.trained_rows(SPACE, symmetric, settings, 3, warmup=warmup)
     assert trained.shape == (3, 60)
     assert all(len(set(r)) == 60 for r in trained.tolist())
@@ -231,7 +232,7 @@ def test_bad_input(land):
     with pytest.raises(JaxzcError, match="twice"):
         landscape(SPACE, {text: 1.0, f" {text}": 2.0}, {"a": {text: 1.0}})
     with pytest.raises(JaxzcError, match="trains 100 networks in its rounds"):
-        predictor.trained_rows(SPACE, land._replace(archs=land.archs[:9]), predictor.Settings(), 1, warmup=False)
+        predictor.trained_rows(SPACE, land._replace(archs=land.archs[:9]), predictor.PredictorSettings(), 1, warmup=False)
 
 
 def experiment(*arguments):
@@ -276,3 +277,12 @@ def test_mistakes_on_the_command_line(tmp_path):
         assert (code, out) == (2, "")
         assert len(err.strip().splitlines()) == 1
         assert word in err
+
+
+def test_the_default_target_is_what_a_random_search_reaches(land):
+    accuracy = np.sort(land.accuracy)
+    assert sample_efficiency.default_target(land, 1) == accuracy[-math.ceil(0.95 * land.size)]
+    best = sample_efficiency.default_target(land, land.size * 100)
+    assert best == accuracy[-1]
+    hits = [np.random.default_rng(seed).choice(accuracy, 40, replace=False).max() for seed in range(400)]
+    assert np.mean(np.array(hits) >= sample_efficiency.default_target(land, 40)) > 0.93

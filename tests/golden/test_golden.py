@@ -16,7 +16,7 @@ from jaxzc_spaces.nasbench201.encoding import CONV1
 from jaxzc.catalogue.selection import select
 from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.results import to_float
-from jaxzc.scoring.sweet_interval import EDGES, best_interval, cell_ratios, trends
+from jaxzc.scoring.space.sweet_interval import EDGES, best_interval, cell_ratios, trends
 from jaxzc.types import Batch
 from tests.support.golden import Golden, batches, given, read, shared
 

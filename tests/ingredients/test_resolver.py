@@ -11,7 +11,8 @@ import pytest
 from jaxzc.facts import IngredientFacts, Passes, WithIngredients, ingredient, ingredient_facts, proxy, proxy_facts, with_settings
 from jaxzc.ingredients import RESOLVER, ROOTS
 from jaxzc.proxies import PROXIES
-from jaxzc.resolver import Need, Resolver, needs, settings
+from jaxzc.resolver import Need, Resolver
+from jaxzc.signatures import needs, settings
 from jaxzc.types import JaxzcError
 
 CALLS: Counter[str] = Counter()

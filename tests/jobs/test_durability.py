@@ -170,7 +170,7 @@ def test_parts_of_two_writers_in_any_order(tmp_path_factory, steps):
     store = jobs.store(folder)
 
     def recorder() -> Recorder:
-        return Recorder(store, "settings", jobs.Stripe(), total=10, there=0)
+        return Recorder(store, "settings", jobs.Stripe(), total=10, existing=0)
 
     writers, unwritten = [recorder(), recorder()], [set(), set()]
     of_part: dict[str, set[str]] = {}

@@ -131,7 +131,7 @@ def test_rows_that_could_not_be_written_are_kept_until_they_are(here: Path) -> N
 
     store = jobs.store(here / "job")
     (here / "job").mkdir()
-    recorder = Recorder(store, "0" * 16, jobs.Stripe(), total=2, there=0)
+    recorder = Recorder(store, "0" * 16, jobs.Stripe(), total=2, existing=0)
     recorder.add(parts.Row("a", 0, {"params()@1": 1.0}, 0.0))
     (here / "job" / "parts").write_text("in the way")
     with pytest.raises(JaxzcError, match="cannot be made"):

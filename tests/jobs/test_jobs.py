@@ -179,6 +179,9 @@ def test_heartbeat_and_status(here: Path) -> None:
     beat["state"] = "scoring"
     Path("job/heartbeats/1-of-3.json").write_text(json.dumps(beat))
     assert "ended without a word" in run("status", "job").out
+    watched = done(run("status", "job", "--watch", "1")).out  # nobody is at work: once, and it ends
+    assert watched.count("9 of 30 scores are there") == 1
+    assert run("status", "job", "--watch", "--json").err.startswith("jaxzc: error: --watch is for readers and --json for programs")
 
 
 def test_stripes_of_any_number_make_one_table(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,18 +95,42 @@ def test_what_is_an_entry() -> None:
     np.testing.assert_array_equal(number, np.arange(12.0).reshape(4, 3))
 
 
+def test_an_embedding_in_a_loop_is_that_of_the_unrolled_network() -> None:
+    def step(p: Any, h: Any, token: Any) -> Any:
+        return jnp.tanh(h @ p["up"] + p["embed"][token])
+
+    def looped(p: Any, tokens: Any) -> Any:
+        start = jnp.zeros((len(tokens), WIDTH))
+        return jax.lax.scan(lambda h, token: (step(p, h, token), None), start, tokens.T, reverse=True)[0] @ p["embed"].T
+
+    def unrolled(p: Any, tokens: Any) -> Any:
+        h = jnp.zeros((len(tokens), WIDTH))
+        for token in tokens.T[::-1]:
+            h = step(p, h, token)
+        return h @ p["embed"].T
+
+    network, params = as_network(looped, PARAMS, TOKENS)
+    (values,) = network.entry(params, TOKENS)
+    np.testing.assert_array_equal(values, PARAMS["embed"][TOKENS])
+    moved = network.forward(params, TOKENS, norm="none", entry=(values + 1,)).outputs
+    h = jnp.zeros((len(TOKENS), WIDTH))
+    for n in reversed(range(STEPS)):
+        h = jnp.tanh(h @ PARAMS["up"] + values[:, n] + 1)
+    np.testing.assert_allclose(moved, h @ PARAMS["embed"].T, rtol=1e-5, atol=1e-6)
+    scores = [jaxzc.score(net, PARAMS, (TOKENS, TOKENS[:, 0]), ["jacob_cov", "snip"]) for net in (looped, unrolled)]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-4)
+
+
 def test_an_entry_that_cannot_be_replaced_blames_who_needs_it() -> None:
-    def recurrent(p: Any, tokens: Any) -> Any:
-        def step(h: Any, token: Any) -> tuple[Any, None]:
-            return jnp.tanh(h @ p["up"] + p["embed"][token]), None
+    def branched(p: Any, tokens: Any) -> Any:
+        x = jax.lax.cond(jnp.sum(p["up"]) < 1e9, lambda: p["embed"][tokens], lambda: jnp.zeros((*tokens.shape, WIDTH)))
+        return jnp.tanh(x.mean(1) @ p["up"]) @ p["embed"].T
 
-        return jax.lax.scan(step, jnp.zeros((len(tokens), WIDTH)), tokens.T)[0] @ p["embed"].T
-
-    network, params = as_network(recurrent, PARAMS, TOKENS)
-    with pytest.raises(JaxzcError, match=r"the integer inputs become floats inside lax\.scan"):
+    network, params = as_network(branched, PARAMS, TOKENS)
+    with pytest.raises(JaxzcError, match=r"the integer inputs become floats inside lax\.cond"):
         network.entry(params, TOKENS)
     with pytest.warns(jaxzc.UnavailableWarning):
-        scores = jaxzc.score(recurrent, PARAMS, (TOKENS, TOKENS[:, 0]), ["snip", "jacob_cov"])
+        scores = jaxzc.score(branched, PARAMS, (TOKENS, TOKENS[:, 0]), ["snip", "jacob_cov"])
     assert scores["snip"] > 0
     assert list(scores.reasons) == ["jacob_cov"]
 

@@ -54,7 +54,7 @@ def test_groups_and_counts() -> None:
     assert counts.flops == 36 * 4 * 27 + 9 * 8 * (36 + 9 + 4 + 4) + 8 * 5
     assert counts.params == 108 + 4 + 288 + 72 + 8 + 32 + 32 + 45 + 2 * (4 + 8 + 8)
     assert counts.layers == 6
-    assert [np.asarray(number).dtype for number in counts] == [np.int64] * 3
+    assert [np.asarray(number).dtype for number in counts] == [np.int64] * 4
     assert [mask.tolist() for mask in network.active()] == [[True]] * 6
     assert [ones.tolist() for ones in network.activation_counts().values()] == [[[1.0]]] * 3
     assert [weight.shape for weight in network.weights(params)] == [(1, *group.kernel) for group in network.groups]

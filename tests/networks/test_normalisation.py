@@ -103,6 +103,12 @@ def folded(p: Any, x: Any) -> Any:
     return x * scale + (p[1] - p[2] * scale)
 
 
+def minus_folded(p: Any, x: Any) -> Any:
+    """As Keras writes it."""
+    scale = p[0] * lax.rsqrt(p[3] + EPS)
+    return x * scale + (-p[2] * scale + p[1])
+
+
 def negated(p: Any, x: Any) -> Any:
     inverse = 1 / jnp.sqrt(p[3] + EPS)  # made before the data is there
     h = jnp.tanh(jnp.arctanh(x / 100)) * 100
@@ -115,7 +121,7 @@ def channels_first(p: Any, x: Any) -> Any:
     return ((h - mean) / jnp.sqrt(var + EPS) * scale + bias).transpose(0, 2, 3, 1)
 
 
-@pytest.mark.parametrize("function", [stored, folded, negated, channels_first])
+@pytest.mark.parametrize("function", [stored, folded, minus_folded, negated, channels_first])
 @pytest.mark.parametrize("given", ["arguments", "constants", "statistics"])
 def test_stored_statistics(function: Any, given: str) -> None:
     expected = batch(X), initial(X), X

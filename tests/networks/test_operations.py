@@ -77,7 +77,7 @@ def test_scanned_layers_are_one_stacked_group() -> None:
     assert (blocks.name, blocks.kernel, blocks.fan_in, blocks.channels, blocks.cells) == ("blocks/kernel", (4, 4), 4, 4, (1, 1, 1))
     assert stem.cells == head.cells == (-1,)
     assert network.weights(params)[1].shape == (3, 4, 4)
-    assert network.counts(params)[1:] == (108 * 4 + 3 * 16 + 20, 5)
+    assert network.counts(params)[1:] == (108 * 4 + 3 * 16 + 20, 5, 0)
 
     def total(weights: Any) -> Any:
         return network.forward(network.with_weights(params, weights), IMAGES, norm="batch").outputs.sum()
@@ -101,7 +101,7 @@ def test_tied_weights_have_one_entry_for_each_call() -> None:
     params, x = {"w": jnp.asarray([[1.0, 2], [3, -4]]), "h": jnp.ones((2, 3))}, jnp.asarray([[1.0, 1], [1, -1]])
     network, _ = as_network(lambda p, x: jax.nn.relu(x @ p["w"]) @ p["w"] @ p["h"], params, x)
     assert [group.name for group in network.groups] == ["w", "h"]
-    assert network.counts(params) == (10, 4 + 4 + 6, 2)
+    assert network.counts(params) == (10, 4 + 4 + 6, 2, 0)
     first = x @ params["w"]
     second = jax.nn.relu(first) @ params["w"]
     read = network.forward(params, x, norm="batch", tap=Tap(layer=lambda y, p: (y if p is None else y + p, y)))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jaxzc.catalogue import spaces
-from jaxzc.ingredients.patterns import pattern_kernel, relu_code
+from jaxzc.ingredients.passes.patterns import pattern_kernel, relu_code
 from jaxzc.numerics.linalg import correlation_eigenvalues, deviation, largest, log_determinant, smallest, total
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.types import Batch

@@ -15,7 +15,7 @@ from jaxzc import report
 from jaxzc.evaluation import compare
 from jaxzc.evaluation.results import Evaluation
 from jaxzc.report import labels, look, marks
-from jaxzc.scoring.sweet_interval import EDGES, best_interval
+from jaxzc.scoring.space.sweet_interval import EDGES, best_interval
 from jaxzc.types import JaxzcError
 from tests.support.evaluations import HOSTILE, evaluation_of, renamed
 

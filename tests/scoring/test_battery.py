@@ -10,11 +10,11 @@ import pytest
 
 from jaxzc.catalogue import spaces
 from jaxzc.proxies import PROXIES
-from jaxzc.resolver import needs
 from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.keys import NOISE, fold_in
 from jaxzc.scoring.results import to_float
 from jaxzc.scoring.space import SpaceScorer
+from jaxzc.signatures import needs
 from jaxzc.spacekit import key_of, program_of
 from jaxzc.types import Space
 from tests.support.small_spaces import drawn, small, two_batches
@@ -34,6 +34,8 @@ SLOW = {
     *(f"nds_{name}" for name in ("darts", "enas", "pnas", "nasnet", "amoeba")),
     "mobilenetv2_zen",
     "resnet_zen",
+    "mnasnet",
+    "published",
 }
 """Spaces in which every architecture is a program of its own, and three whose programs compile for minutes."""
 

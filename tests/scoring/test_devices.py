@@ -11,7 +11,7 @@ from jaxzc_spaces.nasbench201 import NasBench201
 from jaxzc._compile.devices import mesh, spread
 from jaxzc.catalogue import spaces
 from jaxzc.scoring.space import SpaceScorer, score_space
-from jaxzc.search.scores import proxy_scores
+from jaxzc.search.job.scores import proxy_scores
 from jaxzc.types import Batch, JaxzcError
 
 SPACE = spaces.space("nasbench201", classes=3, inputs=(8, 8, 1), channels=2, cells=1)

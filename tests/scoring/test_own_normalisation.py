@@ -116,6 +116,7 @@ OWN, PLAIN = variables("own"), variables("flax")
 FROZEN = {"w": WEIGHTS, "mean": [MEANS[0], MEANS[1][:5]], "var": [VARIANCES[0], VARIANCES[1][:5]]}
 
 
+@pytest.mark.filterwarnings("ignore::jaxzc.DoubtWarning")  # frozen statistics, on purpose
 @pytest.mark.parametrize(
     ("model", "params", "options", "kind"),
     [

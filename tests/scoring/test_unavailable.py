@@ -129,3 +129,24 @@ def test_score_inside_a_transformation_names_the_pure_function() -> None:
         jax.vmap(inside)(STACKED)
     with pytest.raises(JaxzcError, match=r"^batches are traced"):
         jax.jit(lambda x: jaxzc.Scorer(rectified, "snip").score(PARAMS, (x, Y))["snip"])(X)
+
+
+def test_complex_kernels_have_the_scores_that_are_defined_for_them() -> None:
+    """A kernel of a real and an imaginary part, and a complex one: the same network, but for what counts as a parameter."""
+    rng = np.random.default_rng(0)
+    parts = {name: rng.normal(size=(5, 8)).astype(np.float32) for name in ("re", "im")} | {"head": np.ones((8, 3), np.float32)}
+    one = {"w": parts["re"] + 1j * parts["im"], "head": parts["head"]}
+    x, y = rng.normal(size=(6, 5)).astype(np.float32), np.array([0, 1, 2, 1, 0, 2])
+
+    def apart(p: Any, x: Any) -> Any:
+        return jnp.abs(x @ (p["re"] + 1j * p["im"])) @ p["head"]
+
+    def joined(p: Any, x: Any) -> Any:
+        return jnp.abs(x @ p["w"]) @ p["head"]
+
+    with pytest.warns(jaxzc.UnavailableWarning):
+        both = [jaxzc.score(*model, (x, y), "jacob_cov,l2_norm,fisher") for model in ((apart, parts), (joined, one))]
+    assert both[0]["jacob_cov"] == pytest.approx(both[1]["jacob_cov"], rel=1e-3)
+    assert both[1]["l2_norm"] == pytest.approx(np.linalg.norm(one["w"]) + np.linalg.norm(one["head"]), rel=1e-5)
+    assert "made of several parameters" in both[0].reasons["fisher"]
+    assert "is not defined for complex" in both[1].reasons["fisher"]

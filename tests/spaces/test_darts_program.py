@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from jaxzc_spaces.core.layers import depthwise as discrete_depthwise
 from jaxzc_spaces.core.passes import Pass
+from jaxzc_spaces.darts import steps
 from jaxzc_spaces.darts.space import OPS, Darts
 from jaxzc_spaces.darts.steps import depthwise, grouped
 
@@ -16,10 +17,10 @@ from jaxzc.ingredients import RESOLVER
 from jaxzc.ingredients.examples import example_grads
 from jaxzc.ingredients.maps import map_shapes
 from jaxzc.proxies import PROXIES
-from jaxzc.resolver import needs
 from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.results import to_float
 from jaxzc.scoring.space import SpaceScorer
+from jaxzc.signatures import needs
 from jaxzc.tasks import classification, cross_entropy
 from jaxzc.types import Batch, InputSpec, JaxzcError, Tap
 from tests.support.by_hand import slopes
@@ -259,6 +260,18 @@ def test_depthwise_convolutions_and_their_gradients(reach: int, dilation: int) -
         for op in (ours, accelerators):
             for a, b in zip(jax.tree.leaves(derivatives(op)), jax.tree.leaves(reference), strict=True):
                 np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("turned", [1, -1])
+@pytest.mark.parametrize(("reach", "dilation"), [(1, 1), (2, 2)])
+def test_forms_for_accelerators_equal_those_for_cpus(reach: int, dilation: int, turned: int) -> None:
+    rng = np.random.default_rng(0)
+    x, ct = (jnp.asarray(rng.standard_normal((2, 6, 7, 3)), jnp.float32) for _ in range(2))
+    inner = (np.abs(np.arange(5) - 2) <= reach).astype(np.float32)
+    w = jnp.asarray(rng.standard_normal((5, 5, 3)), jnp.float32) * inner[:, None, None] * inner[:, None]
+    plan = jnp.int32(reach), jnp.int32(turned * dilation)
+    np.testing.assert_allclose(steps.grouped(x, w, plan[1]), steps._taps(x, w, *plan), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(steps.grouped_kernel(x, ct, *plan), steps._taps_kernel(x, ct, *plan), rtol=1e-4, atol=1e-4)
 
 
 def test_one_compilation_scores_every_genotype() -> None:

@@ -268,7 +268,7 @@ def test_counts_by_hand():
     flops = (9 + 10) * 16 + (56 + 40) * 4 + (224 + 160) + 8
     norms = 2 + 4 + (4 + 4) + 8 + (8 + 8) + 16 + 8
     counts = macs_params_layers(genes("203010"), channels=1, cells=1, classes=2, image_shape=(4, 4, 1))
-    assert [int(count[0]) for count in counts] == [9 + 10 + 56 + 40 + 224 + 160 + 8 + norms + 2, flops, 14]
+    assert [int(count[0]) for count in counts[:3]] == [9 + 10 + 56 + 40 + 224 + 160 + 8 + norms + 2, flops, 14]
 
 
 def test_flops_grow_with_the_area_of_the_image():

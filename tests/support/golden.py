@@ -17,7 +17,6 @@ from jaxzc_spaces.nasbench201.space import NasBench201
 from jaxzc.types import Batch, InputSpec
 
 ROOT = Path(__file__).parents[2]
-RNG_BASE = 100000
 STORED = {"az_images": "az_x", "zen_images": "zen_x", "zen_noise": "zen_e", "region_images": "lr_x", "meco_image": "meco_x"}
 """Ingredient -> its name in inputs.npz."""
 
@@ -32,13 +31,14 @@ def shared(variable: str, default: str) -> Path:
 
 @dataclass(frozen=True)
 class Golden:
-    """One golden network: its space, genes, stored arrays and index into the value lists of scores.json."""
+    """One golden network: its space, genes, stored arrays, index into the value lists of scores.json, and the directory's base of seeds."""
 
     index: int
     path: Path
     space: NasBench201
     arch: np.ndarray
     arrays: dict[str, np.ndarray]
+    rng_base: int
 
     def redrawn(self, offset: int, fan_in_gain: float | None = None) -> dict[str, np.ndarray]:
         """The arrays with kernels from the random streams of the directory's `rng_scheme`, times sqrt(gain / fan_in), and biases 0."""
@@ -46,7 +46,7 @@ class Golden:
         for i, name in enumerate(str(n) for n in self.arrays["layers"]):
             shape = self.arrays[name].shape
             scale = 1.0 if fan_in_gain is None else np.sqrt(fan_in_gain / np.prod(shape[:-1]))
-            kernel = np.random.RandomState(RNG_BASE + offset + i).standard_normal(shape).astype(np.float32)
+            kernel = np.random.RandomState(self.rng_base + offset + i).standard_normal(shape).astype(np.float32)
             made[name] = kernel * scale
         return made
 
@@ -87,12 +87,12 @@ def read(directory: Path) -> tuple[list[Golden], dict[str, Any], dict[str, np.nd
     """Networks, the content of scores.json, and the inputs."""
     scores = json.loads((directory / "scores.json").read_text())
     inputs = dict(np.load(directory / "inputs.npz"))
-    networks = []
+    networks, rng_base = [], int(scores["metadata"]["rng_base"])
     for index, path in enumerate(sorted((directory / "networks").glob("*.npz"))):
         arrays = dict(np.load(path))
         height, width, depth = (int(n) for n in inputs["x1"].shape[1:])
         space = NasBench201(int(arrays["C"]), int(arrays["N"]), arrays["logits_train"].shape[1], InputSpec((height, width, depth)))
-        networks.append(Golden(index, path, space, space.parse(str(arrays["arch"])), arrays))
+        networks.append(Golden(index, path, space, space.parse(str(arrays["arch"])), arrays, rng_base))
     return networks, scores, inputs
 
 

@@ -14,7 +14,7 @@ from jaxzc.cli import econas as command
 from jaxzc.cli import main
 from jaxzc.tables import ScoreTable, read_scores, write_scores
 from jaxzc.training import econas
-from jaxzc.training.scanned import Trainer
+from jaxzc.training.scanned import ProgramTrainer
 from jaxzc.types import Batch, JaxzcError
 
 CONVS = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_1x1~1|skip_connect~2|"
@@ -50,7 +50,7 @@ def test_scores_depend_on_genes_and_seed_only(trained: ScoreTable) -> None:
     drawn = data.load("digits", batch_size=800, batches=1, seed=0)
     space = spaces.space("nasbench201", classes=10, inputs=(8, 8, 1), channels=4, cells=1)
     task = econas.task(drawn.batches[0], 300, flip=False)
-    trainer = Trainer(space, task, econas.settings(task, 8, batch_size=32, learning_rate=0.2))
+    trainer = ProgramTrainer(space, task, econas.settings(task, 8, batch_size=32, learning_rate=0.2))
     nones, convs = (trainer.one(space.parse(text))[econas.HELD_OUT] for text in (NONES, CONVS))
     assert trained.columns["econas"].tolist() == [convs, nones]
     assert trainer.one(space.parse(CONVS), seed=1)[econas.HELD_OUT] != convs
@@ -126,7 +126,7 @@ class FakeTrainer:
 @pytest.fixture
 def scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A table as of `jaxzc score`, with the real trainer put aside."""
-    monkeypatch.setattr(command, "Trainer", FakeTrainer)
+    monkeypatch.setattr(command, "ProgramTrainer", FakeTrainer)
     columns = {
         "arch": [NONES, CONVS, NONES, CONVS],
         "seed": np.array([3, 3, 5, 5]),

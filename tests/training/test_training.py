@@ -126,6 +126,18 @@ def test_a_space_without_modules_is_refused(images):
         Trainer(Bare(), ARCH, images, Settings(batch_size=16))  # type: ignore[arg-type]
 
 
+def test_crop_and_flip_suit_the_images():
+    def chosen(shape, source="", **own):
+        settings = Settings(**own).suited(shape, source)
+        return settings.crop, settings.flip
+
+    assert chosen((32, 32, 3), "tfds:cifar10") == (4, True)  # NAS-Bench-201's recipe
+    assert chosen((8, 8, 1), "digits") == (0, False)
+    assert chosen((32, 32, 3), "digits") == chosen((32, 32, 3), "tfds:svhn_cropped") == (4, False)
+    assert chosen((28, 28, 1), "tfds:kuzushiji") == (3, False)
+    assert chosen((8, 8, 1), "digits", crop=1, flip=True) == (1, True)
+
+
 def test_crop_and_flip():
     image = jnp.arange(1.0, 17).reshape(1, 4, 4, 1)
     many = jnp.tile(image, (200, 1, 1, 1))

@@ -11,17 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
-from jaxzc._compile.jaxpr import Trace, flatten
+from jaxzc._compile.jaxpr import SETTINGS, Trace, flatten
 from jaxzc.networks.normalisation.finder import Findings, Value, find
 from jaxzc.networks.normalisation.switching import run_in_mode
+from jaxzc.networks.normalisation.values import arrays_of, of_kernels_only
+from jaxzc.numerics.trees import abstract
 from jaxzc.types import JaxzcError, Norm
 
 __all__ = ["NormModes"]
 
-SETTINGS = ("jax_enable_x64", "jax_default_matmul_precision")
 RANDOM = frozenset({"random_bits", "threefry2x32", "rng_bit_generator", "rng_uniform", "random_gamma"})
 
 
@@ -38,6 +37,7 @@ class NormModes:
 
     name: of the model, for messages. statistics: any pytree that the function takes besides its parameters, for running statistics only.
     frozen: whether leaves of the parameters may be statistics, too. draws: whether random numbers are the function's own business.
+    evaluates: whether the model is known to have no train mode.
 
     Calling it raises `JaxzcError` where the mode matters and something divides by the root of a statistic in a way that is not known here,
     and where the result hangs on random numbers.
@@ -48,6 +48,7 @@ class NormModes:
     statistics: Any = None
     frozen: bool = False
     draws: bool = True
+    evaluates: bool = False
     _traces: dict[Any, _Traced] = field(default_factory=dict, repr=False)
 
     def __call__(self, params: Any, inputs: Any, norm: Norm) -> Any:
@@ -55,8 +56,9 @@ class NormModes:
         self._check(traced.findings, norm)
         arguments = jax.tree.leaves((params, self.statistics, inputs))
         outputs, needed = run_in_mode(traced.findings, arguments, norm, traced.axes)
-        first = len(jax.tree.leaves(params))
-        if any(first <= number < first + len(jax.tree.leaves(self.statistics)) for number in needed):
+        first, program = len(jax.tree.leaves(params)), traced.findings.program
+        last = first + len(jax.tree.leaves(self.statistics))
+        if any(first <= number < last and not of_kernels_only(program, number, range(last, len(arguments))) for number in needed):
             raise JaxzcError(
                 f"{self.name} uses its running statistics in a way that is not known as normalisation, which norm={norm!r} would have to "
                 "switch: "
@@ -66,12 +68,22 @@ class NormModes:
 
     def stored(self, params: Any, inputs: Any) -> frozenset[int]:
         """The numbers of those leaves of the parameters that are running statistics."""
+        return frozenset(leaf for leaf in self._leaves(params, inputs) if 0 <= leaf < len(jax.tree.leaves(params)))
+
+    def replaced(self, params: Any, inputs: Any) -> list[Any]:
+        """The running statistics that a norm mode replaces, those that the function closes over included."""
+        first, own = len(jax.tree.leaves(params)), jax.tree.leaves(self.statistics)
+        handed = [own[leaf - first] for leaf in sorted(self._leaves(params, inputs)) if first <= leaf < first + len(own)]
+        every = [(each.program, one) for each in self._traced(params, inputs).findings.all() for one in each.normalisations]
+        return [*handed, *(array for program, one in every if -1 in one.leaves for array in arrays_of(program, one.variance))]
+
+    def _leaves(self, params: Any, inputs: Any) -> frozenset[int]:
         every = [one.leaves for findings in self._traced(params, inputs).findings.all() for one in findings.normalisations]
-        return frozenset(leaf for leaves in every for leaf in leaves if 0 <= leaf < len(jax.tree.leaves(params)))
+        return frozenset().union(*every)
 
     def _traced(self, params: Any, inputs: Any) -> _Traced:
         """What the function does for arguments of these shapes."""
-        shapes = jax.tree.map(_abstract, (params, self.statistics, inputs))
+        shapes = jax.tree.map(abstract, (params, self.statistics, inputs))
         key = jax.tree.structure(shapes), tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(shapes))
         key = *key, *(getattr(jax.config, setting) for setting in SETTINGS)
         if key not in self._traces:
@@ -93,7 +105,7 @@ class NormModes:
         if drawing and not self.draws:
             raise JaxzcError(
                 f"{self.name} draws random numbers ({drawing[0]}): a score must not depend on them, "
-                "switch them off with model_kwargs=dict(...) or in the module's attributes"
+                "switch them off with a keyword of the call or in the module's attributes"
             )
         return _Traced(findings, structure, axes)
 
@@ -164,7 +176,3 @@ def _copy_pools(findings: Findings, other: Findings) -> None:
         for one in each.normalisations:
             one.pools = known[id(one)]
         each.unknown = [one._replace(pools=known[id(one)]) for one in each.unknown]
-
-
-def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(np.shape(leaf), jnp.result_type(leaf))

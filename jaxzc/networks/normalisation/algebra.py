@@ -4,14 +4,28 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from jaxzc._compile.jaxpr import Op, Trace
-from jaxzc.networks.normalisation.axes import varying
-from jaxzc.networks.normalisation.forms import ABSOLUTE, FINISHED, NEGATED, PASSING, SQUARED, STATISTICS, SUMMED, Edit, Form, State
+from jaxzc.networks.normalisation.axes import positional_sum, varying
+from jaxzc.networks.normalisation.forms import (
+    ABSOLUTE,
+    FINISHED,
+    NEGATED,
+    PASSING,
+    RANK,
+    SQUARED,
+    STATISTICS,
+    SUMMED,
+    Edit,
+    Form,
+    State,
+    joins,
+    moved,
+)
+from jaxzc.networks.normalisation.lanes import sliced, stacked
 from jaxzc.networks.normalisation.values import Values
 
 TABLES = {"reduce_sum": SUMMED, "reduce_mean": SUMMED, "neg": NEGATED, "abs": ABSOLUTE}
 HIDDEN = frozenset({"square", "mean", "power", "mean squared", "centred", "centred square", "variance"})
 """States that a `where` with a constant keeps."""
-RANK: dict[State, int] = {"centred": 2, "x scaled": 1, "x": 0}
 
 
 @dataclass(frozen=True)
@@ -37,12 +51,12 @@ class Algebra:
 
     def results(self, number: int, op: Op) -> list[Form]:
         """The forms of what `op` (the program's operation of this number, with one output) gives."""
-        name, first = op.name, op.inputs[0] if op.inputs else -1
+        name, first = "reduce_sum" if positional_sum(op) else op.name, op.inputs[0] if op.inputs else -1
         if name in PASSING:
             same = self.program.avals[first].shape == self.program.avals[op.outputs[0]].shape
             return [form if same or form.axes is None else replace(form, axes=None) for form in self.of(first)]
         if name in TABLES:
-            return _moved(self.of(first), TABLES[name])
+            return moved(self.of(first), TABLES[name])
         if name in ("square", "integer_pow", "pow"):
             return self._power(number, op)
         if name in ("sqrt", "rsqrt"):
@@ -50,9 +64,9 @@ class Algebra:
         if name == "max":
             return [form for position in (0, 1) for form in self._plus_free(number, op, position)]
         rules = {
-            "slice": lambda: self._sliced(op),
-            "stack": lambda: self._stacked(op),
-            "concatenate": lambda: self._stacked(op),
+            "slice": lambda: sliced(op, self.of),
+            "stack": lambda: stacked(self.program, op, self.of),
+            "concatenate": lambda: stacked(self.program, op, self.of),
             "select_n": lambda: self._selected(op),
             "dot_general": lambda: self._self_product(op),
             "mul": lambda: self._mul(number, op),
@@ -61,20 +75,6 @@ class Algebra:
             "sub": lambda: self._sum(number, op),
         }
         return list(rules[name]()) if name in rules else []
-
-    def _sliced(self, op: Op) -> Iterator[Form]:
-        for form in self.of(op.inputs[0]):
-            if form.lane is None:
-                continue
-            axis, index = form.lane
-            if op.params["start_indices"][axis] == index and op.params["limit_indices"][axis] == index + 1:
-                yield replace(form, lane=None)
-
-    def _stacked(self, op: Op) -> Iterator[Form]:
-        axis = op.params["axis" if op.name == "stack" else "dimension"]
-        if op.name == "stack" or all(self.program.avals[value].shape[axis] == 1 for value in op.inputs):
-            for index, value in enumerate(op.inputs):
-                yield from (replace(form, lane=(axis, index)) for form in self.of(value) if form.state in STATISTICS)
 
     def _selected(self, op: Op) -> Iterator[Form]:
         """A `where` between something and a constant."""
@@ -98,7 +98,7 @@ class Algebra:
     def _power(self, number: int, op: Op) -> list[Form]:
         exponent = 2 if op.name == "square" else op.params["y"] if op.name == "integer_pow" else self.values.number(op.inputs[1])
         if exponent == 2:
-            return _moved(self.of(op.inputs[0]), SQUARED)
+            return moved(self.of(op.inputs[0]), SQUARED)
         if exponent == -1:
             return [replace(form, state="inverse") for form in self.of(op.inputs[0]) if form.state == "deviation"]
         if exponent in (0.5, -0.5):
@@ -106,14 +106,14 @@ class Algebra:
         return []
 
     def _root(self, number: int, op: Op, state: State) -> list[Form]:
-        made = []
+        roots = []
         for form in self.of(op.inputs[0]):
             if form.state in FINISHED:
                 form = replace(form, path=(*form.path, Edit(number, "variance", 0)))
             elif form.state not in ("variance + eps", "stored + eps"):
                 continue
-            made.append(replace(form, state=state, root=number))
-        return made
+            roots.append(replace(form, state=state, root=number))
+        return roots
 
     def _plus_free(self, number: int, op: Op, position: int) -> Iterator[Form]:
         """A statistic or deviation, and a small number that keeps it above zero (added to it, or the least that it may be)."""
@@ -130,7 +130,7 @@ class Algebra:
 
     def _mul(self, number: int, op: Op) -> Iterator[Form]:
         if op.inputs[0] == op.inputs[1]:
-            yield from _moved(self.of(op.inputs[0]), SQUARED)
+            yield from moved(self.of(op.inputs[0]), SQUARED)
             return
         for position in (0, 1):
             yield from self._divided(number, op, position, "inverse")
@@ -152,9 +152,9 @@ class Algebra:
             for form in self.of(value):
                 stored = form.state in ("stored", "-stored") and inverse.stored
                 if stored or (form.state in ("mean", "-mean") and form.base == inverse.base):
-                    edit = Edit(number, "offset", position)
+                    edit = Edit(number, "offset", position, form.state in ("-stored", "-mean"))
                     yield replace(inverse, state="offset", path=(edit,), leaves=inverse.leaves | form.leaves)
-                elif _joins(form, inverse, value):
+                elif joins(form, inverse, value):
                     rank = (RANK[form.state], len(form.path), -(form.base or 0))
                     if best is None or rank > best[0]:
                         best = (rank, form, inverse)
@@ -245,22 +245,3 @@ class Algebra:
                 for part in (*form.path, edit):
                     self.extend(form, part)
                 yield replace(form, path=(), biased=True)
-
-
-def _joins(form: Form, inverse: Form, value: int) -> bool:
-    """Whether this form of a value is what the deviation is of. Stored statistics are of any data that they divide."""
-    if form.state not in RANK:
-        return False
-    if inverse.stored:
-        return form.stored or (form.state == "x" and form.base == value)
-    return not form.stored and form.base == inverse.base
-
-
-def _moved(forms: tuple[Form, ...], table: dict[State, State]) -> list[Form]:
-    if table is SQUARED:  # statistics are of the base alone, and have no operations of their own
-        forms = tuple(replace(form, path=()) for form in forms if not any(edit.role == "scale" for edit in form.path))
-    return [replace(form, state=table[form.state]) for form in forms if form.state in table]
-
-
-def distinct(forms: list[Form], most: int = 24) -> tuple[Form, ...]:
-    return tuple(dict.fromkeys(forms))[:most]

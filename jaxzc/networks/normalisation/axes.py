@@ -36,7 +36,7 @@ def _broadcasts(own: tuple[int, ...], shape: tuple[int, ...]) -> bool:
 
 def _reshaped(before: Sequence[int], after: Sequence[int], axes: frozenset[int]) -> frozenset[int]:
     """Axes of the new shape that lie in the same factors as these axes of the old one."""
-    found: set[int] = set()
+    along: set[int] = set()
     i = j = 0
     while i < len(before) and j < len(after):
         first_i, first_j, size_i, size_j = i, j, before[i], after[j]
@@ -47,8 +47,8 @@ def _reshaped(before: Sequence[int], after: Sequence[int], axes: frozenset[int])
             else:
                 size_j, j = size_j * after[j], j + 1
         if axes & set(range(first_i, i)):
-            found |= set(range(first_j, j))
-    return frozenset(found)
+            along |= set(range(first_j, j))
+    return frozenset(along)
 
 
 def examples(program: Trace, larger: Trace, value: int) -> int:
@@ -67,6 +67,11 @@ def alike(program: Trace, larger: Trace) -> bool:
         return [[(op.name, op.inputs, op.outputs) for op in one.ops], one.inputs, [len(aval.shape) for aval in one.avals]]
 
     return facts(program) == facts(larger)
+
+
+def positional_sum(op: Op) -> bool:
+    """Whether an operation on named axes sums over axes of the array, as `psum` does in a `vmap` that gives the axis its name."""
+    return op.name in ("psum", "pmean", "psum_invariant") and any(isinstance(axis, int) for axis in op.params.get("axes", ()))
 
 
 def named_sum(op: Op, axes: frozenset[str]) -> bool:

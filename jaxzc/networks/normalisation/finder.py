@@ -10,14 +10,12 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxzc._compile.jaxpr import CUSTOM_RULES, SHAPING, Op, Trace, closed_body, flatten, scan_starts
-from jaxzc.networks.normalisation.algebra import Algebra, distinct
+from jaxzc.networks.normalisation.algebra import Algebra
 from jaxzc.networks.normalisation.axes import alike, examples, varying
-from jaxzc.networks.normalisation.forms import Edit, Form, Normalisation, Unknown
+from jaxzc.networks.normalisation.forms import Edit, Form, Normalisation, Unknown, distinct
+from jaxzc.networks.normalisation.roots import divides_by_deviation
 from jaxzc.networks.normalisation.values import Values
 
-ELEMENTWISE = SHAPING | {"add", "sub", "mul", "div", "max", "min", "neg", "abs", "select_n", "stop_gradient", "psum", "clamp"}
-SQUARES = frozenset({"square", "integer_pow", "pow"})
-SUMS = frozenset({"reduce_sum", "reduce_mean", "reduce_window_sum", "cumsum"})
 ROOTS = frozenset({"sqrt", "rsqrt", "pow", "exp"})
 KEEPING = SHAPING | {"slice", "stop_gradient"}
 """Operations of which a stored statistic remains one."""
@@ -104,9 +102,9 @@ class _Finder:
             outs = self._results(number, op)
             for value, out in zip(op.outputs, outs, strict=True):
                 values[value], data[value], trained[value] = out, out.data, out.trained
-            made = algebra.results(number, op) if len(op.outputs) == 1 else []
+            results = algebra.results(number, op) if len(op.outputs) == 1 else []
             for value in op.outputs:
-                forms[value] = distinct([*self._own(value), *(form for form in made if form.state != "stored")])
+                forms[value] = distinct([*self._own(value), *(form for form in results if form.state != "stored")])
         self._finish(forms)
 
     def _own(self, number: int) -> tuple[Form, ...]:
@@ -159,9 +157,9 @@ class _Finder:
 
     def _inside(self, number: int, index: int, body: Any, values: list[Value]) -> list[Value]:
         larger = None if self.larger is None else flatten(bodies(self.larger.ops[number])[index])
-        found, outs = find(flatten(body), values, larger, self.batch)
+        findings, outs = find(flatten(body), values, larger, self.batch)
         each = self.findings.inner.setdefault(number, [])
-        each[index:] = [found]
+        each[index:] = [findings]
         return outs
 
     def commit(self, number: int, form: Form, inverse: Form, position: int) -> None:
@@ -200,7 +198,9 @@ class _Finder:
             record.pools = None if record.stored else self._pools(record.base, record.variance)
             self.findings.normalisations.append(record)
         for number, op in enumerate(self.program.ops):
-            if op.name in ROOTS and self.values[op.inputs[0]].data and number not in self.records and self._unexplained(op):
+            if number in self.records or op.name not in ROOTS or not self._is_data(op.inputs[0]):
+                continue
+            if divides_by_deviation(self.program, self._is_data, op):
                 self.findings.unknown.append(Unknown(op.name, op.inputs[0], False, self._pools(None, op.inputs[0])))
 
     def _pools(self, base: int | None, statistic: int) -> bool | None:
@@ -211,45 +211,5 @@ class _Finder:
             return False  # one example at a time, in a loop over them
         return examples(self.program, self.larger, statistic) < self.batch
 
-    def _unexplained(self, op: Op) -> bool:
-        """Whether this root, of a sum of squares of the data, divides something."""
-        if op.name == "exp":  # a power by way of the logarithm
-            return any(self._sums_squares(value) for value in self._logarithms(op.inputs[0]))
-        inverse = op.name == "rsqrt" or (op.name == "pow" and self._negative(op.inputs[1]))
-        divides = inverse or any(
-            position == 1 or self.program.ops[reader].name == "integer_pow"
-            for reader, position in self.program.reaches(op.outputs[0], frozenset({"div", "integer_pow"}), SHAPING | {"add", "max", "mul"})
-        )
-        return divides and self._sums_squares(op.inputs[0])
-
-    def _negative(self, exponent: int) -> bool:
-        known = self.program.constants.get(exponent)
-        try:
-            return known is None or float(known) < 0
-        except TypeError:  # not one number, or traced
-            return True
-
-    def _logarithms(self, value: int) -> list[int]:
-        """The values whose logarithms, in some multiple and layout, make this one."""
-        op = self.program.writer.get(value)
-        while op is not None and op.name in SHAPING | {"mul", "neg", "div"}:
-            position = 0 if self.values[op.inputs[0]].data else -1
-            op = self.program.writer.get(op.inputs[position])
-        return [op.inputs[0]] if op is not None and op.name == "log" else []
-
-    def _sums_squares(self, value: int) -> bool:
-        todo, seen = [(value, False)], set[tuple[int, bool]]()
-        while todo:
-            state = todo.pop()
-            op = self.program.writer.get(state[0])
-            if state in seen or op is None or not self.values[state[0]].data:
-                continue
-            seen.add(state)
-            product = op.name in ("mul", "dot_general") and op.inputs[0] == op.inputs[1]
-            if (state[1] and (op.name in SQUARES or product)) or (op.name == "dot_general" and product):
-                return True
-            if op.name in SUMS:
-                todo.append((op.inputs[0], True))
-            elif op.name in ELEMENTWISE:
-                todo.extend((number, state[1]) for number in op.inputs)
-        return False
+    def _is_data(self, value: int) -> bool:
+        return self.values[value].data

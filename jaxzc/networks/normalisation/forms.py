@@ -4,7 +4,7 @@ A form says how a value came from a *base* (a value that depends on the inputs):
 A value may have several forms, one for each base it may have come from; most of them lead nowhere.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from jaxzc._compile.jaxpr import SHAPING
@@ -66,20 +66,24 @@ ABSOLUTE: dict[State, State] = {"x": "|x|", "centred": "-centred", "variance": "
 STATISTICS: frozenset[State] = frozenset({"mean", "-mean", "mean squared", "power", "variance"})
 FINISHED: frozenset[State] = frozenset({"power", "variance", "stored"})
 """Statistics of which a root may be taken."""
+RANK: dict[State, int] = {"centred": 2, "x scaled": 1, "x": 0}
+"""Of the states that a deviation divides, which is taken where a value has several."""
 
 Role = Literal["centre", "scale", "shift", "offset", "variance"]
 
 
 class Edit(NamedTuple):
-    """What an operation does for a normalisation, and which of its inputs it does it to.
+    """An operation that belongs to a normalisation: `op` does what `role` says to its input number `position`.
 
     centre: subtracts a mean from this input; scale, shift: multiplies or divides this input by, or adds to it, what belongs to the
     normalisation; offset: multiplies this input, a mean, by the inverse deviation; variance: reads this input, a finished variance.
+    negative: whether this input is minus the mean.
     """
 
     op: int
     role: Role
     position: int
+    negative: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,3 +137,24 @@ class Unknown(NamedTuple):
     value: int
     stored: bool
     pools: bool | None = None
+
+
+def joins(form: Form, inverse: Form, value: int) -> bool:
+    """Whether this form of a value is what the deviation is of. Stored statistics are of any data that they divide."""
+    if form.state not in RANK:
+        return False
+    if inverse.stored:
+        return form.stored or (form.state == "x" and form.base == value)
+    return not form.stored and form.base == inverse.base
+
+
+def moved(forms: tuple[Form, ...], table: dict[State, State]) -> list[Form]:
+    """The forms after an operation that changes states as the table says; those that it has no entry for end there."""
+    if table is SQUARED:  # statistics are of the base alone, and have no operations of their own
+        forms = tuple(replace(form, path=()) for form in forms if not any(edit.role == "scale" for edit in form.path))
+    return [replace(form, state=table[form.state]) for form in forms if form.state in table]
+
+
+def distinct(forms: list[Form], most: int = 24) -> tuple[Form, ...]:
+    """The first `most` different ones: programs can be written in which forms would multiply without end."""
+    return tuple(dict.fromkeys(forms))[:most]

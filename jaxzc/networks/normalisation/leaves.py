@@ -7,8 +7,7 @@ import jax
 
 
 def without(tree: Any, numbers: frozenset[int]) -> tuple[Any, Callable[[Any, Sequence[Any]], Any]]:
-    """The tree with None in the place of the leaves of these numbers, and a function that takes such a tree and those leaves, in order,
-    and puts them back."""
+    """The tree with the leaves of these numbers replaced by None, and a function `restored(tree, leaves)` that puts them back."""
     leaves, structure = jax.tree.flatten(tree)
 
     def restored(rest: Any, taken: Sequence[Any]) -> Any:

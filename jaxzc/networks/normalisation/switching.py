@@ -141,7 +141,7 @@ class _Run:
             aval = self.findings.program.avals[op.inputs[edit.position]]
             statistic = jnp.ones(())
             if batch:
-                statistic = _statistics(self.env[one.base], one)[edit.role == "variance"]
+                statistic = _statistics(self.env[one.base], one)[edit.role == "variance"] * (-1 if edit.negative else 1)
                 statistic = statistic.reshape(aval.shape) if statistic.size == aval.size else statistic
             values[edit.position] = jnp.broadcast_to(statistic.astype(aval.dtype), aval.shape)
         return bind(op.eqn, values)[0]
@@ -159,22 +159,22 @@ class _Run:
         avals = [self.findings.program.avals[value] for value in op.inputs]
         if op.name in CUSTOM_RULES:
             return self._opened(inner[0])
-        made, needs = zip(*(self._traced(each) for each in inner), strict=True)
+        switched, needs = zip(*(self._traced(each) for each in inner), strict=True)
         if op.name == "scan":
-            params, fixed = {"jaxpr": made[0]}, scan_starts(op.params)[0]
-            kept = [needs[0][i] if i < fixed or i >= scan_starts(op.params)[1] else True for i in range(len(op.inputs))]
+            params, fixed = {"jaxpr": switched[0]}, scan_starts(op.params)[0]
+            needed = [needs[0][i] if i < fixed or i >= scan_starts(op.params)[1] else True for i in range(len(op.inputs))]
         elif op.name == "while":
-            params, (first, count) = {"body_jaxpr": made[0]}, (op.params["cond_nconsts"], op.params["body_nconsts"])
-            kept = [True] * first + needs[0][:count] + [True] * (len(op.inputs) - first - count)
+            params, (first, count) = {"body_jaxpr": switched[0]}, (op.params["cond_nconsts"], op.params["body_nconsts"])
+            needed = [True] * first + needs[0][:count] + [True] * (len(op.inputs) - first - count)
         else:
-            params, kept = {"branches": tuple(made)}, [True, *(any(each) for each in zip(*needs, strict=True))]
+            params, needed = {"branches": tuple(switched)}, [True, *(any(each) for each in zip(*needs, strict=True))]
         eqn = op.eqn.replace(params={**op.params, **params})
 
         def run(values: Sequence[Any]) -> Sequence[Any]:
             filled = [jnp.zeros(aval.shape, aval.dtype) if value is None else value for value, aval in zip(values, avals, strict=True)]
             return bind(eqn, filled)
 
-        return _Bodies(kept, run)
+        return _Bodies(needed, run)
 
     def _opened(self, inner: Findings) -> "_Bodies":
         """A function with a derivative of its own, which in another mode is another function: derived as it runs."""

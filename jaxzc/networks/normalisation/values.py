@@ -1,13 +1,35 @@
 """What is known of a program's values, whatever becomes of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
 
-from jaxzc._compile.jaxpr import SHAPING, Trace
+from jaxzc._compile.jaxpr import PRODUCTS, SHAPING, Trace
+from jaxzc.networks.analysis.values import constant
+
+
+def arrays_of(program: Trace, value: int) -> list[Any]:
+    """The arrays of constants that a value was computed from, single numbers left out."""
+    todo, seen = [value], {value}
+    while todo:
+        op = program.writer.get(todo.pop())
+        new = [number for number in (op.inputs if op is not None else ()) if number not in seen]
+        seen.update(new)
+        todo += new
+    return [program.constants[number] for number in sorted(seen) if number in program.constants and program.avals[number].size > 1]
+
+
+def of_kernels_only(program: Trace, argument: int, data: Iterable[int]) -> bool:
+    """Whether an argument meets the data (arguments of these numbers) only inside kernels, as the norms of spectral normalisation do."""
+    own, moved = {program.inputs[argument]}, {program.inputs[number] for number in data}
+    for op in program.ops:
+        meets = not own.isdisjoint(op.inputs), not moved.isdisjoint(op.inputs)
+        if all(meets) and op.name not in PRODUCTS:
+            return False
+        (moved if meets[1] else own if meets[0] else set[int]()).update(op.outputs)
+    return True
 
 
 @dataclass(frozen=True)
@@ -20,15 +42,10 @@ class Values:
 
     def number(self, value: int) -> float | None:
         """The number that a value is known to be: a literal, converted or broadcast."""
-        while (op := self.program.writer.get(value)) is not None and op.name in SHAPING:
-            value = op.inputs[0]
-        known = self.program.constants.get(value)
-        if known is None or isinstance(known, Tracer) or np.size(known) != 1 or not jnp.issubdtype(jnp.result_type(known), jnp.number):
-            return None
-        return float(np.reshape(known, ()))
+        return constant(self.program, value)
 
     def is_single(self, value: int) -> bool:
-        """Whether it is one number, whatever its shape, that does not depend on the data."""
+        """Whether the value is a single number, perhaps broadcast, and does not depend on the inputs."""
         return not self.data[value] and (self.program.avals[value].size == 1 or self.number(value) is not None)
 
     def is_parameter(self, value: int) -> bool:

@@ -8,6 +8,7 @@ Nothing in a file is ever executed (see `jaxzc.tables.importers.pickles`).
 Accuracies are in the unit of the benchmark (per cent, or fractions in NAS-Bench-101); a missing value is NaN.
 """
 
+from jaxzc.tables.importers.foreign import Foreign, read_foreign
 from jaxzc.tables.importers.means import Table
 from jaxzc.tables.importers.nasbench101 import read_nasbench101
 from jaxzc.tables.importers.naslib import read_naslib, read_naslib_scores
@@ -15,4 +16,14 @@ from jaxzc.tables.importers.nats_bench import read_nats_bench
 from jaxzc.tables.importers.nds import read_nds
 from jaxzc.tables.importers.transnasbench101 import read_transnasbench101
 
-__all__ = ["Table", "read_nasbench101", "read_naslib", "read_naslib_scores", "read_nats_bench", "read_nds", "read_transnasbench101"]
+__all__ = [
+    "Foreign",
+    "Table",
+    "read_foreign",
+    "read_nasbench101",
+    "read_naslib",
+    "read_naslib_scores",
+    "read_nats_bench",
+    "read_nds",
+    "read_transnasbench101",
+]

@@ -98,9 +98,9 @@ class JsonStream:
             self._take(",", f"a comma or the end of {name}")
 
     def _take(self, wanted: str, name: str) -> None:
-        found = self.peek()
-        if found != wanted:
-            raise self.wrong(f"{found!r} stands where {name} should")
+        token = self.peek()
+        if token != wanted:
+            raise self.wrong(f"{token!r} stands where {name} should")
         self._at += 1
 
     def _read(self) -> bool:

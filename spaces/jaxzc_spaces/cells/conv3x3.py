@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxzc._compile.devices import processors
+from jaxzc._compile.platforms import by_platform
 
 Array = jax.Array
 PIXEL = (1, 1)
@@ -24,21 +25,19 @@ BATCH = 16
 @jax.custom_vjp
 def conv3x3(x: Array, w: Array) -> Array:
     """The convolution `[B, H, W, D]` of x `[B, H, W, C]` by w `[3, 3, C, D]`."""
-    if len(x) < BATCH or jax.default_backend() != "cpu":
-        return plain(x, w)
     few = max(w.shape[2:]) < FEW_CHANNELS
-    if processors() > 1:
-        return plain(x, w) if few else shifted_rows(x, w)
-    return shifted_columns(x, w) if few else plain(x, w)
+    if len(x) < BATCH or few == (processors() > 1):
+        return plain(x, w)
+    return by_platform(plain, x, w, cpu=shifted_columns if few else shifted_rows)
 
 
 @jax.custom_vjp
 def conv3x3_kernel(x: Array, ct: Array) -> Array:
     """The cotangent `[3, 3, C, D]` of conv3x3's kernel, from x and the cotangent of its output."""
-    if len(x) < BATCH or jax.default_backend() != "cpu":
+    if len(x) < BATCH:
         return product(x, ct)
     few = max(x.shape[-1], ct.shape[-1]) < FEW_CHANNELS
-    return image_kernel(x, ct) if few or processors() == 1 else row_kernel(x, ct)
+    return by_platform(product, x, ct, cpu=image_kernel if few or processors() == 1 else row_kernel)
 
 
 def conv3x3_pull(w: Array, ct: Array) -> Array:

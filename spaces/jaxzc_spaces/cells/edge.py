@@ -24,15 +24,15 @@ class Post(NamedTuple):
     normalise: Callable[[Array, PyTree], Array]
 
     def __call__(self, y: Array, norm: Any, perturb: PyTree) -> tuple[Array, PyTree]:
-        y, kept = (y, None) if self.read is None else self.read(y, perturb)
-        return self.normalise(y, norm), kept
+        y, record = (y, None) if self.read is None else self.read(y, perturb)
+        return self.normalise(y, norm), record
 
     def nothing(self, y: Array, perturb: PyTree) -> Any:
         """Zeros of the shapes of what is kept."""
         if self.read is None:
             return None
-        kept = jax.eval_shape(self.read, y, perturb)[1]
-        return jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), kept)
+        record = jax.eval_shape(self.read, y, perturb)[1]
+        return jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), record)
 
 
 class Edges(NamedTuple):
@@ -105,8 +105,8 @@ def edge_value(operation: Any, post: Post, x: Array, edge: Edges) -> tuple[Array
     if isinstance(operation, Fixed):
         return operation.value(x), jnp.zeros_like(x), post.nothing(x, None if edge.perturb is None else edge.perturb[0])
     y = operation.value(jax.nn.relu(x), edge.kernels)
-    out, kept = post(y, edge.norm, operation.perturbation(edge.perturb))
-    return out, y, kept
+    out, record = post(y, edge.norm, operation.perturbation(edge.perturb))
+    return out, y, record
 
 
 def edge_pull(operation: Any, post: Post, weights: bool, x: Array, edge: Edges, y: Array, ct: Array, ct_y: Any) -> tuple[Array, Edges]:

@@ -20,7 +20,7 @@ from jax import lax
 from jaxzc.numerics import initialisers
 from jaxzc.spacekit import VectorSpace, check_key
 from jaxzc.spacekit.vectors import check_vectors
-from jaxzc.types import ActivationGroup, Array, Forward, Genes, JaxzcError, LayerGroup, Norm, Params, Tap
+from jaxzc.types import ActivationGroup, Array, Forward, Genes, InitialiserSpec, JaxzcError, LayerGroup, Norm, Params, Tap
 from jaxzc_spaces.core.params import with_parameters
 from jaxzc_spaces.core.passes import Recorder, Step
 
@@ -37,8 +37,8 @@ class Blueprint:
     graph, state: the module taken apart, its parameters as shapes.
     groups: layers whose kernels and outputs have one shape, in the order in which their first layers run. layers: their members, which are
         the paths of the kernels. biases: (path, fan_in) of the layers' biases.
-    activations: values of one shape that are activated, the group of the last one last. activated: their members; ways: for each group,
-        which of its `modules` each member has. norms: likewise the inputs of batch normalisations. maps: runs of maps of one shape.
+    activations: values of one shape that are activated alike, the group of the last one last. activated: their members; ways: for each
+        group, which of its `modules` each member has. norms: likewise the inputs of batch normalisations. maps: runs of maps of one shape.
     """
 
     graph: Any
@@ -80,7 +80,7 @@ def blueprint(make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: 
     fan_in = {_bias_of(_path(name)): math.prod(shape[:-1]) for name, shape, _, _ in recorder.kernels}
     biases = [(path, fan_in[path]) for path in map(_path, recorder.names.values()) if path in fan_in]
     modules = {name: way for name, _, way in recorder.activated}
-    activated = _grouped([(name, shape) for name, shape, _ in recorder.activated])
+    activated = _grouped([(name, (shape, recorder.kinds[name])) for name, shape, _ in recorder.activated])
     ways = [tuple(dict.fromkeys(modules[name] for name in names)) for names in activated]
     maps = [tuple(name for name, _ in run) for _, run in itertools.groupby(recorder.outputs, key=lambda pair: pair[1])]
     return Blueprint(
@@ -89,7 +89,7 @@ def blueprint(make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: 
         tuple(groups),
         tuple(map(tuple, layers.values())),
         tuple(biases),
-        tuple(ActivationGroup(names[0], "relu", way) for names, way in zip(activated, ways, strict=True)),
+        tuple(ActivationGroup(names[0], recorder.kinds[names[0]], way) for names, way in zip(activated, ways, strict=True)),
         activated,
         tuple(tuple(way.index(modules[name]) for name in names) for names, way in zip(activated, ways, strict=True)),
         _grouped(recorder.normalised),
@@ -137,7 +137,7 @@ class DiscreteNetwork:
     def activations(self) -> tuple[ActivationGroup, ...]:
         return self.blueprint.activations
 
-    def init(self, key: Array, initialiser: str = "torch") -> Params:
+    def init(self, key: Array, initialiser: InitialiserSpec = "torch") -> Params:
         """Parameters: kernels and biases by the initialiser, normalisations with scale 1 and bias 0."""
         sizes = [(int(_leaf(self._shapes, path).size), fan_in) for path, fan_in in self.blueprint.biases]
         kernels, biases = initialisers.draw(initialiser, key, self.groups, sizes)
@@ -181,9 +181,9 @@ class DiscreteNetwork:
         cell_perturb = _spread("cell_perturb", "map", tap.cell_perturb, of.maps)
         p = Step(norm, tap._replace(perturb=perturb, cell_perturb=cell_perturb, cell=tap.cell if of.maps else None), module)
         logits = module(jnp.asarray(inputs), p)
-        kept = p.forward(logits, maps=bool(of.maps))
+        result = p.forward(logits, maps=bool(of.maps))
         members = {"layers": of.layers, "activations": of.activated, "norms": of.norms, "cells": of.maps}
-        return kept._replace(**{name: _gathered(getattr(kept, name), groups) for name, groups in members.items()})
+        return result._replace(**{name: _gathered(getattr(result, name), groups) for name, groups in members.items()})
 
     @property
     def _shapes(self) -> Any:
@@ -200,10 +200,10 @@ def _spread(what: str, of: str, stacked: Mapping[str, Any] | None, groups: Membe
     return {name: jax.tree.map(lambda a, k=k: a[k], stacked[names[0]]) for names in groups for k, name in enumerate(names)}
 
 
-def _gathered(kept: Mapping[str, Any] | None, groups: Members) -> Any:
-    if kept is None:
+def _gathered(records: Mapping[str, Any] | None, groups: Members) -> Any:
+    if records is None:
         return None
-    return OrderedDict((names[0], jax.tree.map(lambda *a: jnp.stack(a), *(kept[name] for name in names))) for names in groups)
+    return OrderedDict((names[0], jax.tree.map(lambda *a: jnp.stack(a), *(records[name] for name in names))) for names in groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,7 +214,7 @@ class DiscreteProgram:
 
     in_pieces = True
 
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
+    def init(self, rng_key: Array, initialiser: InitialiserSpec = "torch") -> Params:
         """Parameters (nested dict of float32 arrays) of the architecture."""
         return self.discrete.init(rng_key, initialiser)
 

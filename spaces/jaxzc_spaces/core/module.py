@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxzc.spacekit import VectorSpace, program_of
-from jaxzc.types import Array, Genes, Params
+from jaxzc.types import Array, Genes, InitialiserSpec, Params
 from jaxzc_spaces.core.discrete import DiscreteNetwork
 from jaxzc_spaces.core.layers import BatchNorm, NetworkModule
 
@@ -25,7 +25,13 @@ class WithModule(VectorSpace):
         return program_of(self, arch).discrete_params(params, arch)
 
     def module(
-        self, arch: Genes, params: Params = None, *, rng_key: Array | None = None, initialiser: str = "torch", momentum: float = 0.9
+        self,
+        arch: Genes,
+        params: Params = None,
+        *,
+        rng_key: Array | None = None,
+        initialiser: InitialiserSpec = "torch",
+        momentum: float = 0.9,
     ) -> NetworkModule:
         """The network of genes `[genes]` as an NNX module: images `[B, H, W, C]` -> logits `[B, classes]`.
 

@@ -65,12 +65,12 @@ class Pass:
             return y
         name = self.name(kernel)
         perturb = self.perturb(name)
-        y, kept = self.tap.layer(y, None if perturb is None else self._one_of(perturb))
-        self._keep(self.layers, name, kept)
+        y, record = self.tap.layer(y, None if perturb is None else self._one_of(perturb))
+        self._keep(self.layers, name, record)
         return y
 
-    def activating(self, named: Named, x: Array, modules: tuple[str, ...] = ("ReLU",)) -> Array:
-        """x, the input of an activation function. modules: see `jaxzc.types.ActivationGroup`."""
+    def activating(self, named: Named, x: Array, modules: tuple[str, ...] = ("ReLU",), kind: str = "relu") -> Array:
+        """x, the input of an activation function. modules, kind: see `jaxzc.types.ActivationGroup`."""
         if self.tap.activation is not None:
             self._keep(self.activations, self.name(named), self.tap.activation(x))
         return x
@@ -86,8 +86,8 @@ class Pass:
         if self.tap.cell is None:
             return x
         shift = self.map_perturb(name)
-        x, kept = self.tap.cell(x, None if shift is None else self._one_of(shift))
-        self._keep(self.maps, name, kept)
+        x, record = self.tap.cell(x, None if shift is None else self._one_of(shift))
+        self._keep(self.maps, name, record)
         return x
 
     def perturb(self, name: str) -> Any:
@@ -128,10 +128,10 @@ class Pass:
             self.maps if self.tap.cell and maps else None,
         )
 
-    def _keep(self, kept: dict[str, Any], name: str, value: Any) -> None:
-        if name in kept:
+    def _keep(self, records: dict[str, Any], name: str, value: Any) -> None:
+        if name in records:
             raise JaxzcError(f"two layers of one network are named {name!r}: give each a name of its own")
-        kept[name] = self._stack_of(value)
+        records[name] = self._stack_of(value)
 
     def _one_of(self, tree: PyTree) -> Any:
         return jax.tree.map(lambda a: a[0], tree)
@@ -144,7 +144,7 @@ class Step(Pass):
     """A pass in which perturbations, and what is kept, have no leading axis: of one step of a loop over stacked layers, or through a
     network whose layers are stacked afterwards."""
 
-    def kept(self) -> dict[str, Any]:
+    def records(self) -> dict[str, Any]:
         """Everything that was kept, by name; constant under differentiation."""
         return lax.stop_gradient({**self.layers, **self.activations, **self.norms})
 
@@ -162,6 +162,7 @@ class Recorder(Pass):
         super().__init__(module=module)
         self.kernels: list[tuple[str, tuple[int, ...], tuple[int, ...], int]] = []
         self.activated: list[tuple[str, tuple[int, ...], tuple[str, ...]]] = []
+        self.kinds: dict[str, str] = {}
         self.normalised: list[tuple[str, tuple[int, ...]]] = []
         self.outputs: list[tuple[str, tuple[int, ...]]] = []
 
@@ -170,8 +171,9 @@ class Recorder(Pass):
         self.kernels.append((self.name(kernel), shape, y.shape[1:], self.cell))
         return y
 
-    def activating(self, named: Named, x: Array, modules: tuple[str, ...] = ("ReLU",)) -> Array:
+    def activating(self, named: Named, x: Array, modules: tuple[str, ...] = ("ReLU",), kind: str = "relu") -> Array:
         self.activated.append((self.name(named), x.shape[1:], modules))
+        self.kinds[self.name(named)] = kind
         return x
 
     def normalising(self, named: Named, x: Array) -> Array:

@@ -3,15 +3,15 @@
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, ClassVar
+from functools import cached_property, partial
+from typing import Any, ClassVar, cast
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from jaxzc.numerics import initialisers
-from jaxzc.types import ActivationGroup, Array, Forward, Genes, LayerGroup, Norm, Params, PyTree, Tap
+from jaxzc.types import ActivationGroup, Array, Forward, Genes, InitialiserSpec, LayerGroup, Norm, Params, PyTree, Tap
 from jaxzc_spaces.core.params import leaf, with_leaves, with_parameters
 from jaxzc_spaces.core.passes import Pass
 
@@ -55,26 +55,37 @@ class SharedNetwork:
         result = p.forward(module(inputs, self.arch, p))
         return result._replace(layers=_ordered(result.layers, self.groups), activations=_ordered(result.activations, self.activations))
 
-    def draw(self, structure: nnx.State, initialiser: str, key: Array) -> Params:
-        """Parameters: kernels and the classifier's bias (`head_bias`) by the initialiser, normalisations with scale 1 and shift 0."""
-        head = self.groups[-1]
-        kernels, (head_bias,) = initialisers.draw(initialiser, key, self.groups, [(head.channels, head.fan_in)])
-        return self.with_weights(at_start(structure), kernels) | {"head_bias": head_bias}
 
-
-def _ordered(kept: PyTree, groups: Sequence[Any]) -> Any:
+def _ordered(records: PyTree, groups: Sequence[Any]) -> Any:
     """Loops keep things in an order of their own."""
-    return None if kept is None else OrderedDict((group.name, kept[group.name]) for group in groups)
+    return None if records is None else OrderedDict((group.name, records[group.name]) for group in groups)
 
 
 class SharedProgram:
     """A program whose parameters serve all of its architectures (`jaxzc.types.SpaceProgram`): an NNX module (`make`), called with (images,
-    genes, pass). A subclass has `groups`, `init` and `network` as well."""
+    genes, pass). A subclass has `groups` and `activations` as well.
+
+    network_type: of the networks of its architectures.
+    """
 
     in_pieces = False
+    network_type: ClassVar[type[SharedNetwork]]
 
     def make(self) -> Any:
         raise NotImplementedError
+
+    def init(self, rng_key: Array, initialiser: InitialiserSpec = "torch") -> Params:
+        return _drawn(self, initialiser, rng_key)
+
+    def draw(self, initialiser: InitialiserSpec, key: Array) -> Params:
+        """Parameters: kernels and the classifier's bias (`head_bias`) by the initialiser, normalisations with scale 1 and shift 0."""
+        groups: Sequence[LayerGroup] = cast(Any, self).groups
+        kernels, (head_bias,) = initialisers.draw(initialiser, key, groups, [(groups[-1].channels, groups[-1].fan_in)])
+        drawn = {group.name: kernel for group, kernel in zip(groups, kernels, strict=True)}
+        return with_leaves(at_start(self.structure[1]), drawn) | {"head_bias": head_bias}
+
+    def network(self, genes: Genes) -> Any:
+        return self.network_type(self, jnp.asarray(genes, jnp.int32))
 
     def discrete_params(self, params: Params, arch: Genes) -> Params:
         """The parameters themselves, where the discrete network is the same module with Python ints for genes."""
@@ -88,6 +99,11 @@ class SharedProgram:
     def merged(self, params: Params) -> Any:
         """The NNX module with these parameters."""
         return with_parameters(*self.structure, params)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _drawn(program: SharedProgram, initialiser: InitialiserSpec, key: Array) -> Params:
+    return program.draw(initialiser, key)
 
 
 def at_start(structure: Any) -> Any:

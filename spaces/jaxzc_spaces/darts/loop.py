@@ -27,7 +27,7 @@ NONE, MAX_POOL, AVG_POOL, SKIP, SEP3, SEP5, DIL3, DIL5 = range(8)
 
 
 class Plan(NamedTuple):
-    """The steps of a cell: int `[16]`, step (e, part) at 2 e + part. there: 1 where the step exists; source, target: states;
+    """The steps of a cell: int `[16]`, step (e, part) at 2 e + part. present: 1 where the step exists; source, target: states;
     strided: 1 where it halves an input of the cell; operation: 0 maximum, 1 mean, 2 identity, 3 convolution step; reach, dilation."""
 
     present: Array
@@ -73,17 +73,17 @@ def loop(choices: Sequence[Branch]) -> Callable[..., tuple[Array, dict[str, Any]
         nothing = zeros(shapes)
 
         def visit(s: Array, carry: Any) -> Any:
-            states, kept = carry
+            states, records = carry
             run = [lambda *args, b=branch: _filled(b(*args), nothing) for branch in choices]
-            out, made = _switch(plan, s, run, _read(plan, states, full, arguments, s), *_shape(plan, s))
-            now = {name: put(kept[name], s // 2 if name == "fr" else s, made[name]) for name in kept}
+            out, written = _switch(plan, s, run, _read(plan, states, full, arguments, s), *_shape(plan, s))
+            now = {name: put(records[name], s // 2 if name == "fr" else s, written[name]) for name in records}
             return _add(states, at(plan.target, s), out), now
 
-        kept = {name: zeros(shape, EDGES if name == "fr" else STEPS) for name, shape in shapes.items()}
-        return _over(plan, visit, (start, kept))
+        records = {name: zeros(shape, EDGES if name == "fr" else STEPS) for name, shape in shapes.items()}
+        return _over(plan, visit, (start, records))
 
     def pulls(plan: Plan, s: Array) -> list[Any]:
-        return [lambda given, ct, b=branch: jax.vjp(lambda given: b(given, *_shape(plan, s))[0], given)[1](ct)[0] for branch in choices]
+        return [lambda read, ct, b=branch: jax.vjp(lambda read: b(read, *_shape(plan, s))[0], read)[1](ct)[0] for branch in choices]
 
     @jax.custom_vjp
     def pull(plan: Plan, states: Array, full: Any, arguments: Any, cts: Array) -> Any:
@@ -101,32 +101,32 @@ def loop(choices: Sequence[Branch]) -> Callable[..., tuple[Array, dict[str, Any]
         of_states, of_full, of_arguments = us
 
         def visit(s: Array, carry: Any) -> Any:
-            of_states, made = carry
-            run = [lambda given, ct, u, f=f: jax.vjp(f, given, ct)[1](u) for f in pulls(plan, s)]
-            target, given = at(plan.target, s), _read(plan, states, full, arguments, s)
+            of_states, slopes = carry
+            run = [lambda read, ct, u, f=f: jax.vjp(f, read, ct)[1](u) for f in pulls(plan, s)]
+            target, read = at(plan.target, s), _read(plan, states, full, arguments, s)
             u = _read(plan, of_states, of_full, of_arguments, s)
-            d, d_ct = _switch(plan, s, run, given, at(cts, target), u)
-            return _add(of_states, target, d_ct), _accumulated(plan, s, made, d)
+            d, d_ct = _switch(plan, s, run, read, at(cts, target), u)
+            return _add(of_states, target, d_ct), _accumulated(plan, s, slopes, d)
 
-        of_states, made = _over(plan, visit, (of_states, jax.tree.map(jnp.zeros_like, (states, full, arguments))))
-        return None, *made, of_states
+        of_states, slopes = _over(plan, visit, (of_states, jax.tree.map(jnp.zeros_like, (states, full, arguments))))
+        return None, *slopes, of_states
 
     # Copies: JAX 0.10 confuses residuals that are a rule's own arguments where a scan is differentiated twice.
-    def forward(*given: Any) -> Any:
-        states, kept = value(*given)
-        plan, _, full, arguments = given
-        return (states, kept), jax.tree.map(jnp.copy, (plan, states, full, arguments))
+    def forward(*operands: Any) -> Any:
+        states, records = value(*operands)
+        plan, _, full, arguments = operands
+        return (states, records), jax.tree.map(jnp.copy, (plan, states, full, arguments))
 
-    def forward_pull(*given: Any) -> Any:
-        made = pull(*given)
-        return made, jax.tree.map(jnp.copy, (*given[:-1], made[0]))
+    def forward_pull(*operands: Any) -> Any:
+        slopes = pull(*operands)
+        return slopes, jax.tree.map(jnp.copy, (*operands[:-1], slopes[0]))
 
     value.defvjp(forward, lambda saved, cts: (None, *pull(*saved, cts[0])))
     pull.defvjp(forward_pull, second)
 
     def run(plan: Plan, start: Array, full: Any, arguments: Any) -> tuple[Array, dict[str, Any]]:
-        states, kept = value(plan, start, full, arguments)
-        return states, lax.stop_gradient(kept)
+        states, records = value(plan, start, full, arguments)
+        return states, lax.stop_gradient(records)
 
     return run
 
@@ -158,9 +158,9 @@ def _accumulated(plan: Plan, s: Array, carry: Any, d: Inputs) -> Any:
     return _add(states, source, d.x), None if full is None else _add(full, jnp.minimum(source, 1), d.full), own
 
 
-def _filled(made: Any, nothing: dict[str, Any]) -> Any:
-    out, kept = made
-    return out, nothing | kept
+def _filled(branch_results: Any, nothing: dict[str, Any]) -> Any:
+    out, records = branch_results
+    return out, nothing | records
 
 
 def _add(states: Array, i: Any, value: Any) -> Array:

@@ -80,7 +80,7 @@ class Run(nnx.Module):
         """The outputs of the last two cells."""
         tap = p.tap
         p.cell = self.first
-        given = [self.pre0(older, p), self.pre1(newer, p)]
+        entering = [self.pre0(older, p), self.pre1(newer, p)]
         run = loop(branches(p, self.reduction))
 
         def cell(s0: Array, s1: Array, arguments: Any, shift: PyTree) -> Any:
@@ -89,47 +89,47 @@ class Run(nnx.Module):
                 full, h, w = jnp.stack([s0, s1]), (h + 1) // 2, (w + 1) // 2
             states = jnp.zeros((STATES, b, h, w, c), s0.dtype)
             states = states if self.reduction else states.at[0].set(s0).at[1].set(s1)
-            states, kept = run(steps, states, full, arguments)
-            y, kept_map = jnp.concatenate(list(states[2 : 2 + NODES]), -1), None
+            states, records = run(steps, states, full, arguments)
+            y, map_records = jnp.concatenate(list(states[2 : 2 + NODES]), -1), None
             if tap.cell is not None:
-                y, kept_map = tap.cell(y, shift)
-            return y, kept, kept_map
+                y, map_records = tap.cell(y, shift)
+            return y, records, map_records
 
         perturb = self.perturbations(p, name)
         inputs = self.arguments(perturb), p.map_perturb(name)
         if self.count == 1:
-            y, kept, kept_map = cell(*given, *jax.tree.map(lambda a: a[0], inputs))
-            self.hand(p, name, *jax.tree.map(lambda a: a[None], (kept, {}, kept_map)))
+            y, records, map_records = cell(*entering, *jax.tree.map(lambda a: a[0], inputs))
+            self.hand(p, name, *jax.tree.map(lambda a: a[None], (records, {}, map_records)))
             older, newer = p.rescale(newer, y)
             return older, newer
         p.cell = self.first + 1
-        given.append(self.second(newer, p))
+        entering.append(self.second(newer, p))
 
         def step(carry: Any, x: Any) -> Any:
-            older, newer, given, exponent = carry
+            older, newer, entering, exponent = carry
             number, (arguments, shift), inner0, inner1 = x
             q = p.step(exponent=exponent)
             # The first cell has both inputs from outside, the second the older one.
-            s1, kept1 = entered(p, number == 0, given[1], newer, inner1)
-            s0, kept0 = jnp.where(number == 0, given[0], given[2]), None
+            s1, records1 = entered(p, number == 0, entering[1], newer, inner1)
+            s0, records0 = jnp.where(number == 0, entering[0], entering[2]), None
             if inner0 is not None:
-                s0, kept0 = entered(p, number < 2, s0, older, inner0)
-            y, kept, kept_map = cell(s0, s1, arguments, shift)
-            older, newer, *given = q.rescale(newer, y, *given)
-            return (older, newer, given, q.exponent), (kept, {"inner0": kept0, "inner1": kept1}, kept_map)
+                s0, records0 = entered(p, number < 2, s0, older, inner0)
+            y, records, map_records = cell(s0, s1, arguments, shift)
+            older, newer, *entering = q.rescale(newer, y, *entering)
+            return (older, newer, entering, q.exponent), (records, {"inner0": records0, "inner1": records1}, map_records)
 
-        nothing = jnp.zeros((*given[0].shape[:-1], NODES * self.c), given[0].dtype)
+        nothing = jnp.zeros((*entering[0].shape[:-1], NODES * self.c), entering[0].dtype)
         xs = jnp.arange(self.count), inputs, self.inner("inner0", perturb), self.inner("inner1", perturb)
-        (older, newer, _, p.exponent), kept = lax.scan(step, (nothing, nothing, given, p.exponent), xs)
-        self.hand(p, name, *kept)
+        (older, newer, _, p.exponent), records = lax.scan(step, (nothing, nothing, entering, p.exponent), xs)
+        self.hand(p, name, *records)
         return older, newer
 
-    def hand(self, p: Pass, name: str, kept: PyTree, inner: Any, kept_map: Any) -> None:
+    def hand(self, p: Pass, name: str, records: PyTree, inner: Any, map_records: Any) -> None:
         """Hands the pass what was kept of the steps and of `inner0` and `inner1`, by slot, and of the cells' outputs."""
         outer = [
             (slot, jax.tree.map(lambda a, n=n: a[n:], inner[slot])) for slot, n in (("inner0", 2), ("inner1", 1)) if hasattr(self, slot)
         ]
-        flat = {slot: jax.tree.map(lambda a, n=slot: a.reshape(-1, *a.shape[3 if n == "fr" else 2 :]), k) for slot, k in kept.items()}
+        flat = {slot: jax.tree.map(lambda a, n=slot: a.reshape(-1, *a.shape[3 if n == "fr" else 2 :]), k) for slot, k in records.items()}
         for slot, of in outer:
             for what, into in (("layer", p.layers), ("relu", p.activations), ("bn", p.norms)):
                 if what in of:
@@ -142,25 +142,25 @@ class Run(nnx.Module):
         if p.tap.norm is not None:
             p.norms[f"{name}/bn"] = flat["bn"]
         if p.tap.cell is not None:
-            p.maps[name] = kept_map
+            p.maps[name] = map_records
 
     def relus(self) -> tuple[str, ...]:
         """The slots of the steps' ReLUs."""
         return ("relu", "full_relu") if self.reduction else ("relu",)
 
 
-def entered(p: Pass, outside: Array, given: Array, x: Array, own: Any) -> Any:
+def entered(p: Pass, outside: Array, ready: Array, x: Array, own: Any) -> Any:
     """An input of a cell, and what was kept of its `layer`, `relu` and `bn`: `given` where it comes from outside the run, else x
     preprocessed."""
 
-    def preprocess(given: Array, x: Array, own: Any) -> Any:
+    def preprocess(ready: Array, x: Array, own: Any) -> Any:
         weights, (scale, bias), perturb = own
         q = p.step(None if perturb is None else {"layer": perturb})
         y = q.layer("layer", convolution(jax.nn.relu(q.activating("relu", x)), weights))
-        return normalise(q.normalising("bn", y), scale, bias, p.norm), q.kept()
+        return normalise(q.normalising("bn", y), scale, bias, p.norm), q.records()
 
-    nothing = zeros(jax.eval_shape(preprocess, given, x, own)[1])
-    return lax.cond(outside, lambda given, x, own: (given, nothing), preprocess, given, x, own)
+    nothing = zeros(jax.eval_shape(preprocess, ready, x, own)[1])
+    return lax.cond(outside, lambda ready, x, own: (ready, nothing), preprocess, ready, x, own)
 
 
 class ProgramNet(nnx.Module):
@@ -207,21 +207,21 @@ LAST_RELU = "last_relu"
 """The group that has the input of the network's last ReLU, whichever it is, once more."""
 
 
-def last_relu(steps: Plan, inner: Any, kept: list[Any]) -> Any:
+def last_relu(steps: Plan, inner: Any, of_steps: list[Any]) -> Any:
     """What was kept of a run's last ReLU, leading axis [1]: that of its last cell's last convolution, or, in a cell without any, of the
-    preprocessing of its newer input, the last of `inner`; with zeros where another of these is larger. kept: of the ReLUs of the run's
+    preprocessing of its newer input, the last of `inner`; with zeros where another of these is larger. of_steps: of the ReLUs of the run's
     steps."""
     number = jnp.where(relu_steps(steps), jnp.arange(STEPS), -1).max()
     which = jnp.where(number < 0, 0, 1 + at(steps.strided, jnp.maximum(number, 0)))
 
     def pick(*each: Array) -> Array:
-        found = [each[0][-1], *(at(a[-STEPS:], jnp.maximum(number, 0)) for a in each[1:])]
-        shape = [max(sizes) for sizes in zip(*(a.shape for a in found), strict=True)]
+        values = [each[0][-1], *(at(a[-STEPS:], jnp.maximum(number, 0)) for a in each[1:])]
+        shape = [max(sizes) for sizes in zip(*(a.shape for a in values), strict=True)]
         return lax.select_n(
-            which, *(lax.pad(a, jnp.zeros((), a.dtype), [(0, n - m, 0) for m, n in zip(a.shape, shape, strict=True)]) for a in found)
+            which, *(lax.pad(a, jnp.zeros((), a.dtype), [(0, n - m, 0) for m, n in zip(a.shape, shape, strict=True)]) for a in values)
         )[None]
 
-    return jax.tree.map(pick, inner, *kept)
+    return jax.tree.map(pick, inner, *of_steps)
 
 
 def relu_steps(steps: Plan) -> Array:

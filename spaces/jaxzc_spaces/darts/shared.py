@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from typing import Any
 
 import jax
@@ -12,7 +12,7 @@ import numpy as np
 from flax import nnx
 
 from jaxzc.numerics import initialisers
-from jaxzc.types import ActivationGroup, Array, Genes, LayerGroup, Params, PyTree
+from jaxzc.types import ActivationGroup, Array, Genes, InitialiserSpec, LayerGroup, Params, PyTree
 from jaxzc_spaces.core.params import leaf, with_leaves
 from jaxzc_spaces.core.passes import Recorder
 from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram, at_start
@@ -20,9 +20,40 @@ from jaxzc_spaces.darts.loop import DIL3, EDGES, SEP3, SEP5, SKIP, plan
 from jaxzc_spaces.darts.program import LAST_RELU, ProgramNet, relu_steps
 
 
+class ProgramNetwork(SharedNetwork):
+    """The network of one genotype."""
+
+    @property
+    def _genes(self) -> Array:
+        return jnp.asarray(self.arch).reshape(2, EDGES, 2)
+
+    def active(self) -> list[Array]:
+        present = [jnp.ones(1, bool) for _ in self.space.outside.kernels]
+        for run in self.space.runs:
+            genes = self._genes[int(run.reduction)]
+            op, steps = genes[:, 0], plan(genes.reshape(-1), run.reduction)
+            conv, wide = (steps.present > 0) & (steps.operation == 3), steps.reach == 2
+            cell = {"dw3": conv & ~wide, "dw5": conv & wide, "pw": conv, "fr": jnp.repeat((op == SKIP) & (genes[:, 1] < 2), 2)}
+            present += [jnp.tile(cell[slot], run.count) if slot in cell else jnp.ones(size, bool) for slot, size in run.slots().items()]
+        return present
+
+    def activation_counts(self) -> dict[str, Array]:
+        counts = [jnp.ones(1) for _ in self.space.outside.activated]
+        for run in self.space.runs:
+            counts += [jnp.ones(size) for slot, size in run.slots().items() if slot.startswith("inner")]
+            steps = plan(self._genes[int(run.reduction)].reshape(-1), run.reduction)
+            relus, strided = relu_steps(steps), steps.strided > 0
+            each = [relus & ~strided, *([relus & strided] if run.reduction else [])]
+            counts += [jnp.tile(on, run.count).astype(jnp.float32) for on in each]
+        pairs = zip(self.activations, [*counts, jnp.zeros(1)], strict=True)
+        return OrderedDict((group.name, count[:, None]) for group, count in pairs)
+
+
 @dataclass(frozen=True)
 class DartsProgram(SharedProgram):
     """The program of all genotypes of one network size. One set of parameters serves all of them."""
+
+    network_type = ProgramNetwork
 
     channels: int
     cells: int
@@ -32,11 +63,13 @@ class DartsProgram(SharedProgram):
     affine: bool
     auxiliary: bool
 
-    def network(self, genes: Genes) -> "ProgramNetwork":
-        return ProgramNetwork(self, jnp.asarray(genes, jnp.int32))
-
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
-        return _init(self, initialiser, rng_key)
+    def draw(self, initialiser: InitialiserSpec, key: Array) -> Params:
+        """Kernels and the biases of linear layers by the initialiser, normalisations with scale 1 and shift 0."""
+        start = at_start(self.structure[1])
+        biases = [g.name.removesuffix("kernel") + "bias" for g in self.groups if g.name.endswith("linear/kernel")]
+        sizes = [(leaf(start, path).size, leaf(start, path.removesuffix("bias") + "kernel").shape[0]) for path in biases]
+        kernels, drawn = initialisers.draw(initialiser, key, self.groups, sizes)
+        return with_leaves(start, {g.name: k for g, k in zip(self.groups, kernels, strict=True)} | dict(zip(biases, drawn, strict=True)))
 
     def discrete_params(self, params: Params, arch: Genes) -> Params:
         return discrete_params(self, params, arch)
@@ -97,44 +130,6 @@ class DartsProgram(SharedProgram):
 
 
 darts_program = lru_cache(maxsize=16)(DartsProgram)
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _init(program: DartsProgram, initialiser: str, key: Array) -> Any:
-    start = at_start(program.structure[1])
-    biases = [g.name.removesuffix("kernel") + "bias" for g in program.groups if g.name.endswith("linear/kernel")]
-    sizes = [(leaf(start, path).size, leaf(start, path.removesuffix("bias") + "kernel").shape[0]) for path in biases]
-    kernels, drawn = initialisers.draw(initialiser, key, program.groups, sizes)
-    return with_leaves(start, {g.name: k for g, k in zip(program.groups, kernels, strict=True)} | dict(zip(biases, drawn, strict=True)))
-
-
-class ProgramNetwork(SharedNetwork):
-    """The network of one genotype."""
-
-    @property
-    def _genes(self) -> Array:
-        return jnp.asarray(self.arch).reshape(2, EDGES, 2)
-
-    def active(self) -> list[Array]:
-        present = [jnp.ones(1, bool) for _ in self.space.outside.kernels]
-        for run in self.space.runs:
-            genes = self._genes[int(run.reduction)]
-            op, steps = genes[:, 0], plan(genes.reshape(-1), run.reduction)
-            conv, wide = (steps.present > 0) & (steps.operation == 3), steps.reach == 2
-            cell = {"dw3": conv & ~wide, "dw5": conv & wide, "pw": conv, "fr": jnp.repeat((op == SKIP) & (genes[:, 1] < 2), 2)}
-            present += [jnp.tile(cell[slot], run.count) if slot in cell else jnp.ones(size, bool) for slot, size in run.slots().items()]
-        return present
-
-    def activation_counts(self) -> dict[str, Array]:
-        counts = [jnp.ones(1) for _ in self.space.outside.activated]
-        for run in self.space.runs:
-            counts += [jnp.ones(size) for slot, size in run.slots().items() if slot.startswith("inner")]
-            steps = plan(self._genes[int(run.reduction)].reshape(-1), run.reduction)
-            relus, strided = relu_steps(steps), steps.strided > 0
-            each = [relus & ~strided, *([relus & strided] if run.reduction else [])]
-            counts += [jnp.tile(on, run.count).astype(jnp.float32) for on in each]
-        pairs = zip(self.activations, [*counts, jnp.zeros(1)], strict=True)
-        return OrderedDict((group.name, count[:, None]) for group, count in pairs)
 
 
 def discrete_params(program: DartsProgram, params: Params, arch: Genes) -> Params:

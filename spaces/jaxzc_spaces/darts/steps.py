@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxzc._compile.platforms import by_platform
 from jaxzc.types import Array
 from jaxzc_spaces.core.layers import normalise
 from jaxzc_spaces.core.passes import Pass, Step
@@ -27,11 +28,12 @@ def depthwise(x: Array, w: Array, reach: Array, dilation: Array) -> Array:
     2; dilation 1 or 2; both may be traced.
 
     A CPU runs XLA's grouped convolutions, and all gradients of convolutions in loops, naively, hence the sums; an accelerator does not."""
-    return _taps(x, w, reach, dilation) if jax.default_backend() == "cpu" else grouped(x, w, dilation)
+    return _depthwise(x, w, reach, dilation)
 
 
 def grouped(x: Array, w: Array, dilation: Array) -> Array:
-    """`depthwise` as XLA's grouped convolution."""
+    """`depthwise` as XLA's grouped convolution. Negative dilation turns the kernel round."""
+    w = jnp.where(dilation < 0, w[::-1, ::-1], w)
 
     def conv(by: int) -> Callable[[Array, Array], Array]:
         return lambda x, w: lax.conv_general_dilated(
@@ -44,13 +46,35 @@ def grouped(x: Array, w: Array, dilation: Array) -> Array:
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )
 
-    return lax.cond(dilation == 1, conv(1), conv(2), x, w)
+    return lax.cond(jnp.abs(dilation) == 1, conv(1), conv(2), x, w)
+
+
+def grouped_kernel(x: Array, ct: Array, reach: Array, dilation: Array) -> Array:
+    """The cotangent `[5, 5, C]` of `grouped`'s kernel, 0 outside its reach."""
+    (whole,) = jax.linear_transpose(lambda w: grouped(x, w, dilation), jax.ShapeDtypeStruct((SIZE, SIZE, x.shape[-1]), x.dtype))(ct)
+    near = jnp.abs(jnp.arange(SIZE) - SIZE // 2) <= reach
+    return jnp.where((near[:, None] & near)[:, :, None], whole, 0)
 
 
 @jax.custom_vjp
+def _depthwise(x: Array, w: Array, reach: Array, dilation: Array) -> Array:
+    """`depthwise` in the form of the platform; dilation may be negative, which turns the kernel round. With `_kernel` it is closed under
+    differentiation, so that no derivative of any order is a scatter or a pad for each of 25 taps."""
+    return by_platform(_grouped, x, w, reach, dilation, cpu=_taps)
+
+
+def _grouped(x: Array, w: Array, _: Array, dilation: Array) -> Array:
+    return grouped(x, w, dilation)
+
+
+@jax.custom_vjp
+def _kernel(x: Array, ct: Array, reach: Array, dilation: Array) -> Array:
+    """The cotangent `[5, 5, C]` of the kernel of `_depthwise`."""
+    return by_platform(grouped_kernel, x, ct, reach, dilation, cpu=_taps_kernel)
+
+
 def _taps(x: Array, w: Array, reach: Array, dilation: Array) -> Array:
-    """`depthwise` as a sum of shifted images; dilation may be negative, which turns the kernel round. With `_taps_kernel` it is closed
-    under differentiation, so that no derivative of any order is a scatter or a pad for each of 25 taps."""
+    """`_depthwise` as a sum of shifted images."""
     b, h, width, c = x.shape
     padded = jnp.pad(x, ((0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)))
 
@@ -64,19 +88,18 @@ def _taps(x: Array, w: Array, reach: Array, dilation: Array) -> Array:
     return lax.fori_loop(2 - reach, 3 + reach, row, jnp.zeros_like(x))
 
 
-@jax.custom_vjp
 def _taps_kernel(x: Array, ct: Array, reach: Array, dilation: Array) -> Array:
-    """The cotangent `[5, 5, C]` of `_taps`'s kernel."""
+    """`_kernel`, likewise."""
     b, h, width, c = x.shape
     # Columns and channels as one axis: sums over the others are as wide as the vector units, however few the channels.
     padded = jnp.pad(x, ((0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0))).reshape(b, h + 2 * MARGIN, -1)
     ct, side = ct.reshape(b, h, -1), 2 * reach + 1
 
-    def tap(n: Array, made: Array) -> Array:
+    def tap(n: Array, buffer: Array) -> Array:
         i, j = 2 - reach + n // side, 2 - reach + n % side
         moved = _slice(padded, (0, MARGIN + (i - 2) * dilation, (MARGIN + (j - 2) * dilation) * c), ct.shape)
         value = (moved * ct).sum((0, 1)).reshape(width, c).sum(0)
-        return lax.dynamic_update_slice(made, value[None, None], _indices(i, j, 0), allow_negative_indices=False)
+        return lax.dynamic_update_slice(buffer, value[None, None], _indices(i, j, 0), allow_negative_indices=False)
 
     return lax.fori_loop(0, side * side, tap, jnp.zeros((SIZE, SIZE, c), x.dtype))
 
@@ -90,18 +113,18 @@ def _indices(*indices: Any) -> list[Array]:
     return [jnp.asarray(i, jnp.int32) for i in indices]
 
 
-def _taps_bwd(saved: Any, ct: Array) -> Any:
+def _depthwise_bwd(saved: Any, ct: Array) -> Any:
     x, w, reach, dilation = saved
-    return _taps(ct, w, reach, -dilation), _taps_kernel(x, ct, reach, dilation), None, None
+    return _depthwise(ct, w, reach, -dilation), _kernel(x, ct, reach, dilation), None, None
 
 
-def _taps_kernel_bwd(saved: Any, u: Array) -> Any:
+def _kernel_bwd(saved: Any, u: Array) -> Any:
     x, ct, reach, dilation = saved
-    return _taps(ct, u, reach, -dilation), _taps(x, u, reach, dilation), None, None
+    return _depthwise(ct, u, reach, -dilation), _depthwise(x, u, reach, dilation), None, None
 
 
-_taps.defvjp(lambda *args: (_taps(*args), args), _taps_bwd)
-_taps_kernel.defvjp(lambda *args: (_taps_kernel(*args), args), _taps_kernel_bwd)
+_depthwise.defvjp(lambda *args: (_depthwise(*args), args), _depthwise_bwd)
+_kernel.defvjp(lambda *args: (_kernel(*args), args), _kernel_bwd)
 
 
 class Inputs(NamedTuple):
@@ -145,7 +168,7 @@ def branches(p: Pass, reduction: bool) -> list[Branch]:
             y = depthwise(x, jnp.where(wide, own["dw5"], small)[:, :, 0], reach, dilation)
             y = q.layer("dw", halved(y) if strided else y)
             y = q.layer("pw", y @ own["pw"][0, 0])
-            return normalised(q, y, own["bn"]), q.kept()
+            return normalised(q, y, own["bn"]), q.records()
 
         return run
 
@@ -156,22 +179,22 @@ def branches(p: Pass, reduction: bool) -> list[Branch]:
         assert step_inputs.full is not None
         x = jax.nn.relu(q.activating("full_relu", step_inputs.full))
         halves = [q.layer(f"fr{k}", halved(a) @ edge["fr"][k, 0, 0]) for k, a in enumerate((x, shifted(x)))]
-        out, kept = normalised(q, jnp.concatenate(halves, -1), step_inputs.arguments["steps"]["bn"]), q.kept()
+        out, records = normalised(q, jnp.concatenate(halves, -1), step_inputs.arguments["steps"]["bn"]), q.records()
         if q.layers:
-            kept["fr"] = stack([kept.pop("fr0"), kept.pop("fr1")])
-        return out, kept
+            records["fr"] = stack([records.pop("fr0"), records.pop("fr1")])
+        return out, records
 
-    made: list[Branch] = [
+    choices: list[Branch] = [
         lambda step_inputs, *_: (max_pool(step_inputs.x, 3), {}),
         lambda step_inputs, *_: (avg_pool(step_inputs.x, 3), {}),
         lambda step_inputs, *_: (step_inputs.x, {}),
         convolution(False),
     ]
     if reduction:
-        made += [
+        choices += [
             lambda step_inputs, *_: (max_pool(step_inputs.full, 3, 2), {}),
             lambda step_inputs, *_: (avg_pool(step_inputs.full, 3, 2), {}),
             factorised,
             convolution(True),
         ]
-    return made
+    return choices

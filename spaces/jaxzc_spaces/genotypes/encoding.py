@@ -63,7 +63,7 @@ class Encoding:
         """Genes int32 of `normal`, `normal_concat`, `reduce` and `reduce_concat`, as the authors write them; `text` is for messages.
 
         Raises `JaxzcError` for unknown operations, states that do not exist, and outputs made of other states than the space's."""
-        found = list(leading)
+        numbers = list(leading)
         for name in ("normal", "reduce"):
             edges = genotype.get(name)
             shape = f"{2 * self.nodes} pairs ('{self.ops[-1]}', 0)"
@@ -75,13 +75,13 @@ class Encoding:
                     raise self.malformed(text, f"edge {number} of {name} is {edge!r}", f"an operation of {', '.join(self.ops)}")
                 if not isinstance(state, int) or not 0 <= state < number // 2 + 2:
                     raise self.malformed(text, f"edge {number} of {name} reads state {state!r}", f"one of 0 .. {number // 2 + 1}")
-                found += [self.ops.index(op), state]
+                numbers += [self.ops.index(op), state]
             concat = self._cell([tuple(edge) for edge in edges]).concat
             listed = genotype.get(f"{name}_concat", concat)
             if not isinstance(listed, list | tuple) or sorted(map(str, listed)) != sorted(map(str, concat)):
                 rule = "the nodes that no other reads" if self.loose_ends else "all nodes"
                 raise self.malformed(text, f"{name}_concat is {listed!r}", f"{list(concat)}: {rule}")
-        return np.array(found, np.int32)
+        return np.array(numbers, np.int32)
 
     def malformed(self, text: str, wrong: str, expected: str) -> JaxzcError:
         return JaxzcError(f"{text!r} is no {self.space} architecture: {wrong}; expected {expected}")
@@ -125,9 +125,9 @@ class Encoding:
         """Every architecture that one mutation makes of `arch`, by gene and then by value."""
         row = check_vector(self.choices, arch)
         changes = [(g, value) for g in range(len(row)) for value in self.alternatives(row.tolist(), g)]
-        found = np.tile(row, (len(changes), 1))
-        found[np.arange(len(changes)), [g for g, _ in changes]] = [value for _, value in changes]
-        return found
+        near = np.tile(row, (len(changes), 1))
+        near[np.arange(len(changes)), [g for g, _ in changes]] = [value for _, value in changes]
+        return near
 
     def canonical(self, archs: Genes) -> np.ndarray:
         """The same networks with each cell's nodes in that order, and each node's edges in that order, which gives the smallest genes.

@@ -30,7 +30,7 @@ def block(p: Pass, conv: Callable[[Array, PyTree], Array], x: Array, kernels: An
     q = p.step(None if perturb is None else {"layer": perturb})
     y = q.layer("layer", conv(x, kernels))
     z = normalise(q.normalising("norm", y), bn[0], bn[1], p.norm)
-    return jax.nn.relu(q.activating("relu", z)), q.kept()
+    return jax.nn.relu(q.activating("relu", z)), q.records()
 
 
 def where_present(present: Array, run: Callable[..., Any], *operands: Any) -> Any:
@@ -64,9 +64,9 @@ def vertex(p: Pass, present: Array, op: Array, x: Array, kernels: Any, bn: Any, 
     def conv(x: Array, kernels: Any, bn: Any, perturb: PyTree) -> Any:
         return block(p, lambda x, kernels: chosen_conv(which, x, kernels), x, kernels, bn, perturb)
 
-    kept = jax.eval_shape(conv, x, kernels, bn, perturb)[1]
+    records = jax.eval_shape(conv, x, kernels, bn, perturb)[1]
     branch = jnp.where(present, jnp.where(op == POOL, 1, 2), 0)
-    branches = [lambda x, *_: (jnp.zeros_like(x), zeros(kept)), lambda x, *_: (pool(x), zeros(kept)), conv]
+    branches = [lambda x, *_: (jnp.zeros_like(x), zeros(records)), lambda x, *_: (pool(x), zeros(records)), conv]
     return lax.switch(branch, branches, x, kernels, bn, perturb)
 
 
@@ -74,7 +74,7 @@ def module(p: Pass, cell: Cell, layout: Layout, x: Array, leaves: Any, perturb: 
     """One cell: `[B, H, W, c_in]` -> `[B, H, W, channels]`. leaves, perturb: `Modules.leaves` and `Modules.perturbations` of this module.
     Kept: per block `proj` and `op` in the order of the vertices, and `out`."""
     nodes: dict[int, Array] = {}
-    kept: dict[str, Any] = {"proj": [], "op": []}
+    records: dict[str, Any] = {"proj": [], "op": []}
     present = cell.edges
 
     def project(v: int, kernel: Array, bn: Any, perturb: PyTree) -> Any:
@@ -84,20 +84,20 @@ def module(p: Pass, cell: Cell, layout: Layout, x: Array, leaves: Any, perturb: 
         k, i = layout.place(v)
         mine = jax.tree.map(lambda a, i=i: a[i], {name: each[k] for name, each in leaves.items() if name != "out"})
         shift = None if perturb is None else jax.tree.map(lambda a, i=i: a[i], {n: s[k] for n, s in perturb.items() if n != "out"})
-        total, kept_proj = project(v, mine["proj"], mine["proj_bn"], shift and shift["proj"])
+        total, proj_records = project(v, mine["proj"], mine["proj_bn"], shift and shift["proj"])
         for source in range(1, v):
             if layout.width(source) >= layout.width(v):  # never the other way round
                 total = total + jnp.where(present[source, v], nodes[source][..., : layout.width(v)], 0)
         kernels = mine["conv1x1"], mine["conv3x3"]
         shifts = shift and (shift["conv1x1"], shift["conv3x3"])
-        nodes[v], kept_op = vertex(p, cell.live[v], cell.ops[v], total, kernels, mine["op_bn"], shifts)
-        kept["proj"].append(kept_proj)
-        kept["op"].append(kept_op)
-    out, kept["out"] = project(OUTPUT, *jax.tree.map(lambda a: a[0], (*leaves["out"], None if perturb is None else perturb["out"])))
+        nodes[v], op_records = vertex(p, cell.live[v], cell.ops[v], total, kernels, mine["op_bn"], shifts)
+        records["proj"].append(proj_records)
+        records["op"].append(op_records)
+    out, records["out"] = project(OUTPUT, *jax.tree.map(lambda a: a[0], (*leaves["out"], None if perturb is None else perturb["out"])))
     into = present[:, OUTPUT] & (jnp.arange(VERTICES) > 0)
     rank = jnp.cumsum(into)
     parts = [sum(jnp.where(into[v] & (rank[v] == k + 1), nodes[v], 0) for v in vs) for k, (_, vs) in enumerate(layout.slots())]
-    return out + jnp.concatenate(parts, axis=-1), kept
+    return out + jnp.concatenate(parts, axis=-1), records
 
 
 class Modules(nnx.Module):
@@ -132,28 +132,28 @@ class Modules(nnx.Module):
         """The modules' last output, and what was kept, leading axes [modules], which the pass is handed by the name of these modules."""
 
         def step(carry: tuple[Array, Array], inputs: tuple[Any, Any]) -> Any:
-            x, kept = module(p, cell, self.layout, carry[0], *inputs)
+            x, records = module(p, cell, self.layout, carry[0], *inputs)
             q = p.step(exponent=carry[1])
             (x,) = q.rescale(x)
-            return (x, q.exponent), kept
+            return (x, q.exponent), records
 
         inputs = self.leaves(), self.perturbations(p, name)
         if self.count > 1:
-            (x, p.exponent), kept = lax.scan(step, (x, p.exponent), inputs)
+            (x, p.exponent), records = lax.scan(step, (x, p.exponent), inputs)
         else:
-            (x, p.exponent), kept = step((x, p.exponent), jax.tree.map(lambda a: a[0], inputs))
-            kept = jax.tree.map(lambda a: a[None], kept)
-        self._hand(kept, p, name)
-        return x, kept
+            (x, p.exponent), records = step((x, p.exponent), jax.tree.map(lambda a: a[0], inputs))
+            records = jax.tree.map(lambda a: a[None], records)
+        self._hand(records, p, name)
+        return x, records
 
-    def _hand(self, kept: PyTree, p: Pass, name: str) -> None:
+    def _hand(self, records: PyTree, p: Pass, name: str) -> None:
         for slot, tapped, into, kinds in (
             ("layer", p.tap.layer, p.layers, {"proj": ["proj"], "op": ["conv1x1", "conv3x3"], "out": ["out"]}),
             ("norm", p.tap.norm, p.norms, {"proj": ["proj_bn"], "op": ["op_bn"], "out": ["out_bn"]}),
             ("relu", p.tap.activation, p.activations, {"proj": ["proj_relu"], "op": ["op_relu"], "out": ["out_relu"]}),
         ):
             for kind, groups in kinds.items() if tapped is not None else ():
-                each = {"": kept[kind][slot]} if kind == "out" else self.by_class([block[slot] for block in kept[kind]])
+                each = {"": records[kind][slot]} if kind == "out" else self.by_class([block[slot] for block in records[kind]])
                 into.update({f"{name}/{group}{k}": value for group in groups for k, value in each.items()})
 
     def by_class(self, blocks: Sequence[Any]) -> dict[str, Any]:
@@ -183,13 +183,13 @@ class ProgramNet(nnx.Module):
         self.head, self.head_bias = kernel(layouts[-1].channels, classes), kernel(classes)
 
     def __call__(self, x: Array, genes: Array, p: Pass) -> Array:
-        graph, kept = cell(genes), None
+        graph, records = cell(genes), None
         x = self.stem_relu(self.stem_bn(layer(edge_ops.conv3x3, x, self.stem, p), p), p)
         for number, run in enumerate(self.runs):
             x = max_pool2x2(x) if number and run.c_in < run.layout.channels else x
-            x, kept = run(x, graph, p, f"runs/{number}")
+            x, records = run(x, graph, p, f"runs/{number}")
         if p.tap.activation is not None:
-            p.activations[last_relu_name(self)] = _last_relu(graph, kept)
+            p.activations[last_relu_name(self)] = _last_relu(graph, records)
         return layer(jnp.matmul, x.mean((1, 2)), self.head, p, self.head_bias)
 
 
@@ -198,14 +198,14 @@ def last_relu_name(net: ProgramNet) -> str:
     return f"runs/{len(net.runs) - 1}/out_relu"
 
 
-def _last_relu(cell: Cell, kept: PyTree) -> Any:
+def _last_relu(cell: Cell, records: PyTree) -> Any:
     """What was kept of the ReLUs at the output, `[modules, ...]`, the last being the network's last ReLU: where nothing leads from the
     input to the output that is a vertex's, with zeros where it has fewer channels."""
-    out = kept["out"]["relu"]
+    out = records["out"]["relu"]
     last = jax.tree.map(lambda a: jnp.zeros(a.shape[1:], a.dtype), out)
     for v in INTERIOR:
         for name, present in (("proj", cell.edges[0, v]), ("op", cell.live[v] & (cell.ops[v] != POOL))):
-            last = jax.tree.map(lambda a, b, present=present: jnp.where(present, _padded(a[-1], b), b), kept[name][v - 1]["relu"], last)
+            last = jax.tree.map(lambda a, b, present=present: jnp.where(present, _padded(a[-1], b), b), records[name][v - 1]["relu"], last)
     direct = cell.edges[0, OUTPUT]
     return jax.tree.map(lambda a, b: a.at[-1].set(jnp.where(direct, a[-1], b)), out, last)
 

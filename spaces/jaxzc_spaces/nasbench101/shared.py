@@ -3,10 +3,9 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -46,21 +45,44 @@ def unreached(arch: Genes) -> JaxzcError:
     )
 
 
+class ProgramNetwork(SharedNetwork):
+    """The network of one cell."""
+
+    offers_maps = False
+
+    def _blocks(self) -> tuple[Any, Any, Any]:
+        """Whether each vertex has a convolution from the input, a 1x1, a 3x3: three times bool `[7]`."""
+        graph = cell(jnp.asarray(self.arch))
+        return graph.edges[0], graph.live & (graph.ops == CONV1), graph.live & (graph.ops == CONV3)
+
+    def _by_run(self, kinds: Sequence[Array], from_input: Array) -> list[Array]:
+        entries = []
+        for run, _ in self.space.runs:
+            entries += [jnp.tile(kind[np.array(members)], run.count) for kind in kinds for _, members in run.layout.classes]
+            entries.append(jnp.tile(from_input[OUTPUT], run.count))
+        return entries
+
+    def active(self) -> list[Array]:
+        blocks = self._blocks()
+        return [jnp.ones(1, bool), *self._by_run(blocks, blocks[0]), jnp.ones(1, bool)]
+
+    def activation_counts(self) -> dict[str, Array]:
+        proj, conv1x1, conv3x3 = (present.astype(jnp.float32) for present in self._blocks())
+        counts = [jnp.ones(1), *self._by_run([proj, conv1x1 + conv3x3], proj)]
+        return OrderedDict((group.name, count[:, None]) for group, count in zip(self.activations, counts, strict=True))
+
+
 @dataclass(frozen=True)
 class NasBench101Program(SharedProgram):
     """The program of all cells with one key; its parameters serve all of them."""
+
+    network_type = ProgramNetwork
 
     key: tuple[int, ...]
     channels: int
     modules: int
     classes: int
     in_channels: int
-
-    def network(self, genes: Genes) -> "ProgramNetwork":
-        return ProgramNetwork(self, jnp.asarray(genes, jnp.int32))
-
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
-        return _init(self, initialiser, rng_key)
 
     def discrete_params(self, params: Params, arch: Genes) -> Params:
         return discrete_params(self, params, arch)
@@ -108,38 +130,6 @@ class NasBench101Program(SharedProgram):
 
 
 nasbench101_program = lru_cache(maxsize=64)(NasBench101Program)
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _init(program: NasBench101Program, initialiser: str, key: Array) -> Any:
-    return ProgramNetwork(program, ()).draw(program.structure[1], initialiser, key)
-
-
-class ProgramNetwork(SharedNetwork):
-    """The network of one cell."""
-
-    offers_maps = False
-
-    def _blocks(self) -> tuple[Any, Any, Any]:
-        """Whether each vertex has a convolution from the input, a 1x1, a 3x3: three times bool `[7]`."""
-        graph = cell(jnp.asarray(self.arch))
-        return graph.edges[0], graph.live & (graph.ops == CONV1), graph.live & (graph.ops == CONV3)
-
-    def _by_run(self, kinds: Sequence[Array], from_input: Array) -> list[Array]:
-        entries = []
-        for run, _ in self.space.runs:
-            entries += [jnp.tile(kind[np.array(members)], run.count) for kind in kinds for _, members in run.layout.classes]
-            entries.append(jnp.tile(from_input[OUTPUT], run.count))
-        return entries
-
-    def active(self) -> list[Array]:
-        blocks = self._blocks()
-        return [jnp.ones(1, bool), *self._by_run(blocks, blocks[0]), jnp.ones(1, bool)]
-
-    def activation_counts(self) -> dict[str, Array]:
-        proj, conv1x1, conv3x3 = (present.astype(jnp.float32) for present in self._blocks())
-        counts = [jnp.ones(1), *self._by_run([proj, conv1x1 + conv3x3], proj)]
-        return OrderedDict((group.name, count[:, None]) for group, count in zip(self.activations, counts, strict=True))
 
 
 def discrete_params(program: NasBench101Program, params: Params, arch: Genes) -> Params:

@@ -56,26 +56,26 @@ class Cells(nnx.Module):
 
         def step(carry: tuple[Array, Array], inputs: tuple[Edges, Any]) -> Any:
             edges, shift = inputs
-            x, kept = cells(carry[0], arch, edges, p)
-            x, kept_cell = (x, None) if tap.cell is None else tap.cell(x, shift)
+            x, records = cells(carry[0], arch, edges, p)
+            x, cell_records = (x, None) if tap.cell is None else tap.cell(x, shift)
             q = p.step(exponent=carry[1])
             (x,) = q.rescale(x)
-            return (x, q.exponent), (kept, jax.tree.map(lambda a: a[None], kept_cell))
+            return (x, q.exponent), (records, jax.tree.map(lambda a: a[None], cell_records))
 
         if isinstance(arch[0], int) or at_once == count:
-            carry, kept = (x, p.exponent), []
+            carry, records = (x, p.exponent), []
             for index in range(count // at_once):
-                carry, kept_here = step(carry, jax.tree.map(lambda a, index=index: a[index], (edges, shifts)))
-                kept.append(kept_here)
-            kept = stack(kept)
+                carry, step_records = step(carry, jax.tree.map(lambda a, index=index: a[index], (edges, shifts)))
+                records.append(step_records)
+            records = stack(records)
         else:
-            carry, kept = lax.scan(step, (x, p.exponent), (edges, shifts))
-        (edges_kept, nodes_kept), cells_kept = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), kept)
-        keep_edges(p, name, edges_kept)
+            carry, records = lax.scan(step, (x, p.exponent), (edges, shifts))
+        (edge_records, node_records), all_cell_records = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), records)
+        keep_edges(p, name, edge_records)
         if tap.activation is not None:
-            p.activations[f"{name}/nodes"] = nodes_kept
+            p.activations[f"{name}/nodes"] = node_records
         if tap.cell is not None:
-            p.maps[name] = cells_kept
+            p.maps[name] = all_cell_records
         x, p.exponent = carry
         return x
 
@@ -85,12 +85,12 @@ def edge_perturb(p: Pass, name: str) -> Any:
     return None if p.tap.perturb is None else tuple(p.perturb(f"{name}/{kernel}") for kernel in ("conv1x1", "conv3x3"))
 
 
-def keep_edges(p: Pass, name: str, kept: PyTree) -> None:
+def keep_edges(p: Pass, name: str, records: PyTree) -> None:
     """Hands the pass what `edge_reader` kept of these edges, whichever of the two convolutions they are."""
     if p.tap.layer is not None:
-        p.layers[f"{name}/conv1x1"] = p.layers[f"{name}/conv3x3"] = kept["layer"]
+        p.layers[f"{name}/conv1x1"] = p.layers[f"{name}/conv3x3"] = records["layer"]
     if p.tap.norm is not None:
-        p.norms[f"{name}/bn"] = kept["norm"]
+        p.norms[f"{name}/bn"] = records["norm"]
 
 
 def cells(x: Array, arch: Sequence[Any], edges: Edges, p: Pass) -> tuple[Array, PyTree]:
@@ -102,21 +102,21 @@ def cells(x: Array, arch: Sequence[Any], edges: Edges, p: Pass) -> tuple[Array, 
     wiring = repeated(EDGES, count)
     start = begin(wiring, x)
     if isinstance(arch[0], int):
-        nodes, kept_edges = discrete_graph(OPERATIONS, wiring, post)(list(arch) * count, start, edges)
+        nodes, edge_records = discrete_graph(OPERATIONS, wiring, post)(list(arch) * count, start, edges)
     else:
         genes = jnp.stack(arch)
         if tap.layer is None and tap.activation is None and tap.norm is None:  # nobody looks at what leads nowhere
             genes = without_dead_edges(OPERATIONS, EDGES, genes)
-        nodes, kept_edges = graph(OPERATIONS, wiring, post)(jnp.tile(genes, count), start, edges)
-    kept_nodes = None
+        nodes, edge_records = graph(OPERATIONS, wiring, post)(jnp.tile(genes, count), start, edges)
+    node_records = None
     if tap.activation is not None:
         conv = [_any_conv(arch, node) for node in range(3)] * count
         if isinstance(arch[0], int):
-            kept_nodes = stack([read_where(c, tap.activation, nodes[n]) for n, c in enumerate(conv)])
+            node_records = stack([read_where(c, tap.activation, nodes[n]) for n, c in enumerate(conv)])
         else:
             read = tap.activation
-            kept_nodes = lax.map(lambda args: read_where(args[0], read, args[1]), (jnp.stack(conv), lax.stop_gradient(nodes[:-1])))
-    return nodes[-1], (kept_edges, kept_nodes)
+            node_records = lax.map(lambda args: read_where(args[0], read, args[1]), (jnp.stack(conv), lax.stop_gradient(nodes[:-1])))
+    return nodes[-1], (edge_records, node_records)
 
 
 def edge_reader(p: Pass) -> Any:

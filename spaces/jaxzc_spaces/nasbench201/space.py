@@ -10,10 +10,9 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -86,9 +85,30 @@ class NasBench201(WithModule):
         return own_params(params, vectors.check_vector(self.choices, arch).tolist())
 
 
+class CellNetwork(SharedNetwork):
+    """The network of one architecture."""
+
+    def active(self) -> list[Array]:
+        chosen = {kernel: jnp.stack([jnp.asarray(self.arch[e] == op) for e in range(6)]) for kernel, op in (("conv1x1", 2), ("conv3x3", 3))}
+        exists = []
+        for group in self.groups:
+            on = chosen.get(group.name.split("/")[-1])
+            exists.append(jnp.ones(1, bool) if on is None else jnp.tile(on, self.space.cells))
+        return exists
+
+    def activation_counts(self) -> dict[str, Array]:
+        """Every convolution of a cell has a ReLU of its own."""
+        conv = [jnp.asarray(is_conv(self.arch[e])).astype(jnp.float32) for e in range(6)]
+        per_node = jnp.stack([sum(conv[e] for e, (source, _) in enumerate(EDGES) if source == node) for node in range(3)])
+        nodes = jnp.tile(per_node, self.space.cells)[:, None]
+        return OrderedDict((g.name, nodes if g.name.endswith("nodes") else jnp.ones((1, 1))) for g in self.activations)
+
+
 @dataclass(frozen=True)
 class NasBench201Program(SharedProgram):
     """The program of all architectures at one size; its parameters (nested dict of float32 arrays) serve all of them."""
+
+    network_type = CellNetwork
 
     channels: int
     cells: int
@@ -97,12 +117,6 @@ class NasBench201Program(SharedProgram):
 
     def make(self) -> NasBench201Net:
         return NasBench201Net(self.channels, self.cells, self.classes, self.in_channels)
-
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
-        return _init(self, initialiser, rng_key)
-
-    def network(self, genes: Genes) -> "CellNetwork":
-        return CellNetwork(self, jnp.asarray(genes, jnp.int32))
 
     def discrete(self, genes: Sequence[int]) -> "CellNetwork":
         """The network of genes that are Python ints: without loops, only what the architecture has."""
@@ -146,27 +160,3 @@ def _own_network(space: NasBench201, genes: tuple[int, ...]) -> DiscreteNetwork:
 
 
 nasbench201_program = lru_cache(maxsize=16)(NasBench201Program)
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _init(program: NasBench201Program, initialiser: str, key: Array) -> Any:
-    return CellNetwork(program, ()).draw(program.structure[1], initialiser, key)
-
-
-class CellNetwork(SharedNetwork):
-    """The network of one architecture."""
-
-    def active(self) -> list[Array]:
-        chosen = {kernel: jnp.stack([jnp.asarray(self.arch[e] == op) for e in range(6)]) for kernel, op in (("conv1x1", 2), ("conv3x3", 3))}
-        exists = []
-        for group in self.groups:
-            on = chosen.get(group.name.split("/")[-1])
-            exists.append(jnp.ones(1, bool) if on is None else jnp.tile(on, self.space.cells))
-        return exists
-
-    def activation_counts(self) -> dict[str, Array]:
-        """Every convolution of a cell has a ReLU of its own."""
-        conv = [jnp.asarray(is_conv(self.arch[e])).astype(jnp.float32) for e in range(6)]
-        per_node = jnp.stack([sum(conv[e] for e, (source, _) in enumerate(EDGES) if source == node) for node in range(3)])
-        nodes = jnp.tile(per_node, self.space.cells)[:, None]
-        return OrderedDict((g.name, nodes if g.name.endswith("nodes") else jnp.ones((1, 1))) for g in self.activations)

@@ -6,10 +6,9 @@
 >>> params = program.init(jax.random.key(0))
 >>> program.network(arch).forward(params, images, norm="batch").outputs
 
-All five genes change shapes: one program is compiled for each width vector. Widths as data, masks over the widest network, would be one
-program for all, but proxies that look at whole layers (the deviation of a layer's saliencies in T-CET, the number of equal signs in LNWOT
-and NASWOT, the fan-in in Fisher, the share of zero gradients in the interval finder) would count the masked channels; and every network
-would cost what the widest one does, 61 times the multiply-accumulates of the narrowest.
+All five genes change shapes: each width vector is a program of its own, of which a CPU compiles nothing where a proxy is scored in steps of
+padded widths (`steps.py`, `jaxzc.ladder`). Masks over the widest network would be one program for all, but every network would cost what
+the widest one does, 61 times the multiply-accumulates of the narrowest.
 """
 
 from dataclasses import dataclass
@@ -18,12 +17,14 @@ from functools import lru_cache
 import numpy as np
 
 from jaxzc.spacekit import vectors
+from jaxzc.spacekit.steps import Step
 from jaxzc.types import Counts, Genes, InputSpec
 from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, discrete_network
 from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.nats_sss import encoding as encoding
 from jaxzc_spaces.nats_sss.network import NatsSizeNet
+from jaxzc_spaces.nats_sss.steps import nats_steps
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,10 @@ class NatsSizeSpace(OneNetworkEach, WithModule):
     def widths(self, arch: Genes) -> tuple[int, ...]:
         """Channels behind each of the five layers."""
         return tuple(self.unit * (int(gene) + 1) for gene in vectors.check_vector(self.choices, arch))
+
+    def steps(self, arch: Genes) -> tuple[Step, ...]:
+        """The same network as steps of padded widths."""
+        return nats_steps(self.widths(arch), self.classes, self.inputs.shape)
 
     def network(self, arch: Genes) -> DiscreteNetwork:
         """The network of genes `[5]`."""

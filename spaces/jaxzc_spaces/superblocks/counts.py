@@ -32,11 +32,11 @@ class _Conv(NamedTuple):
 
 def _convolutions(blocks: Sequence[Block], size: tuple[int, int], residual: bool) -> tuple[list[_Conv], tuple[int, int]]:
     """All convolutions in order, and the size of the last map."""
-    found: list[_Conv] = []
+    convs: list[_Conv] = []
 
     def add(k: int, c_in: int, c_out: int, stride: int, grouped: bool, before: tuple[int, int], extra: bool = False) -> tuple[int, int]:
         after = (before[0] + stride - 1) // stride, (before[1] + stride - 1) // stride
-        found.append(_Conv(k, c_in, c_out, stride, grouped, extra, before, after))
+        convs.append(_Conv(k, c_in, c_out, stride, grouped, extra, before, after))
         return after
 
     for block in blocks:
@@ -52,7 +52,7 @@ def _convolutions(blocks: Sequence[Block], size: tuple[int, int], residual: bool
                 c = c_out
             if residual and unit.projection:
                 add(1, unit.c_in, unit.c_out, unit.stride, False, before, extra=True)
-    return found, size
+    return convs, size
 
 
 def network_tally(blocks: Sequence[Block], classes: int, size: tuple[int, int], residual: bool = True) -> Tally:

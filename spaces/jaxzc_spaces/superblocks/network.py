@@ -10,9 +10,11 @@ from typing import Any
 import jax.numpy as jnp
 from flax import nnx
 
+from jaxzc.spacekit.steps import Step
 from jaxzc.types import Array
 from jaxzc_spaces.core.layers import BatchNorm, Head, NetworkModule, ReLU, conv, depthwise, kernel
 from jaxzc_spaces.core.passes import Pass
+from jaxzc_spaces.core.steps import Chain
 from jaxzc_spaces.superblocks.blocks import Block, Unit, units
 
 EPS = 1e-3
@@ -100,3 +102,17 @@ class PlainNet(NetworkModule):
             (x,) = p.rescale(module(x, p))
             x = p.map(path[0], x) if path[0] not in (after[0], self.paths[-1][0]) else x
         return self.head(x, p)
+
+
+def plainnet_steps(blocks: Sequence[Block], classes: int, image_shape: Sequence[int]) -> tuple[Step, ...]:
+    """The network without shortcuts, as steps: it is a chain of convolutions with normalisation and ReLU."""
+    chain = Chain(image_shape, EPS)
+    for block in blocks:
+        if block.form == "conv":
+            for layer in range(block.layers):
+                chain.conv(block.kernel, block.c_out, block.stride if layer == 0 else 1)
+        else:
+            for unit in units(block):
+                for name, size, c_out, stride, grouped in unit.convolutions:
+                    chain.conv(size, c_out, stride, grouped, rescale=name == unit.convolutions[-1][0])
+    return chain.head(classes)

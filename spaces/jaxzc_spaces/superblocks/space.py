@@ -12,25 +12,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from jaxzc.spacekit.steps import Step
 from jaxzc.spacekit.vectors import check_vector, check_vectors
 from jaxzc.types import Counts, Genes, InputSpec, JaxzcError, Params
 from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint
 from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.genotypes.counts import as_counts
-from jaxzc_spaces.superblocks.blocks import Block, parse_blocks, print_blocks, round8
+from jaxzc_spaces.superblocks.blocks import Block, parse_blocks, print_blocks
 from jaxzc_spaces.superblocks.counts import CodeCounts, code_counts, network_tally
-from jaxzc_spaces.superblocks.network import PlainNet
+from jaxzc_spaces.superblocks.mutation import LAYERS, SLOTS, WIDTHS, Mutation
+from jaxzc_spaces.superblocks.network import PlainNet, plainnet_steps
 
-SLOTS = 3
-WIDTHS = 128
-"""Widths are 8, 16, ..., 1024 channels."""
-LAYERS = 16
-"""The most sub-layers of one block."""
-SPLIT = 6
-"""Mutation splits a block of so many sub-layers in two, the first with half of this number, where its stage has an empty slot."""
-FACTORS = (2.5, 2, 1.5, 1.25, 1, 1 / 1.25, 1 / 1.5, 1 / 2, 1 / 2.5)
-STEPS = (-2, -1, 0, 1, 2)
 WALK = 16
 """A random architecture is the initial one after 1 to `WALK` mutations."""
 
@@ -152,7 +145,7 @@ class PlainNetSpace(OneNetworkEach, WithModule):
         lengths = rng.integers(1, WALK + 1, size=n)
         for row, length in zip(range(n), lengths, strict=True):
             for _ in range(length):
-                archs[row] = self._mutated(rng, archs[row])
+                archs[row] = self._mutation.mutated(rng, archs[row])
         return archs
 
     def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray:
@@ -163,59 +156,15 @@ class PlainNetSpace(OneNetworkEach, WithModule):
         its width only. Source: ZiCo's appendix and code, which keeps an unchanged draw and draws the kinds that its list names first more
         often; widths end at 1,024 here.
         """
-        return np.stack([self._mutated(rng, row) for row in check_vectors(self.choices, archs)])
-
-    def _mutated(self, rng: np.random.Generator, row: np.ndarray) -> np.ndarray:
-        present = [unit[0] for unit in self._units(row.tolist())] + (["head"] if self.free_head else [])
-        place = present[rng.integers(len(present))]
-        mutated = row.copy()
-        if place in ("stem", "head"):
-            gene = 0 if place == "stem" else len(row) - 1
-            options = [width for width in scaled(int(row[gene])) if width != row[gene]]
-            mutated[gene] = options[rng.integers(len(options))]
-            return mutated
-        start = 1 + 4 * int(place)
-        kinds = range(len(self.kinds)) if int(place) % SLOTS == 0 else range(1, len(self.kinds) + 1)
-        _, width, bottleneck, layers = row[start : start + 4].tolist()
-        depths = sorted({min(max(layers + step, 0), LAYERS - 1) for step in STEPS})
-        while np.array_equal(mutated, row):
-            mutated[start : start + 4] = [rng.choice(values) for values in (kinds, scaled(width), scaled(bottleneck), depths)]
-        return self._split(mutated, int(place))
-
-    def _split(self, row: np.ndarray, slot: int) -> np.ndarray:
-        """The row with the block of this slot split where it is long and its stage has room."""
-        first = slot - slot % SLOTS
-        stage = row[1 + 4 * first : 1 + 4 * (first + SLOTS)].reshape(SLOTS, 4)
-        used = 1 + int((stage[1:, 0] > 0).sum())
-        layers = int(row[4 + 4 * slot]) + 1
-        if layers < SPLIT or used == SLOTS:
-            return row
-        here = slot - first
-        kind = stage[here, 0] + (here == 0)
-        second = np.array([kind, *stage[here, 1:3], layers - SPLIT // 2 - 1], np.int32)
-        blocks = [*stage[:here], np.array([*stage[here, :3], SPLIT // 2 - 1], np.int32), second, *stage[here + 1 : used]]
-        row[1 + 4 * first : 1 + 4 * (first + SLOTS)] = np.stack([*blocks, *np.zeros((SLOTS - len(blocks), 4), np.int32)]).ravel()
-        return row
+        return np.stack([self._mutation.mutated(rng, row) for row in check_vectors(self.choices, archs)])
 
     def neighbours(self, arch: Genes) -> np.ndarray:
         """Every architecture in which one property of one block has another of the values that a mutation may give it."""
-        row = check_vector(self.choices, arch)
-        near = []
-        for place, *_ in [*self._units(row.tolist()), *([("head",)] if self.free_head else [])]:
-            if place in ("stem", "head"):
-                gene = 0 if place == "stem" else len(row) - 1
-                changes = [(gene, width) for width in scaled(int(row[gene]))]
-            else:
-                kind, width, bottleneck, layers = (1 + 4 * int(place) + k for k in range(4))
-                kinds = range(len(self.kinds)) if int(place) % SLOTS == 0 else range(1, len(self.kinds) + 1)
-                depths = [int(row[layers]) + step for step in (-1, 1) if 0 <= row[layers] + step < LAYERS]
-                options = (kinds, scaled(int(row[width])), scaled(int(row[bottleneck])), depths)
-                changes = [(g, v) for g, values in zip((kind, width, bottleneck, layers), options, strict=True) for v in values]
-            for gene, value in changes:
-                if value != row[gene]:
-                    near.append(row.copy())
-                    near[-1][gene] = value
-        return np.stack(near)
+        return self._mutation.neighbours(check_vector(self.choices, arch))
+
+    @property
+    def _mutation(self) -> Mutation:
+        return Mutation(len(self.kinds), self.free_head)
 
     def canonical(self, archs: np.ndarray) -> np.ndarray:
         """The same networks with empty slots behind the others and zeros in them."""
@@ -250,6 +199,10 @@ class PlainNetSpace(OneNetworkEach, WithModule):
         blocks = tuple(self.blocks(arch))
         return DiscreteNetwork(plainnet_blueprint(blocks, self.classes, self.inputs.shape, self.residual))
 
+    def steps(self, arch: Genes) -> tuple[Step, ...] | None:
+        """The same network as steps of padded widths; None with shortcuts."""
+        return None if self.residual else plainnet_steps(self.blocks(arch), self.classes, self.inputs.shape)
+
     def own_network(self, arch: Genes) -> DiscreteNetwork:
         """With the shortcuts, with which the authors train, and `counts` counts."""
         return DiscreteNetwork(plainnet_blueprint(tuple(self.blocks(arch)), self.classes, self.inputs.shape, residual=True))
@@ -272,8 +225,3 @@ def plainnet_blueprint(blocks: tuple[Block, ...], classes: int, image_shape: tup
         return number - 1 if 0 < number < len(blocks) - 1 else -1
 
     return blueprint(lambda: PlainNet(blocks, classes, residual), image_shape, cell)
-
-
-def scaled(width: int) -> list[int]:
-    """The width genes that a mutation may make of this one, ascending."""
-    return sorted({min(round8(8 * (width + 1) * factor), 8 * WIDTHS) // 8 - 1 for factor in FACTORS})

@@ -10,10 +10,9 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -82,9 +81,41 @@ class TransNasMicro(WithModule):
         return own_params(params, vectors.check_vector(self.choices, arch).tolist())
 
 
+class MicroNetwork(SharedNetwork):
+    """The network of one architecture."""
+
+    offers_norms = False
+
+    def _chosen(self, op: int, edges: Sequence[int]) -> Array:
+        return jnp.stack([jnp.asarray(self.arch[e] == op) for e in edges])
+
+    def active(self) -> list[Array]:
+        entering = [self._chosen(op, ENTERING) for op in (CONV1, CONV3, SKIP, SKIP)]
+        inner = [self._chosen(op, INNER) for op in (CONV1, CONV3)]
+        everywhere = [self._chosen(op, range(len(EDGES))) for op in (CONV1, CONV3)]
+        always = jnp.ones(1, bool)
+        cells = [on for count in STAGES for on in (*entering, *inner, *(jnp.tile(all_edges, count) for all_edges in everywhere))]
+        return [always, always, *cells, always]
+
+    def activation_counts(self) -> dict[str, Array]:
+        """Every convolution of a cell and every factorised reduction has a ReLU of its own."""
+        conv = [jnp.asarray(is_conv(gene)).astype(jnp.float32) for gene in self.arch]
+        skip = [jnp.asarray(gene == SKIP).astype(jnp.float32) for gene in self.arch]
+        per_node = jnp.stack([sum(conv[e] for e, (source, _) in enumerate(EDGES) if source == node) for node in range(3)])
+        reductions = jnp.stack([skip[e] for e in ENTERING]).sum(keepdims=True)
+        counts: dict[str, Array] = OrderedDict(stem_relu=jnp.ones((1, 1)))
+        for stage, count in enumerate(STAGES):
+            counts[f"widenings/{stage}/input"] = jnp.stack([per_node[:1], reductions], axis=1)
+            counts[f"widenings/{stage}/nodes"] = per_node[1:, None]
+            counts[f"stages/{stage}/nodes"] = jnp.tile(per_node, count)[:, None]
+        return counts
+
+
 @dataclass(frozen=True)
 class TransNasMicroProgram(SharedProgram):
     """The program of all architectures at one size; its parameters (nested dict of float32 arrays) serve all of them."""
+
+    network_type = MicroNetwork
 
     channels: int
     classes: int
@@ -92,12 +123,6 @@ class TransNasMicroProgram(SharedProgram):
 
     def make(self) -> MicroNet:
         return MicroNet(self.channels, self.classes, self.in_channels)
-
-    def init(self, rng_key: Array, initialiser: str = "torch") -> Params:
-        return _init(self, initialiser, rng_key)
-
-    def network(self, genes: Genes) -> "MicroNetwork":
-        return MicroNetwork(self, jnp.asarray(genes, jnp.int32))
 
     def discrete(self, genes: Sequence[int]) -> "MicroNetwork":
         """The network of genes that are Python ints: without loops, only what the architecture has."""
@@ -141,38 +166,3 @@ def _own_network(space: TransNasMicro, genes: tuple[int, ...]) -> DiscreteNetwor
 
 
 transnas_micro_program = lru_cache(maxsize=16)(TransNasMicroProgram)
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _init(program: TransNasMicroProgram, initialiser: str, key: Array) -> Any:
-    return MicroNetwork(program, ()).draw(program.structure[1], initialiser, key)
-
-
-class MicroNetwork(SharedNetwork):
-    """The network of one architecture."""
-
-    offers_norms = False
-
-    def _chosen(self, op: int, edges: Sequence[int]) -> Array:
-        return jnp.stack([jnp.asarray(self.arch[e] == op) for e in edges])
-
-    def active(self) -> list[Array]:
-        entering = [self._chosen(op, ENTERING) for op in (CONV1, CONV3, SKIP, SKIP)]
-        inner = [self._chosen(op, INNER) for op in (CONV1, CONV3)]
-        everywhere = [self._chosen(op, range(len(EDGES))) for op in (CONV1, CONV3)]
-        always = jnp.ones(1, bool)
-        cells = [on for count in STAGES for on in (*entering, *inner, *(jnp.tile(all_edges, count) for all_edges in everywhere))]
-        return [always, always, *cells, always]
-
-    def activation_counts(self) -> dict[str, Array]:
-        """Every convolution of a cell and every factorised reduction has a ReLU of its own."""
-        conv = [jnp.asarray(is_conv(gene)).astype(jnp.float32) for gene in self.arch]
-        skip = [jnp.asarray(gene == SKIP).astype(jnp.float32) for gene in self.arch]
-        per_node = jnp.stack([sum(conv[e] for e, (source, _) in enumerate(EDGES) if source == node) for node in range(3)])
-        reductions = jnp.stack([skip[e] for e in ENTERING]).sum(keepdims=True)
-        counts: dict[str, Array] = OrderedDict(stem_relu=jnp.ones((1, 1)))
-        for stage, count in enumerate(STAGES):
-            counts[f"widenings/{stage}/input"] = jnp.stack([per_node[:1], reductions], axis=1)
-            counts[f"widenings/{stage}/nodes"] = per_node[1:, None]
-            counts[f"stages/{stage}/nodes"] = jnp.tile(per_node, count)[:, None]
-        return counts

@@ -62,7 +62,7 @@ def entry_value(entry: Entry, x: Array, p: Pass) -> tuple[Array, PyTree]:
         q = p.step({"conv": jax.tree.map(lambda p, q: jnp.where(gene == CONV3, q, p), of1, of3), "reduce_a": of_a, "reduce_b": of_b})
     y, a, b = q.layer("conv", y), q.layer("reduce_a", a), q.layer("reduce_b", b)
     y = jnp.where(gene == SKIP, jnp.concatenate([a, b], axis=-1), y)
-    return jnp.where(gene == ZERO, 0, normalise(y, *entry.norm, p.norm)), q.kept()
+    return jnp.where(gene == ZERO, 0, normalise(y, *entry.norm, p.norm)), q.records()
 
 
 class Widening(nnx.Module):
@@ -90,16 +90,16 @@ class Widening(nnx.Module):
         genes = [arch[e] for e in INNER]
         if isinstance(arch[0], int):
             one = [jax.tree.map(lambda a, i=i: a[i], entries)._replace(gene=arch[e]) for i, e in enumerate(ENTERING)]
-            given = [entry_value(entry, x, p) for entry in one]
-            start, kept_in = jnp.stack([y for y, _ in given]), stack([kept for _, kept in given])
-            nodes, kept = discrete_graph(OPERATIONS, INNER_WIRING, post)(genes, start, edges)
+            entered = [entry_value(entry, x, p) for entry in one]
+            start, records_in = jnp.stack([y for y, _ in entered]), stack([records for _, records in entered])
+            nodes, records = discrete_graph(OPERATIONS, INNER_WIRING, post)(genes, start, edges)
         else:
-            start, kept_in = lax.map(lambda entry: entry_value(entry, x, p), entries)
-            nodes, kept = graph(OPERATIONS, INNER_WIRING, post)(jnp.stack(genes), start, edges)
+            start, records_in = lax.map(lambda entry: entry_value(entry, x, p), entries)
+            nodes, records = graph(OPERATIONS, INNER_WIRING, post)(jnp.stack(genes), start, edges)
         if tap.layer is not None:
             for kernel, slot in zip(ENTRY_KERNELS, ("conv", "conv", "reduce_a", "reduce_b"), strict=True):
-                p.layers[f"{name}/{kernel}"] = kept_in[slot]
-        keep_edges(p, name, kept)
+                p.layers[f"{name}/{kernel}"] = records_in[slot]
+        keep_edges(p, name, records)
         if tap.activation is not None:
             conv = [is_conv(gene) for gene in genes]
             fed = [conv[0] | conv[1], conv[2]]

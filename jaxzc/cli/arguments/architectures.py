@@ -1,0 +1,57 @@
+"""The architectures that --archs, --sample and --all name."""
+
+import argparse
+import os
+
+import numpy as np
+
+from jaxzc import embedded, tables
+from jaxzc.cli.terminal import note
+from jaxzc.types import JaxzcError, Space
+
+
+def architectures(arguments: argparse.Namespace, space: Space, sample: int, seed: int) -> np.ndarray:
+    """The architectures asked for, int [n, genes], each once; `sample` random ones where nothing was asked for."""
+    if arguments.all and (arguments.archs is not None or arguments.sample):
+        raise JaxzcError("--all means every architecture of the space: leave out --archs and --sample, or leave out --all")
+    if arguments.all:
+        return space.enumerate()
+    rng = np.random.default_rng(seed)
+    if arguments.archs is None:
+        return space.sample(rng, arguments.sample or sample)
+    read = _written(arguments.archs, space) or tables.read_archs(embedded.table_named(arguments.archs), space)
+    if read.duplicates:
+        note(
+            f"{arguments.archs}: {read.duplicates} of {len(read.archs) + read.duplicates} lines repeat an architecture, which is taken once"
+        )
+    if arguments.archs == embedded.NAME:
+        _note_size(space)
+    if not arguments.sample:
+        return read.archs
+    if arguments.sample > len(read.archs):
+        raise JaxzcError(
+            f"--sample {arguments.sample}: {arguments.archs} has only {len(read.archs)} different architectures: "
+            "ask for fewer, or leave out --sample to take them all"
+        )
+    return read.archs[np.sort(rng.choice(len(read.archs), arguments.sample, replace=False))]
+
+
+def _written(text: str, space: Space) -> tables.Archs | None:
+    """The architectures that the text itself is, one or several joined by commas; None where it is none, or names a file."""
+    if os.path.exists(text):
+        return None
+    for words in ([text], text.split(",")):
+        try:
+            archs = np.stack([np.asarray(space.parse(word), np.int32) for word in words])
+        except JaxzcError:
+            continue
+        _, first = np.unique(archs, axis=0, return_index=True)
+        archs = archs[np.sort(first)]
+        return tables.Archs(archs, [space.to_string(arch) for arch in archs], len(words) - len(archs))
+    return None
+
+
+def _note_size(space: Space) -> None:
+    if any(getattr(space, name, value) != value for name, value in embedded.SPACE_OPTIONS.items()):
+        wanted = " ".join(f"--set {name}={value}" for name, value in embedded.SPACE_OPTIONS.items())
+        note(f"the embedded benchmark's networks were trained with {wanted}; these are others")

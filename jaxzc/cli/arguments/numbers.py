@@ -1,0 +1,36 @@
+"""Argparse types: whole numbers, seeds, devices."""
+
+import argparse
+
+
+def is_number(text: str) -> bool:
+    """Whether the text is a whole number of ASCII digits; Python's own tests take those of every script."""
+    return text.isascii() and text.isdecimal()
+
+
+def positive(text: str) -> int:
+    """An argparse type: a whole number of at least 1, below 2**31."""
+    if not is_number(text) or not 1 <= int(text) < 2**31:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1 (below {2**31})")
+    return int(text)
+
+
+def devices(text: str) -> int | None:
+    """An argparse type: a whole number of at least 1, or `all`, which is None."""
+    return None if text == "all" else positive(text)
+
+
+def seed(text: str) -> int:
+    """An argparse type: a whole number from 0 to 2**32 - 1."""
+    # jax.random.key takes larger ones modulo 2**32: two seeds would name the same weights.
+    if not is_number(text) or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {2**32 - 1}")
+    return int(text)
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """An argparse type: distinct seeds, separated by commas."""
+    numbers = tuple(seed(part.strip()) for part in text.split(","))
+    if len(set(numbers)) < len(numbers):
+        raise argparse.ArgumentTypeError(f"{text!r} names a seed twice")
+    return numbers

@@ -1,0 +1,40 @@
+"""What a command tells its user while it works, on standard error."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from jaxzc.catalogue import costs
+from jaxzc.facts import Proxy
+
+
+def compiling(chosen: Mapping[str, Proxy]) -> str:
+    """What is said while the first network is compiled: how long that may take.
+
+    One program with n proxies took 5 + 2 n seconds on two quiet processors (benchmarks/README.md, "Start": 7 for one, 54 for 24).
+    """
+    run_it = sum(costs.forward_passes(proxy, sizes=costs.ANY) > 0 for proxy in chosen.values())
+    return f"compiling, once (about {5 + 2 * run_it} s; a few if it was compiled before)"
+
+
+def progress(items: Iterable[Any], total: int, quiet: bool, compiling: str = "compiling, once") -> Iterator[Any]:
+    """The items, with a progress bar on standard error: architectures per second and time left. The first one, which compiles, is left out
+    of the speed: `compiling` stands there until it is done, and no bar at 0 %."""
+    from tqdm.auto import tqdm
+
+    # Into a file, a bar that is rewritten ten times a second is thousands of lines.
+    interval = 0.1 if sys.stderr.isatty() else 30
+    with tqdm(total=total, unit="arch", desc=compiling, bar_format="{desc}", smoothing=0, mininterval=interval, disable=quiet) as bar:
+        for number, item in enumerate(items):
+            yield item
+            bar.update()
+            if number == 0 and not quiet:
+                bar.initial, bar.start_t, bar.last_print_t = 1, (now := time.time()), now
+                bar.bar_format = None
+                bar.set_description("running")
+
+
+def note(text: str) -> None:
+    """A remark to the user, on standard error: standard output holds results only."""
+    print(f"jaxzc: {text}", file=sys.stderr)

@@ -1,0 +1,107 @@
+"""Passes over a network made of steps: forward, backward, and what proxies read of them. Nothing here is compiled: it calls pieces."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxzc.ladder import functions
+from jaxzc.ladder.store import Pieces
+from jaxzc.ladder.weights import Weights
+from jaxzc.spacekit.steps import Step
+from jaxzc.tasks import Task
+from jaxzc.types import Array, Batch, Norm
+
+Grads = list[Any]
+"""Of each step's kernel `[1, n]`; None without one."""
+
+
+@dataclass(frozen=True)
+class Passes:
+    """Passes over one architecture. Arrays may be shapes instead: see `store`."""
+
+    pieces: Pieces
+    steps: Sequence[Step]
+    weights: Weights
+
+    @cached_property
+    def _ghosts(self) -> list[Any]:
+        return [np.float32(step.ghosts) for step in self.steps]
+
+    def _inner(self, step: Step) -> tuple[bool, ...]:
+        return tuple(value > 0 for value in step.inputs)  # nothing asks for the images' gradient
+
+    def forward(self, images: Array, norm: Norm, *, layers: bool = False, relus: bool = False) -> tuple[list[Array], list[dict[str, Any]]]:
+        """The values (the images, then every step's output), and what `functions.forward` gives for every step."""
+        values, results = [images], []
+        for step, kernel, bias, ghosts in zip(self.steps, *self.weights, self._ghosts, strict=True):
+            inputs = tuple(values[value] for value in step.inputs)
+            read = relus and step.hooks > 0
+            results.append(self.pieces(functions.forward, (step.operation, norm, layers, read), inputs, kernel, bias, ghosts))
+            values.append(results[-1]["output"])
+        return values, results
+
+    def gradients(self, batch: Batch, task: Task, norm: Norm, *, relus: bool = False) -> tuple[Grads, Array | None]:
+        """Loss gradients, and with `relus` the sum over all ReLUs of the Hamming kernels as NASWOT's hooks count them, `[B, B]`."""
+        values, results = self.forward(batch.inputs, norm, relus=relus)
+        codes = self.relu_kernel(results) if relus else None
+        cotangents: dict[int, Any] = {
+            len(self.steps): self.pieces(functions.loss_cotangent, (task,), values[-1], batch.targets),
+        }
+        grads: Grads = [None] * len(self.steps)
+        for number in reversed(range(len(self.steps))):
+            step, inner = self.steps[number], self._inner(self.steps[number])
+            inputs = tuple(values[value] for value in step.inputs)
+            y = results[number]["layer"]
+            statics = step.operation, norm, inner
+            arguments = inputs, self.weights.kernels[number], y, cotangents.pop(number + 1)
+            of_inputs, grads[number] = self.pieces(functions.backward, statics, *arguments)
+            self._spread(step, of_inputs, cotangents)
+            values[number + 1] = results[number] = None  # type: ignore[call-overload]
+        return grads, codes
+
+    def _spread(self, step: Step, of_inputs: Sequence[Any], cotangents: dict[int, Any]) -> None:
+        for value, part in zip(step.inputs, of_inputs, strict=True):
+            if part is not None:
+                cotangents[value] = self.pieces(functions.plus, (), cotangents[value], part) if value in cotangents else part
+
+    def relu_kernel(self, results: Sequence[dict[str, Any]]) -> Array:
+        """The sum of the ReLUs' Hamming kernels, each as often as NASWOT's hooks count it."""
+        total: Any = None
+        for step, result in zip(self.steps, results, strict=True):
+            for _ in range(step.hooks):
+                kernel = result["relu_kernel"]
+                total = kernel if total is None else self.pieces(functions.plus, (), total, kernel)
+        return total
+
+    def synflow(self, image_shape: Sequence[int]) -> tuple[Grads, Array]:
+        """`synflow_grads` for every step, and `synflow_exponent` (`jaxzc.ingredients.synflow`)."""
+        with jax.enable_x64(True):
+            values: list[Any] = [jnp.ones((1, *image_shape), jnp.float64)]
+            results: list[dict[str, Any]] = []
+            exponent: Any = jnp.zeros((), jnp.int32)
+            for step, kernel, bias in zip(self.steps, *self.weights, strict=True):
+                inputs = tuple(values[value] for value in step.inputs)
+                result = self.pieces(functions.positive_forward, (step.operation, step.rescale), inputs, kernel, bias, exponent)
+                values.append(result["output"])
+                results.append(result)
+                exponent = result["exponent"]
+            cotangents: dict[int, Any] = {len(self.steps): jnp.ones(values[-1].shape, jnp.float64)}
+            grads: Grads = [None] * len(self.steps)
+            largest: Any = None
+            for number in reversed(range(len(self.steps))):
+                step, inner = self.steps[number], self._inner(self.steps[number])
+                inputs = tuple(values[value] for value in step.inputs)
+                of_step = results[number]["layer"], results[number]["shift"], cotangents.pop(number + 1)
+                arguments = inputs, self.weights.kernels[number], *of_step
+                of_inputs, grads[number], size = self.pieces(functions.positive_backward, (step.operation, inner), *arguments)
+                self._spread(step, of_inputs, cotangents)
+                if size is not None:
+                    largest = size if largest is None else self.pieces(functions.larger, (), largest, size)
+            shift = self.pieces(functions.exponent_of, (), largest)
+            scaled = [None if g is None else self.pieces(functions.positive_grads, (), g, shift) for g in grads]
+            return scaled, self.pieces(functions.plus, (), exponent, shift)

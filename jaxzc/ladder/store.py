@@ -1,0 +1,101 @@
+"""Compiled pieces: functions of arrays, by what they compute and the shapes of their arguments, from memory, from disk, or compiled.
+
+A piece is named by a function of this package and its static arguments: `function(*statics)` is the function of arrays to compile. A dry
+run, in which arrays are replaced by their shapes, says which pieces a program needs, so that they are compiled on all processors.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from jaxzc._compile import cache, memory
+from jaxzc._compile.depthwise import rewritten
+from jaxzc._compile.devices import processors
+from jaxzc._compile.sources import tell
+
+MOST = 2048
+"""Pieces that a process holds at once, about half a megabyte each. The least recently used are dropped first."""
+CROWDED = 0.5
+"""Share of the process's memory mappings above which the least recently used pieces are dropped."""
+
+Key = tuple[Any, ...]
+
+
+class Pieces:
+    """The pieces of this process. `pieces(function, statics, *arguments)` runs one; with `jax.ShapeDtypeStruct`s among the arguments it
+    notes that the piece is needed and returns shapes."""
+
+    def __init__(self) -> None:
+        self.executables: OrderedDict[Key, Any] = OrderedDict()
+        self.shapes: dict[Key, tuple[Any, int]] = {}
+        self.needed: dict[Key, tuple[Any, ...]] = {}
+        self.stored: dict[Key, int] = {}
+        """Bytes on disk of the pieces that are stored there."""
+        self.planned = 0
+        """Bytes of the results of dry runs."""
+
+    def __call__(self, function: Callable[..., Callable[..., Any]], statics: tuple[Any, ...], *arguments: Any) -> Any:
+        leaves, structure = jax.tree.flatten(arguments)
+        key = (function, statics, cache.settings(), structure, *((leaf.shape, leaf.dtype.name) for leaf in leaves))
+        if any(type(leaf) is jax.ShapeDtypeStruct for leaf in leaves):
+            return self._shapes(key, arguments)
+        if key not in self.executables:
+            self._compile_all([(key, jax.tree.map(_shape, arguments))])
+        self.executables.move_to_end(key)
+        return self.executables[key](*arguments)
+
+    def _shapes(self, key: Key, arguments: tuple[Any, ...]) -> Any:
+        if key not in self.shapes:
+            results = jax.eval_shape(key[0](*key[1]), *arguments)
+            self.shapes[key] = results, sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(results))
+        if key not in self.executables:
+            self.needed.setdefault(key, jax.tree.map(_shape, arguments))
+        results, size = self.shapes[key]
+        self.planned += size
+        return results
+
+    def compile_needed(self) -> int:
+        """Compiles, or reads from disk, what dry runs found to be needed, on all processors. -> how many pieces these were"""
+        needed = [(key, arguments) for key, arguments in self.needed.items() if key not in self.executables]
+        self.needed.clear()
+        self._compile_all(needed)
+        return len(needed)
+
+    def _compile_all(self, wanted: Iterable[tuple[Key, tuple[Any, ...]]]) -> None:
+        wanted = list(wanted)
+        if not wanted:
+            return
+        with cache.own_cache() as folder, ThreadPoolExecutor(processors()) as pool:
+            for (key, _), (executable, size) in zip(wanted, pool.map(partial(_compile, folder), wanted), strict=True):
+                self.executables[key] = executable
+                if size:
+                    self.stored[key] = size
+        while len(self.executables) > max(MOST, len(wanted)):
+            self.executables.popitem(last=False)
+        while len(self.executables) > len(wanted) and memory.crowded(CROWDED):
+            for _ in range(1 + (len(self.executables) - len(wanted)) // 2):
+                self.executables.popitem(last=False)
+
+
+def _compile(folder: Path | None, wanted: tuple[Key, tuple[Any, ...]]) -> tuple[Any, int]:
+    """The executable, and its bytes on disk, 0 where it is not stored."""
+    (function, statics, settings, *_), arguments = wanted
+    told = tell((function, *statics))
+    folder, description = None if told is None else folder, f"{told}\n{arguments}\n{settings}"
+    with cache.under(settings):
+        executable = cache.read_or_compile(folder, description, jax.jit(rewritten(function(*statics))), arguments)
+    path = None if folder is None else cache.path_of(folder, description)
+    return executable, path.stat().st_size if path is not None and path.exists() else 0
+
+
+def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
+
+
+PIECES = Pieces()
+"""Of this process."""

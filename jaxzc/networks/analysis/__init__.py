@@ -1,0 +1,1 @@
+"""What a traced program has: layers, activation functions, and whether it normalises."""

@@ -1,0 +1,207 @@
+"""Activation functions in a program, judged by operations alone (modules' names are gone): which, and of which value.
+
+A rectifier is linear on both sides of a kink at zero; the sign of its input is a unit's binary code. Whatever the spelling, it is
+`max(x, 0)`, a choice by `x > 0` between x and a multiple of x, the larger of two multiples of x, a product of x and the truth of `x > 0`,
+`x + |x|` or `x - min(x, 0)`. No rectifiers are a clip of what cannot be negative, the clip of a shifted value that a hard sigmoid consists
+of, the clip of a variance, and the lower half of `max(x, 0) - a max(-x, 0)`.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxzc._compile.jaxpr import CUSTOM_RULES, PRODUCTS, SHAPING, Op, Trace, closed_body, flatten
+from jaxzc.networks.analysis.values import comes_from, constant, constants, is_softplus, multiple, never_negative, plain, readers, unscaled
+from jaxzc.types import RECTIFIERS
+
+ROOTS = frozenset({"sqrt", "rsqrt"})
+COMPARISONS = {"gt": 1, "ge": 1, "lt": -1, "le": -1}
+OPENED = PRODUCTS | CUSTOM_RULES | {"scan", "while", "cond"}
+"""Operations that a function with a derivative of its own may hide, and that are looked at by themselves."""
+SMOOTH = {"tanh": "tanh", "logistic": "sigmoid", "erf": "gelu", "erfc": "gelu"}
+
+
+class Nonlinearity(NamedTuple):
+    """kind: "relu", "relu6", "leaky_relu", "prelu", "elu", "hard_sigmoid", "softplus", "silu", "gelu", "tanh" or "sigmoid". position: which
+    input of the operation it acts on, up to a positive factor."""
+
+    kind: str
+    position: int
+
+
+def nonlinearity(program: Trace, op: Op, data: Sequence[bool]) -> Nonlinearity | None:
+    """The activation function that is complete with `op`; None where there is none.
+
+    data: for each input, whether it depends on the network's inputs.
+    """
+    if not any(data):
+        return None
+    if op.name in CUSTOM_RULES:
+        return _custom(program, op)
+    if op.name == "clamp":
+        low, high = (constant(program, op.inputs[place]) for place in (0, 2))
+        return _clipped(program, op.inputs[1], 1, low, high)
+    if op.name == "max":
+        return _maximum(program, op, data)
+    if op.name == "select_n" and len(op.inputs) == 3:
+        return _choice(program, op)
+    if op.name == "mul":
+        return _gate(program, op, data)
+    if op.name in SMOOTH:
+        return _smooth(program, op)
+    return _halves(program, op) if op.name in ("add", "sub") else None
+
+
+def _maximum(program: Trace, op: Op, data: Sequence[bool]) -> Nonlinearity | None:
+    position = next((1 - place for place in (0, 1) if constant(program, op.inputs[place]) == 0), None)
+    if position is not None:
+        if not data[position] or program.reaches(op.outputs[0], ROOTS, SHAPING | {"add"}) or _completes(program, op, position):
+            return None
+        around = [number for reader in readers(program, op.outputs[0]) for number in reader.inputs]
+        if any(_is_exponential(program, number, op.inputs[position]) for number in around):
+            return Nonlinearity("elu", position)
+        cap = next((c for reader in readers(program, op.outputs[0]) if reader.name == "min" for c in constants(program, reader)), None)
+        return _clipped(program, op.inputs[position], position, 0.0, cap)
+    for place in (0, 1):
+        slope = multiple(program, op.inputs[1 - place], op.inputs[place])
+        if data[place] and slope is not None and slope < 1:
+            return Nonlinearity("prelu" if np.isnan(slope) else "leaky_relu", place)
+    return None
+
+
+def _clipped(program: Trace, value: int, position: int, low: float | None, high: float | None) -> Nonlinearity | None:
+    """A clip from `low` to `high` (None: unbounded, or not known)."""
+    if low != 0 or never_negative(program, value):
+        return None
+    writer = program.writer.get(plain(program, value))
+    if writer is not None and writer.name == "min" and high is None:  # min(x, 6) first, then max(x, 0)
+        capped = [number for number in writer.inputs if constant(program, number) is None]
+        high = next(constants(program, writer), None)
+        writer = program.writer.get(plain(program, capped[0])) if capped else writer
+    if high is not None and writer is not None and writer.name in ("add", "sub") and any(c for c in constants(program, writer)):
+        return Nonlinearity("hard_sigmoid", position)
+    return Nonlinearity("relu" if high is None or np.isinf(high) else "relu6", position)
+
+
+def _choice(program: Trace, op: Op) -> Nonlinearity | None:
+    """where(x > 0, x or a multiple, 0 or a multiple or something else of x)."""
+    test = program.writer.get(plain(program, op.inputs[0]))
+    if test is None or test.name not in COMPARISONS:
+        return None
+    sign = COMPARISONS[test.name]
+    if constant(program, test.inputs[1]) == 0:
+        x = test.inputs[0]
+    elif constant(program, test.inputs[0]) == 0:
+        x, sign = test.inputs[1], -sign
+    else:
+        return None
+    above, below = (2, 1) if sign > 0 else (1, 2)  # operand 1 where the test is false
+    steep = multiple(program, op.inputs[above], x)
+    if steep is None or not steep > 0 or never_negative(program, x):
+        return None
+    if constant(program, op.inputs[below]) == 0:
+        return Nonlinearity("relu", above)
+    slope = multiple(program, op.inputs[below], x)
+    if slope is None:
+        grows = comes_from(program, op.inputs[below], frozenset({"exp", "expm1", "exp2"}))
+        return Nonlinearity("elu", above) if grows else None
+    return None if slope == steep else Nonlinearity("prelu" if np.isnan(slope) else "leaky_relu", above)
+
+
+def _gate(program: Trace, op: Op, data: Sequence[bool]) -> Nonlinearity | None:
+    """x * (x > 0)."""
+    for place in (0, 1):
+        test = program.writer.get(plain(program, op.inputs[1 - place]))
+        if test is None or test.name not in COMPARISONS or not all(data):
+            continue
+        left = COMPARISONS[test.name] > 0
+        x, zero = test.inputs if left else test.inputs[::-1]
+        if plain(program, x) == plain(program, op.inputs[place]) and constant(program, zero) == 0:
+            return None if never_negative(program, x) else Nonlinearity("relu", place)
+    return None
+
+
+def _halves(program: Trace, op: Op) -> Nonlinearity | None:
+    """x + |x|, or x - min(x, 0)."""
+    for place in (0, 1):
+        x, other = op.inputs[place], program.writer.get(plain(program, op.inputs[1 - place]))
+        if other is None or plain(program, x) not in {plain(program, number) for number in other.inputs} or never_negative(program, x):
+            continue
+        capped = op.name == "sub" and place == 0 and other.name == "min" and 0 in list(constants(program, other))
+        if capped or (op.name == "add" and other.name == "abs"):
+            return Nonlinearity("relu", place)
+    return None
+
+
+def _completes(program: Trace, op: Op, position: int) -> bool:
+    """Whether max(-x, 0), times a slope, is only the lower half of max(x, 0) - a max(-x, 0)."""
+    negated = program.writer.get(plain(program, op.inputs[position]))
+    if negated is None or negated.name != "neg":
+        return False
+    x, reading = plain(program, negated.inputs[0]), list(readers(program, op.outputs[0]))
+    reading += [further for reader in reading if reader.name == "mul" for further in readers(program, reader.outputs[0])]
+    joined = [number for reader in reading if reader.name in ("add", "sub") for number in reader.inputs]
+    uppers = [upper for upper in (program.writer.get(plain(program, number)) for number in joined) if upper is not None]
+    rectified = [number for upper in uppers if upper.name == "max" or upper.name in CUSTOM_RULES for number in upper.inputs]
+    return x in (plain(program, number) for number in rectified)
+
+
+def _smooth(program: Trace, op: Op) -> Nonlinearity:
+    kind = SMOOTH[op.name]
+    if op.name == "logistic":
+        x = plain(program, op.inputs[0])
+        products = [reader for reader in readers(program, op.outputs[0]) if reader.name == "mul"]
+        kind = "silu" if any(x in (plain(program, number) for number in reader.inputs) for reader in products) else kind
+    if op.name == "tanh" and comes_from(program, op.inputs[0], frozenset({"integer_pow", "pow"}), 8):
+        kind = "gelu"
+    return Nonlinearity(kind, 0)
+
+
+def _custom(program: Trace, op: Op) -> Nonlinearity | None:
+    """A function with a derivative of its own: rectifiers, and softplus."""
+    names = rectifier(op)
+    if names is not None:
+        return None if _completes(program, op, 0) else _clipped(program, op.inputs[0], 0, 0.0, 6.0 if "min" in names else None)
+    return Nonlinearity("softplus", 0) if is_softplus(program, op) else _only_rectifier(op)
+
+
+def _only_rectifier(op: Op) -> Nonlinearity | None:
+    """The rectifier of one of the function's arguments, where the function has no other activation function and no layer."""
+    body = flatten(closed_body(op.eqn))
+    if any(inner.name in OPENED for inner in body.ops):
+        return None
+    acts = [(inner, nonlinearity(body, inner, [True] * len(inner.inputs))) for inner in body.ops]
+    acts = [(inner, act) for inner, act in acts if act is not None]
+    if len(acts) != 1 or acts[0][1].kind not in RECTIFIERS:
+        return None
+    value = plain(body, acts[0][0].inputs[acts[0][1].position])
+    return Nonlinearity(acts[0][1].kind, body.inputs.index(value)) if value in body.inputs else None
+
+
+def rectifier(op: Op) -> list[str] | None:
+    """The operations of a function with a custom derivative that is just `max(x, 0)`, or that and a `min`; None for any other."""
+    body = flatten(closed_body(op.eqn))
+    names = [inner.name for inner in body.ops if inner.name not in SHAPING]
+    rectifies = len(op.inputs) == 1 and names in (["max"], ["max", "min"], ["clamp"])
+    zero = any(inner.name in ("max", "clamp") and 0 in list(constants(body, inner)) for inner in body.ops)
+    return (["max", "min"] if names == ["clamp"] else names) if rectifies and zero else None
+
+
+def _is_exponential(program: Trace, value: int, x: int) -> bool:
+    """Whether the value is a * (exp(min(x, 0) / b) - 1), the other half of a CELU."""
+    op = unscaled(program, value)
+    if op is None or op.name != "expm1":
+        return False
+    low = unscaled(program, op.inputs[0])
+    return low is not None and low.name == "min" and plain(program, x) in {plain(program, number) for number in low.inputs}
+
+
+def is_normalisation(program: Trace, op: Op, data: Sequence[bool]) -> bool:
+    """Whether this operation is the inverse square root of something that depends on the inputs."""
+    if op.name not in ("rsqrt", "sqrt", "pow") or not data[0]:
+        return False
+    if op.name == "pow":
+        return (constant(program, op.inputs[1]) or 0.0) < 0
+    divisions = program.reaches(op.outputs[0], frozenset({"div"}), SHAPING | {"add", "max"})
+    return op.name == "rsqrt" or any(position == 1 for _, position in divisions)

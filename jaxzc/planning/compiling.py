@@ -1,0 +1,145 @@
+"""Lowers and compiles the program that scores a space, for devices that need not exist."""
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from jaxzc._compile.depthwise import rewritten
+from jaxzc._compile.devices import spread
+from jaxzc.facts import Proxy
+from jaxzc.planning.targets import Target
+from jaxzc.scoring.space.recipe import SpaceRecipe
+from jaxzc.types import Batch
+
+AXES = (0, 0, None, None, 0)
+"""The arguments of a scoring function that differ from architecture to architecture: weights, genes and number of parameters."""
+NEEDED = re.compile(r"Used ([\d.]+)([KMGT]?) of ")
+UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One program, for `chunk` architectures at a time on each device.
+
+    lower_s, compile_s: seconds; processor_s: of all processors, for both. arguments, results, temporaries, code: bytes on each device; None
+    where the program was not compiled. flops, accessed: of one call on each device, as the compiler counts them, which counts the body of a
+    loop of unknown length once; None where it does not say. error: the compiler's refusal; None where it compiled. needed: bytes that the
+    program needs in all, where the compiler refuses it for want of memory.
+    """
+
+    chunk: int
+    lower_s: float
+    compile_s: float | None = None
+    processor_s: float = 0.0
+    arguments: int | None = None
+    results: int | None = None
+    temporaries: int | None = None
+    code: int | None = None
+    flops: float | None = None
+    accessed: float | None = None
+    error: str | None = None
+    needed: int | None = None
+
+    @property
+    def memory(self) -> int | None:
+        """Bytes on each device: arguments, results, temporaries and code, or what the compiler says that a refused program needs."""
+        if self.arguments is None or self.results is None or self.temporaries is None:
+            return self.needed
+        return self.arguments + self.results + self.temporaries + (self.code or 0)
+
+
+def lowerable(recipe: SpaceRecipe, key: tuple[int, ...], batches: tuple[Batch, ...], target: Target) -> tuple[SpaceRecipe, dict[str, str]]:
+    """The recipe with those of its proxies that lower for the target, and the reasons of the others."""
+    reasons: dict[str, str] = {}
+    try:
+        _lowered(recipe, key, batches, 1, target, reasons)
+    except Exception as error:  # of JAX, about a primitive that the platform does not have; which proxy asks for it, it does not say
+        for label, proxy in recipe.traced.items():
+            try:
+                _lowered(replace(recipe, proxies={label: proxy}), key, batches, 1, target, {})
+            except Exception as own:
+                reasons[label] = f"{type(own).__name__}: {_line(own)}"
+        if not reasons:
+            raise error
+    usable: Mapping[str, Proxy] = {label: proxy for label, proxy in recipe.proxies.items() if label not in reasons}
+    return replace(recipe, proxies=usable), reasons
+
+
+def compiled(recipe: SpaceRecipe, key: tuple[int, ...], batches: tuple[Batch, ...], chunk: int, target: Target) -> Planned:
+    """Lowers and, where the target has a compiler, compiles the program of a key for `chunk` architectures at a time."""
+    begun, processors = time.perf_counter(), time.process_time()
+    lowered = _lowered(recipe, key, batches, chunk, target, {})
+    # What a program accesses is known after fusion only.
+    planned = Planned(chunk, time.perf_counter() - begun, flops=_costs(lowered).get("flops"))
+    if target.mesh is None:
+        return replace(planned, processor_s=time.process_time() - processors)
+    started = time.perf_counter()
+    try:
+        executable = lowered.compile()
+    except jax.errors.JaxRuntimeError as error:
+        planned = replace(planned, error=_line(error), needed=_needed(str(error)))
+    else:
+        plan = executable.memory_analysis()
+        kinds = {"arguments": "argument", "results": "output", "temporaries": "temp", "code": "generated_code"}
+        sizes = {name: int(getattr(plan, f"{kind}_size_in_bytes", 0)) for name, kind in kinds.items()}
+        planned = replace(planned, **sizes, **_costs(executable))
+    return replace(planned, compile_s=time.perf_counter() - started, processor_s=time.process_time() - processors)
+
+
+def _lowered(
+    recipe: SpaceRecipe, key: tuple[int, ...], batches: tuple[Batch, ...], chunk: int, target: Target, reasons: dict[str, str]
+) -> Any:
+    """The scoring function, lowered for as many architectures as the target has devices, times `chunk`."""
+    draw, score = recipe.functions(key, reasons)
+    genes = jax.ShapeDtypeStruct((len(recipe.space.choices),), jnp.int32)
+    rng_key = jax.eval_shape(lambda: jax.random.key(0))
+    one = (jax.eval_shape(draw, rng_key, genes), genes, batches, rng_key, jax.ShapeDtypeStruct((), jnp.float32))
+    if target.mesh is None:  # a program of one device, which is not there
+        several = tuple(_wider(part, chunk) if axis == 0 and chunk > 1 else part for part, axis in zip(one, AXES, strict=True))
+        function = rewritten(score)
+        return jax.jit(jax.vmap(function, AXES) if chunk > 1 else function).trace(*several).lower(lowering_platforms=(target.platform,))
+    mesh = target.mesh
+    if target.platform == "cpu" and chunk == 1:  # as a scorer runs it there
+        return jax.jit(rewritten(score)).lower(*one)
+    width = chunk * mesh.size
+    placed = [
+        _placed(_wider(part, width) if axis == 0 else part, NamedSharding(mesh, P("arch") if axis == 0 else P()))
+        for part, axis in zip(one, AXES, strict=True)
+    ]
+    return spread(rewritten(score), AXES, mesh, chunk).trace(*placed).lower(lowering_platforms=(target.platform,))
+
+
+def _wider(tree: Any, width: int) -> Any:
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct((width, *a.shape), a.dtype), tree)
+
+
+def _placed(tree: Any, sharding: NamedSharding) -> Any:
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding), tree)
+
+
+def _costs(stage: Any) -> dict[str, float]:
+    """Operations and bytes of a lowered or compiled program, where JAX says them."""
+    try:
+        costs = stage.cost_analysis()
+    except Exception:  # not every platform counts
+        return {}
+    costs = costs[0] if isinstance(costs, list) and costs else costs
+    named = {"flops": "flops", "accessed": "bytes accessed"}
+    return {name: float(costs[key]) for name, key in named.items() if isinstance(costs, Mapping) and costs.get(key, 0) > 0}
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _needed(message: str) -> int | None:
+    """Bytes that a program needs, from the compiler's refusal; None where it is about something else."""
+    found = NEEDED.search(message)
+    return None if found is None else int(float(found[1]) * UNITS[found[2]])

@@ -1,0 +1,71 @@
+"""Devices of a machine that is not there, for which programs can be lowered and, where there is a compiler, compiled."""
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import topologies
+from jax.sharding import Mesh
+
+from jaxzc.planning.chips import Chip, chip
+from jaxzc.types import JaxzcError
+
+DEFAULT = {"tpu": "v5e:2x2", "cuda": "h100", "cpu": None}
+"""Platform -> the topology, or the chip, that is planned for unless another is named."""
+
+ASKS_NOBODY = {"TPU_SKIP_MDS_QUERY": "1", "TPU_WORKER_HOSTNAMES": "localhost", "TPU_ACCELERATOR_TYPE": "v5litepod-4"}
+"""Environment variables without which the TPU's library asks Google Cloud which machine it is on."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """platform: `tpu`, `cuda` or `cpu`. topology: its name; None for this machine. mesh: devices to compile for; None where programs can
+    only be lowered. chip: what its maker publishes; None for a CPU. limits: sentences on what cannot be known here."""
+
+    platform: str
+    topology: str | None
+    mesh: Mesh | None
+    chip: Chip | None
+    limits: tuple[str, ...] = ()
+
+
+def target(platform: str, topology: str | None = None) -> Target:
+    """The target of these names. Raises `JaxzcError` for unknown ones, and where the compiler of a TPU is not installed."""
+    if platform not in DEFAULT:
+        raise JaxzcError(f"platform {platform!r}: expected one of {', '.join(DEFAULT)}")
+    name = topology or DEFAULT[platform]
+    if platform == "cpu":
+        if topology is not None:
+            raise JaxzcError(f"topology {topology!r}: a CPU has none, and is always this machine's: leave it out")
+        return Target("cpu", None, Mesh(np.array(jax.devices("cpu")[:1]), ("arch",)), None)
+    assert name is not None
+    if platform == "tpu":
+        known = chip(name)
+        return Target("tpu", name, Mesh(np.array(_tpu_devices(name)), ("arch",)), known)
+    known = chip(name)
+    with contextlib.suppress(RuntimeError):
+        devices = jax.devices("cuda")
+        sentence = f"compiled for the {devices[0].device_kind} of this machine, whatever {name} is"
+        return Target("cuda", name, Mesh(np.array(devices[:1]), ("arch",)), known, (sentence,))
+    sentence = (
+        "lowered, not compiled: XLA's compiler for GPUs needs a GPU, so memory and the chunk that fits are not known here "
+        "(benchmarks/accelerator.py measures them on one)"
+    )
+    return Target("cuda", name, None, known, (sentence,))
+
+
+def _tpu_devices(name: str) -> Any:
+    """The devices of a topology such as `v5e:2x2`."""
+    for variable, value in ASKS_NOBODY.items():
+        os.environ.setdefault(variable, value)
+    try:
+        return topologies.get_topology_desc(platform="tpu", topology_name=name).devices
+    except Exception as error:  # of many kinds, by the library's version
+        reason = str(error).strip().partition("\n")[0]
+        raise JaxzcError(
+            f"no TPU topology {name!r} ({type(error).__name__}: {reason}): install its compiler with pip install 'jaxzc[tpu-plan]', "
+            "and name a topology as v5e:2x2, v4:2x2x1 or v6e:2x2"
+        ) from error

@@ -1,0 +1,90 @@
+"""A scorer's choices for a space: everything that a score depends on besides the architecture, the seed and the batches."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxzc.facts import Proxy
+from jaxzc.ingredients import RESOLVER
+from jaxzc.scoring.batches import as_batches
+from jaxzc.scoring.compute import compute_values, scores_from_counts, traced_proxies
+from jaxzc.scoring.keys import NOISE, fold_in
+from jaxzc.tasks import Task, classification
+from jaxzc.types import Array, Batch, Counts, InitialiserSpec, JaxzcError, Norm, Params, Space
+
+
+class Functions(NamedTuple):
+    """The two pure functions of a program.
+
+    draw(key, genes) -> parameters. score(params, genes, batches, key, param_count) -> dictionary from proxy to value. Both take the same
+    key. In functions for several architectures, genes, parameters, counts and values have a leading axis.
+    """
+
+    draw: Callable[..., Any]
+    score: Callable[..., Any]
+
+
+@dataclass(frozen=True, eq=False)
+class SpaceRecipe:
+    """What is scored in a space, and how.
+
+    proxies: label -> function. weights: `redrawn` for every architecture, from a key that depends on its genes, or `shared` by all. init:
+    of the kernels.
+    Raises `JaxzcError` for any other value of `weights`, and for proxies whose ingredients do not exist.
+    """
+
+    space: Space
+    proxies: Mapping[str, Proxy]
+    weights: str = "redrawn"
+    init: InitialiserSpec = "torch"
+    task: Task = classification
+    norm: Norm = "batch"
+
+    def __post_init__(self) -> None:
+        if self.weights not in ("redrawn", "shared"):
+            raise JaxzcError(f"weights={self.weights!r}: expected 'redrawn' (per architecture) or 'shared'")
+        RESOLVER.wanted(self.proxies)
+
+    @cached_property
+    def traced(self) -> dict[str, Proxy]:
+        """The proxies that run the network, by label. The others are computed from exact counts."""
+        return traced_proxies(self.proxies)
+
+    def functions(self, key: tuple[int, ...], reasons: dict[str, str] | None = None) -> Functions:
+        """The functions of the program with this key (`Space.program`), neither compiled nor traced.
+
+        reasons: a dictionary that receives, for each proxy that cannot be computed, the reason, and its score is NaN. None: such a proxy is
+        an error."""
+        program = self.space.program(key)
+
+        def own_key(rng_key: Array, genes: Array) -> Array:
+            return fold_in(rng_key, genes) if self.weights == "redrawn" else rng_key
+
+        def draw(rng_key: Array, genes: Array) -> Params:
+            return program.init(own_key(rng_key, genes), self.init)
+
+        def score(params: Params, genes: Array, batches: tuple[Batch, ...], rng_key: Array, param_count: Any) -> Any:
+            noise = jax.random.fold_in(own_key(rng_key, genes), NOISE)
+            network, size = program.network(genes), {"param_count": param_count}
+            return compute_values(self.traced, network, params, as_batches(batches), self.task, self.norm, noise, size, reasons)
+
+        return Functions(draw, score)
+
+    def parts(self, key: tuple[int, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Everything that `draw` and `score` of the program with this key depend on, for the disk cache
+        (`_compile.cache.StoredFunction`)."""
+        of_draw = self.space, key, self.weights, self.init
+        return of_draw, (*of_draw, self.norm, self.task, self.traced)
+
+    def param_counts(self, archs: np.ndarray) -> np.ndarray:
+        """Numbers of parameters, float32 `[n]`, of architectures `[n, genes]`. Some proxies divide by them."""
+        return np.asarray(self.space.counts(archs).params, np.float32)
+
+    def counted(self, archs: np.ndarray) -> list[dict[str, Any]]:
+        """For each of the architectures `[n, genes]`, a dictionary from label to value of the proxies that need counts only."""
+        counts = np.broadcast_arrays(*self.space.counts(archs))
+        return [scores_from_counts(self.proxies, Counts(*(count[i] for count in counts))) for i in range(len(archs))]

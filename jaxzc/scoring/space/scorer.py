@@ -1,0 +1,144 @@
+"""Scores many architectures of a space with few compiled programs, on one device or several."""
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from jaxzc._compile.devices import chunk_for, mesh
+from jaxzc.catalogue.selection import ProxySpec, select
+from jaxzc.scoring.batches import Batches, checked_batches
+from jaxzc.scoring.results import to_floats
+from jaxzc.scoring.space.dispatch import Dispatcher
+from jaxzc.scoring.space.programs import ProgramCache
+from jaxzc.scoring.space.recipe import Functions, SpaceRecipe
+from jaxzc.spacekit import genes_of, key_of
+from jaxzc.tasks import Loss, Task, classification, named_task
+from jaxzc.types import InitialiserSpec, Norm, Space
+
+
+class SpaceScorer:
+    """Scores architectures of a space. It compiles one program for each key of `Space.program_keys`.
+
+    A score depends on the architecture, the batches and the seed, not on earlier calls or on the other architectures of a call.
+
+    batches: all architectures are scored on these. proxies: as for `jaxzc.Scorer`.
+    weights: `redrawn` for every architecture (the papers' protocol; the genes are folded into the key) or `shared` by all (common random
+        numbers). The noise and the redrawn weights of some proxies follow the same rule.
+    loss, task: as for `jaxzc.Scorer`; without both, classification.
+    init: name of an initialiser (`jaxzc.numerics.initialisers`), or a function (key, shape, dtype) -> kernel, as `jax.nn.initializers` has.
+    pieces: whether to compile in pieces that architectures have in common (`jaxzc._compile.pieces`). Default: as each program says
+        (`SpaceProgram.in_pieces`). With several devices it is always off.
+    devices: how many of this process's devices share the architectures of `many`.
+    chunk: architectures that one device receives at a time (default: 1 on a CPU, 16 elsewhere).
+    lanes: how many of these one call of a program scores (default: 1 on a CPU, else all; always 1 in pieces).
+        On a CPU, devices, chunk and lanes do not change a score, to the last bit; elsewhere rounding may differ.
+    ingredients: functions of your own that compute what your proxies ask for (`jaxzc.ingredient`).
+
+    Raises `JaxzcError` for options that do not exist, and for more devices than there are.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        batches: Batches,
+        proxies: ProxySpec = "founding",
+        *,
+        weights: str = "redrawn",
+        init: InitialiserSpec = "torch",
+        loss: Loss | None = None,
+        task: Task | str | None = None,
+        norm: Norm = "batch",
+        devices: int = 1,
+        chunk: int | None = None,
+        lanes: int | None = None,
+        pieces: bool | None = None,
+        ingredients: Iterable[Callable[..., Any]] = (),
+    ):
+        self.recipe = SpaceRecipe(space, select(proxies, ingredients), weights, init, named_task(loss, task) or classification, norm)
+        self.batches = checked_batches(batches, space.classes, space.inputs.shape)
+        programs = ProgramCache(self.recipe, mesh(devices), pieces)
+        on_cpu = programs.mesh.devices.flat[0].platform == "cpu"
+        self.chunk = chunk or chunk_for(programs.mesh.devices.flat[0].platform)
+        # XLA's convolutions for CPUs are 30 to 100 times slower in a loop or a batch of networks: one network a program there.
+        self.dispatcher = Dispatcher(programs, lanes or (1 if on_cpu else self.chunk))
+
+    @property
+    def space(self) -> Space:
+        """The space whose architectures are scored."""
+        return self.recipe.space
+
+    @property
+    def proxies(self) -> dict[str, Any]:
+        """The proxies: label -> function, in the order of the scores."""
+        return dict(self.recipe.proxies)
+
+    @property
+    def width(self) -> int:
+        """The best number of architectures for one call of `many`: `chunk` for every device."""
+        return self.chunk * self.dispatcher.programs.mesh.size
+
+    @property
+    def compilations(self) -> int:
+        """Number of scoring programs compiled, or read from disk, by this scorer and its copies with other batches."""
+        return self.dispatcher.programs.compilations
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the largest cached program needs for one architecture: weights, inputs, results and temporaries. Programs that score
+        several architectures at a time are not counted."""
+        return self.dispatcher.programs.memory
+
+    def with_batches(self, batches: Batches) -> "SpaceScorer":
+        """The same scorer with other batches. Both share compiled programs, of which batches are an argument."""
+        other = copy.copy(self)
+        other.batches = checked_batches(batches, self.space.classes, self.space.inputs.shape)
+        return other
+
+    def narrower(self) -> "SpaceScorer | None":
+        """The same scorer with half the chunk, for when memory runs out; None where a call scores one architecture already."""
+        if self.dispatcher.lanes == 1:
+            return None
+        other = copy.copy(self)
+        other.chunk = self.dispatcher.lanes // 2
+        other.dispatcher = replace(self.dispatcher, lanes=other.chunk)
+        return other
+
+    def programs(self, arch: np.ndarray) -> Functions:
+        """The compiled functions that score this architecture `[genes]`, shared by all architectures with the same key."""
+        return self.dispatcher.programs.functions(key_of(self.space, arch))
+
+    def arrays(self, arch: np.ndarray, seed: int = 0) -> dict[str, Any]:
+        """Proxy -> value of one architecture `[genes]`, as numpy arrays of any shape. Proxies that need counts only are left out."""
+        return self.dispatcher.one(np.asarray(arch), self.batches, seed) if self.recipe.traced else {}
+
+    def one(self, arch: np.ndarray, seed: int = 0) -> dict[str, float]:
+        """Proxy -> score of one architecture `[genes]`."""
+        (counted,) = self.recipe.counted(np.asarray(arch)[None])
+        return to_floats({**self.arrays(arch, seed), **counted}, self.recipe.proxies)
+
+    def many(self, archs: np.ndarray, seed: int = 0) -> list[dict[str, float]]:
+        """Proxy -> score, for each of the architectures `[n, genes]`, in their order. Those that share a program are scored together."""
+        archs = np.atleast_2d(archs)
+        counted = self.recipe.counted(archs)
+        values = self.dispatcher.values(archs, self.batches, seed) if self.recipe.traced else [{} for _ in archs]
+        return [to_floats({**scores, **known}, self.recipe.proxies) for scores, known in zip(values, counted, strict=True)]
+
+    def each(self, archs: np.ndarray, seed: int = 0) -> Iterator[dict[str, float]]:
+        """Yields proxy -> score for each of the architectures `[n, genes]`, in their order."""
+        for start in range(0, len(archs), self.width):
+            yield from self.many(archs[start : start + self.width], seed)
+
+
+def score_space(
+    space: Space, archs: Sequence[str] | np.ndarray, batch: Batches, proxies: ProxySpec = "founding", *, seed: int = 0, **options: Any
+) -> dict[str, np.ndarray]:
+    """Scores architectures of a space, a list of strings or genes `[n, genes]`: proxy -> float64 `[n]`. Options as for `SpaceScorer`.
+
+    `jaxzc.run_scoring` does the same by names of the space and of the images, for several seeds, and in a directory survives interruptions.
+    """
+    scorer = SpaceScorer(space, batch, proxies, **options)
+    rows = list(scorer.each(genes_of(space, archs), seed))
+    return {label: np.array([row[label] for row in rows]) for label in scorer.proxies}

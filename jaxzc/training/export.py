@@ -1,0 +1,118 @@
+"""A network that leaves: its weights, a program that runs without jaxzc or Flax, and the lines that load both.
+
+    weights.msgpack       parameters and running statistics, in Flax's own format
+    network.stablehlo     the network for CPUs, GPUs and TPUs, weights inside, as `jax.export` serialises it; for any number of images
+    network.onnx          where asked for: the same as ONNX
+    load.py               how to load them
+
+The exported program maps a network of one image over the images (`jax.vmap`). So the number of images may stay open, and no form of a
+convolution that is chosen by the size of the batch comes in.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx, serialization
+
+from jaxzc._durable.files import replacing
+from jaxzc.types import Array, InputSpec, JaxzcError, Space
+
+WEIGHTS, PROGRAM, ONNX, LINES = "weights.msgpack", "network.stablehlo", "network.onnx", "load.py"
+PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+
+
+def export(module: nnx.Module, directory: str | os.PathLike[str], inputs: InputSpec, *, made: str = "", onnx: int = 0) -> list[Path]:
+    """Writes an image classifier into a directory, which is made where it is not there; returns the files.
+
+    module: an NNX module, images `[N, *inputs.shape]` -> logits `[N, classes]`. It is exported as in `module.eval()`: normalised by its
+        running statistics. The module itself is left as it is.
+    made: lines of Python that end in `model = ...`, a module of the same form, for load.py (`lines_of` gives those of a space).
+    onnx: how many images the ONNX program takes at a time; 0: write none.
+
+    Raises `JaxzcError` where the directory cannot be made, and where a package is missing that an export needs.
+    """
+    directory = Path(directory)
+    try:
+        directory.mkdir(exist_ok=True)
+    except OSError as error:
+        raise JaxzcError(f"the directory {directory} cannot be made ({error.strerror}): name one whose parent is there") from error
+    graph, state = nnx.split(module)
+    evaluated = nnx.merge(graph, state)
+    evaluated.eval()
+    weights = jax.tree.map(np.asarray, nnx.to_pure_dict(nnx.state(evaluated, (nnx.Param, nnx.BatchStat))))
+    contents = {
+        WEIGHTS: serialization.msgpack_serialize(weights),
+        PROGRAM: program_of(evaluated, inputs),
+        LINES: _lines(made, inputs, onnx).encode(),
+    }
+    if onnx:
+        contents[ONNX] = onnx_of(evaluated, inputs, onnx)
+    for name, content in contents.items():
+        with replacing(directory / name) as file:
+            file.write(content)
+    return [directory / name for name in contents]
+
+
+def program_of(module: Any, inputs: InputSpec) -> bytes:
+    """The module as `jax.export` serialises it, for `PLATFORMS` and any number of images. Raises `JaxzcError` without flatbuffers."""
+    (number,) = jax.export.symbolic_shape("images")
+    shape = jax.ShapeDtypeStruct((number, *inputs.shape), jnp.dtype(inputs.dtype))
+    exported = jax.export.export(jax.jit(_of_images(module)), platforms=PLATFORMS)(shape)
+    try:
+        return bytes(exported.serialize())
+    except ImportError as error:
+        raise JaxzcError("jax.export writes its programs with flatbuffers, which is not installed: pip install flatbuffers") from error
+
+
+def onnx_of(module: Any, inputs: InputSpec, images: int) -> bytes:
+    """The module as an ONNX model of `images` images at a time, by jax2onnx. Raises `JaxzcError` where that is not installed."""
+    try:
+        from jax2onnx import to_onnx  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise JaxzcError("ONNX is written by jax2onnx, which is not installed: pip install 'jaxzc[onnx]'") from error
+    return to_onnx(_of_images(module), [(images, *inputs.shape)]).SerializeToString()
+
+
+def _of_images(module: Any) -> Callable[[Array], Array]:
+    return jax.vmap(lambda image: module(image[None])[0])
+
+
+def lines_of(space: Space, arch: np.ndarray) -> str:
+    """Lines of Python that make an architecture of a space as a module."""
+    kind = type(space)
+    return "\n".join(
+        [
+            "from jaxzc import InputSpec",
+            f"from {kind.__module__} import {kind.__name__}",
+            "",
+            f"space = {space!r}",
+            f"model = space.module(space.parse({space.to_string(arch)!r}))",
+        ]
+    )
+
+
+def _lines(made: str, inputs: InputSpec, onnx: int) -> str:
+    shape = ", ".join(map(str, inputs.shape))
+    parts = [
+        f'"""Loads the network of this directory; images are {inputs.dtype} [N, {shape}], normalised as those it was trained on."""',
+        "from pathlib import Path\n\nimport jax\n\nHERE = Path(__file__).parent",
+        f"# Wherever JAX is, without jaxzc and Flax: logits = network.call(images)\n"
+        f'network = jax.export.deserialize(bytearray((HERE / "{PROGRAM}").read_bytes()))',
+    ]
+    if made:
+        parts.append(
+            "# As a Flax NNX module, to go on with: logits = model(images)\n"
+            f"from flax import nnx, serialization\n{made}\n"
+            f'nnx.update(model, serialization.msgpack_restore((HERE / "{WEIGHTS}").read_bytes()))\nmodel.eval()'
+        )
+    if onnx:
+        parts.append(
+            f"# With onnxruntime, {onnx} images at a time: logits = session.run(None, {{session.get_inputs()[0].name: images}})[0]\n"
+            f'# import onnxruntime\n# session = onnxruntime.InferenceSession(HERE / "{ONNX}")'
+        )
+    return "\n\n".join(parts) + "\n"

@@ -1,0 +1,114 @@
+"""Operations of networks described as steps of padded widths (`jaxzc.spacekit.steps`), with the arithmetic of `layers.py`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import jax
+import jax.numpy as jnp
+
+from jaxzc.spacekit.steps import Kernel, Step, rung
+from jaxzc.types import Array, Norm
+from jaxzc_spaces.core.layers import convolution, normalise
+
+
+@dataclass(frozen=True)
+class ConvBNReLU:
+    """Convolution, batch normalisation (scale 1, shift 0) and ReLU. Widths are padded ones."""
+
+    size: int
+    c_in: int
+    c_out: int
+    stride: int
+    depthwise: bool
+    eps: float
+
+    @property
+    def kernel(self) -> tuple[int, ...]:
+        return (self.size, self.size, 1 if self.depthwise else self.c_in, self.c_out)
+
+    def layer(self, inputs: tuple[Array, ...], kernel: Array | None) -> Array:
+        assert kernel is not None
+        return convolution(inputs[0], kernel, (self.stride, self.stride), groups=self.c_in if self.depthwise else 1)
+
+    def after(self, y: Array, norm: Norm) -> tuple[Array, Array]:
+        x = normalised(y, norm, self.eps)
+        return x, jax.nn.relu(x)
+
+
+@dataclass(frozen=True)
+class MeanLinear:
+    """Global mean and classifier."""
+
+    features: int
+    classes: int
+
+    @property
+    def kernel(self) -> tuple[int, ...]:
+        return (self.features, self.classes)
+
+    def layer(self, inputs: tuple[Array, ...], kernel: Array | None) -> Array:
+        assert kernel is not None
+        return jnp.matmul(inputs[0].mean((1, 2)), kernel)
+
+    def after(self, y: Array, norm: Norm) -> tuple[None, Array]:
+        return None, y
+
+
+@dataclass(frozen=True)
+class BNReLU:
+    """Batch normalisation (scale 1, shift 0), unless `eps` is None, and ReLU."""
+
+    eps: float | None = None
+
+    kernel = ()
+
+    def layer(self, inputs: tuple[Array, ...], kernel: Array | None) -> Array:
+        return inputs[0]
+
+    def after(self, y: Array, norm: Norm) -> tuple[Array, Array]:
+        x = y if self.eps is None else normalised(y, norm, self.eps)
+        return x, jax.nn.relu(x)
+
+
+@dataclass(frozen=True)
+class Sum:
+    """The sum of all inputs, from left to right."""
+
+    kernel = ()
+
+    def layer(self, inputs: tuple[Array, ...], kernel: Array | None) -> Array:
+        return reduce(jnp.add, inputs)
+
+    def after(self, y: Array, norm: Norm) -> tuple[None, Array]:
+        return None, y
+
+
+def normalised(y: Array, norm: Norm, eps: float) -> Array:
+    """As a batch normalisation whose scale is 1 and whose shift is 0, as they are drawn."""
+    return normalise(y, jnp.ones((), y.dtype), jnp.zeros((), y.dtype), norm, eps)
+
+
+class Chain:
+    """Builds the steps of a chain, in which every layer reads the one before it."""
+
+    def __init__(self, image_shape: Sequence[int], eps: float):
+        self.height, self.width, self.channels = image_shape
+        self.padded, self.eps = self.channels, eps
+        self.steps: list[Step] = []
+
+    def conv(self, size: int, c_out: int, stride: int = 1, depthwise: bool = False, rescale: bool = True) -> None:
+        """rescale: see `Step`."""
+        c_in, inside = self.channels, self.padded
+        self.height, self.width = ((side + 2 * ((size - 1) // 2) - size) // stride + 1 for side in (self.height, self.width))
+        self.channels, self.padded = c_out, rung(c_out)
+        operation = ConvBNReLU(size, inside, self.padded, stride, depthwise, self.eps)
+        kernel = Kernel((size, size, 1 if depthwise else c_in, c_out), (self.height, self.width, c_out))
+        ghosts = self.height * self.width * (self.padded - c_out)
+        self.steps.append(Step(operation, (len(self.steps),), kernel, ghosts, hooks=1, rescale=rescale))
+
+    def head(self, classes: int) -> tuple[Step, ...]:
+        """Adds the classifier. -> all steps"""
+        kernel = Kernel((self.channels, classes), (classes,), bias=True)
+        self.steps.append(Step(MeanLinear(self.padded, classes), (len(self.steps),), kernel, rescale=False))
+        return tuple(self.steps)

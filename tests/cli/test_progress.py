@@ -1,0 +1,26 @@
+"""What a command says while it works."""
+
+import io
+import sys
+
+import pytest
+
+from jaxzc.cli import terminal
+from jaxzc.proxies import PROXIES
+
+
+def test_it_says_how_long_compiling_takes() -> None:
+    assert terminal.compiling({name: PROXIES[name] for name in ("snip", "params")}).startswith("compiling, once (about 7 s;")
+    assert "(about 9 s;" in terminal.compiling({name: PROXIES[name] for name in ("snip", "naswot", "l2_norm")})
+
+
+def test_no_bar_stands_at_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", said)
+    rows = terminal.progress(iter("ab"), 2, False, "compiling, once (about 7 s)")
+    assert next(rows) == "a"
+    assert "compiling, once (about 7 s)" in said.getvalue()
+    assert "%" not in said.getvalue()
+    assert list(rows) == ["b"]
+    assert "running: 100%" in said.getvalue()
+    assert "2/2" in said.getvalue()

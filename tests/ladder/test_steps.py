@@ -1,0 +1,237 @@
+"""Networks in steps of padded widths against the discrete networks that they stand for."""
+
+from collections import OrderedDict
+from itertools import islice
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jaxzc_spaces.core.discrete import DiscreteNetwork
+from jaxzc_spaces.nats_sss import NatsSizeSpace
+from jaxzc_spaces.superblocks.blocks import parse_blocks
+from jaxzc_spaces.superblocks.network import plainnet_steps
+from jaxzc_spaces.superblocks.space import plainnet_blueprint
+
+import jaxzc
+from jaxzc.ladder.passes import Passes
+from jaxzc.ladder.program import StepsProgram
+from jaxzc.ladder.store import PIECES, Pieces
+from jaxzc.ladder.terms import TERMS, TOTALS
+from jaxzc.ladder.weights import Weights, draw, existing, fold_in, grouped
+from jaxzc.proxies.naswot import naswot
+from jaxzc.proxies.tcet import layer_snr
+from jaxzc.proxies.zico import zico
+from jaxzc.scoring.compute import compute_scores
+from jaxzc.scoring.keys import fold_in as one_by_one
+from jaxzc.scoring.results import to_float
+from jaxzc.scoring.space import SpaceScorer
+from jaxzc.scoring.space.warm import walk, warm
+from jaxzc.spacekit.steps import rung
+from jaxzc.tasks import classification
+from jaxzc.tasks.losses import cross_entropy
+from jaxzc.types import Batch, InputSpec, JaxzcError, Tap
+
+CHAIN = "SuperConvK3BNRELU(3,5,1,1)SuperResIDWE2K3(5,7,2,5,1)SuperConvK1BNRELU(7,9,1,1)"
+SIZE = (6, 6, 3)
+
+
+NATS = NatsSizeSpace(unit=3, classes=4, inputs=InputSpec((8, 8, 3)))
+"""Widths 3, 9, 6, 6 and 15: cells with and without a projection in the shortcut."""
+
+
+def made(name):
+    """steps, discrete network, weights of both, batch"""
+    if name == "chain":
+        blocks = tuple(parse_blocks(CHAIN, 3))
+        steps, network = plainnet_steps(blocks, 4, SIZE), DiscreteNetwork(plainnet_blueprint(blocks, 4, SIZE, False))
+    else:
+        steps, network = NATS.steps([0, 2, 1, 1, 4]), NATS.network([0, 2, 1, 1, 4])
+    key, size = jax.random.key(3), SIZE if name == "chain" else NATS.inputs.shape
+    rng = np.random.default_rng(0)
+    batch = Batch(rng.standard_normal((4, *size)), rng.integers(0, 4, 4))
+    return steps, network, draw(steps, key, "torch"), network.init(key, "torch"), batch
+
+
+@pytest.fixture(scope="module")
+def chain():
+    return made("chain")
+
+
+@pytest.fixture(scope="module", params=["chain", "nats"])
+def setup(request):
+    return made(request.param)
+
+
+def true(step, flat):
+    """The true entries of a padded kernel, or of its gradient, flattened."""
+    return np.asarray(flat)[existing(step)]
+
+
+def pairs(steps, of_steps, groups):
+    """(step, its entry, the entry of the discrete network's layer), from the layers' stacked arrays."""
+    for numbers, stacked in zip(grouped(steps).values(), groups, strict=True):
+        yield from ((steps[number], of_steps[number], value) for number, value in zip(numbers, stacked, strict=True))
+
+
+def test_ladder():
+    assert [rung(width) for width in (1, 3, 5, 8, 9, 40, 49, 100, 1000)] == [1, 3, 6, 8, 12, 48, 64, 128, 1024]
+    rungs = {rung(width) for width in range(1, 6145)}
+    assert all(rung(r) == r for r in rungs)
+    assert all(width <= rung(width) <= 1.5 * width for width in range(1, 6145))
+
+
+def test_weights_are_those_of_the_discrete_network(setup):
+    steps, network, weights, params, _ = setup
+    for step, flat, kernel in pairs(steps, weights.kernels, network.weights(params)):
+        np.testing.assert_array_equal(true(step, flat), np.ravel(kernel))
+        assert not np.asarray(flat)[~existing(step)].any()
+    (bias,) = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(params) if leaf.shape == (4,) and "bias" in str(path[-1])]
+    np.testing.assert_array_equal(weights.biases[-1], bias)
+
+
+def test_gradients_and_codes_are_those_of_the_discrete_network(setup):
+    steps, network, weights, params, batch = setup
+    with jax.enable_x64(True):
+        wide = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), params)
+        inputs, targets = jnp.asarray(batch.inputs, jnp.float64), jnp.asarray(batch.targets)
+
+        @jax.jit
+        def discrete(ws):
+            def value(ws):
+                return cross_entropy(network.forward(network.with_weights(wide, ws), inputs, norm="batch").outputs, targets)
+
+            tap = Tap(layer=lambda y, _: (y, (y > 0).reshape(len(y), -1)))
+            return jax.grad(value)(ws), list(network.forward(wide, inputs, norm="init", tap=tap).layers.values())
+
+        expected, codes = discrete(network.weights(wide))
+        flat = Weights(*([None if a is None else jnp.asarray(a, jnp.float64) for a in part] for part in weights))
+        passes = Passes(Pieces(), steps, flat)
+        grads, _ = passes.gradients(Batch(inputs, targets), classification, "batch")
+        _, results = passes.forward(inputs, "init", layers=True)
+    for step, mine, theirs in pairs(steps, grads, expected):
+        np.testing.assert_allclose(true(step, mine), np.ravel(theirs), rtol=1e-9, atol=1e-13)
+        assert not np.asarray(mine)[~existing(step)].any()
+    for _, result, code in pairs(steps, results, codes):
+        agree = (np.asarray(code)[:, None] == np.asarray(code)[None]).sum(-1)
+        np.testing.assert_array_equal(result["layer_kernel"], agree)
+
+
+def test_synflow_of_positive_weights_is_the_same_in_every_layer():
+    """Synflow is conserved along a chain: sum w dR/dw is R in every layer, where there are no biases before the layer."""
+    steps = plainnet_steps(parse_blocks(CHAIN, 3), 4, SIZE)
+    weights = draw(steps, jax.random.key(0), "torch")
+    grads, exponent = Passes(Pieces(), steps, weights).synflow(SIZE)
+    flows = [
+        float((np.abs(np.asarray(w, np.float64)) * np.asarray(g)).sum()) * 2.0 ** int(exponent)
+        for w, g in zip(weights.kernels, grads, strict=True)
+    ]
+    np.testing.assert_allclose(flows, flows[0], rtol=1e-5)
+
+
+def test_signal_to_noise_ratio_leaves_out_what_does_not_exist():
+    values = jnp.asarray([[1.0, 4.0, 0.0, 2.5, 0.0]])
+    there = jnp.asarray([[True, True, False, True, False]])
+    np.testing.assert_allclose(layer_snr(values, there), 7.5 / np.std([1, 4, 2.5], ddof=1), rtol=1e-6)
+    np.testing.assert_allclose(layer_snr(values * 0 + 2 * there, there), 6)  # equal values have no deviation
+
+
+def test_key_of_an_architecture():
+    genes, key = jnp.asarray([3, 0, 7], jnp.int32), jax.random.key(1)
+    assert (jax.random.key_data(fold_in(key, genes)) == jax.random.key_data(one_by_one(key, genes))).all()
+
+
+PROXIES = {f.__name__: f for f in (*TERMS, *TOTALS)}
+
+
+@pytest.fixture(scope="module")
+def scores(chain):
+    """Label -> (in steps, discrete)."""
+    steps, network, weights, params, batch = chain
+    batches = [Batch(jnp.asarray(x, jnp.float32), jnp.asarray(batch.targets)) for x in (batch.inputs, batch.inputs[::-1] ** 2)]
+    program = StepsProgram(steps, PROXIES, "torch", classification, "batch", True)
+    mine = jax.device_get(program(weights, None, batches, None, None))
+    theirs = jax.device_get(jax.jit(lambda p, b: compute_scores(PROXIES, network, p, b))(params, batches))
+    return {label: (to_float(mine[label]), to_float(theirs[label])) for label in PROXIES}
+
+
+@pytest.mark.parametrize("label", PROXIES)
+def test_scores_are_those_of_the_discrete_network(scores, label):
+    mine, theirs = scores[label]
+    size = abs(scores["snip"][1]) if label == "plain" else abs(theirs)  # plain is a difference of large sums
+    assert np.isfinite(theirs)
+    assert mine == pytest.approx(theirs, abs=size * (3e-3 if "zico" in label else 1e-4))
+
+
+def planned(chain):
+    """The pieces that a chain needs, without compiling them."""
+    pieces = Pieces()
+    steps = plainnet_steps(parse_blocks(chain, 3), 4, SIZE)
+    batch = Batch(jax.ShapeDtypeStruct((4, *SIZE), jnp.float32), jax.ShapeDtypeStruct((4,), jnp.int32))
+    StepsProgram(steps, {"zico": zico, "naswot": naswot}, "torch", classification, "batch", True, pieces).plan((batch, batch))
+    return set(pieces.needed)
+
+
+def test_other_widths_and_depths_need_no_new_pieces():
+    first = planned("SuperConvK3BNRELU(3,6,1,1)SuperResIDWE2K3(6,8,2,6,2)SuperConvK1BNRELU(8,9,1,1)")
+    other = planned("SuperConvK3BNRELU(3,5,1,1)SuperResIDWE2K3(5,7,2,6,4)SuperConvK1BNRELU(7,11,1,1)")
+    assert other <= first
+    assert planned("SuperConvK3BNRELU(3,9,1,1)SuperConvK1BNRELU(9,9,1,1)") - first
+
+
+@pytest.mark.parametrize(
+    ("proxies", "space", "options", "expected"),
+    [
+        ("zico,naswot,tcet_snip,synflow,params", {}, {}, True),
+        ("zico", {"residual": True}, {}, False),
+        ("zico", {}, {"norm": "init"}, False),
+        ("zico", {}, {"pieces": True}, False),
+        ("zico,zen", {}, {}, False),
+        ("synflow(log=True)", {}, {}, False),
+        ("sweet_snip(interval=(0,1e-3))", {}, {}, False),
+        ("sweet_snip(interval=(1e-4,1e-3))", {}, {}, True),
+    ],
+)
+def test_what_is_scored_in_steps(proxies, space, options, expected):
+    resnet: Any = jaxzc.space("resnet_zen", classes=4, inputs=SIZE, **space)
+    batch = np.ones((2, *SIZE), np.float32), np.arange(2)
+    scorer = SpaceScorer(resnet, [batch, batch], proxies, **options)
+    assert (scorer.dispatcher.programs.in_steps(tuple(resnet.initial.tolist())) is not None) == expected
+
+
+def test_pieces_are_compiled_ahead_and_stored(tmp_path, monkeypatch):
+    for name, empty in (("executables", OrderedDict()), ("shapes", {}), ("stored", {})):
+        monkeypatch.setattr(PIECES, name, empty)
+    space = jaxzc.space("resnet_zen", classes=4, inputs=SIZE)
+    batch = np.ones((2, *SIZE), np.float32), np.arange(2)
+    archs = np.stack(list(islice(walk(space, np.random.default_rng(0), lambda archs: space.counts(archs).params < 2e5), 3)))
+    assert (space.counts(archs).params < 2e5).all()
+    before = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+        (state,) = warm(SpaceScorer(space, [batch, batch], "l2_norm"), archs)
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
+    assert state.architectures == 3
+    assert state.pieces == state.stored == len(list((tmp_path / "programs").iterdir())) > 0
+    assert state.bytes > 0
+    with pytest.raises(JaxzcError, match="no pieces to compile ahead"):
+        next(warm(SpaceScorer(space, [batch, batch], "zen"), archs))
+
+
+@pytest.mark.parametrize(
+    ("proxies", "batches", "images", "match"),
+    [
+        ("zico", 1, 2, "zico: needs the gradients of at least 2 batches and got 1"),
+        ("naswot", 1, 1, "naswot: needs at least 2 images in the batch and got 1"),
+        ("tcet_snip(compress='sqrt')", 1, 2, r"tcet_snip\(compress='sqrt'\): compress='sqrt'"),
+    ],
+)
+def test_what_cannot_be_scored_is_said_as_elsewhere(proxies, batches, images, match):
+    resnet: Any = jaxzc.space("resnet_zen", classes=4, inputs=SIZE)
+    batch = np.ones((images, *SIZE), np.float32), np.arange(images)
+    scorer = SpaceScorer(resnet, [batch] * batches, proxies)
+    with pytest.raises(JaxzcError, match=match):
+        scorer.one(resnet.initial)
+    assert scorer.dispatcher.programs.in_steps(tuple(resnet.initial.tolist())) is not None
