@@ -13,6 +13,7 @@ from jaxzc_spaces.darts import steps
 from jaxzc_spaces.darts.space import OPS, Darts
 from jaxzc_spaces.darts.steps import depthwise, grouped
 
+from jaxzc._compile.pieces import Pieced
 from jaxzc.ingredients import RESOLVER
 from jaxzc.ingredients.examples import example_grads
 from jaxzc.ingredients.maps import map_shapes
@@ -24,6 +25,7 @@ from jaxzc.signatures import needs
 from jaxzc.tasks import classification, cross_entropy
 from jaxzc.types import Batch, InputSpec, JaxzcError, Tap
 from tests.support.by_hand import slopes
+from tests.support.counted import Counted
 
 SIZE: dict[str, Any] = {"channels": 2, "classes": 3, "inputs": (8, 8, 3)}
 SMALL: Any = Darts(cells=3, **SIZE)  # a cell, and two reductions
@@ -77,7 +79,7 @@ def quantities(network: Any, params: Any, batch: Batch, second: bool) -> dict[st
 
 @cache
 def program_of(space: Darts, second: bool) -> Any:
-    return jax.jit(lambda genes, params, batch: quantities(space.program().network(genes), params, batch, second))
+    return Counted(lambda genes, params, batch: quantities(space.program().network(genes), params, batch, second))
 
 
 def agree(space: Darts, name: str, second: bool) -> None:
@@ -85,8 +87,9 @@ def agree(space: Darts, name: str, second: bool) -> None:
     with jax.enable_x64(True):
         params = params_of(space)
         ours = program(jnp.asarray(genes, jnp.int32), params, batch)
-        assert program._cache_size() == 1, "one program for every genotype"
-        theirs = quantities(space.network(genes), space.program().discrete_params(params, genes), batch, second)
+        assert program.compilations == 1, "one program for every genotype"
+        discrete = Pieced(lambda params, batch: quantities(space.network(genes), params, batch, second))
+        theirs = discrete(space.program().discrete_params(params, genes), batch)
         for quantity in {"gradients", "curvature"} & theirs.keys():  # of parameters; those that the genotype has not get none
             sizes = [sum(float(jnp.abs(a).sum()) for a in jax.tree.leaves(made[quantity])) for made in (ours, theirs)]
             np.testing.assert_allclose(*sizes, rtol=1e-9)
@@ -132,11 +135,12 @@ def test_norm_modes_and_taps_equal_those_of_the_discrete_network(size: str) -> N
 
     with jax.enable_x64(True):
         params = params_of(space)
-        program: Any = jax.jit(lambda genes, params: run(space.program().network(genes), params))
+        program = Counted(lambda genes, params: run(space.program().network(genes), params))
         for genes in GENOTYPES.values():
             ours, modes, there, counts = jax.device_get(program(jnp.asarray(genes, jnp.int32), params))
             network = space.network(genes)
-            theirs, their_modes, _, their_counts = jax.device_get(run(network, space.program().discrete_params(params, genes)))
+            discrete = Pieced(lambda params, network=network: run(network, params))
+            theirs, their_modes, _, their_counts = jax.device_get(discrete(space.program().discrete_params(params, genes)))
             on = np.concatenate(there)
             cells = np.concatenate([group.cells for group in space.program().groups])
             assert on.sum() == space.counts(np.array(genes)).layers[0]
@@ -165,7 +169,7 @@ def test_norm_modes_and_taps_equal_those_of_the_discrete_network(size: str) -> N
                     sum((c[name] * kept[name]).sum() for name in c) for c, kept in ((mine, ours.activations), (other, theirs.activations))
                 ]
                 np.testing.assert_allclose(*weighed, rtol=1e-9)
-        assert program._cache_size() == 1
+        assert program.compilations == 1
 
 
 BY_GROUP = {"meco_opt"}
@@ -227,7 +231,8 @@ def test_perturbations_reach_their_layers() -> None:
     with jax.enable_x64(True):
         params, traced = params_of(SMALL), jnp.asarray(genes, jnp.int32)
         ours, there = jax.jit(lambda g, p: (slopes(n := SMALL.program().network(g), p, images), n.active()))(traced, params)
-        theirs = slopes(SMALL.network(genes), SMALL.program().discrete_params(params, genes), images)
+        discrete = Pieced(lambda params: slopes(SMALL.network(genes), params, images))
+        theirs = discrete(SMALL.program().discrete_params(params, genes))
     ours, on = np.concatenate(ours), np.concatenate(there)
     assert not ours[~on].any()
     np.testing.assert_allclose(np.sort(ours[on]), np.sort(np.concatenate(theirs)), rtol=1e-8, atol=1e-12)

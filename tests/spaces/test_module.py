@@ -63,10 +63,12 @@ def test_all_spaces_are_here() -> None:
     assert set(TINY) == set(spaces.spaces()) - {"conv_chains"}
 
 
-@pytest.mark.parametrize("name", TINY)
-def test_module_has_its_own_parameters_and_no_others(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "number"), [*((name, 1) for name in TINY), *(pytest.param(name, 6, marks=pytest.mark.slow) for name in TINY)]
+)
+def test_module_has_its_own_parameters_and_no_others(name: str, number: int) -> None:
     space = tiny(name)
-    for arch in space.sample(np.random.default_rng(0), 3):
+    for arch in space.sample(np.random.default_rng(0), number):
         module = nnx.eval_shape(lambda arch=arch: space.module(arch))
         assert sum(leaf.size for leaf in jax.tree.leaves(nnx.state(module, nnx.Param))) == space.counts(arch[None]).params[0]
         norms = [leaf.size for leaf in jax.tree.leaves(nnx.state(module, nnx.BatchStat))]
@@ -74,8 +76,8 @@ def test_module_has_its_own_parameters_and_no_others(name: str) -> None:
         assert not jax.tree.leaves(nnx.state(module, nnx.Not(nnx.Any(nnx.Param, nnx.BatchStat))))
 
 
-FAST = ("nasbench201", "transnas101_micro", "nats_sss", "resnet_zen")
-"""The others' programs take a minute to compile, or their modules are of the same layers."""
+FAST = ("nasbench201", "transnas101_micro", "resnet_zen")
+"""Two whose program is shared, and one whose architectures are programs of their own; the others are slow."""
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in TINY])
