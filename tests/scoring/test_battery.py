@@ -1,6 +1,7 @@
 """One battery over every proxy and every space: what a score may depend on, and what it may not."""
 
 import inspect
+import re
 from typing import Any, NamedTuple
 
 import jax
@@ -127,6 +128,18 @@ def test_inactive_weights_change_no_score(case: Case) -> None:
     made = programs.score(network.with_weights(params, noise), arch, case.scorer.batches, jax.random.key(0), count)
     for name, value in made.items():
         np.testing.assert_array_equal(to_float(jax.device_get(value)), case.rows[0][name], err_msg=name)
+
+
+def test_no_proxy_decomposes_several_matrices_at_once(case: Case) -> None:
+    """Batched decompositions may stop for ever on a machine of two cores: tests/numerics/test_numerics.py."""
+    if case.space.name not in EVERYTHING:
+        pytest.skip("a space on which not all proxies are tried")
+    genes, key, count = jnp.asarray(case.archs[0], jnp.int32), jax.random.key(0), case.scorer.recipe.param_counts(case.archs[:1])[0]
+    programs: Any = case.scorer.programs(case.archs[0])
+    lowered = programs.score.jitted.lower(programs.draw(key, genes), genes, case.scorer.batches, key, count).as_text()
+    calls = re.findall(r"@(lapack_\w+)\(.*?\) .*?: \(tensor<([\dx]+)xf\d\d>", lowered)
+    assert {name for name, _ in calls} == {"lapack_dsyevd_ffi", "lapack_dgetrf_ffi"}
+    assert all(shape.count("x") == 1 for _, shape in calls), calls
 
 
 def test_nan_and_infinities_are_kept(case: Case) -> None:

@@ -63,9 +63,8 @@ def test_all_spaces_are_here() -> None:
     assert set(TINY) == set(spaces.spaces()) - {"conv_chains"}
 
 
-@pytest.mark.parametrize(
-    ("name", "number"), [*((name, 1) for name in TINY), *(pytest.param(name, 6, marks=pytest.mark.slow) for name in TINY)]
-)
+@pytest.mark.parametrize("number", [1, pytest.param(6, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", TINY)
 def test_module_has_its_own_parameters_and_no_others(name: str, number: int) -> None:
     space = tiny(name)
     for arch in space.sample(np.random.default_rng(0), number):
