@@ -163,10 +163,9 @@ def test_it_runs_in_a_kernel(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [name for name in CASES if name != "many_devices"])
 def test_its_code_runs(name: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cell by cell in this process, which has JAX at hand; in kernels of their own they are slow tests."""
-    transformer = pytest.importorskip(
-        "IPython.core.inputtransformer2", reason="notebooks need `pip install ipykernel`"
-    ).TransformerManager()
-    pictures, printed, names = [], io.StringIO(), {"__name__": "__main__"}
+    cells = pytest.importorskip("IPython.core.inputtransformer2", reason="notebooks need `pip install ipykernel`").TransformerManager
+    pictures: list[int] = []
+    printed, names = io.StringIO(), dict[str, Any](__name__="__main__")
 
     def show() -> None:
         for number in pyplot.get_fignums():
@@ -180,7 +179,7 @@ def test_its_code_runs(name: str, here: Path, monkeypatch: pytest.MonkeyPatch) -
     with contextlib.redirect_stdout(printed):
         for cell in code_of(path):
             source = "".join(cell["source"])
-            exec(transformer.transform_cell(source), names)
+            exec(cells().transform_cell(source), names)
             if source == form:
                 names |= CASES[name].settings
     assert len(pictures) == CASES[name].pictures
