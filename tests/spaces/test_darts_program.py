@@ -258,13 +258,25 @@ def test_depthwise_convolutions_and_their_gradients(reach: int, dilation: int) -
             def loss(x: jax.Array, w: jax.Array) -> jax.Array:
                 return jnp.sin(op(x, w)).sum()
 
-            grads, pull = jax.vjp(jax.grad(loss, (0, 1)), x, w)
-            return op(x, w), grads, pull(grads)
+            def run(x: jax.Array, w: jax.Array) -> Any:
+                grads, pull = jax.vjp(jax.grad(loss, (0, 1)), x, w)
+                return op(x, w), grads, pull(grads)
+
+            return jax.jit(run)(x, w)
 
         reference = derivatives(lambda x, w: discrete_depthwise(x, w, Pass(), 1, dilation))
         for op in (ours, accelerators):
             for a, b in zip(jax.tree.leaves(derivatives(op)), jax.tree.leaves(reference), strict=True):
                 np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
+@jax.jit
+def forms(x: jax.Array, w: jax.Array, ct: jax.Array, *plan: jax.Array) -> Any:
+    """Values and kernels' gradients, each in both forms."""
+    return (
+        (steps.grouped(x, w, plan[1]), steps._taps(x, w, *plan)),
+        (steps.grouped_kernel(x, ct, *plan), steps._taps_kernel(x, ct, *plan)),
+    )
 
 
 @pytest.mark.parametrize("turned", [1, -1])
@@ -274,9 +286,9 @@ def test_forms_for_accelerators_equal_those_for_cpus(reach: int, dilation: int, 
     x, ct = (jnp.asarray(rng.standard_normal((2, 6, 7, 3)), jnp.float32) for _ in range(2))
     inner = (np.abs(np.arange(5) - 2) <= reach).astype(np.float32)
     w = jnp.asarray(rng.standard_normal((5, 5, 3)), jnp.float32) * inner[:, None, None] * inner[:, None]
-    plan = jnp.int32(reach), jnp.int32(turned * dilation)
-    np.testing.assert_allclose(steps.grouped(x, w, plan[1]), steps._taps(x, w, *plan), rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(steps.grouped_kernel(x, ct, *plan), steps._taps_kernel(x, ct, *plan), rtol=1e-4, atol=1e-4)
+    values, kernels = forms(x, w, ct, jnp.int32(reach), jnp.int32(turned * dilation))
+    np.testing.assert_allclose(*values, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(*kernels, rtol=1e-4, atol=1e-4)
 
 
 def test_one_compilation_scores_every_genotype() -> None:

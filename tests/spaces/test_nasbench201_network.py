@@ -80,27 +80,24 @@ def test_the_discrete_network_read_as_a_users_module_agrees() -> None:
     network = SPACE.network(arch)
     images = jax.random.normal(jax.random.key(2), (2, 8, 8, 3))
     other, flat = as_network(lambda p, x: network.forward(p, x, norm="batch").outputs, params, images)
-    np.testing.assert_allclose(
-        other.forward(flat, images, norm="batch").outputs, network.forward(params, images, norm="batch").outputs, rtol=1e-5
-    )
+    both = jax.jit(lambda p, q, x: (other.forward(p, x, norm="batch").outputs, network.forward(q, x, norm="batch").outputs))
+    np.testing.assert_allclose(*both(flat, params, images), rtol=1e-5)
 
 
 def test_norm_modes_and_rescaling() -> None:
     params = SPACE.program().init(jax.random.key(3))
     images = jax.random.normal(jax.random.key(4), (2, 8, 8, 3))
     big = jax.tree.map(lambda a: a * 1e6, params)
-    out = SPACE.network([CONV3] * 6).forward(big, images, norm="none")
+    run = jax.jit(SPACE.network([CONV3] * 6).forward, static_argnames="norm")
+    out = run(big, images, norm="none")
     assert np.isfinite(out.outputs).all()
     assert int(out.exponent) > 127, "the true logits are beyond float32"
     with jax.enable_x64(True):
         wide = jax.tree.map(lambda a: a.astype(jnp.float64), (big, images))
-        exact = SPACE.network([CONV3] * 6).forward(*wide, norm="none")
+        exact = run(*wide, norm="none")
     ours = np.ldexp(np.asarray(out.outputs, np.float64), int(out.exponent))
     np.testing.assert_allclose(ours, np.ldexp(np.asarray(exact.outputs), int(exact.exponent)), rtol=1e-4)
-    assert not np.allclose(
-        SPACE.network([CONV3] * 6).forward(params, images, norm="init").outputs,
-        SPACE.network([CONV3] * 6).forward(params, images, norm="batch").outputs,
-    )
+    assert not np.allclose(run(params, images, norm="init").outputs, run(params, images, norm="batch").outputs)
 
 
 def test_taps_read_and_change_layers() -> None:
@@ -108,15 +105,18 @@ def test_taps_read_and_change_layers() -> None:
     params = SPACE.program().init(jax.random.key(5))
     images = jax.random.normal(jax.random.key(6), (2, 8, 8, 3))
     network = SPACE.network(arch)
-    plain = network.forward(params, images, norm="batch")
-    read = network.forward(params, images, norm="batch", tap=Tap(layer=lambda y, _: (y, y.mean()), activation=lambda x: x.mean()))
-    np.testing.assert_array_equal(plain.outputs, read.outputs)
+
+    def run(params: Any, **tap: Any) -> Any:
+        return jax.jit(lambda params: network.forward(params, images, norm="batch", **tap))(params)
+
+    plain, read = run(params), run(params, tap=Tap(layer=lambda y, _: (y, y.mean()), activation=lambda x: x.mean()))
+    np.testing.assert_allclose(plain.outputs, read.outputs, rtol=1e-6)
     assert read.layers is not None
     assert read.activations is not None
     for group, kept, on in zip(network.groups, read.layers.values(), network.active(), strict=True):
         assert kept.shape == on.shape == (len(group.cells),)
     np.testing.assert_allclose(read.layers["head"][0], plain.outputs.mean(), rtol=1e-5)
-    silenced = network.forward(params, images, norm="batch", tap=Tap(layer=lambda y, _: (0 * y, None)))
+    silenced = run(params, tap=Tap(layer=lambda y, _: (0 * y, None)))
     np.testing.assert_array_equal(silenced.outputs, np.zeros((2, 3)))
 
 
