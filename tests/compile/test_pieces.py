@@ -22,7 +22,7 @@ from jaxzc._compile.pieces import Pieced
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.spacekit import program_of
 from jaxzc.types import Array
-from tests.support.small_spaces import drawn, small, two_batches
+from tests.support.small_spaces import small, smallest, two_batches
 
 RNG = np.random.default_rng(0)
 IMAGES = jnp.asarray(RNG.standard_normal((2, 4, 4, 3)), jnp.float32)
@@ -268,7 +268,7 @@ def test_a_value_that_several_outputs_are() -> None:
 @pytest.mark.parametrize(("name", "proxies"), [("nasbench_macro", "snip,zico,jacob_cov"), ("resnet_zen", "synflow,tcet_snip")])
 def test_scores_of_a_space(name: str, proxies: str) -> None:
     space, rng = small(name), np.random.default_rng(0)
-    batches, archs = two_batches(space, rng, 4), drawn(space, 1, rng, 200_000)
+    batches, archs = two_batches(space, rng, 4), smallest(space, rng)[None]
     assert program_of(space, archs[0]).in_pieces
     cut_up, whole = (list(SpaceScorer(space, batches, proxies, pieces=by).each(archs)) for by in (True, False))
     for row, other in zip(cut_up, whole, strict=True):

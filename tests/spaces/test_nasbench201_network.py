@@ -110,7 +110,7 @@ def test_taps_read_and_change_layers() -> None:
         return jax.jit(lambda params: network.forward(params, images, norm="batch", **tap))(params)
 
     plain, read = run(params), run(params, tap=Tap(layer=lambda y, _: (y, y.mean()), activation=lambda x: x.mean()))
-    np.testing.assert_allclose(plain.outputs, read.outputs, rtol=1e-6)
+    np.testing.assert_allclose(plain.outputs, read.outputs, rtol=1e-5, atol=1e-6)
     assert read.layers is not None
     assert read.activations is not None
     for group, kept, on in zip(network.groups, read.layers.values(), network.active(), strict=True):

@@ -14,7 +14,7 @@ from jaxzc.catalogue import spaces
 from jaxzc.proxies import PROXIES
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.types import Space
-from tests.support.small_spaces import drawn, small, two_batches
+from tests.support.small_spaces import small, smallest, two_batches
 from tests.support.tolerances import ROUNDING
 
 STORED = Path(__file__).parents[1] / "golden" / "own_scores.json"
@@ -38,7 +38,7 @@ def share(name: str) -> list[str]:
 def own_scores(name: str) -> OwnScores:
     rng = np.random.default_rng(0)
     space = small(name)
-    batches, arch = two_batches(space, rng), drawn(space, 1, rng, 500_000)[0]
+    batches, arch = two_batches(space, rng), smallest(space, rng)
     scorer = SpaceScorer(space, batches, share(name))
     return OwnScores(space, scorer, arch, scorer.one(arch))
 

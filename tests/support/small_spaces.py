@@ -39,6 +39,12 @@ def drawn(space: Space, n: int, rng: np.random.Generator, largest: int = LARGEST
     return archs
 
 
+def smallest(space: Space, rng: np.random.Generator) -> np.ndarray:
+    """The genes of the one with the fewest parameters of 40 that are drawn."""
+    archs = space.sample(rng, 40)
+    return archs[space.counts(archs).params.argmin()]
+
+
 def two_batches(space: Space, rng: np.random.Generator, examples: int = 6) -> list[Batch]:
     shape = (examples, *space.inputs.shape)
     return [Batch(rng.standard_normal(shape).astype(np.float32), rng.integers(0, 3, examples)) for _ in range(2)]
