@@ -31,7 +31,6 @@ LONGEST = (
     "spaces/test_darts_program.py",
     "golden/test_golden_spaces.py",
     "golden/test_golden_named_networks.py",
-    "scoring/test_every_space.py",
     "spaces/test_nasbench101_program.py",
     "networks/test_zoo.py",
     "scoring/test_score.py",

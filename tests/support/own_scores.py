@@ -1,13 +1,16 @@
-"""One architecture of every space and its share of the proxies, scored by us: the numbers that tests/golden/own_scores.json keeps.
+"""One architecture of a space and its share of the proxies, scored by us: the numbers that tests/golden/own_scores.json keeps.
 
-    python -m tests.support.own_scores        computes them anew and writes the file
+    JAX_DISABLE_MOST_OPTIMIZATIONS=1 python -m tests.support.own_scores [SPACE ...]
 
-A change of a number there is a change of what a score means: say so in the changelog, and raise the proxy's version."""
+computes those of the spaces that are named (default: of all) anew and writes them into the file. A change of a number there is a change of
+what a score means: say so in the changelog, and raise the proxy's version."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from jaxzc.catalogue import spaces
@@ -17,7 +20,9 @@ from jaxzc.types import Space
 from tests.support.small_spaces import small, smallest, two_batches
 from tests.support.tolerances import ROUNDING
 
-STORED = Path(__file__).parents[1] / "golden" / "own_scores.json"
+FILE = Path(__file__).parents[1] / "golden" / "own_scores.json"
+STORED: dict[str, dict[str, Any]] = json.loads(FILE.read_text()) if FILE.exists() else {}
+"""Space -> {"arch": the architecture in the space's encoding, "scores": proxy -> score with seven digits}."""
 COUNTS = ("params", "flops", "layers")
 SPACES = [name for name in sorted(spaces.spaces()) if name != "conv_chains"]
 
@@ -35,23 +40,23 @@ def share(name: str) -> list[str]:
     return list(dict.fromkeys([*COUNTS, "snip", *(proxy for proxy in dealt if ROUNDING.get(name) != proxy)]))
 
 
-def own_scores(name: str) -> OwnScores:
+def own_scores(name: str, proxies: list[str] | None = None) -> OwnScores:
+    """proxies: by default the space's share. Nothing in them broadcasts arrays of different ranks silently."""
     rng = np.random.default_rng(0)
     space = small(name)
     batches, arch = two_batches(space, rng), smallest(space, rng)
-    scorer = SpaceScorer(space, batches, share(name))
-    return OwnScores(space, scorer, arch, scorer.one(arch))
-
-
-def stored(name: str) -> dict[str, Any]:
-    return json.loads(STORED.read_text())[name]
+    scorer = SpaceScorer(space, batches, share(name) if proxies is None else proxies)
+    with jax.numpy_rank_promotion("raise"):
+        return OwnScores(space, scorer, arch, scorer.one(arch))
 
 
 def record(name: str) -> dict[str, Any]:
-    """What is kept of a space: the architecture in the space's encoding, and its scores with seven digits."""
+    """What is kept of a space."""
     of = own_scores(name)
     return {"arch": of.space.to_string(of.arch), "scores": {proxy: float(f"{score:.7g}") for proxy, score in of.scores.items()}}
 
 
 if __name__ == "__main__":
-    STORED.write_text(json.dumps({name: record(name) for name in SPACES}, indent=1) + "\n")
+    for name in sys.argv[1:] or SPACES:
+        STORED[name] = record(name)
+        FILE.write_text(json.dumps(STORED, indent=1, sort_keys=True) + "\n")
