@@ -95,7 +95,7 @@ def measure(scorer: jaxzc.Scorer, variables: Any, batch: Any) -> None:
         start = time.perf_counter()
         scores = scorer.score(variables, batch)
         print(f"  score {number + 1}: {time.perf_counter() - start:.1f} s", flush=True)
-    pieces_ = f"; {len(pieces._compiled)} different pieces" if scorer.recipe.pieces else ""
+    pieces_ = f"; {len(pieces.HELD)} different pieces" if scorer.recipe.pieces else ""
     print(f"  traced and compiled in {compiled[0]:.0f} s ({compiled[1]:.0f} of processors){pieces_}")
     print(f"  largest memory so far {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
     print(f"  {scores}")

@@ -38,9 +38,9 @@ def main() -> None:
     cut, whole = (jaxzc.SpaceScorer(space, batches, arguments.proxies, pieces=by) for by in (True, False))
     first: list[float] = []
     for number, arch in enumerate(archs):
-        before = set(pieces._compiled)
+        before = set(pieces.HELD)
         first.append(seconds(cut, arch))
-        new = len(set(pieces._compiled) - before)
+        new = len(set(pieces.HELD) - before)
         line = f"{number}: {space.counts(arch[None]).layers[0]} layers; pieces {first[-1]:.2f} s, {new} compiled"
         line += f", again {seconds(cut, arch):.2f} s"
         if number >= len(archs) - arguments.whole:

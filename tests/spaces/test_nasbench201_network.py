@@ -13,6 +13,7 @@ from jaxzc._compile.pieces import Pieced
 from jaxzc.networks import as_network
 from jaxzc.tasks import cross_entropy
 from jaxzc.types import InputSpec, JaxzcError, Tap
+from tests.support.counted import Counted
 
 SPACE = NasBench201(channels=2, cells=2, classes=3, inputs=InputSpec((8, 8, 3)))
 CORNERS = {
@@ -49,7 +50,7 @@ def setting() -> tuple[Any, jax.Array, jax.Array, Any]:
         rng = np.random.default_rng(0)
         params = jax.tree.unflatten(tree, [jnp.asarray(a, jnp.float64) + 0.1 * rng.standard_normal(a.shape) for a in leaves])
         images, labels = jnp.asarray(rng.standard_normal((3, 8, 8, 3))), jnp.asarray([0, 2, 1])
-        program = jax.jit(lambda arch, p, x, y: _quantities(SPACE.program().network(arch), p, x, y))
+        program = Counted(lambda arch, p, x, y: _quantities(SPACE.program().network(arch), p, x, y))
         return params, images, labels, program
 
 
@@ -62,7 +63,7 @@ def test_program_equals_discrete_network(setting: Any, arch: list[int]) -> None:
         # In pieces, most of which the discrete networks have in common.
         discrete = Pieced(lambda params, *data: _quantities(SPACE.network(arch), params, *data))
         reference = discrete(cut(params, arch), images, labels)
-        assert program._cache_size() == 1, "one program for every architecture"
+        assert program.compilations == 1, "one program for every architecture"
         for name in ("gradients", "Hessian-vector product"):  # of parameters; those that the architecture has not get none
             squares = [sum(float(jnp.square(a).sum()) for a in jax.tree.leaves(made[name])) for made in (ours, reference)]
             np.testing.assert_allclose(*squares, rtol=1e-9)
@@ -111,7 +112,7 @@ def test_taps_read_and_change_layers() -> None:
         return jax.jit(lambda params: network.forward(params, images, norm="batch", **tap))(params)
 
     plain, read = run(params), run(params, tap=Tap(layer=lambda y, _: (y, y.mean()), activation=lambda x: x.mean()))
-    np.testing.assert_allclose(plain.outputs, read.outputs, rtol=1e-6)
+    np.testing.assert_allclose(plain.outputs, read.outputs, rtol=1e-5, atol=1e-6)
     assert read.layers is not None
     assert read.activations is not None
     for group, kept, on in zip(network.groups, read.layers.values(), network.active(), strict=True):
