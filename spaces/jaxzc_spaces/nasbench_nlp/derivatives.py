@@ -54,7 +54,7 @@ def _backward(saved: Any, pulled: Array) -> Any:
     start = jnp.zeros((STATES, *values.shape[2:]), values.dtype)
     _, (grads, of_xs) = lax.scan(step, start, (values, xs, pulled), reverse=True)
     linear = recipe.op == LINEAR
-    of_shift = jnp.where(linear[:, None, None], grads, 0)
+    of_shift = jnp.where(linear[None, :, None, None], grads, 0)
     bias = of_shift.sum((0, 2)).astype(kernels.bias.dtype)
     of_kernels = Kernels(_of_x(kernels, xs, recipe, grads), _of_hidden(kernels, recipe, values, grads), bias)
     return of_kernels, of_xs, None if shifted is None else of_shift, None

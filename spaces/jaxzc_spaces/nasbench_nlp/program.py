@@ -154,7 +154,7 @@ class NlpNetwork:
                 shift = None if tap.cell_perturb is None else jax.tree.map(lambda a: a[0], tap.cell_perturb[name])
                 x, record = tap.cell(x, shift)
                 maps[name] = jax.tree.map(lambda a: a[None], record)
-        y = x @ _decoder(params) + params["decoder_bias"]
+        y = x @ _decoder(params) + params["decoder_bias"][None, None]
         if tap.layer is not None:
             shift = None if tap.perturb is None else jax.tree.map(lambda a: a[0], tap.perturb["decoder"])
             y, record = tap.layer(y, shift)
