@@ -19,7 +19,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "mobilenetv2_zen": {"head": 16, "inputs": (64, 64, 3)},
     "resnet_zen": {"inputs": (16, 16, 3)},
     "mnasnet": {"stem": 4, "widths": (4, 4, 4, 8, 8, 8, 8), "head": 16},
-    "nasbench_nlp": {"emsize": 3, "nhid": 4, "layers": 2, "inputs": InputSpec((3,), "int32")},
+    "nasbench_nlp": {"emsize": 6, "nhid": 8, "layers": 2, "inputs": InputSpec((8,), "int32")},
 }
 """Options that make a space's networks tiny; a space that is not named here is scored at its default size. (Where the last map is 1 x 1, a
 batch of one image is normalised to zero, and with it what some proxies see of TransNAS's networks, whose images are larger therefore.)"""
