@@ -65,7 +65,7 @@ def case(request: pytest.FixtureRequest) -> Case:
     batches = two_batches(space, rng)
     scorer = SpaceScorer(space, batches, "all" if request.param in EVERYTHING else "founding")
     one_each = len(space.program_keys(space.sample(np.random.default_rng(0), 1))[0])
-    archs = drawn(space, 2 if one_each and request.param != "nasbench_nlp" else 4, rng)  # recipes need not have a leaky ReLU
+    archs = drawn(space, 2 if one_each else 4, rng)
     if request.param in DISCONNECTED:
         archs = np.concatenate([archs, np.zeros((1, len(space.choices)), np.int8)])
     with jax.numpy_rank_promotion("raise"):
