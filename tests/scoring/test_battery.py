@@ -30,6 +30,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "mobilenetv2_zen": {"head": 16, "inputs": (64, 64, 3)},
     "resnet_zen": {"inputs": (16, 16, 3)},
     "mnasnet": {"stem": 4, "widths": (4, 4, 4, 8, 8, 8, 8), "head": 16},
+    "autoformer": {"widths": (8, 12), "depths": (1, 2), "heads": (1, 2), "ratios": (1.0, 2.0), "patch": 8},
+    "pit": {"bases": (2, 4), "depths": ("111", "211"), "heads": ("124", "222"), "ratios": (1, 2), "patch": 8, "stride": 4},
 }
 """Options that make a space's networks tiny; a space that is not named here is scored at its default size. (Where the last map is 1 x 1, a
 batch of one image is normalised to zero, and with it what some proxies see of TransNAS's networks, whose images are larger therefore.)"""
@@ -41,6 +43,9 @@ the images apart."""
 ROUNDING = {"transnas101_micro": "jacob_cov", "transnas101_macro": "jacob_cov", "darts": "sweet_gradsign"}
 """Scores that are rounding errors in a space. Where batch normalisation comes last, the sum of the logits does not depend on the images,
 and the last cell's gradients of one image are zero but for rounding: their signs are none."""
+
+OTHERS = {"autoformer": "transformers", "pit": "transformers"}
+"""Spaces that are scored with another set of proxies than the founding ones."""
 
 SLOW = {
     "transnas101_micro",
@@ -54,6 +59,8 @@ SLOW = {
     "resnet_zen",
     "mnasnet",
     "published",
+    "autoformer",
+    "pit",
 }
 """Spaces in which every architecture is a program of its own, and three whose programs compile for minutes."""
 
@@ -88,7 +95,7 @@ def case(request: pytest.FixtureRequest) -> Case:
     space = spaces.space(request.param, classes=3, **options)
     rng = np.random.default_rng(0)
     batches = [Batch(rng.standard_normal((6, *space.inputs.shape)).astype(np.float32), rng.integers(0, 3, 6)) for _ in range(2)]
-    scorer = SpaceScorer(space, batches, "all" if request.param in EVERYTHING else "founding")
+    scorer = SpaceScorer(space, batches, "all" if request.param in EVERYTHING else OTHERS.get(request.param, "founding"))
     archs = space.sample(rng, 2 if len(space.program_keys(space.sample(np.random.default_rng(0), 1))[0]) else 4)
     while (heavy := space.counts(archs).params > LARGEST).any():
         archs[heavy] = space.sample(rng, int(heavy.sum()))
@@ -99,7 +106,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 def _rows_with(case: Case, name: str) -> list[dict[str, float]]:
     if name not in case.scorer.proxies:
-        pytest.skip("this space is scored with the founding proxies")
+        pytest.skip("this space is scored with other proxies")
     return case.rows
 
 
@@ -221,7 +228,7 @@ def test_a_score_does_not_depend_on_its_company(case: Case, names: list[str]) ->
 def test_float32_is_close_to_float64(case: Case) -> None:
     arch = jnp.asarray(case.archs[0], jnp.int32)
     params = case.scorer.programs(case.archs[0]).draw(jax.random.key(0), arch)
-    names = ("naswot", "lnwot", "snr_synflow", "synflow", "l2_norm")
+    names = [name for name in ("naswot", "lnwot", "snr_synflow", "synflow", "l2_norm") if name in case.scorer.proxies]
     chosen = {name: PROXIES[name] for name in names}
     with jax.enable_x64(True):
         wide = jax.tree.map(lambda a: a.astype(jnp.float64) if a.dtype == jnp.float32 else a, (params, case.scorer.batches))

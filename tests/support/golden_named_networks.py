@@ -40,7 +40,7 @@ class Stored:
         """The stored kernels and biases as parameters of our network; keys are our paths."""
         params = jax.tree.map(lambda a: np.array(a, dtype), network.init(jax.random.key(0)))
         for key, value in self.arrays.items():
-            if "/" in key:
+            if "/" in key or key in params:
                 *path, last = key.split("/")
                 leaf = params
                 for word in path:
