@@ -21,10 +21,11 @@ NETWORK = "E192-H3.4.3.3.4.4.3.4.4.3.4.3-M40.35.35.35.40.35.40.40.35.40.35.35"
 def test_genes_and_strings() -> None:
     space = AutoFormer()
     arch = space.parse(NETWORK)
-    assert arch[:6].tolist() == [0, 0, 0, 1, 0, 0]
-    assert arch[[14, 15, 16, 28, 29]].tolist() == [0, 0, 1, 0, 0]
+    assert arch[:8].tolist() == [0, 0, 0, 1, 1, 0, 0, 0]
+    assert len(arch) == 2 + 2 * 14
+    assert not arch[-4:].any()
     assert space.to_string(arch) == NETWORK
-    assert [AutoFormer(size).menu.size for size in ("tiny", "small", "base")] == [
+    assert [AutoFormer(size).menu.vectors.size for size in ("tiny", "small", "base")] == [
         1_056_964_608,
         3 * (9**12 + 9**13 + 9**14),
         3 * (6**14 + 6**15 + 6**16),
@@ -78,7 +79,7 @@ def test_wrong_strings_of_pit() -> None:
 
 def test_what_varies_is_what_the_depth_has() -> None:
     every = SMALL.enumerate()
-    assert len(every) == SMALL.menu.size == 2 * (4 + 64) == len(np.unique(every, axis=0))
+    assert len(every) == SMALL.menu.vectors.size == 2 * (4 + 64) == len(np.unique(every, axis=0))
     np.testing.assert_array_equal(SMALL.canonical(every), every)
     rng = np.random.default_rng(0)
     sample = SMALL.sample(rng, 100)

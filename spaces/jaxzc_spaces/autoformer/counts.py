@@ -4,7 +4,7 @@ import numpy as np
 
 from jaxzc.spacekit.vectors import check_vectors
 from jaxzc.types import Counts, Genes
-from jaxzc_spaces.autoformer.encoding import Menu, layers_present
+from jaxzc_spaces.autoformer.encoding import Menu
 from jaxzc_spaces.autoformer.network import HEAD, Form
 
 
@@ -40,10 +40,11 @@ def cream_flops(archs: Genes, menu: Menu, form: Form, classes: int, image_shape:
 
 def _sizes(archs: Genes, menu: Menu) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Width int64 `[n, 1]`; heads, hidden width and whether there is one of each layer, `[n, depth of the deepest]`."""
-    genes, most = check_vectors(menu.choices, archs), max(menu.depths)
+    genes = check_vectors(menu.vectors.choices, archs)
+    layers, present = menu.vectors.layers(genes)
     width = np.array(menu.widths, np.int64)[genes[:, :1]]
-    heads, tenths = np.array(menu.heads, np.int64)[genes[:, 2 : 2 + most]], np.array(menu.tenths, np.int64)[genes[:, 2 + most :]]
-    return width, heads, width * tenths // 10, layers_present(menu, genes)
+    heads, tenths = np.array(menu.heads, np.int64)[layers[..., 0]], np.array(menu.tenths, np.int64)[layers[..., 1]]
+    return width, heads, width * tenths // 10, present
 
 
 def _patches(form: Form, image_shape: tuple[int, ...]) -> tuple[int, int]:

@@ -1,8 +1,8 @@
 """AutoFormer's architectures without their networks: genes and strings; numpy only.
 
 An architecture is a width for the whole network, a depth, and for each layer a number of heads and a ratio of its feed-forward part. It is
-written `E192-H3.4.3-M40.35.40`: width, heads of each layer, ten times the ratio of each. Genes int32 `[2 + 2 * depth of the deepest]`:
-numbers of the width and of the depth, of the heads of each layer, and of its ratio; those of layers that are not there are 0.
+written `E192-H3.4.3-M40.35.40`: width, heads of each layer, ten times the ratio of each. Genes are int32, see `transformers.depth`: numbers of
+the width, of the depth, and of heads and ratio of each layer.
 """
 
 import re
@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxzc.spacekit.vectors import check_vector, check_vectors, enumerate_vectors
+from jaxzc.spacekit.vectors import check_vector
 from jaxzc.types import Genes, JaxzcError
+from jaxzc_spaces.transformers.depth import VariableDepth
 
 
 class Menu(NamedTuple):
@@ -23,14 +24,8 @@ class Menu(NamedTuple):
     tenths: tuple[int, ...]
 
     @property
-    def choices(self) -> tuple[int, ...]:
-        most = max(self.depths)
-        return (len(self.widths), len(self.depths), *(len(self.heads),) * most, *(len(self.tenths),) * most)
-
-    @property
-    def size(self) -> int:
-        """Number of architectures."""
-        return len(self.widths) * sum((len(self.heads) * len(self.tenths)) ** depth for depth in self.depths)
+    def vectors(self) -> VariableDepth:
+        return VariableDepth(len(self.widths), self.depths, (len(self.heads), len(self.tenths)))
 
 
 SIZES = {
@@ -51,23 +46,9 @@ class Architecture(NamedTuple):
 
 def architecture(menu: Menu, arch: Genes) -> Architecture:
     """What genes `[genes]` stand for. Raises `JaxzcError` for invalid genes."""
-    genes = check_vector(menu.choices, arch).tolist()
-    most, depth = max(menu.depths), menu.depths[genes[1]]
-    heads, tenths = genes[2 : 2 + most], genes[2 + most :]
-    return Architecture(menu.widths[genes[0]], tuple(menu.heads[g] for g in heads[:depth]), tuple(menu.tenths[g] for g in tenths[:depth]))
-
-
-def layers_present(menu: Menu, archs: Genes) -> np.ndarray:
-    """bool `[n, depth of the deepest]` of architectures `[n, genes]`."""
-    depths = np.array(menu.depths)[check_vectors(menu.choices, archs)[:, 1]]
-    return np.arange(max(menu.depths)) < depths[:, None]
-
-
-def canonical(menu: Menu, archs: Genes) -> np.ndarray:
-    """The architectures `[n, genes]`, genes of absent layers 0."""
-    present = layers_present(menu, archs)
-    fixed = np.ones((len(present), 2), bool)
-    return np.where(np.hstack([fixed, present, present]), check_vectors(menu.choices, archs), 0).astype(np.int32)
+    genes = check_vector(menu.vectors.choices, arch)
+    layers = genes[2 : 2 + 2 * menu.vectors.depth(genes)].tolist()
+    return Architecture(menu.widths[genes[0]], tuple(menu.heads[g] for g in layers[::2]), tuple(menu.tenths[g] for g in layers[1::2]))
 
 
 def parse(menu: Menu, text: str) -> np.ndarray:
@@ -78,11 +59,11 @@ def parse(menu: Menu, text: str) -> np.ndarray:
     heads, tenths = (list(map(int, part.split("."))) for part in match.groups()[1:])
     if len(heads) != len(tenths):
         raise JaxzcError(f"{text!r} has {len(heads)} layers by its heads and {len(tenths)} by its ratios: expected as many of both")
-    genes = np.zeros(len(menu.choices), np.int32)
+    genes = np.zeros(len(menu.vectors.choices), np.int32)
     genes[:2] = _number("a width of", int(match[1]), menu.widths, text), _number("a depth of", len(heads), menu.depths, text)
     for layer, (h, m) in enumerate(zip(heads, tenths, strict=True)):
-        genes[2 + layer] = _number(f"in layer {layer} heads", h, menu.heads, text)
-        genes[2 + max(menu.depths) + layer] = _number(f"in layer {layer} a ratio times ten of", m, menu.tenths, text)
+        genes[2 + 2 * layer] = _number(f"in layer {layer} heads", h, menu.heads, text)
+        genes[3 + 2 * layer] = _number(f"in layer {layer} a ratio times ten of", m, menu.tenths, text)
     return genes
 
 
@@ -96,15 +77,3 @@ def to_string(menu: Menu, arch: Genes) -> str:
     """The string of genes; the inverse of `parse`. Raises `JaxzcError` for invalid genes."""
     width, heads, tenths = architecture(menu, arch)
     return f"E{width}-H{'.'.join(map(str, heads))}-M{'.'.join(map(str, tenths))}"
-
-
-def enumerate_architectures(menu: Menu) -> np.ndarray:
-    """All of them, int32 `[n, genes]`. Raises `JaxzcError` where they are too many."""
-    most, all_rows = max(menu.depths), []
-    for number, depth in enumerate(menu.depths):
-        rows = enumerate_vectors((len(menu.widths), *(len(menu.heads),) * depth, *(len(menu.tenths),) * depth))
-        genes = np.zeros((len(rows), len(menu.choices)), np.int32)
-        genes[:, 0], genes[:, 1] = rows[:, 0], number
-        genes[:, 2 : 2 + depth], genes[:, 2 + most : 2 + most + depth] = rows[:, 1 : 1 + depth], rows[:, 1 + depth :]
-        all_rows.append(genes)
-    return np.concatenate(all_rows)

@@ -16,7 +16,6 @@ import numpy as np
 
 from jaxzc.types import Counts, Genes, InputSpec, JaxzcError
 from jaxzc_spaces.autoformer import encoding as encoding
-from jaxzc_spaces.autoformer import variation
 from jaxzc_spaces.autoformer.counts import cream_flops, network_counts
 from jaxzc_spaces.autoformer.encoding import SIZES, Architecture, Menu
 from jaxzc_spaces.autoformer.network import HEAD, AutoFormerModule, Form
@@ -94,7 +93,7 @@ class AutoFormer(OneNetworkEach, WithModule):
 
     @property
     def choices(self) -> tuple[int, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.menu.choices
+        return self.menu.vectors.choices
 
     def parse(self, text: str) -> np.ndarray:
         return encoding.parse(self.menu, text)
@@ -103,19 +102,19 @@ class AutoFormer(OneNetworkEach, WithModule):
         return encoding.to_string(self.menu, arch)
 
     def canonical(self, archs: np.ndarray) -> np.ndarray:
-        return encoding.canonical(self.menu, archs)
+        return self.menu.vectors.canonical(archs)
 
     def enumerate(self) -> np.ndarray:
-        return encoding.enumerate_architectures(self.menu)
+        return self.menu.vectors.enumerate()
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        return variation.sample(self.menu, rng, n)
+        return self.menu.vectors.sample(rng, n)
 
     def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray:
-        return variation.mutate(self.menu, rng, archs)
+        return self.menu.vectors.mutate(rng, archs)
 
     def neighbours(self, arch: Genes) -> np.ndarray:
-        return variation.neighbours(self.menu, arch)
+        return self.menu.vectors.neighbours(arch)
 
     def program_keys(self, archs: np.ndarray) -> np.ndarray:
         return self.canonical(archs)
