@@ -41,7 +41,7 @@ class Stored:
         params = jax.tree.map(lambda a: np.array(a, dtype), network.init(jax.random.key(0)))
         for key, value in self.arrays.items():
             if "/" in key or key in params:
-                *path, last = key.split("/")
+                *path, last = (int(word) if word.isdigit() else word for word in key.split("/"))
                 leaf = params
                 for word in path:
                     leaf = leaf[word]

@@ -1,8 +1,8 @@
 """AutoFormer's architectures without their networks: genes and strings; numpy only.
 
 An architecture is a width for the whole network, a depth, and for each layer a number of heads and a ratio of its feed-forward part. It is
-written `E192-H3.4.3-M40.35.40`: width, heads of each layer, ten times the ratio of each. Genes are int32, see `transformers.depth`: numbers of
-the width, of the depth, and of heads and ratio of each layer.
+written `E192-H3.4.3-M40.35.40`: width, heads of each layer, ten times the ratio of each. Genes are int32, see `transformers.depth`: numbers
+of the width, of the depth, and of heads and ratio of each layer.
 """
 
 import re

@@ -145,11 +145,10 @@ class DiscreteNetwork:
         sizes = [(int(at_path(self._shapes, path).size), fan_in) for path, fan_in in self.blueprint.biases]
         kernels, biases = initialisers.draw(initialiser, key, self.groups, sizes)
         params = jax.tree_util.tree_map_with_path(lambda path, a: np.full(a.shape, float(path[-1].key == "scale"), a.dtype), self._shapes)
-        for (path, _), bias in zip(self.blueprint.biases, biases, strict=True):
-            at_path(params, path[:-1])[path[-1]] = bias
         tables = initialisers.embeddings(key, [at_path(self._shapes, path).shape for path in self.blueprint.embeddings])
-        for path, table in zip(self.blueprint.embeddings, tables, strict=True):
-            at_path(params, path[:-1])[path[-1]] = table
+        paths = (*(path for path, _ in self.blueprint.biases), *self.blueprint.embeddings)
+        for path, drawn in zip(paths, [*biases, *tables], strict=True):
+            at_path(params, path[:-1])[path[-1]] = drawn
         return jax.tree.map(jnp.asarray, self.with_weights(params, kernels))
 
     def weights(self, params: Params) -> list[Array]:
@@ -180,13 +179,16 @@ class DiscreteNetwork:
         """The NNX module with these parameters; call it with images and a `Pass`."""
         return with_parameters(self.blueprint.graph, self.blueprint.state, params)
 
-    def forward(self, params: Params, inputs: Array, *, norm: Norm, tap: Tap | None = None) -> Forward:
+    def run(self, module: Any, inputs: Any, p: Step) -> Array:
+        return module(jnp.asarray(inputs), p)
+
+    def forward(self, params: Params, inputs: Any, *, norm: Norm, tap: Tap | None = None) -> Forward:
         tap, of = tap or Tap(), self.blueprint
         module = self.module(params)
         perturb = _spread("perturb", "layer", tap.perturb, of.layers)
         cell_perturb = _spread("cell_perturb", "map", tap.cell_perturb, of.maps)
         p = Step(norm, tap._replace(perturb=perturb, cell_perturb=cell_perturb, cell=tap.cell if of.maps else None), module)
-        logits = module(jnp.asarray(inputs), p)
+        logits = self.run(module, inputs, p)
         result = p.forward(logits, maps=bool(of.maps))
         members = {"layers": of.layers, "activations": of.activated, "norms": of.norms, "cells": of.maps}
         return result._replace(**{name: _gathered(getattr(result, name), groups) for name, groups in members.items()})

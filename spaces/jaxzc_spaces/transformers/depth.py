@@ -66,8 +66,8 @@ class VariableDepth:
             yield genes
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """`n` distinct architectures int32 `[n, genes]`: the network's gene and the depth uniformly, then each layer. (Of all architectures,
-        most have the largest depth.) Raises `JaxzcError` where there are fewer than `n`, or `n` is negative."""
+        """`n` distinct architectures int32 `[n, genes]`: the network's gene and the depth uniformly, then each layer. (Of all
+        architectures, most have the largest depth.) Raises `JaxzcError` where there are fewer than `n`, or `n` is negative."""
         if not 0 <= n <= self.size:
             raise JaxzcError(f"cannot sample {n:,} distinct architectures from a space of {self.size:,}; expected 0 <= n <= {self.size:,}")
         if self.size <= MOST_LISTED and 2 * n > self.size:
