@@ -4,10 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from jaxzc_spaces.flexibert.operators import waves
 from jaxzc_spaces.flexibert.space import FlexiBert
 
-from jaxzc.types import EmbeddingNetwork, InputSpec, JaxzcError
+from jaxzc.scoring.space import SpaceScorer
+from jaxzc.types import Batch, EmbeddingNetwork, InputSpec, JaxzcError
 from tests.support.reference_tables import reference_table
 
 NETWORK = "H256|SA:WMA:h4:ff1024:n3|LT:DCT:h2:ff512:n3"
@@ -76,3 +78,22 @@ def test_transforms(size: int) -> None:
     (dct,) = waves("DCT", size)
     np.testing.assert_allclose(dct @ dct.T, np.diag([4 * size, *[2 * size] * (size - 1)]), atol=1e-12)
     assert dct[1, 0] == pytest.approx(2 * np.cos(np.pi / (2 * size)))
+
+
+def test_module_has_its_own_parameters_and_gives_what_is_scored() -> None:
+    arch = TINY.parse("H12|SA:WMA:h4:ff6:n3|DSC:9:h2:ff10:n1")
+    network, tokens = TINY.network(arch), jnp.arange(14).reshape(2, 7)
+    params = network.init(jax.random.key(1))
+    module = TINY.module(arch, params)
+    assert sum(leaf.size for leaf in jax.tree.leaves(nnx.state(module, nnx.Param))) == TINY.counts(arch).params.item()
+    np.testing.assert_allclose(module(tokens), network.forward(params, tokens, norm="batch").outputs, rtol=1e-5, atol=1e-6)
+
+
+def test_scored_as_any_space() -> None:
+    """Tokens, and for each whether it was replaced."""
+    rng = np.random.default_rng(0)
+    batches = [Batch(rng.integers(0, 20, (4, 7)), rng.integers(0, 2, (4, 7))) for _ in range(2)]
+    scorer = SpaceScorer(TINY, batches, ["snip", "synflow_bn", "jacob_cov", "naswot_gelu", "params"], task="multilabel")
+    (row,) = scorer.each(TINY.parse("H8|SA:SDP:h2:ff6:n1|LT:DCT:h2:ff6:n1")[None])
+    assert all(np.isfinite(value) for value in row.values())
+    assert row["snip"] > 0
