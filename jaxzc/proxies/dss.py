@@ -22,10 +22,10 @@ def dss(
         of singular values, plus the sum over all other linear layers' weights of |w dR/dw|; R = 1' f(1; |theta|) with layer normalisation
         kept, as in synflow_bn. The convolutions that make patches or pool them do not count.
     Source: Zhou et al., Training-free Transformer Architecture Search, CVPR 2022, eq. 3 to 5.
-    Authors' code: as here, but it tells attention by a class's name and by kernels that are square: plain
-        vision transformers' queries, keys and values are then no attention, a square layer of PiT's pools is, and a classifier of 1,000
-        classes is counted twice. Under today's PyTorch it reads weights whose signs were never removed and queries, keys and values
-        without gradients: other numbers.
+    Authors' code: as here, but it tells attention by the name of a class and by square kernels: AutoFormer's queries, keys and values of
+        one fixed width are then no attention, linear layers between PiT's stages of equal width are, and a classifier of 1,000 classes
+        counts twice. Under today's PyTorch its script reads weights whose signs were never removed, and queries, keys and values without
+        gradients: other numbers.
     Weights: kernels of linear layers.
     Fails: needs a network that says which layers are attention's (the spaces of transformers do). Nuclear norms are of the size of
         (layers x width)^1.5 and more: it grows with size. A network whose last layer is layer normalisation has a constant R.

@@ -8,12 +8,13 @@ from flax import nnx
 from jaxzc_spaces.flexibert.operators import waves
 from jaxzc_spaces.flexibert.space import FlexiBert
 
-from jaxzc.scoring.space import SpaceScorer
+import jaxzc
+from jaxzc.scoring.results import to_float
 from jaxzc.types import Batch, EmbeddingNetwork, InputSpec, JaxzcError
 from tests.support.reference_tables import reference_table
 
 NETWORK = "H256|SA:WMA:h4:ff1024:n3|LT:DCT:h2:ff512:n3"
-TINY = FlexiBert(hidden=(8, 12), widths=(6, 10), vocabulary=20, positions=9, embedding=8, inputs=InputSpec((7,), "int32"))
+TINY = FlexiBert(hidden=(8, 12), widths=(6, 10), positions=9, embedding=8, classes=20, inputs=InputSpec((7,), "int32"))
 
 
 def test_genes_and_strings() -> None:
@@ -39,7 +40,7 @@ def test_wrong_strings(text: str, message: str) -> None:
 
 
 def test_wrong_settings() -> None:
-    with pytest.raises(JaxzcError, match="T at most 512"):
+    with pytest.raises(JaxzcError, match="expected at most 512 tokens"):
         FlexiBert(inputs=InputSpec((600,), "int32"))
     with pytest.raises(JaxzcError, match="reading='as run': expected one of sampled, published, trained"):
         FlexiBert(reading="as run")
@@ -89,11 +90,13 @@ def test_module_has_its_own_parameters_and_gives_what_is_scored() -> None:
     np.testing.assert_allclose(module(tokens), network.forward(params, tokens, norm="batch").outputs, rtol=1e-5, atol=1e-6)
 
 
-def test_scored_as_any_space() -> None:
-    """Tokens, and for each whether it was replaced."""
+def test_scores_of_tokens() -> None:
+    """For each token, whether it was replaced."""
     rng = np.random.default_rng(0)
     batches = [Batch(rng.integers(0, 20, (4, 7)), rng.integers(0, 2, (4, 7))) for _ in range(2)]
-    scorer = SpaceScorer(TINY, batches, ["snip", "synflow_bn", "jacob_cov", "naswot_gelu", "params"], task="multilabel")
-    (row,) = scorer.each(TINY.parse("H8|SA:SDP:h2:ff6:n1|LT:DCT:h2:ff6:n1")[None])
-    assert all(np.isfinite(value) for value in row.values())
-    assert row["snip"] > 0
+    network = TINY.network(TINY.parse("H8|SA:SDP:h2:ff6:n1|LT:DCT:h2:ff6:n1"))
+    names = ["snip", "synflow_bn", "jacob_cov", "naswot_gelu"]
+    run = jax.jit(lambda params: jaxzc.compute_scores(names, network, params, batches, task="multilabel", unavailable="error"))
+    scores = {name: to_float(value) for name, value in run(network.init(jax.random.key(0))).items()}
+    assert all(np.isfinite(value) for value in scores.values())
+    assert scores["snip"] > 0

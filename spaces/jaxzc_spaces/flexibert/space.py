@@ -35,24 +35,24 @@ class FlexiBert(OneNetworkEach, WithModule):
         network, the further ones have the width that it says. "published": what the published proxies and parameter counts are of: the
         largest hidden size and the largest width whatever it says. "trained": as "sampled" with scaled dot product attention in the place
         of every operator, which the published training code selects whatever it says.
-    hidden: hidden sizes. widths: of feed-forward layers. vocabulary, positions, embedding: words, most tokens, width of words' vectors.
-    inputs: tokens int `[T]`. classes: has no meaning here, a network gives one logit for each token.
+    hidden: hidden sizes. widths: of feed-forward layers. positions, embedding: the most tokens, width of words' vectors.
+    inputs: tokens int `[T]`. classes: words of the vocabulary. (A network gives one logit for each token.)
     """
 
     reading: str = "sampled"
     hidden: tuple[int, ...] | None = None
     widths: tuple[int, ...] | None = None
-    vocabulary: int = 30522
     positions: int = 512
     embedding: int = 128
-    classes: int = 2
+    classes: int = 30522
     inputs: InputSpec = InputSpec((128,), "int32")
 
     name = "flexibert"
+    task = "multilabel"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_positive(self, "vocabulary", "positions", "embedding")
+        check_positive(self, "positions", "embedding", "classes")
         check_menus(self, int, "hidden", "widths")
         shape, dtype = self.inputs.shape, self.inputs.dtype
         if len(shape) != 1 or not np.issubdtype(dtype, np.integer) or shape[0] > self.positions:
@@ -121,7 +121,7 @@ class FlexiBert(OneNetworkEach, WithModule):
 
     @property
     def sizes(self) -> Sizes:
-        return Sizes(self.vocabulary, self.positions, self.embedding)
+        return Sizes(self.classes, self.positions, self.embedding)
 
     def _counted(self, archs: np.ndarray) -> Any:
         rows = check_vectors(self.choices, np.atleast_2d(archs))
