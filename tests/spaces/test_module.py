@@ -28,8 +28,8 @@ TINY: dict[str, dict[str, Any]] = {
     "resnet_zen": {"residual": True},
     "mnasnet": {"stem": 4, "widths": (4, 4, 4, 8, 8, 8, 8), "head": 16, "inputs": (16, 16, 3)},
     "published": {"inputs": (32, 32, 3)},
-    "autoformer": {"widths": (8, 12), "depths": (1, 2), "heads": (1, 2), "ratios": (1.0, 2.0), "patch": 4},
-    "pit": {"bases": (2,), "depths": ("111", "211"), "heads": ("124", "222"), "ratios": (1, 2), "patch": 4, "stride": 2},
+    "autoformer": {"widths": (8, 12), "depths": (1, 2), "heads": (1, 2), "ratios": (1.0, 2.0, 3.0), "patch": 4},
+    "pit": {"bases": (2, 4), "depths": ("111", "211", "121"), "heads": ("124", "222"), "ratios": (1, 2, 3, 4, 5), "patch": 4, "stride": 2},
 }
 LARGEST = 200_000
 """Parameters of the networks drawn."""
