@@ -41,9 +41,8 @@ class Embeddings(nnx.Module):
     """Words, their positions and types."""
 
     def __init__(self, sizes: Sizes):
-        rows = {"word": sizes.vocabulary, "position": sizes.positions, "type": TYPES}
-        for name, count in rows.items():
-            setattr(self, name, nnx.Param(jnp.zeros((count, sizes.embedding), jnp.float32)))
+        rows = sizes.vocabulary, sizes.positions, TYPES
+        self.word, self.position, self.type = (nnx.Param(jnp.zeros((count, sizes.embedding), jnp.float32)) for count in rows)
         self.ln = LayerNorm(sizes.embedding, EPS)
 
     def __call__(self, words: Array, types: Any, p: Pass) -> Array:
@@ -68,6 +67,23 @@ class FeedForward(nnx.Module):
         return self.ln(self.out(y, p) + x, p)
 
 
+class Layer(nnx.Module):
+    """An operator and a feed-forward part."""
+
+    def __init__(self, hidden: int, part: Part):
+        self.op, self.ff = operator(part.operator, hidden, part.heads), FeedForward(hidden, part.widths)
+
+
+class Discriminator(nnx.Module):
+    """A logit for each token."""
+
+    def __init__(self, hidden: int):
+        self.dense, self.gelu, self.prediction = Linear(hidden, hidden), GELU(), Linear(hidden, 1)
+
+    def __call__(self, x: Array, p: Pass) -> Array:
+        return self.prediction(self.gelu(self.dense(x, p), p), p)[..., 0]
+
+
 class FlexiBertModule(nnx.Module):
     """The whole network. Call: tokens int `[B, T]`, or a pair of them and their types; a pass; their vectors, if these are given.
     -> a logit for each token, `[B, T]`"""
@@ -76,11 +92,8 @@ class FlexiBertModule(nnx.Module):
         self.depth, self.embeddings = len(parts), Embeddings(sizes)
         self.project = Linear(sizes.embedding, hidden) if hidden != sizes.embedding else None
         for number, part in enumerate(parts):
-            layer = nnx.Module()
-            layer.op, layer.ff = operator(part.operator, hidden, part.heads), FeedForward(hidden, part.widths)
-            setattr(self, f"layer{number}", layer)
-        self.head = nnx.Module()
-        self.head.dense, self.head.gelu, self.head.prediction = Linear(hidden, hidden), GELU(), Linear(hidden, 1)
+            setattr(self, f"layer{number}", Layer(hidden, part))
+        self.head = Discriminator(hidden)
 
     def words(self, inputs: Any) -> Array:
         """Vectors `[B, T, embedding]` of tokens."""
@@ -96,7 +109,7 @@ class FlexiBertModule(nnx.Module):
             x = p.map(f"{name}/op", layer.op(x, p))
             x = p.map(name, layer.ff(x, p))
         p.cell = -1
-        return self.head.prediction(self.head.gelu(self.head.dense(x, p), p), p)[..., 0]
+        return self.head(x, p)
 
 
 def network_counts(sizes: Sizes, hidden: int, parts: Sequence[Part], tokens: int) -> tuple[Counts, int]:

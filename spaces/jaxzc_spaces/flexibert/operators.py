@@ -113,20 +113,30 @@ class DynamicConvolution(nnx.Module):
         return self.ln(y + x, p)
 
 
-class SeparableConv(nnx.Module):
-    """A depthwise convolution over `size` tokens, padded with zeros, and a linear layer."""
+class Depthwise(nnx.Module):
+    """A depthwise convolution over `size` tokens, padded with zeros, without bias."""
 
-    def __init__(self, c_in: int, c_out: int, size: int):
-        self.depthwise, self.pointwise = nnx.Module(), Matrix(c_in, c_out)
-        self.depthwise.kernel, self.bias = kernel(size, 1, c_in), nnx.Param(jnp.zeros(c_out, jnp.float32))
+    def __init__(self, channels: int, size: int):
+        self.kernel = kernel(size, 1, channels)
 
     def __call__(self, x: Array, p: Pass) -> Array:
-        return self.pointwise(layer(_depthwise, x, self.depthwise.kernel, p), p) + self.bias[...]
+        return layer(_depthwise, x, self.kernel, p)
 
 
 def _depthwise(x: Array, w: Array) -> Array:
     half = len(w) // 2
     return lax.conv_general_dilated(x, w, (1,), [(half, half)], dimension_numbers=("NWC", "WIO", "NWC"), feature_group_count=x.shape[-1])
+
+
+class SeparableConv(nnx.Module):
+    """A depthwise convolution, and a linear layer."""
+
+    def __init__(self, c_in: int, c_out: int, size: int):
+        self.depthwise, self.pointwise = Depthwise(c_in, size), Matrix(c_in, c_out)
+        self.bias = nnx.Param(jnp.zeros(c_out, jnp.float32))
+
+    def __call__(self, x: Array, p: Pass) -> Array:
+        return self.pointwise(self.depthwise(x, p), p) + self.bias[...]
 
 
 def operator(name: str, hidden: int, heads: int) -> nnx.Module:
