@@ -17,8 +17,8 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxzc._compile.cache import StoredFunction
-from jaxzc.names import hint
 from jaxzc.types import Array, InitialiserSpec, JaxzcError, LayerGroup
+from jaxzc.types.names import hint
 
 EMBEDDING_DEVIATION = 0.02
 """Standard deviation of `embeddings`."""
