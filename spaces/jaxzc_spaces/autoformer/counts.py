@@ -8,7 +8,7 @@ from jaxzc_spaces.autoformer.encoding import Menu
 from jaxzc_spaces.autoformer.network import HEAD, Form
 
 
-def network_counts(archs: Genes, menu: Menu, form: Form, classes: int, image_shape: tuple[int, ...]) -> Counts:
+def network_counts(archs: Genes, menu: Menu, form: Form, classes: int, image_shape: tuple[int, ...]) -> Counts[np.ndarray]:
     """Counts of architectures int `[n, genes]`, int64 `[n]` each. products: attention's, with those of relative positions."""
     e, heads, hidden, present = _sizes(archs, menu)
     patches, pixels = _patches(form, image_shape)

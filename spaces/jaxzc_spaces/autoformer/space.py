@@ -19,16 +19,17 @@ from jaxzc_spaces.autoformer import encoding as encoding
 from jaxzc_spaces.autoformer.counts import cream_flops, network_counts
 from jaxzc_spaces.autoformer.encoding import SIZES, Architecture, Menu
 from jaxzc_spaces.autoformer.network import HEAD, AutoFormerModule, Form
-from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, discrete_network
-from jaxzc_spaces.core.module import WithModule
+from jaxzc_spaces.core.discrete import DiscreteNetwork, discrete_network
 from jaxzc_spaces.core.sizes import check_images, check_menus, check_positive
+from jaxzc_spaces.transformers.depth import VariableDepth
+from jaxzc_spaces.transformers.space import OfVariableDepth
 
 READOUTS = ("patches", "class")
 VARIANTS = ("cream", "autoprox")
 
 
 @dataclass(frozen=True)
-class AutoFormer(OneNetworkEach, WithModule):
+class AutoFormer(OfVariableDepth):
     """AutoFormer's spaces of three sizes.
 
     size: "tiny", "small" or "base". widths, depths, heads, ratios: what there is to choose from; None: the size's.
@@ -92,8 +93,8 @@ class AutoFormer(OneNetworkEach, WithModule):
         return Form(self.patch, eps, head, self.fixed_width, distance, self.positions, self.readout == "class")
 
     @property
-    def choices(self) -> tuple[int, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.menu.vectors.choices
+    def vectors(self) -> VariableDepth:
+        return self.menu.vectors
 
     def parse(self, text: str) -> np.ndarray:
         return encoding.parse(self.menu, text)
@@ -101,25 +102,7 @@ class AutoFormer(OneNetworkEach, WithModule):
     def to_string(self, arch: Genes) -> str:
         return encoding.to_string(self.menu, arch)
 
-    def canonical(self, archs: np.ndarray) -> np.ndarray:
-        return self.menu.vectors.canonical(archs)
-
-    def enumerate(self) -> np.ndarray:
-        return self.menu.vectors.enumerate()
-
-    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        return self.menu.vectors.sample(rng, n)
-
-    def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray:
-        return self.menu.vectors.mutate(rng, archs)
-
-    def neighbours(self, arch: Genes) -> np.ndarray:
-        return self.menu.vectors.neighbours(arch)
-
-    def program_keys(self, archs: np.ndarray) -> np.ndarray:
-        return self.canonical(archs)
-
-    def counts(self, archs: np.ndarray) -> Counts:
+    def counts(self, archs: np.ndarray) -> Counts[np.ndarray]:
         return self._counted(network_counts, archs)
 
     @property

@@ -112,7 +112,7 @@ class FlexiBertModule(nnx.Module):
         return self.head(x, p)
 
 
-def network_counts(sizes: Sizes, hidden: int, parts: Sequence[Part], tokens: int) -> tuple[Counts, int]:
+def network_counts(sizes: Sizes, hidden: int, parts: Sequence[Part], tokens: int) -> tuple[Counts[int], int]:
     """Exact counts of one network for so many tokens, as ints, and the parameters of its encoder, without the head."""
     kernels, biases, layers, products = [], 2 * hidden * len(parts), 0, 0
     for part in parts:

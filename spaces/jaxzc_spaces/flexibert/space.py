@@ -16,19 +16,19 @@ import numpy as np
 
 from jaxzc.spacekit.vectors import check_vectors
 from jaxzc.types import Counts, Genes, InputSpec, JaxzcError
-from jaxzc_spaces.core.discrete import OneNetworkEach
-from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_menus, check_positive
 from jaxzc_spaces.flexibert import encoding as encoding
 from jaxzc_spaces.flexibert.encoding import Menu
 from jaxzc_spaces.flexibert.network import FlexiBertModule, Part, Sizes, network_counts
+from jaxzc_spaces.transformers.depth import VariableDepth
+from jaxzc_spaces.transformers.space import OfVariableDepth
 from jaxzc_spaces.transformers.tokens import TokenNetwork, token_network
 
 READINGS = ("sampled", "published", "trained")
 
 
 @dataclass(frozen=True)
-class FlexiBert(OneNetworkEach, WithModule):
+class FlexiBert(OfVariableDepth):
     """FlexiBERT's networks, as discriminators of replaced tokens.
 
     reading: what a configuration means. "sampled": what it says; the first feed-forward layer of each layer is four times as wide as the
@@ -69,8 +69,8 @@ class FlexiBert(OneNetworkEach, WithModule):
         return Menu(self.hidden or (128, 256), self.widths or (512, 1024))
 
     @property
-    def choices(self) -> tuple[int, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.menu.vectors.choices
+    def vectors(self) -> VariableDepth:
+        return self.menu.vectors
 
     def parse(self, text: str) -> np.ndarray:
         return encoding.parse(self.menu, text)
@@ -78,25 +78,7 @@ class FlexiBert(OneNetworkEach, WithModule):
     def to_string(self, arch: Genes) -> str:
         return encoding.to_string(self.menu, arch)
 
-    def canonical(self, archs: np.ndarray) -> np.ndarray:
-        return self.menu.vectors.canonical(archs)
-
-    def enumerate(self) -> np.ndarray:
-        return self.menu.vectors.enumerate()
-
-    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        return self.menu.vectors.sample(rng, n)
-
-    def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray:
-        return self.menu.vectors.mutate(rng, archs)
-
-    def neighbours(self, arch: Genes) -> np.ndarray:
-        return self.menu.vectors.neighbours(arch)
-
-    def program_keys(self, archs: np.ndarray) -> np.ndarray:
-        return self.canonical(archs)
-
-    def counts(self, archs: np.ndarray) -> Counts:
+    def counts(self, archs: np.ndarray) -> Counts[np.ndarray]:
         each = np.array([counts for counts, _ in self._counted(archs)], np.int64)
         return Counts(*each.reshape(-1, len(Counts._fields)).T)
 

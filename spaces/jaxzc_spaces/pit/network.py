@@ -81,7 +81,7 @@ def first_grid(image_shape: tuple[int, ...], patch: int, stride: int) -> tuple[i
     return (image_shape[0] - patch) // stride + 1, (image_shape[1] - patch) // stride + 1
 
 
-def network_counts(of: Architecture, patch: int, stride: int, classes: int, image_shape: tuple[int, ...]) -> Counts:
+def network_counts(of: Architecture, patch: int, stride: int, classes: int, image_shape: tuple[int, ...]) -> Counts[int]:
     """Exact counts of one network, as ints."""
     (rows, columns), widths = first_grid(image_shape, patch, stride), of.widths
     first = patch * patch * image_shape[2] * widths[0]

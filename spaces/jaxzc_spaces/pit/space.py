@@ -70,7 +70,7 @@ class Pit(OneNetworkEach, WithModule):
     def to_string(self, arch: Genes) -> str:
         return encoding.to_string(self.menu, arch)
 
-    def counts(self, archs: np.ndarray) -> Counts:
+    def counts(self, archs: np.ndarray) -> Counts[np.ndarray]:
         menu, rows = self.menu, check_vectors(self.choices, np.atleast_2d(archs))
         each = [network_counts(encoding.architecture(menu, row), *self._sizes) for row in rows]
         return Counts(*np.array(each, np.int64).reshape(-1, len(Counts._fields)).T)
