@@ -81,6 +81,9 @@ class Pass:
             self._keep(self.norms, self.name(named), self.tap.norm(x))
         return x
 
+    def operating(self, number: int) -> None:
+        """Told of so many operations that are no layer, normalisation or activation, such as a pool's; only a pass that counts listens."""
+
     def map(self, name: str, x: Array) -> Array:
         """The output of the stem or of a cell."""
         if self.tap.cell is None:

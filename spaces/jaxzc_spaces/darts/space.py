@@ -12,7 +12,7 @@ the discrete network, whose parameters have the authors' names: `program.discret
 
 import ast
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -111,7 +111,7 @@ class Darts(GenotypeSpace):
 @lru_cache(maxsize=64)
 def _blueprint(space: Darts, genotype: Genotype) -> Blueprint:
     shape = space.channels, space.cells, space.classes, space.inputs.shape[2], space.stem, space.affine, space.auxiliary
-    return blueprint(lambda: GenotypeNet(genotype, *shape), space.inputs.shape, cell_number)
+    return blueprint(partial(GenotypeNet, genotype, *shape), space.inputs.shape, cell_number)
 
 
 def cell_number(word: str) -> int:

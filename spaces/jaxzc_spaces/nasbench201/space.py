@@ -10,7 +10,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -156,7 +156,7 @@ class NasBench201Program(SharedProgram):
 @lru_cache(maxsize=64)
 def _own_network(space: NasBench201, genes: tuple[int, ...]) -> DiscreteNetwork:
     sizes = space.channels, space.cells, space.classes, space.inputs.shape[2]
-    return discrete_network(lambda: OwnNet(genes, *sizes), space.inputs.shape)
+    return discrete_network(partial(OwnNet, genes, *sizes), space.inputs.shape)
 
 
 nasbench201_program = lru_cache(maxsize=16)(NasBench201Program)

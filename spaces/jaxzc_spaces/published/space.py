@@ -10,7 +10,7 @@ compiled in pieces.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -81,17 +81,17 @@ class Published(OneNetworkEach, WithModule):
         return np.array([_sizes(self, self.to_string(row)) for row in rows], np.int64).reshape(-1, len(Sizes._fields))
 
 
-def build(space: Published, name: str) -> NetworkModule:
-    """The module of this name."""
+def maker(space: Published, name: str) -> Callable[[], NetworkModule]:
+    """What builds the module of this name."""
     entry = NETWORKS[name]
-    return entry.make(space.classes, space.inputs.shape, **entry.settings)
+    return partial(entry.make, space.classes, space.inputs.shape, **entry.settings)
 
 
 @lru_cache(maxsize=1024)
 def _sizes(space: Published, name: str) -> Sizes:
-    return measure(lambda: build(space, name), space.inputs.shape)
+    return measure(maker(space, name), space.inputs.shape)
 
 
 @lru_cache(maxsize=16)
 def _network(space: Published, name: str) -> DiscreteNetwork:
-    return discrete_network(lambda: build(space, name), space.inputs.shape)
+    return discrete_network(maker(space, name), space.inputs.shape)

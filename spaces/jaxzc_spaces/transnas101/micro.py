@@ -10,7 +10,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -162,7 +162,7 @@ class TransNasMicroProgram(SharedProgram):
 
 @lru_cache(maxsize=64)
 def _own_network(space: TransNasMicro, genes: tuple[int, ...]) -> DiscreteNetwork:
-    return discrete_network(lambda: OwnNet(genes, space.channels, space.classes, space.inputs.shape[2]), space.inputs.shape)
+    return discrete_network(partial(OwnNet, genes, space.channels, space.classes, space.inputs.shape[2]), space.inputs.shape)
 
 
 transnas_micro_program = lru_cache(maxsize=16)(TransNasMicroProgram)
