@@ -16,6 +16,7 @@ from jaxzc.cli.arguments.numbers import positive, seed
 from jaxzc.cli.arguments.requests import check_sizes, keep_compiled, options, request_fields
 from jaxzc.cli.terminal import note
 from jaxzc.search import ALGORITHMS, Algorithm, Search, State
+from jaxzc.search.job.folder import CODE
 from jaxzc.search.job.request import SearchRequest, proxies_of
 from jaxzc.search.job.run import SearchResult, run_search
 from jaxzc.types import JaxzcError
@@ -33,7 +34,8 @@ search goes on when you raise --evaluations.
   local         --generation (64): the best neighbour, again and again
   nsga2         --population (64), --genes (1), --generation (as the population): fitness against --costs
 
-DIR holds evaluated.parquet (the log), front.parquet, winner.txt, three plots, and state.npz with search.json to go on from.
+DIR holds evaluated.parquet (the log), front.parquet, winner.txt, winner.py (its Flax code, which needs no jaxzc), three plots, and
+state.npz with search.json to go on from.
 
 examples:
   jaxzc search nasbench201 --fitness naswot --set channels=4 --set cells=1 --evaluations 100 --out found
@@ -204,16 +206,18 @@ def _summary(arguments: argparse.Namespace, request: SearchRequest, result: Sear
             f"front: {len(result.search.front(result.state))} networks in {Path(arguments.out) / 'front.parquet'}",
             "train it:",
             f"  jaxzc train {arguments.space} '{string}' --data {images} {set_options}".rstrip(),
-            *_as_python(space, expression, string),
+            *_as_python(space, expression, string, Path(arguments.out)),
         ]
     )
 
 
-def _as_python(space: Any, expression: str, string: str) -> list[str]:
+def _as_python(space: Any, expression: str, string: str, out: Path) -> list[str]:
     """Lines to be pasted, which make the network and call it; none for a space that gives no modules."""
     if not hasattr(space, "module"):
         return []
+    code = out / CODE
     return [
+        *([f"as code that needs no jaxzc: {code}; with weights and programs: jaxzc export"] if code.is_file() else []),
         "as a Flax NNX module, in Python (model.train() and model.eval() switch its normalisation):",
         "import jax.numpy as jnp, jaxzc",
         f"space = {expression}",
