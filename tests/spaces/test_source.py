@@ -1,4 +1,4 @@
-"""`space.source(arch)`: a file that imports JAX and Flax only, and defines the network of `space.module(arch)`, with the same parameters."""
+"""`space.source(arch)`: a file that imports JAX and Flax only, and defines the network of `space.module(arch)`, parameters and all."""
 
 import ast
 import importlib.util

@@ -1,7 +1,7 @@
 """The search space of DARTS (Liu et al., ICLR 2019), and of NAS-Bench-301, which is built on it.
 
 >>> space = Darts(channels=36, cells=20, classes=10)
->>> arch = space.parse("Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=[2, 3, 4, 5], reduce=..., reduce_concat=...)")
+>>> arch = space.sample(np.random.default_rng(0), 1)[0]
 >>> program = space.program()
 >>> params = program.init(jax.random.key(0))              # serve every genotype
 >>> program.network(arch).forward(params, images, norm="batch").outputs

@@ -2,7 +2,7 @@
 
 >>> space = Published()
 >>> model = space.module(space.parse("resnet18"))      # a Flax NNX module of fresh weights
->>> scores = jaxzc.score("published", ["resnet18", "mobilenetv2_w1"], ...)
+>>> space.counts(space.parse("mobilenetv2_w1")[None]).params
 
 An architecture is one gene, the number of the network's line in `jaxzc_spaces.published.table.NETWORKS`. Each is a program of its own,
 compiled in pieces.
