@@ -11,8 +11,12 @@ from jaxzc.numerics.initialisers import INITIALISERS
 from jaxzc.training.architecture import run_export
 
 HELP = "write one architecture as code, weights and programs that need no jaxzc"
-EPILOG = """DIR holds network.py, Flax code of this architecture that imports JAX and Flax only; weights.msgpack, just drawn; network.stablehlo, for
-CPUs, GPUs and TPUs; network.onnx with --onnx; and load.py, which loads each of them. `jaxzc train` leaves a trained network so.
+EPILOG = """DIR holds
+  network.py          Flax code of this architecture, which imports JAX and Flax only
+  weights.msgpack     parameters, just drawn (`jaxzc train` leaves trained ones), and running statistics
+  network.stablehlo   the network for CPUs, GPUs and TPUs, weights inside, as jax.export writes it
+  network.onnx        with --onnx N
+  load.py             the lines that load each of them
 
 examples:
   jaxzc export nasbench201 found/winner.txt --inputs 32x32x3 --classes 10 --out winner
