@@ -1,6 +1,7 @@
 """`jaxzc search`: look for the best architecture of a space within a budget."""
 
 import argparse
+import contextlib
 import shlex
 import sys
 from dataclasses import fields
@@ -16,6 +17,7 @@ from jaxzc.cli.arguments.numbers import positive, seed
 from jaxzc.cli.arguments.requests import check_sizes, keep_compiled, options, request_fields
 from jaxzc.cli.terminal import note
 from jaxzc.search import ALGORITHMS, Algorithm, Search, State
+from jaxzc.search.curves import curves
 from jaxzc.search.job.folder import CODE
 from jaxzc.search.job.request import SearchRequest, proxies_of
 from jaxzc.search.job.run import SearchResult, run_search
@@ -105,6 +107,7 @@ def add(commands: Any) -> None:
         "--seed", type=seed, default=SearchRequest.seed, metavar="S", help="of search, images and weights (default: %(default)s)"
     )
     command.add_argument("--out", required=True, metavar="DIR", help="directory of the search: new, or to be resumed")
+    command.add_argument("--tensorboard", metavar="DIR", help="write the scores as TensorBoard events (pip install 'jaxzc[tensorboard]')")
     command.add_argument("--overwrite", action="store_true", help="forget the search in DIR")
     command.set_defaults(run=run)
 
@@ -118,9 +121,17 @@ def run(arguments: argparse.Namespace) -> None:
         check_sizes(proxies_of(arguments.fitness), arguments)
     keep_compiled(arguments)
     request = _request(arguments)
-    with _Bar(request.evaluations, quiet=arguments.quiet) as bar:
+    with contextlib.ExitStack() as stack:
+        told = [stack.enter_context(_Bar(request.evaluations, quiet=arguments.quiet)).show]
+        if arguments.tensorboard is not None:
+            told.append(stack.enter_context(curves(arguments.tensorboard)))
+
+        def on_state(search: Search, state: State) -> None:
+            for tell in told:
+                tell(search, state)
+
         progress = (lambda text: None) if arguments.quiet else note
-        result = run_search(request, note=note, progress=progress, on_state=bar.show)
+        result = run_search(request, note=note, progress=progress, on_state=on_state)
     print(_summary(arguments, request, result))
 
 
