@@ -76,7 +76,7 @@ class Text:
 
     def _edit(self, node: ast.AST) -> list[Edit] | None:
         """What replaces a node, and parts of it; None where only its parts may change."""
-        if _only_told(node):
+        if _only_told(node) or self._keeps(node):
             start, end = self.starts[node.lineno - 1], self.starts[node.end_lineno]  # type: ignore[attr-defined]
             return [(start, end, "")]
         if isinstance(node, ast.Assign) and (call := _of_pass(node.value)) and call[0] == "rescale":
@@ -84,6 +84,8 @@ class Text:
             names = targets.elts if isinstance(targets, ast.Tuple) else [targets]
             left, right = (", ".join(map(self.rendered, nodes)) for nodes in (names, call[1]))
             return [(*self.span(node), f"{left} = {right}")]
+        if isinstance(node, ast.IfExp) and (text := self.rendered(node.body)) == self.rendered(node.orelse):
+            return [(*self.span(node), text)]
         if (call := _of_pass(node)) and call[0] in GIVES_BACK:
             given = call[1][GIVES_BACK[call[0]]]
             text = self.rendered(given)
@@ -103,6 +105,12 @@ class Text:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and self.submodule(node.value.id):
             return [(*self.span(node), node.attr)]
         return None
+
+    def _keeps(self, node: ast.AST) -> bool:
+        """Whether an assignment, without the pass, gives a name the value that it has."""
+        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+            return False
+        return self.rendered(node.value) == node.targets[0].id
 
     def submodule(self, name: str) -> str | None:
         """The name of the module of ours that this name is here, if it is one."""
