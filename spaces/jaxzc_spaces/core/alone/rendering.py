@@ -86,6 +86,8 @@ class Text:
             return [(*self.span(node), f"{left} = {right}")]
         if isinstance(node, ast.IfExp) and (text := self.rendered(node.body)) == self.rendered(node.orelse):
             return [(*self.span(node), text)]
+        if isinstance(node, ast.Return) and node.value and (call := _of_pass(node.value)) and call[0] in GIVES_BACK:
+            return [(*self.span(node), f"return {self.rendered(call[1][GIVES_BACK[call[0]]])}")]
         if (call := _of_pass(node)) and call[0] in GIVES_BACK:
             given = call[1][GIVES_BACK[call[0]]]
             text = self.rendered(given)

@@ -7,9 +7,11 @@ space says what a network is made of (`core.discrete.blueprint`).
 import ast
 import builtins
 import inspect
+import json
 import sys
 from collections.abc import Callable
 from functools import cache, partial
+from textwrap import indent
 from typing import Any
 
 from jaxzc.types import JaxzcError
@@ -38,12 +40,15 @@ def write(build: Callable[[], Any], heading: str) -> str:
             "and its settings, and it can be written as code that stands alone"
         )
     file = _File()
+    file.needs(plain.__name__, "Array")
     make: Any = build.func
     made = file.needs(make.__module__, make.__qualname__)
-    settings = [file.literal(value) for value in build.args] + [f"{name}={file.literal(value)}" for name, value in build.keywords.items()]
+    bound = inspect.signature(make).bind(*build.args, **build.keywords).arguments
+    settings = [f"{name}={file.literal(value, WIDTH - len(name))}" for name, value in bound.items()]
     root = made if inspect.isclass(make) else "nnx.Module"
     said = "The network. Its kernels are zeros until `load` or `draw` sets them."
-    file.adds("make", f'def make() -> {root}:\n    """{said}"""\n    return {_call(made, settings)}')
+    body = indent(f"return {_call(made, settings, WIDTH - len('return '))}", "    ")
+    file.adds("make", f'def make() -> {root}:\n    """{said}"""\n{body}')
     file.adds("load", LOAD.format(root=root))
     file.imports |= LOAD_IMPORTS
     file.needs(plain.__name__, "draw")
@@ -69,9 +74,9 @@ class _File:
             module = plain.__name__
         if (module, name) in self.begun:
             return name
-        self.begun.add((module, name))
         text = _text(module)
         statement = text.bindings.get(name)
+        self.begun |= {(module, name), *((module, other) for other, binds in text.bindings.items() if binds is statement)}
         if statement is None:
             raise JaxzcError(f"{module} has no definition of {name}: a network that stands alone takes its parts from a module's top level")
         if isinstance(statement, ast.Import | ast.ImportFrom):
@@ -112,7 +117,8 @@ class _File:
         """A value as Python writes it, over several lines where it has not room enough in one."""
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             name = self.needs(type(value).__module__, type(value).__qualname__)
-            return _call(name, [self.literal(each, room - 4) for each in value], room)
+            fields = value._asdict().items()  # pyright: ignore[reportAttributeAccessIssue]
+            return _call(name, [f"{field}={self.literal(each, room - 4 - len(field))}" for field, each in fields], room)
         if isinstance(value, list | tuple):
             parts = [self.literal(each, room - 4) for each in value]
             left, right = "[]" if isinstance(value, list) else "()"
@@ -122,13 +128,15 @@ class _File:
                 if single
                 else _lines(left, parts, right, room)
             )
-        if value is None or isinstance(value, bool | int | float | str):
+        if isinstance(value, str):
+            return json.dumps(value)
+        if value is None or isinstance(value, bool | int | float):
             return repr(value)
         raise JaxzcError(f"a setting of the network is {value!r}: expected numbers, strings and tuples of them, which a file can hold")
 
     def text(self, heading: str) -> str:
         """The file."""
-        imports = sorted(self.imports, key=lambda line: (_top(line) in ("jax", "flax"), line.startswith("from"), line))
+        imports = sorted(_merged(self.imports), key=lambda line: (line.startswith("from"), line))
         groups = [[line for line in imports if (_top(line) in ("jax", "flax")) == third] for third in (False, True)]
         head = "\n\n".join("\n".join(group) for group in groups if group)
         body, before = "", True
@@ -143,6 +151,15 @@ class _File:
 def _text(module: str) -> Text:
     __import__(module)
     return Text(sys.modules[module])
+
+
+def _merged(imports: set[str]) -> list[str]:
+    """The statements, one for each module that names are imported from."""
+    names: dict[str, list[str]] = {}
+    for line in sorted(imports):
+        home, _, name = line.partition(" import ")
+        names.setdefault(home, []).extend([name] if name else [])
+    return [f"{home} import {', '.join(of)}" if of else home for home, of in names.items()]
 
 
 def _top(line: str) -> str:
