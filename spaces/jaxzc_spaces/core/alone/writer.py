@@ -139,10 +139,10 @@ class _File:
         imports = sorted(_merged(self.imports), key=lambda line: (line.startswith("from"), line))
         groups = [[line for line in imports if (_top(line) in ("jax", "flax")) == third] for third in (False, True)]
         head = "\n\n".join("\n".join(group) for group in groups if group)
-        body, before = "", True
+        body, before = "", False
         for part in self.parts.values():
             long = part.startswith(("def ", "class ", "@"))
-            body += ("\n\n\n" if long or before else "\n") + part
+            body += ("\n\n\n" if long or before else "\n" if body else "\n\n") + part
             before = long
         return f'"""{heading}\n"""\n\n{head}{body}\n'
 
