@@ -43,8 +43,10 @@ def write(build: Callable[[], Any], heading: str) -> str:
     file.needs(plain.__name__, "Array")
     make: Any = build.func
     made = file.needs(make.__module__, make.__qualname__)
-    bound = inspect.signature(make).bind(*build.args, **build.keywords).arguments
-    settings = [f"{name}={file.literal(value, WIDTH - len(name))}" for name, value in bound.items()]
+    # The metaclass of NNX modules would hide the names.
+    signature, first = (inspect.signature(make.__init__), (None,)) if inspect.isclass(make) else (inspect.signature(make), ())
+    bound = list(signature.bind(*first, *build.args, **build.keywords).arguments.items())[len(first) :]
+    settings = [f"{name}={file.literal(value, WIDTH - len(name))}" for name, value in bound]
     root = made if inspect.isclass(make) else "nnx.Module"
     said = "The network. Its kernels are zeros until `load` or `draw` sets them."
     body = indent(f"return {_call(made, settings, WIDTH - len('return '))}", "    ")
@@ -76,7 +78,9 @@ class _File:
             return name
         text = _text(module)
         statement = text.bindings.get(name)
-        self.begun |= {(module, name), *((module, other) for other, binds in text.bindings.items() if binds is statement)}
+        self.begun.add((module, name))
+        if isinstance(statement, ast.Assign):  # which may define several names at once
+            self.begun |= {(module, other) for other, binds in text.bindings.items() if binds is statement}
         if statement is None:
             raise JaxzcError(f"{module} has no definition of {name}: a network that stands alone takes its parts from a module's top level")
         if isinstance(statement, ast.Import | ast.ImportFrom):
