@@ -20,7 +20,7 @@ from jaxzc.search import ALGORITHMS, Algorithm, Search, State
 from jaxzc.search.curves import curves
 from jaxzc.search.job.folder import CODE
 from jaxzc.search.job.request import SearchRequest, proxies_of
-from jaxzc.search.job.run import SearchResult, run_search
+from jaxzc.search.job.run import OnState, SearchResult, run_search
 from jaxzc.types import JaxzcError
 
 HELP = "search a space for the best architecture within a budget"
@@ -122,7 +122,7 @@ def run(arguments: argparse.Namespace) -> None:
     keep_compiled(arguments)
     request = _request(arguments)
     with contextlib.ExitStack() as stack:
-        told = [stack.enter_context(_Bar(request.evaluations, quiet=arguments.quiet)).show]
+        told: list[OnState] = [stack.enter_context(_Bar(request.evaluations, quiet=arguments.quiet)).show]
         if arguments.tensorboard is not None:
             told.append(stack.enter_context(curves(arguments.tensorboard)))
 

@@ -70,7 +70,8 @@ def test_logits_are_the_modules(name: str, tmp_path: Path) -> None:
     images = jnp.asarray(rng.standard_normal((2, *space.inputs.shape)), jnp.float32)
     compiled = nnx.jit(lambda module, model, images: (module(images), model(images)))
     for mode in ("eval", "train"):
-        getattr(module, mode)(), getattr(model, mode)()
+        for each in (module, model):
+            getattr(each, mode)()
         ours, alone = compiled(module, model, images)
         assert ours.shape == (2, 3)
         assert np.isfinite(ours).all()

@@ -49,12 +49,14 @@ larger = jnp.maximum
 
 def max_pool(x: Array, size: int, stride: int = 1) -> Array:
     """Maximum over windows of `size` x `size` pixels (odd); padding never wins."""
-    return nnx.max_pool(x, (size, size), (stride, stride), [(size // 2, size // 2)] * 2)
+    padding: Any = [(size // 2, size // 2)] * 2
+    return nnx.max_pool(x, (size, size), (stride, stride), padding)
 
 
 def avg_pool(x: Array, size: int, stride: int = 1) -> Array:
     """Mean over those pixels of windows of `size` x `size` (odd) that lie inside the image."""
-    return nnx.avg_pool(x, (size, size), (stride, stride), [(size // 2, size // 2)] * 2, count_include_pad=False)
+    padding: Any = [(size // 2, size // 2)] * 2
+    return nnx.avg_pool(x, (size, size), (stride, stride), padding, count_include_pad=False)
 
 
 def max_pool3x3(x: Array) -> Array:

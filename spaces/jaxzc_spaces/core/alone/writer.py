@@ -113,7 +113,8 @@ class _File:
         if isinstance(statement, ast.ImportFrom) and is_own(home, module) and alias.asname in (None, alias.name):
             self.needs(home, alias.name)
         elif home.partition(".")[0] in ("jax", "flax", *sys.stdlib_module_names):
-            self.imports.add(ast.unparse(type(statement)(**{**statement.__dict__, "names": [alias]})))
+            start = f"from {home} " if isinstance(statement, ast.ImportFrom) else ""
+            self.imports.add(f"{start}import {alias.name}" + (f" as {alias.asname}" if alias.asname else ""))
         else:
             raise JaxzcError(f"{module} uses {ast.unparse(statement)}: a network that stands alone has JAX, Flax and Python only")
 
