@@ -34,6 +34,7 @@ Members = tuple[tuple[str, ...], ...]
 class Blueprint:
     """What is known of a network before it has parameters.
 
+    make: builds the module; a `functools.partial` where the network is to be written as code that stands alone (`core.alone`).
     graph, state: the module taken apart, its parameters as shapes.
     groups: layers of one role whose kernels and outputs have one shape, in the order in which their first layers run. layers: their
         members, which are the paths of the kernels. biases: (path, fan_in) of the layers' biases. embeddings: paths (`Pass.embedding`).
@@ -41,6 +42,7 @@ class Blueprint:
         group, which of its `modules` each member has. norms: likewise the inputs of batch normalisations. maps: runs of maps of one shape.
     """
 
+    make: Callable[[], nnx.Module]
     graph: Any
     state: Any
     groups: tuple[LayerGroup, ...]
@@ -85,6 +87,7 @@ def blueprint(make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: 
     ways = [tuple(dict.fromkeys(modules[name] for name in names)) for names in activated]
     maps = [tuple(name for name, _ in run) for _, run in itertools.groupby(recorder.outputs, key=lambda pair: pair[1])]
     return Blueprint(
+        make,
         graph,
         state,
         tuple(groups),

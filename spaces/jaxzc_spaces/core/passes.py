@@ -86,6 +86,9 @@ class Pass:
         """A learned array that is no kernel and no bias: a class token, positions, a table in which entries are looked up."""
         return table[...]
 
+    def operating(self, number: int) -> None:
+        """Told of so many operations that are no layer, normalisation or activation, such as a pool's; only a pass that counts listens."""
+
     def map(self, name: str, x: Array) -> Array:
         """The output of the stem or of a cell."""
         if self.tap.cell is None:
