@@ -1,4 +1,4 @@
-"""The command line: `jaxzc demo`, `score`, `merge`, `status`, `econas`, `evaluate`, `search`, `train`, `experiment`, `proxies` ..."""
+"""The command line: `jaxzc demo`, `score`, `merge`, `status`, `evaluate`, `search`, `train`, `export`, `proxies` ..."""
 
 import argparse
 import os
@@ -16,6 +16,7 @@ from jaxzc.cli import (
     econas,
     evaluate,
     experiment,
+    export,
     import_,
     merge,
     plan,
@@ -48,6 +49,7 @@ COMMANDS = (
     evaluate,
     search,
     train,
+    export,
     econas,
     experiment,
     sweet_interval,

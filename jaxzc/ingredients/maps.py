@@ -18,16 +18,14 @@ from jaxzc.ingredients.passes import entry
 from jaxzc.numerics.linalg import eigenvalues
 from jaxzc.types import Array, Batch, JaxzcError, Network, Norm, Params, PyTree, Tap
 
-AZ_NAS = "map_entropies or map_gains"
-"""Ingredients whose arithmetic is that of images."""
-
 
 def map_shapes(
-    network: Network, params: Params, inputs: PyTree, norm: Norm, asker: str = AZ_NAS, noise: PyTree = None
+    network: Network, params: Params, inputs: PyTree, norm: Norm, asker: str = "map_entropies or map_gains", noise: PyTree = None
 ) -> OrderedDict[str, Any]:
-    """Shape and dtype `[maps, B, H, W, channels]` of every map group, by its name, of the inputs or of noise in their place.
+    """Shape and dtype `[maps, B, H, W, channels]` (in transformers `[maps, B, tokens, channels]`) of every map group, by its name, of the
+    inputs or of noise in their place.
 
-    Raises `JaxzcError` where the network offers no maps, and for AZ-NAS where they are no images."""
+    Raises `JaxzcError` where the network offers no maps."""
     tap = Tap(cell=lambda y, _: (y, y))
 
     def cells(params: Params, noise: PyTree) -> Any:
@@ -41,8 +39,6 @@ def map_shapes(
             f"needs the feature maps of cells (the ingredient {asker}), which this network does not offer: "
             "score a space that has cells, or leave this proxy out"
         )
-    if asker == AZ_NAS and any(shape.ndim != 5 for shape in shapes.values()):
-        raise JaxzcError(f"needs feature maps [B, H, W, channels] (the ingredient {asker}), and these are sequences: leave this proxy out")
     return OrderedDict(shapes)
 
 
@@ -117,7 +113,14 @@ def _gains(pulled: Any, probes: Any) -> dict[str, Any]:
 
 
 def _product(g_in: Array, g_out: Array) -> Array:
-    """g_in' g_out / positions `[C_in * stride**2, C_out]`, positions those of the smaller map."""
+    """g_in' g_out / positions `[C_in * stride**2, C_out]`, positions those of the smaller map; of `[B, tokens, channels]` by tokens."""
+    if g_out.ndim == 3:
+        if g_in.shape[:2] != g_out.shape[:2]:
+            raise JaxzcError(
+                f"compares gradients token by token, and a map of {g_in.shape[1]} tokens is followed by one of {g_out.shape[1]}: leave "
+                "this proxy out for transformers that pool their tokens"
+            )
+        return jnp.einsum("bnc,bnd->cd", g_in, g_out) / (g_out.shape[0] * g_out.shape[1])
     b, h, w, c = g_out.shape
     stride = g_in.shape[1] // h
     folded = g_in.reshape(b, h, stride, w, stride, -1).transpose(0, 1, 3, 2, 4, 5).reshape(b * h * w, -1)
