@@ -1,4 +1,4 @@
-"""The command line: `jaxzc demo`, `score`, `merge`, `status`, `econas`, `evaluate`, `search`, `train`, `experiment`, `proxies` ..."""
+"""The command line: `jaxzc demo`, `score`, `merge`, `status`, `evaluate`, `leaderboard`, `search`, `train`, `experiment`, `proxies` ..."""
 
 import argparse
 import os
@@ -17,6 +17,7 @@ from jaxzc.cli import (
     evaluate,
     experiment,
     import_,
+    leaderboard,
     merge,
     plan,
     proxies,
@@ -46,6 +47,7 @@ COMMANDS = (
     merge,
     status,
     evaluate,
+    leaderboard,
     search,
     train,
     econas,
