@@ -25,6 +25,7 @@ PAPERS = {
     "sweet": Paper("Yang et al., Sweet Gradient Matters, 2023", "https://openreview.net/forum?id=AsSdrNJ-DZG"),
     "tcet": Paper("Xiang et al., T-CET, AutoML 2023", "https://proceedings.mlr.press/v224/xiang23a.html"),
     "az_nas": Paper("Lee & Ham, AZ-NAS, CVPR 2024", "https://arxiv.org/abs/2403.19232"),
+    "dextr": Paper("Asthana et al., Dextr, TMLR 2025", "https://arxiv.org/abs/2508.12977"),
     "epe_nas": Paper("Lopes et al., EPE-NAS, ICANN 2021", "https://arxiv.org/abs/2102.08099"),
     "gradsign": Paper("Zhang & Jia, GradSign, ICLR 2022", "https://arxiv.org/abs/2110.08616"),
     "meco": Paper("Jiang et al., MeCo, NeurIPS 2023", "https://openreview.net/forum?id=KFm2lZiI7n"),
@@ -117,6 +118,12 @@ EQUATIONS = {
         r"\frac{1}{\#l} \sum_l \left( -\sigma_l - \frac{1}{\sigma_l + 10^{-6}} + 2 \right), \quad "
         r"\sigma_l = \sigma_{\max}\left( \frac{(J_l^\top g)^\top g}{\mathrm{positions}} \right), \quad g \in \{-1, 1\}",
         ("az_nas",),
+    ),
+    "dextr": Equation(
+        r"\frac{S K}{S + K}, \quad S = \log\Big( 1 + \sum_l \frac{s_{\min}(z_l(x_1))}{s_{\max}(z_l(x_1))} \Big), \quad "
+        r"K = \log\left( 1 + \frac{\sqrt{|\dot f|^2 |\ddot f|^2 - (\dot f \cdot \ddot f)^2}}{|\dot f|^3} \right), \quad "
+        r"f(t) = f(u_0 \cos t + u_1 \sin t)",
+        ("dextr",),
     ),
     "epe_nas": Equation(
         r"\sum_c \Big| \sum_{i, j \in c} \log( |\rho_{ij}| + \varepsilon ) \Big|, \quad "

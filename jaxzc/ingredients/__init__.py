@@ -30,6 +30,7 @@ FILES = (
     "channels",
     "fisher_information",
     "responses",
+    "extrinsic",
 )
 """Every decorated function of these files makes ingredients."""
 

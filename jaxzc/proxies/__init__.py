@@ -8,6 +8,7 @@ facts are data: `@proxy(direction=..., labels=..., ...)`. To add one: write the 
 
 from jaxzc.facts import FACTS, Proxy, ProxyFacts
 from jaxzc.proxies.az_nas import az_expressivity, az_progressivity, az_trainability
+from jaxzc.proxies.dextr import dextr
 from jaxzc.proxies.epe_nas import epe_nas
 from jaxzc.proxies.fisher import fisher
 from jaxzc.proxies.grad_norm import grad_norm

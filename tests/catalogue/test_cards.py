@@ -68,6 +68,7 @@ NAMES = [
     "knas",
     "jacob_trace",
     "wrcor",
+    "dextr",
 ]
 LOWER_IS_BETTER = {"ntk_condition", "ntk_condition_init"}
 
@@ -82,7 +83,7 @@ def same_verbosity() -> Iterator[None]:
 
 def test_the_proxies_are_these() -> None:
     assert set(PROXIES) == set(NAMES)
-    assert len(NAMES) == 51
+    assert len(NAMES) == 52
     assert list(PROXIES)[:24] == list(FOUNDING) == NAMES[:24]
 
 

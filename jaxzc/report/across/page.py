@@ -53,9 +53,8 @@ def headline(board: Leaderboard) -> str:
     text += f"{number(best.spearman.value)} with the trained accuracies."
     sizes = [row for row in board.standings if row.proxy in SIZES and math.isfinite(row.rank.value)]
     if sizes:
-        text += (
-            f" The best of the sizes, {escape(sizes[0].proxy)}, has {number(sizes[0].rank.value, 2)} and {number(sizes[0].spearman.value)}."
-        )
+        size = sizes[0]
+        text += f" The best of the sizes, {escape(size.proxy)}, has {number(size.rank.value, 2)} and {number(size.spearman.value)}."
     return text
 
 
@@ -125,9 +124,11 @@ def _benchmark(judgement: Judgement) -> str:
     truth = judgement.evaluation.truth
     spread = f"{escape(judgement.evaluation.metric)} from {compact(truth.min())} to {compact(truth.max())}"
     note = f"<p>{escape(judgement.benchmark.note)}</p>" if judgement.benchmark.note else ""
-    return f"""<h3>{escape(judgement.name)}</h3>
+    name = escape(judgement.name)
+    name = escape(judgement.name)
+    return f"""<h3>{name}</h3>
 <p>{said}; {spread}.</p>{note}
 <figure>
 <ul class="legend">{charts.reference_lines(judgement.evaluation)}</ul>
-<div class="plot" role="group" aria-label="Spearman correlation of each proxy on {escape(judgement.name)}">{charts.whiskers(judgement.evaluation)}</div>
+<div class="plot" role="group" aria-label="Spearman correlation of each proxy on {name}">{charts.whiskers(judgement.evaluation)}</div>
 </figure>"""

@@ -1,0 +1,78 @@
+"""Stored values of the newest proxies' own code against ours; skipped where the directory is absent (JAXZC_GOLDEN_NEWEST)."""
+
+import json
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxzc.proxies import PROXIES
+from jaxzc.scoring.compute import compute_scores
+from jaxzc.types import Batch
+from tests.golden.test_golden import layer_value
+from tests.support.golden import Golden, read, shared
+
+
+class Dextr(NamedTuple):
+    """The stored scores, and of each network ours: map_conditions by group's name, and the curvature."""
+
+    stored: dict[str, Any]
+    networks: list[Golden]
+    conditions: list[dict[str, np.ndarray]]
+    curvature: np.ndarray
+
+
+@pytest.fixture(scope="module")
+def dextr() -> Dextr:
+    """The networks of 4 channels, from one compiled program in float64."""
+    directory = shared("JAXZC_GOLDEN_NEWEST", "../shared/golden_newest") / "dextr_nb201"
+    every, _, _ = read(shared("JAXZC_GOLDEN", "../shared/golden/dev"))
+    stored, inputs = json.loads((directory / "scores.json").read_text()), dict(np.load(directory / "inputs.npz"))
+    networks = [every[number] for number in stored["networks"] if every[number].space == every[0].space]
+    proxies = {name: eval(f"lambda {name}: {name}") for name in ("map_conditions", "output_curvature")}
+    with jax.enable_x64(True):
+        image = jnp.asarray(inputs["x"], jnp.float64)
+        circle = tuple(jnp.asarray(inputs["curve_u"][None, ..., k], jnp.float64) for k in (0, 1))
+        fixed = {"dextr_circle": circle, "dextr_coordinates": jnp.asarray(inputs["coords"], jnp.int32)}
+        batches = (Batch(image, jnp.zeros(1, jnp.int32)),)
+
+        def program(params: Any, arch: Any) -> Any:
+            return compute_scores(proxies, every[0].space.program().network(arch), params, batches, fixed=fixed)
+
+        run = jax.jit(program)
+        scores = [jax.device_get(run(golden.params(jnp.float64), jnp.asarray(golden.arch, jnp.int32))) for golden in networks]
+    names = [group.name for group in networks[0].space.program().groups]
+    conditions = [dict(zip(names, map(np.asarray, score["map_conditions"]), strict=True)) for score in scores]
+    return Dextr(stored, networks, conditions, np.array([float(score["output_curvature"]) for score in scores]))
+
+
+def values(dextr: Dextr, name: str) -> np.ndarray:
+    """The stored float64 values of the networks that are compared."""
+    return np.array(dextr.stored["proxies"][name]["values_f64"], np.float64)[: len(dextr.networks)]
+
+
+def test_curvature_of_the_output(dextr: Dextr) -> None:
+    np.testing.assert_allclose(dextr.curvature, values(dextr, "curvature"), rtol=1e-6)
+
+
+def test_dextr_of_their_sum_and_our_curvature(dextr: Dextr) -> None:
+    sums = values(dextr, "inverse_condition_sum")
+    with jax.enable_x64(True):
+        pairs = zip(sums.tolist(), dextr.curvature.tolist(), strict=True)
+        ours = [float(PROXIES["dextr"]([jnp.array([total])], jnp.asarray(bend))) for total, bend in pairs]
+    np.testing.assert_allclose(ours, values(dextr, "dextr"), rtol=1e-6)
+
+
+def test_condition_of_every_convolution(dextr: Dextr) -> None:
+    for golden, conditions in zip(dextr.networks, dextr.conditions, strict=True):
+        path = golden.path.parents[1] / "layerwise" / golden.path.name
+        modules = [str(module) for module in np.load(path)["meco_modules"]]
+        theirs = np.array(dextr.stored["per_module"][golden.path.stem])
+        assert len(modules) == len(theirs)
+        convolutions = [module.endswith((".op.1", "stem.0", "downsample.1")) for module in modules]
+        names = [str(name) for name in golden.arrays["layers"] if not str(name).startswith("head")]
+        mine = [layer_value(golden, conditions, name) for name in names]
+        np.testing.assert_allclose(mine, theirs[convolutions], rtol=1e-6, atol=1e-9, err_msg=golden.path.name)
+        assert conditions["head"].tolist() == [1.0]  # logits are one vector
