@@ -37,6 +37,7 @@ PAPERS = {
     "te_nas": Paper("Chen, Gong & Wang, TE-NAS, ICLR 2021", "https://arxiv.org/abs/2102.11535"),
     "vkdnw": Paper("Tybl & Neumann, VKDNW, CVPR 2025", "https://arxiv.org/abs/2502.04975"),
     "wrcor": Paper("Jing et al., Weighted Response Correlation, Neurocomputing 2025", "https://arxiv.org/abs/2507.08841"),
+    "near": Paper("NEAR, ICLR 2025", "https://arxiv.org/abs/2408.08776"),
     "zen": Paper("Lin et al., Zen-NAS, ICCV 2021", "https://arxiv.org/abs/2102.01063"),
     "l_swag": Paper("Casarin, Escalera & Lanz, L-SWAG, CVPR 2025", "https://arxiv.org/abs/2505.07300"),
 }
@@ -136,6 +137,11 @@ EQUATIONS = {
     "meco": Equation(r"\sum_l \lambda_{\min}(P_l), \quad P_l = \operatorname{corr}(\text{channels of } z_l)", ("meco",)),
     "meco_opt": Equation(
         r"\sum_l \frac{c_l}{n} \lambda_{\min}(P_l), \quad P_l = \operatorname{corr}(n \text{ random channels of } z_l)", ("meco",)
+    ),
+    "near": Equation(
+        r"\sum_l \operatorname{erank}(Z_l) + \operatorname{erank}(\phi(Z_l)), \quad "
+        r"\operatorname{erank}(A) = \exp\Big( -\sum_i p_i \log p_i \Big), \quad p_i = \frac{s_i(A)}{\sum_j s_j(A)}",
+        ("near",),
     ),
     "nwot_outputs": Equation(
         r"\log \Big| \det \sum_l K_l \Big|, \quad K_l = X_l X_l^\top + (1 - X_l)(1 - X_l)^\top, \quad X_l = [z_l > 0]", ("tcet", "naswot")

@@ -31,6 +31,7 @@ FILES = (
     "fisher_information",
     "responses",
     "extrinsic",
+    "effective_ranks",
 )
 """Every decorated function of these files makes ingredients."""
 

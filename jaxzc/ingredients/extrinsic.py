@@ -11,7 +11,7 @@ from jaxzc.facts import Passes, ingredient
 from jaxzc.ingredients.drawn import at_least_one, named, noise
 from jaxzc.ingredients.passes import entry
 from jaxzc.ingredients.passes.groups import by_group, on_calls
-from jaxzc.numerics.linalg import each_matrix
+from jaxzc.numerics.linalg import singular_values
 from jaxzc.numerics.trees import first
 from jaxzc.tasks import Task
 from jaxzc.types import Array, Batch, Network, Norm, Params, PyTree, Tap
@@ -56,9 +56,9 @@ def inverse_condition(matrices: Array) -> Array:
     def run(matrices: Array) -> Array:
         finite = jnp.isfinite(matrices).all((1, 2))
         usable = jnp.where(finite[:, None, None], matrices, 0)
-        values = each_matrix(lambda one: jnp.linalg.svd(one, compute_uv=False), usable)
-        largest = values.max(-1)
-        return jnp.where(largest > 0, values.min(-1) / jnp.where(largest > 0, largest, 1), 0)
+        values = singular_values(usable)
+        largest = values[..., 0]
+        return jnp.where(largest > 0, values[..., -1] / jnp.where(largest > 0, largest, 1), 0)
 
     return in_float64(run)(matrices)
 

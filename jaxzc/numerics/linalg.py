@@ -50,6 +50,11 @@ def eigenvalues(matrices: Array) -> Array:
     return each_matrix(jnp.linalg.eigvalsh, matrices)
 
 
+def singular_values(matrices: Array) -> Array:
+    """Singular values `[..., min(n, m)]`, descending, of matrices `[..., n, m]`."""
+    return each_matrix(lambda one: jnp.linalg.svd(one, compute_uv=False), matrices)
+
+
 def log_determinant(gram: Array) -> Array:
     """log det of positive semi-definite integer matrices `[..., B, B]` (held as floats); -inf where singular, NaN where an entry is NaN.
 

@@ -18,6 +18,7 @@ from jaxzc.proxies.jacob_cov import jacob_cov
 from jaxzc.proxies.l2_norm import l2_norm
 from jaxzc.proxies.meco import meco, meco_opt
 from jaxzc.proxies.naswot import naswot, nwot_outputs
+from jaxzc.proxies.near import near
 from jaxzc.proxies.ntk import jacob_trace, knas, nasi, ntk_trace
 from jaxzc.proxies.size import flops, layers, params
 from jaxzc.proxies.snip import plain, snip

@@ -69,6 +69,7 @@ NAMES = [
     "jacob_trace",
     "wrcor",
     "dextr",
+    "near",
 ]
 LOWER_IS_BETTER = {"ntk_condition", "ntk_condition_init"}
 
@@ -83,7 +84,7 @@ def same_verbosity() -> Iterator[None]:
 
 def test_the_proxies_are_these() -> None:
     assert set(PROXIES) == set(NAMES)
-    assert len(NAMES) == 52
+    assert len(NAMES) == 53
     assert list(PROXIES)[:24] == list(FOUNDING) == NAMES[:24]
 
 
