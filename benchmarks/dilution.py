@@ -4,8 +4,8 @@
     python benchmarks/dilution.py simulate 0.632 -0.053 0.492
 
 `table`: Spearman's rho of each ingredient alone, of the aggregate, of the aggregate without it, and with its scores dealt out at random
-(mean over --draws deals). `simulate`: the log-rank of proxies that have these correlations with the accuracy (Gaussian copula of 300
-networks), for several correlations between those that say something; the others are independent of all. Mean and 95 % range.
+(mean over --draws deals). `simulate`: an aggregate by --rule of proxies that have these correlations with the accuracy (Gaussian copula of
+300 networks), for several correlations between those that say something; the others are independent of these. Mean and 95 % range.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jaxzc.aggregates import log_rank, parse_aggregate
+from jaxzc.aggregates import RULES, parse_aggregate
 from jaxzc.catalogue import cards
 from jaxzc.evaluation import spearman
 from jaxzc.tables import read_scores, read_truth
@@ -42,8 +42,8 @@ def of_table(scores: str, table: str, metric: str, aggregate: str, draws: int) -
         print(f"{name}: alone {spearman(columns[name], truth):.3f}, without it {without:.3f}, dealt {np.mean(dealt):.3f}; with {others}")
 
 
-def simulated(rhos: Sequence[float], between: float, draws: int, networks: int = 300) -> np.ndarray:
-    """Spearman's rho of the log-rank, `[draws]`. rhos: Spearman's of each proxy with the accuracy; between: of the speaking ones with each
+def simulated(rhos: Sequence[float], between: float, rule: str, draws: int, networks: int = 300) -> np.ndarray:
+    """Spearman's rho of the aggregate, `[draws]`. rhos: Spearman's of each proxy with the accuracy; between: of the speaking ones with each
     other."""
     pearson = 2 * np.sin(np.pi / 6 * np.array(rhos))  # a Gaussian copula's Pearson for a Spearman
     speaks = np.abs(pearson) >= LITTLE
@@ -54,14 +54,14 @@ def simulated(rhos: Sequence[float], between: float, draws: int, networks: int =
     factor = np.linalg.cholesky(matrix)
     rng = np.random.default_rng(0)
     samples = (rng.standard_normal((networks, len(matrix))) @ factor.T for _ in range(draws))
-    return np.array([spearman(log_rank(sample[:, 1:]), sample[:, 0]) for sample in samples])
+    return np.array([spearman(RULES[rule](sample[:, 1:]), sample[:, 0]) for sample in samples])
 
 
-def of_correlations(rhos: Sequence[float], draws: int) -> None:
+def of_correlations(rhos: Sequence[float], rule: str, draws: int) -> None:
     speaking = [rho for rho in rhos if abs(rho) >= LITTLE]
     for between in (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
         try:
-            whole, part = simulated(rhos, between, draws), simulated(speaking, between, draws)
+            whole, part = simulated(rhos, between, rule, draws), simulated(speaking, between, rule, draws)
         except np.linalg.LinAlgError:
             print(f"{between:.1f} between them: no such correlations exist")
             continue
@@ -79,13 +79,14 @@ def main() -> None:
     table.add_argument("--aggregate", default="trio")
     simulate = commands.add_parser("simulate")
     simulate.add_argument("rhos", nargs="+", type=float)
+    simulate.add_argument("--rule", default="log_rank", choices=("log_rank", "rank_sum", "median_rank"))
     for command in (table, simulate):
         command.add_argument("--draws", type=int, default=200)
     arguments = parser.parse_args()
     if arguments.command == "table":
         of_table(arguments.scores, arguments.table, arguments.metric, arguments.aggregate, arguments.draws)
     else:
-        of_correlations(arguments.rhos, arguments.draws)
+        of_correlations(arguments.rhos, arguments.rule, arguments.draws)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def test_condition_and_effective_rank() -> None:
 
 
 def test_curvature_of_a_circle() -> None:
-    """Outputs W'x + (x . x) on the circle u0 cos t + u1 sin t, where x . x stays 1: v = W'u1 and a = -W'u0, so that an orthogonal W of scale
+    """Outputs W'x + (x . x) on the circle u0 cos t + u1 sin t, where x . x stays 1: v = W'u1, a = -W'u0, so that an orthogonal W of scale
     r gives a circle of radius r, of curvature 1 / r."""
     radius = 2.5
     turn, directions = (np.linalg.qr(np.random.default_rng(k).normal(size=(6, 6)))[0].astype(np.float32) for k in (1, 2))

@@ -7,7 +7,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from jaxzc._durable.files import replacing
+from jaxzc._durable.files import refusing, replacing
 from jaxzc.evaluation.results import Estimate, Evaluation, Row
 
 ARRAYS = ("truth", "correlation", "draws")
@@ -24,9 +24,10 @@ def save(path: Path, evaluation: Evaluation, draws: np.ndarray) -> None:
     }
     arrays = {"truth": evaluation.truth, "correlation": evaluation.correlation, "draws": draws, "archs": np.array(evaluation.archs)}
     arrays |= {f"scores_{number}": values for number, values in enumerate(evaluation.scores.values())}
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with refusing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
-        np.savez_compressed(file, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
+        np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
 
 
 def load(path: Path) -> tuple[Evaluation, np.ndarray] | None:

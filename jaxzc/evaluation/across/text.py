@@ -12,12 +12,12 @@ from jaxzc.names import some_of
 SIZES = ("params", "flops", "layers")
 """Size baselines of which a leaderboard says the place: parameters, operations, depth."""
 
-HEADER = ("proxy", "rank", "[low, high]", "first", "spearman", "[low, high]", "over params", "benchmarks", "coverage", "")
+HEADER = ("proxy", "rank", "[low, high]", "first", "rho", "[low, high]", "over params", "on", "coverage", "")
 
 
 def format_board(board: Leaderboard) -> str:
     """One line per proxy: mean rank over the blocks with its interval, how often it is first, mean of Spearman's rho, difference from that
-    of params, benchmarks that have it, smallest coverage. Then what the test says, and one line per benchmark."""
+    of params, on how many benchmarks, smallest coverage. Then what the test says, and one line per benchmark."""
     lines = [HEADER, *(_cells(row, len(board.judgements)) for row in board.standings)]
     empty = {column for column in range(1, len(HEADER) - 1) if {line[column] for line in lines[1:]} <= {"-", ""}}
     shown = [tuple(cell for column, cell in enumerate(line) if column not in empty) for line in lines]
@@ -120,7 +120,7 @@ def _cells(row: Standing, benchmarks: int) -> Sequence[str]:
         _number(row.spearman.value, 3),
         _interval(row.spearman.low, row.spearman.high, 3),
         "-" if math.isnan(row.over_params.value) or row.proxy == "params" else f"{row.over_params.value:+.3f}",
-        f"{row.benchmarks} of {benchmarks}",
+        f"{row.benchmarks}/{benchmarks}",
         f"{math.floor(1000 * row.coverage) / 10:.1f} %",
         "",
     )
