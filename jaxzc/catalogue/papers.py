@@ -38,6 +38,7 @@ PAPERS = {
     "vkdnw": Paper("Tybl & Neumann, VKDNW, CVPR 2025", "https://arxiv.org/abs/2502.04975"),
     "wrcor": Paper("Jing et al., Weighted Response Correlation, Neurocomputing 2025", "https://arxiv.org/abs/2507.08841"),
     "near": Paper("NEAR, ICLR 2025", "https://arxiv.org/abs/2408.08776"),
+    "w_pca": Paper("W-PCA, ICLR 2025", "https://arxiv.org/abs/2504.15983"),
     "zen": Paper("Lin et al., Zen-NAS, ICCV 2021", "https://arxiv.org/abs/2102.01063"),
     "l_swag": Paper("Casarin, Escalera & Lanz, L-SWAG, CVPR 2025", "https://arxiv.org/abs/2505.07300"),
 }
@@ -169,6 +170,11 @@ EQUATIONS = {
         ("vkdnw",),
     ),
     "vkdnw_single": Equation(r"\#l + \frac{\mathrm{vkdnw}}{\log 9}", ("vkdnw",)),
+    "v_pca": Equation(
+        r"\sum_l \min \Big\{ k : \sum_{i \le k} \lambda_i(\operatorname{Cov} z_l) > 0.99 \sum_i \lambda_i(\operatorname{Cov} z_l) \Big\}",
+        ("w_pca",),
+    ),
+    "w_pca": Equation(r"P \cdot \mathrm{v\_pca}", ("w_pca",)),
     "wrcor": Equation(
         r"\log \Big| \det \sum_i 2^i "
         r"\left( |\operatorname{corr} a_i| + \Big| \operatorname{corr} \frac{\partial L}{\partial a_i} \Big| \right) \Big|",

@@ -32,6 +32,7 @@ FILES = (
     "responses",
     "extrinsic",
     "effective_ranks",
+    "components",
 )
 """Every decorated function of these files makes ingredients."""
 

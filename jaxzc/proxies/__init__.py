@@ -28,6 +28,7 @@ from jaxzc.proxies.synflow import logsynflow, synflow, synflow_bn
 from jaxzc.proxies.tcet import lnwot, snr_snip, snr_synflow, tcet_snip, tcet_synflow
 from jaxzc.proxies.te_nas import linear_regions, ntk_condition, ntk_condition_init
 from jaxzc.proxies.vkdnw import vkdnw, vkdnw_single
+from jaxzc.proxies.w_pca import v_pca, w_pca
 from jaxzc.proxies.wrcor import wrcor
 from jaxzc.proxies.zen import zen
 from jaxzc.proxies.zico import l_swag, zico, zico_bc

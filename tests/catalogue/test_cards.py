@@ -70,6 +70,8 @@ NAMES = [
     "wrcor",
     "dextr",
     "near",
+    "v_pca",
+    "w_pca",
 ]
 LOWER_IS_BETTER = {"ntk_condition", "ntk_condition_init"}
 
@@ -84,7 +86,7 @@ def same_verbosity() -> Iterator[None]:
 
 def test_the_proxies_are_these() -> None:
     assert set(PROXIES) == set(NAMES)
-    assert len(NAMES) == 53
+    assert len(NAMES) == 55
     assert list(PROXIES)[:24] == list(FOUNDING) == NAMES[:24]
 
 

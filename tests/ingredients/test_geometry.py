@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import jaxzc
+from jaxzc.ingredients.components import components
 from jaxzc.ingredients.effective_ranks import effective_rank
 from jaxzc.ingredients.extrinsic import inverse_condition
 from jaxzc.types import JaxzcError
@@ -20,6 +21,12 @@ def test_condition_and_effective_rank() -> None:
     p = s / s.sum()
     np.testing.assert_allclose(effective_rank(stacked), [np.exp(-(p * np.log(p)).sum()), 0, 0], rtol=1e-5)
     np.testing.assert_allclose(effective_rank(3 * jnp.eye(4)), 4, rtol=1e-6)  # four equal directions
+
+
+def test_components_until_the_share_is_exceeded() -> None:
+    covariances = jnp.stack([jnp.diag(jnp.array([1.0, 6, 3])), jnp.zeros((3, 3)), jnp.eye(3)])
+    assert components(covariances, 0.85).tolist() == [2, 0, 3]  # 0.6, 0.9, 1
+    assert components(covariances, 0.95).tolist() == [3, 0, 3]
 
 
 def test_curvature_of_a_circle() -> None:

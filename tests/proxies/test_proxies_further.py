@@ -169,3 +169,9 @@ def test_dextr() -> None:
 
 def test_near() -> None:
     assert value(proxies.near, [jnp.array([[2.0, 1], [3, 0.5]]), jnp.array([[1.0, 1]])]) == 8.5
+
+
+def test_w_pca() -> None:
+    components = [jnp.array([2.0, 3]), jnp.array([1.0])]
+    assert value(proxies.v_pca, components) == 6
+    assert value(proxies.w_pca, components, jnp.float32(10)) == 60
