@@ -20,7 +20,8 @@ EPILOG = """The description is a TOML file; scores lie beside it, accuracies bes
   table = "nb201.csv.gz"
   metric = "c10_test"
 
-Optional: introduction and notes (Markdown of the page), proxies; of a benchmark, command (what makes its scores), note, and block.
+Optional: introduction and notes (Markdown of the page), proxies; of a benchmark, command (what makes its scores), note, block,
+and distinct (true: of architectures that are one network, only the one that was scored).
 Benchmarks that share a score file are one block unless they say otherwise, and count once. Ranks are among the proxies that every
 benchmark has. Friedman's test and Nemenyi's critical difference need at least 2 blocks. Intervals are a bootstrap of the networks.
 

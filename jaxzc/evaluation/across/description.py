@@ -12,6 +12,7 @@ scores = "nasbench201.parquet"                                    # beside this 
 table = "nb201.csv.gz"                                            # beside this file, in the directory `tables`, or "embedded"
 metric = "c10_test"
 block = "NAS-Bench-201"                                           # optional: default one block for each score file
+distinct = true                                                   # optional: of architectures that are one network, the scored one
 command = "jaxzc score nasbench201 ..."                           # optional: what makes the scores
 note = "a plain sentence"                                         # optional
 """
@@ -32,13 +33,15 @@ from jaxzc.types import JaxzcError
 class Benchmark:
     """name: as tables and figures call it. scores: a file that a scoring wrote. table: a file of accuracies with a column `arch`, or
     "embedded". metric: its column, higher is better. block: benchmarks of one block count together as one; None: one block for each score
-    file. command: what makes the scores. note: a sentence that readers should know."""
+    file. distinct: of architectures that are one network and share its scores, only the one that was scored itself (column `scored`) is
+    judged. command: what makes the scores. note: a sentence that readers should know."""
 
     name: str
     scores: str | Path
     table: str | Path
     metric: str
     block: str | None = None
+    distinct: bool = False
     command: str = ""
     note: str = ""
 
@@ -106,9 +109,13 @@ def _check(where: str, kind: type[Any], entry: Mapping[str, Any], lists: Sequenc
     for name, value in entry.items():
         if name not in known:
             raise JaxzcError(f"{where}: unknown entry {name!r}: {hint(name, known)}choose of {', '.join(known)}")
-        right = isinstance(value, list) and all(isinstance(item, str) for item in value) if name in lists else isinstance(value, str)
+        expected, right = "a text", isinstance(value, str)
+        if name in lists:
+            expected, right = "a list of texts", isinstance(value, list) and all(isinstance(item, str) for item in value)
+        elif name == "distinct":
+            expected, right = "true or false", isinstance(value, bool)
         if not right:
-            raise JaxzcError(f"{where}: {name} = {value!r}: expected {'a list of texts' if name in lists else 'a text'}")
+            raise JaxzcError(f"{where}: {name} = {value!r}: expected {expected}")
     for each in fields(kind):
         if each.name in known and each.default is MISSING and not entry.get(each.name):
             raise JaxzcError(f"{where}: {each.name} is missing: add {each.name} = ...")

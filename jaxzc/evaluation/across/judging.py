@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -35,7 +35,7 @@ def judge(
 ) -> Judgement:
     """The benchmark, judged: the proxies and aggregates of which it has the scores. keep: a directory in which the judgement is kept by
     what it is made from, and found again. Raises `JaxzcError` where `jaxzc.evaluate` does, and where none of the proxies was scored."""
-    table = read_scores(benchmark.scores)
+    table = _read(benchmark)
     present, absent = _defined(table, aggregates)
     chosen = None
     if proxies is not None:
@@ -43,7 +43,7 @@ def judge(
         if not chosen and not present:
             raise JaxzcError(f"{benchmark.scores} has none of the proxies {', '.join(proxies)}: choose others, or score them first")
     request = EvaluateRequest(
-        benchmark.scores,
+        table,
         benchmark.table,
         benchmark.metric,
         proxies=chosen,
@@ -52,14 +52,27 @@ def judge(
         resamples=resamples,
         seed=seed,
     )
-    key = _key(request)
+    key = _key(benchmark, request)
     if keep is not None and (kept := load(keep / f"{key}.npz")) is not None:
         return Judgement(benchmark, block, *kept, absent)
     evaluation = evaluate(request).evaluation
+    files = {"scores": str(benchmark.scores), "scores_digest": digest(benchmark.scores), "distinct": benchmark.distinct}
+    evaluation = replace(evaluation, settings=files | dict(evaluation.settings))
     draws = _draws(evaluation, resamples, seed)
     if keep is not None:
         save(keep / f"{key}.npz", evaluation, draws)
     return Judgement(benchmark, block, evaluation, draws, absent)
+
+
+def _read(benchmark: Benchmark) -> ScoreTable:
+    """The scores, of `distinct` networks where the benchmark says so. Raises `JaxzcError` where the file does not say which these are."""
+    table = read_scores(benchmark.scores)
+    if not benchmark.distinct:
+        return table
+    if "scored" not in table.columns:
+        raise JaxzcError(f"{benchmark.scores} has no column 'scored', which says whose scores a row has: leave out `distinct`")
+    rows = table.columns["scored"] == table.columns["arch"]
+    return replace(table, columns={name: column[rows] for name, column in table.columns.items()})
 
 
 def _defined(table: ScoreTable, aggregates: Sequence[str]) -> tuple[list[str], Mapping[str, tuple[str, ...]]]:
@@ -82,15 +95,15 @@ def _draws(evaluation: Evaluation, resamples: int, seed: int) -> np.ndarray:
     return draws_over_seeds(columns, evaluation.truth, controls, ["spearman"], resamples=resamples, seed=seed)["spearman"]
 
 
-def _key(request: EvaluateRequest) -> str:
+def _key(benchmark: Benchmark, request: EvaluateRequest) -> str:
     """What the judgement is made from, in 16 letters: the files' content, what is asked, and the version of jaxzc."""
     from jaxzc import __version__
 
-    table: Any = request.truth  # of a benchmark always a file
     made_from = [
         __version__,
-        digest(str(request.scores)),
-        digest(embedded.table_named(table)),
+        digest(benchmark.scores),
+        benchmark.distinct,
+        digest(embedded.table_named(benchmark.table)),
         request.metric,
         request.proxies,
         [f"{label}: {aggregate.proxies} {aggregate.about}" for label, aggregate in map(parse_aggregate, request.aggregates)],
