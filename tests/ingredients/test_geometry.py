@@ -42,14 +42,14 @@ def test_curvature_of_a_circle() -> None:
     network, weights = jaxzc.as_network(model, radius * turn, x)
     fixed = {"dextr_circle": (directions[:1], directions[1:2]), "dextr_coordinates": jnp.arange(6)}
     proxies = {"bend": lambda output_curvature: output_curvature}
-    found = jaxzc.compute_scores(proxies, network, weights, (x, np.zeros(2, np.int32)), fixed=fixed)
+    found = jaxzc.compute_scores(proxies, network, weights, (x, None), fixed=fixed)
     assert float(found["bend"]) == pytest.approx(1 / radius, rel=1e-4)
 
 
 def test_dextr_of_one_layer() -> None:
     """A circle of drawn directions, outputs drawn with replacement; a layer of vectors counts 1."""
     w = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
-    batch = np.ones((2, 4), np.float32), np.zeros(2, np.int32)
+    batch = np.ones((2, 4), np.float32), None
     found = jaxzc.score(lambda w, x: jnp.tanh(x @ w), w, batch, "dextr")["dextr"]
     assert 0 < found < np.log(2)  # S is log 2, and S K / (S + K) is below S
     assert jaxzc.score(lambda w, x: 0 * (x @ w), w, batch, "dextr")["dextr"] == pytest.approx(np.log(2))  # the output never changes
@@ -65,7 +65,7 @@ def test_near_of_a_layer_by_hand() -> None:
         p = p[p > 1e-6] / p.sum()
         return float(np.exp(-(p * np.log(p)).sum()))
 
-    found = jaxzc.score(lambda w, x: jax.nn.relu(x @ w), w, (x, np.zeros(3, np.int32)), "near")["near"]
+    found = jaxzc.score(lambda w, x: jax.nn.relu(x @ w), w, (x, None), "near")["near"]
     assert found == pytest.approx(rank(z) + rank(np.maximum(z, 0)), rel=1e-4)  # three rows, fewer than the five channels: all of them
     with pytest.raises(JaxzcError, match="leaky_relu"):
-        jaxzc.score(lambda w, x: jax.nn.leaky_relu(x @ w), w, (x, np.zeros(3, np.int32)), "near", unavailable="error")
+        jaxzc.score(lambda w, x: jax.nn.leaky_relu(x @ w), w, (x, None), "near", unavailable="error")
