@@ -170,11 +170,11 @@ EQUATIONS = {
         ("vkdnw",),
     ),
     "vkdnw_single": Equation(r"\#l + \frac{\mathrm{vkdnw}}{\log 9}", ("vkdnw",)),
+    "w_pca": Equation(r"P \cdot \mathrm{v\_pca}", ("w_pca",)),
     "v_pca": Equation(
         r"\sum_l \min \Big\{ k : \sum_{i \le k} \lambda_i(\operatorname{Cov} z_l) > 0.99 \sum_i \lambda_i(\operatorname{Cov} z_l) \Big\}",
         ("w_pca",),
     ),
-    "w_pca": Equation(r"P \cdot \mathrm{v\_pca}", ("w_pca",)),
     "wrcor": Equation(
         r"\log \Big| \det \sum_i 2^i "
         r"\left( |\operatorname{corr} a_i| + \Big| \operatorname{corr} \frac{\partial L}{\partial a_i} \Big| \right) \Big|",

@@ -14,8 +14,8 @@ from jaxzc.report.figures import ROW, nothing
 from jaxzc.report.look import ACCENT, FG, GRID, MUTED, TWO_COLUMNS, WARM, figure_of, style
 from jaxzc.report.look import axes as new_axes
 
-HEAD, GAP, NAME = 0.62, 0.09, 1.25
-"""Inches above the axis of ranks, between two bars, and for a name at either side."""
+HEAD, GAP, LETTER, TICK = 0.62, 0.09, 0.056, 0.2
+"""Inches above the axis of ranks, between two bars, of a letter of a name, and between two ticks at least."""
 
 
 def plot_critical_difference(board: Leaderboard, axes: Axes | None = None, *, width: float = TWO_COLUMNS) -> Axes:
@@ -27,18 +27,18 @@ def plot_critical_difference(board: Leaderboard, axes: Axes | None = None, *, wi
     rows = [row for row in board.standings if math.isfinite(row.rank.value)]
     difference = board.friedman.critical_difference
     groups = cliques([row.rank.value for row in rows], difference) if math.isfinite(difference) else []
-    height = HEAD + GAP * len(groups) + ROW * (math.ceil(len(rows) / 2) + 1) + 0.15
+    height = HEAD + GAP * len(groups) + ROW * (math.ceil(len(rows) / 2) + 0.5)
     with style():
-        axes = axes or new_axes(width, height)
+        whole, axes = axes is None, axes or new_axes(width, height)
         if len(rows) < 2:
             return nothing(axes, "fewer than two proxies were scored on every benchmark")
         axes.axis("off")
-        inches = axes.get_position().width * figure_of(axes).get_figwidth()
-        side = min(NAME / inches, 0.32)
+        inches = figure_of(axes).get_figwidth() * (1 if whole else axes.get_position().width)
+        side = min(LETTER * max(len(row.proxy) + 7 for row in rows) / inches, 0.42)
         axes.set_xlim(0, 1)
         axes.set_ylim(height - HEAD, -HEAD)
 
-        scale = _Scale(side, len(rows))
+        scale = _Scale(side, len(rows), inches)
         _ruler(axes, scale)
         _difference(axes, scale, difference, board)
         for place, (first, last) in enumerate(groups):
@@ -50,10 +50,11 @@ def plot_critical_difference(board: Leaderboard, axes: Axes | None = None, *, wi
 
 
 class _Scale(NamedTuple):
-    """Where mean ranks stand: between names as wide as `side` at both ends, of `count` proxies."""
+    """Where mean ranks stand: between names as wide as `side` at both ends, of `count` proxies, on axes so many inches wide."""
 
     side: float
     count: int
+    inches: float
 
     def at(self, rank: float) -> float:
         return self.side + (1 - 2 * self.side) * (rank - 1) / (self.count - 1)
@@ -61,13 +62,14 @@ class _Scale(NamedTuple):
 
 def _ruler(axes: Axes, scale: _Scale) -> None:
     last = scale.count
-    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 1000) if (last - 1) / step <= 12)
+    fit = max(1.0, scale.inches * (1 - 2 * scale.side) / TICK)
+    step = next((step for step in (1, 2, 5, 10, 20, 50, 100) if (last - 1) / step <= fit), last)
     between = [tick for tick in range(step, last, step) if tick - 1 >= step / 2 and last - tick >= step / 2]
     axes.plot((scale.at(1), scale.at(last)), (0, 0), color=MUTED, linewidth=1)
     for tick in (1, *between, last):
         axes.plot((scale.at(tick), scale.at(tick)), (0, -0.05), color=MUTED, linewidth=1)
         axes.text(scale.at(tick), -0.08, str(tick), ha="center", va="bottom", fontsize=7, color=MUTED)
-    axes.text(scale.at(1), -0.24, "mean rank, the best at the left", ha="left", va="bottom", fontsize=7, color=MUTED)
+    axes.text(0.5, -0.24, "mean rank, the best at the left", ha="center", va="bottom", fontsize=7, color=MUTED)
 
 
 def _difference(axes: Axes, scale: _Scale, difference: float, board: Leaderboard) -> None:
@@ -76,15 +78,15 @@ def _difference(axes: Axes, scale: _Scale, difference: float, board: Leaderboard
     if math.isnan(difference):
         blocks = board.friedman.blocks
         text = f"no test: {blocks} block{'' if blocks == 1 else 's'} of benchmarks"
-        axes.text(scale.at(1), y, text, ha="left", va="center", fontsize=7, color=WARM)
+        axes.text(0.5, y, text, ha="center", va="center", fontsize=7, color=WARM)
         return
     end = min(1 + difference, scale.count)
     axes.plot((scale.at(1), scale.at(end)), (y, y), color=WARM, linewidth=1.4)
     for place in (1, end):
         axes.plot((scale.at(place), scale.at(place)), (y - 0.035, y + 0.035), color=WARM, linewidth=1.4)
-    longer = ", longer than the axis" if 1 + difference > scale.count else ""
+    longer = ", beyond the axis" if 1 + difference > scale.count else ""
     text = f"critical difference {number(difference, 2)} at {board.friedman.alpha:g}{longer}"
-    axes.text(scale.at(1), y - 0.06, text, ha="left", va="bottom", fontsize=7, color=WARM)
+    axes.text(0.5, y - 0.06, text, ha="center", va="bottom", fontsize=7, color=WARM)
 
 
 def _names(axes: Axes, scale: _Scale, rows: Sequence[Standing], top: float) -> None:
