@@ -9,8 +9,8 @@ from jaxzc.report.tables import markdown, markdown_table
 
 EXPLANATION = (
     "Mean rank: of Spearman's ρ among the proxies that every benchmark has, 1 the best, mean over blocks of benchmarks (benchmarks that "
-    "share their scores are one block). ρ − params: how far the mean of Spearman's ρ lies above that of the number of parameters. Brackets "
-    "are {level} % bootstrap intervals over networks. Sizes are in italics; the best proxy of a column is bold."
+    "share their scores are one block). ρ − params: how far the mean of Spearman's ρ lies above that of the number of parameters. Ranges "
+    "are {level} % bootstrap intervals over networks. Sizes are in italics."
 )
 
 
@@ -22,7 +22,14 @@ def explanation(board: Leaderboard) -> str:
 def markdown_page(board: Leaderboard, commands: Sequence[str] = ()) -> str:
     """The page; the same arguments give the same text. commands: that made it, shown at the end."""
     said = f"{markdown(verdict(board))}."
-    parts = [f"# {board.title}", board.introduction.strip(), "## All benchmarks", markdown_board(board), explanation(board), said]
+    parts = [
+        f"# {board.title}",
+        board.introduction.strip(),
+        "## All benchmarks",
+        markdown_board(board),
+        f"{explanation(board)} The best proxy of a column is bold.",
+        said,
+    ]
     for judgement in board.judgements:
         parts += [f"## {markdown(judgement.name)}", *_benchmark(judgement)]
     parts.append(board.notes.strip())
