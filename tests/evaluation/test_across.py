@@ -14,6 +14,7 @@ from jaxzc.evaluation.across import judging
 from jaxzc.evaluation.across.ranking import cliques, friedman, mean_ranks, over_blocks, shares_of_first
 from jaxzc.evaluation.across.request import LeaderboardRequest
 from jaxzc.evaluation.across.text import csv_lines, ordinal, verdict
+from jaxzc.tables import write_scores
 from jaxzc.types import JaxzcError
 from tests.support.boards import files
 
@@ -172,3 +173,16 @@ def test_benchmarks_in_python(tmp_path: Path) -> None:
         jaxzc.leaderboard([benchmark], proxies=["nothing"])
     with pytest.raises(JaxzcError, match="a LeaderboardRequest and also seed"):
         jaxzc.leaderboard(LeaderboardRequest([benchmark]), seed=1)
+
+
+def test_distinct_networks_only(tmp_path: Path) -> None:
+    files(tmp_path)
+    benchmark = Benchmark("one", tmp_path / "one.csv", tmp_path / "truth.csv", "first", distinct=True)
+    with pytest.raises(JaxzcError, match=r"one.csv has no column 'scored', which says whose scores a row has: leave out `distinct`"):
+        jaxzc.leaderboard([benchmark], resamples=0)
+    archs = [f"net{k:02}" for k in range(24)]
+    members = [f"net{k - k % 2:02}" for k in range(24)]  # every two are one network
+    write_scores(tmp_path / "one.csv", {"arch": archs, "scored": members, "good": np.repeat(np.arange(12.0), 2)}, {}, overwrite=True)
+    board = jaxzc.leaderboard([benchmark], resamples=0)
+    assert board.judgements[0].evaluation.archs == archs[::2]
+    assert board.standings[0].spearman.value == 1

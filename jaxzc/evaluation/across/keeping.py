@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -22,12 +23,17 @@ def save(path: Path, evaluation: Evaluation, draws: np.ndarray) -> None:
         "settings": dict(evaluation.settings),
         "scores": list(evaluation.scores),
     }
-    arrays = {"truth": evaluation.truth, "correlation": evaluation.correlation, "draws": draws, "archs": np.array(evaluation.archs)}
+    arrays: dict[str, Any] = {
+        "truth": evaluation.truth,
+        "correlation": evaluation.correlation,
+        "draws": draws,
+        "archs": np.array(evaluation.archs),
+    }
     arrays |= {f"scores_{number}": values for number, values in enumerate(evaluation.scores.values())}
     with refusing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
-        np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
+        np.savez_compressed(file, **arrays, about=np.array(json.dumps(about)))
 
 
 def load(path: Path) -> tuple[Evaluation, np.ndarray] | None:

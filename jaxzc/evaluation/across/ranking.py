@@ -30,7 +30,7 @@ def standings(judgements: Sequence[Judgement], level: float) -> tuple[list[Stand
                 coverage[number, column] = row.coverage
     blocks = [judgement.block for judgement in judgements]
     rho, rho_draws = over_blocks(values, blocks), over_blocks(draws, blocks)
-    everywhere = np.isfinite(values).all(0)
+    everywhere = np.asarray(np.isfinite(values).all(axis=0))
     ranks = mean_ranks(rho[:, everywhere])
     rank_draws = mean_ranks(rho_draws[:, everywhere]) if resamples else np.full((len(ranks), 0), np.nan)
     first = shares_of_first(rank_draws)

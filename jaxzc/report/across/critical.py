@@ -50,18 +50,18 @@ def plot_critical_difference(board: Leaderboard, axes: Axes | None = None, *, wi
 
 
 class _Scale(NamedTuple):
-    """Where mean ranks stand: between names as wide as `side` at both ends, of `count` proxies, on axes so many inches wide."""
+    """Where mean ranks stand: between names as wide as `side` at both ends, of so many `proxies`, on axes so many inches wide."""
 
     side: float
-    count: int
+    proxies: int
     inches: float
 
     def at(self, rank: float) -> float:
-        return self.side + (1 - 2 * self.side) * (rank - 1) / (self.count - 1)
+        return self.side + (1 - 2 * self.side) * (rank - 1) / (self.proxies - 1)
 
 
 def _ruler(axes: Axes, scale: _Scale) -> None:
-    last = scale.count
+    last = scale.proxies
     fit = max(1.0, scale.inches * (1 - 2 * scale.side) / TICK)
     step = next((step for step in (1, 2, 5, 10, 20, 50, 100) if (last - 1) / step <= fit), last)
     between = [tick for tick in range(step, last, step) if tick - 1 >= step / 2 and last - tick >= step / 2]
@@ -80,11 +80,11 @@ def _difference(axes: Axes, scale: _Scale, difference: float, board: Leaderboard
         text = f"no test: {blocks} block{'' if blocks == 1 else 's'} of benchmarks"
         axes.text(0.5, y, text, ha="center", va="center", fontsize=7, color=WARM)
         return
-    end = min(1 + difference, scale.count)
+    end = min(1 + difference, scale.proxies)
     axes.plot((scale.at(1), scale.at(end)), (y, y), color=WARM, linewidth=1.4)
     for place in (1, end):
         axes.plot((scale.at(place), scale.at(place)), (y - 0.035, y + 0.035), color=WARM, linewidth=1.4)
-    longer = ", beyond the axis" if 1 + difference > scale.count else ""
+    longer = ", beyond the axis" if 1 + difference > scale.proxies else ""
     text = f"critical difference {number(difference, 2)} at {board.friedman.alpha:g}{longer}"
     axes.text(0.5, y - 0.06, text, ha="center", va="bottom", fontsize=7, color=WARM)
 
