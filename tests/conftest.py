@@ -24,6 +24,27 @@ settings.load_profile("quick")
 
 SETTINGS = ("jax_enable_x64", "jax_compilation_cache_dir")
 
+LONGEST = (
+    "golden/test_golden.py",
+    "scoring/test_battery.py",
+    "docs/test_notebook.py",
+    "spaces/test_darts_program.py",
+    "golden/test_golden_spaces.py",
+    "golden/test_golden_named_networks.py",
+    "spaces/test_nasbench101_program.py",
+    "networks/test_zoo.py",
+    "scoring/test_score.py",
+    "compile/test_pieces.py",
+    "experiments/test_experiment.py",
+    "spaces/test_module.py",
+)
+"""The files that take longest. They go first, so that no worker is left with one of them when the others have finished."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {f"tests/{name}": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], len(rank)))
+
 
 @pytest.fixture(autouse=True)
 def same_settings() -> Iterator[None]:

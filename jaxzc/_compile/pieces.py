@@ -56,7 +56,8 @@ class Compiled(NamedTuple):
     scratch: int
 
 
-_compiled: OrderedDict[str, Compiled] = OrderedDict()
+HELD: OrderedDict[str, Compiled] = OrderedDict()
+"""The compiled pieces that this process holds, by their keys, the least recently used first. Clearing it lets go of them."""
 
 
 class Step(NamedTuple):
@@ -133,7 +134,7 @@ def plan(program: Trace, frugal: bool = False) -> Plan:
 def compiled(pieces: Sequence[Piece], program: Trace, frugal: bool = False) -> list[Compiled]:
     """The executables of pieces, in their order. They come from memory, else from disk; the rest is compiled, on all processors."""
     # Taken out at once, because compiling the pieces of a loop may drop others from the cache.
-    held = {piece.key: _compiled[piece.key] for piece in pieces if piece.key in _compiled}
+    held = {piece.key: HELD[piece.key] for piece in pieces if piece.key in HELD}
     new = {piece.key: piece for piece in pieces if piece.key not in held}
     bodies = {key: body for key, piece in new.items() if (body := _inner(piece.ops[0])) is not None}
     for key, body in bodies.items():
@@ -143,13 +144,13 @@ def compiled(pieces: Sequence[Piece], program: Trace, frugal: bool = False) -> l
         results = pool.map(partial(_compile, program, folder, cache.settings()), rest)
         held |= {piece.key: one for piece, one in zip(rest, results, strict=True)}
     for key, one in held.items():
-        _compiled[key] = one
-        _compiled.move_to_end(key)
-    while len(_compiled) > MOST:
-        _compiled.popitem(last=False)
-    while len(_compiled) > len(held) and memory.crowded(CROWDED):
-        for _ in range(1 + (len(_compiled) - len(held)) // 2):
-            _compiled.popitem(last=False)
+        HELD[key] = one
+        HELD.move_to_end(key)
+    while len(HELD) > MOST:
+        HELD.popitem(last=False)
+    while len(HELD) > len(held) and memory.crowded(CROWDED):
+        for _ in range(1 + (len(HELD) - len(held)) // 2):
+            HELD.popitem(last=False)
     return [held[piece.key] for piece in pieces]
 
 

@@ -6,8 +6,8 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from jaxzc.catalogue.selection import check_setting
-from jaxzc.names import unknown
 from jaxzc.types import InputSpec, JaxzcError, Space, input_spec
+from jaxzc.types.names import unknown
 
 GROUP = "jaxzc.spaces"
 """Entry point group under which a package registers its spaces: name -> a callable (classes=, inputs=, **options) -> Space."""

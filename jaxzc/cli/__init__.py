@@ -29,8 +29,8 @@ from jaxzc.cli import (
     train,
     train_benchmark,
 )
-from jaxzc.names import nearest
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import nearest
 
 DESCRIPTION = """Zero-cost (training-free) proxies for neural architecture search: score untrained networks, see what predicts accuracy.
 

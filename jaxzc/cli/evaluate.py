@@ -6,12 +6,12 @@ from typing import Any
 
 from jaxzc import embedded
 from jaxzc.aggregates import AGGREGATES, RULES
-from jaxzc.catalogue.selection import split_names
 from jaxzc.cli.arguments.numbers import count, seed
 from jaxzc.cli.arguments.outputs import check_file
 from jaxzc.cli.arguments.requests import command_line
 from jaxzc.cli.terminal import note
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import split_names
 
 HELP = "judge scores by the accuracies of trained networks"
 EPILOG = """Spearman's rho with its 95 % bootstrap interval over architectures (nan below 10 of them), Kendall's tau-b, Spearman with

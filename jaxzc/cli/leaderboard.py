@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from jaxzc.catalogue.selection import split_names
 from jaxzc.cli.arguments.numbers import count, seed
 from jaxzc.cli.arguments.requests import command_line
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import split_names
 
 HELP = "judge proxies on several benchmarks: mean ranks, intervals, a critical-difference test"
 EPILOG = """The description is a TOML file; scores lie beside it, accuracies beside it or in --tables:

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from jaxzc import embedded
-from jaxzc.catalogue.selection import split_names
 from jaxzc.cli.arguments.groups import add_device_arguments, add_network_arguments
 from jaxzc.cli.arguments.numbers import positive, seed
-from jaxzc.cli.arguments.requests import check_sizes, keep_compiled, options, request_fields
+from jaxzc.cli.arguments.requests import keep_compiled, options, request_fields
 from jaxzc.cli.terminal import note
 from jaxzc.search import ALGORITHMS, Algorithm, Search, State
-from jaxzc.search.job.request import SearchRequest, proxies_of
+from jaxzc.search.job.request import SearchRequest
 from jaxzc.search.job.run import SearchResult, run_search
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import split_names
 
 HELP = "search a space for the best architecture within a budget"
 EPILOG = """Fitness: one proxy; or several, by the sum of the logarithms of their ranks among all networks seen so far; or columns of a
@@ -112,8 +112,6 @@ def run(arguments: argparse.Namespace) -> None:
         raise JaxzcError("--metric names columns of a table: add --table FILE, or leave --metric out")
     if arguments.table and not split_names(arguments.metric or ""):
         raise JaxzcError(f"--table {arguments.table} has many columns: name those that are the fitness with --metric")
-    if not arguments.table:
-        check_sizes(proxies_of(arguments.fitness), arguments)
     keep_compiled(arguments)
     request = _request(arguments)
     with _Bar(request.evaluations, quiet=arguments.quiet) as bar:

@@ -13,8 +13,8 @@ import numpy as np
 from jaxzc.data import folder, pixels, prepared
 from jaxzc.data.labels import check_labels
 from jaxzc.data.pixels import Drawn, Source
-from jaxzc.names import hint
 from jaxzc.types import Batch, JaxzcError
+from jaxzc.types.names import hint
 
 SPECS = "digits, normal, FILE.npz, folder:PATH, tfds:NAME"
 """What a source of images may be called, for messages."""

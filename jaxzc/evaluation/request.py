@@ -11,7 +11,6 @@ import numpy as np
 from jaxzc import embedded
 from jaxzc.aggregates import Aggregate, parse_aggregate
 from jaxzc.catalogue import cards
-from jaxzc.catalogue.selection import split_names
 from jaxzc.evaluation import joining
 from jaxzc.evaluation.alignment import BASELINES, KEYS
 from jaxzc.evaluation.ceiling import read_ceiling
@@ -19,9 +18,9 @@ from jaxzc.evaluation.compare import Comparison, compare
 from jaxzc.evaluation.leaderboard import evaluate as evaluate_table
 from jaxzc.evaluation.results import Evaluation
 from jaxzc.evaluation.text import format_leaderboard
-from jaxzc.names import some_of
 from jaxzc.tables import ScoreTable, read_scores, read_truth
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import some_of, split_names
 
 REMARKS = ("scored", "error")
 """Columns of a score table that say how a row came about."""

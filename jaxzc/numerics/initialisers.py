@@ -16,8 +16,8 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxzc._compile.cache import StoredFunction
-from jaxzc.names import hint
 from jaxzc.types import Array, InitialiserSpec, JaxzcError, LayerGroup
+from jaxzc.types.names import hint
 
 
 class Initialiser(NamedTuple):

@@ -9,7 +9,7 @@ from jaxzc.numerics.linalg import log_determinant
 from jaxzc.types import Array
 
 
-@proxy(direction="higher", labels=False, init="torch", norm="batch")
+@proxy(direction="higher", labels=False, init="torch", norm="batch", over_layers=lambda once: None if once else "kernels")
 def naswot(relu_kernels: Sequence[Array], relu_counts: Sequence[Array], relu_hooks: Sequence[Array], *, once: bool = False) -> Array:
     """log determinant of the Hamming kernel of the ReLU codes of a batch.
 
@@ -25,7 +25,7 @@ def naswot(relu_kernels: Sequence[Array], relu_counts: Sequence[Array], relu_hoo
     return log_determinant(jnp.asarray(kernel))
 
 
-@proxy(direction="higher", labels=False, init="torch", norm="init")
+@proxy(direction="higher", labels=False, init="torch", norm="init", over_layers="kernels")
 def nwot_outputs(layer_kernels: Sequence[Array]) -> Array:
     """NASWOT of the signs of convolution and linear outputs.
 

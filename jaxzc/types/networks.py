@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from jaxzc.types.arrays import Array, Norm, Params, PyTree
 
@@ -90,18 +90,21 @@ class Forward(NamedTuple):
     cells: Mapping[str, PyTree] | None = None
 
 
-class Counts(NamedTuple):
-    """Sizes of one network as exact integers, or of n networks as int64 `[n]`.
+Number = TypeVar("Number")
+
+
+class Counts(NamedTuple, Generic[Number]):
+    """Sizes of one network as exact integers (`Counts[int]`), or of n networks as int64 `[n]` (`Counts[np.ndarray]`).
 
     params: trainable parameters. flops: multiply-accumulates of the convolution and linear layers for one image. layers: number of
     convolution and linear layers. products: multiply-accumulates of matrix products and convolutions that are no layers, such as
     attention's products of data with data; of n networks int64 `[n]`, or 0 for all.
     """
 
-    params: Params
-    flops: Any
-    layers: Any
-    products: Any = 0
+    params: Number
+    flops: Number
+    layers: Number
+    products: Number | int = 0
 
 
 class Network(Protocol):

@@ -67,26 +67,26 @@ def test_what_cannot_be_told_is_not_kept(kept: Path) -> None:
 
 
 def test_a_damaged_file_is_compiled_again(kept: Path, caplog: pytest.LogCaptureFixture) -> None:
-    first = scorer("snip").one(ARCH)
+    first = scorer("l2_norm").one(ARCH)
     for path in kept.iterdir():
         path.write_bytes(path.read_bytes()[:100])
-    assert scorer("snip").one(ARCH) == first
+    assert scorer("l2_norm").one(ARCH) == first
     assert "could not be read and is compiled again" in caplog.text
     caplog.clear()
     for _ in range(2):  # what was written in its place is whole, though JAX's own cache knew the program
-        assert scorer("snip").one(ARCH) == first
+        assert scorer("l2_norm").one(ARCH) == first
     assert not caplog.text
 
 
 def test_without_a_cache_nothing_is_written(kept: Path) -> None:
     jax.config.update("jax_compilation_cache_dir", None)
-    scorer("snip").one(ARCH)
+    scorer("l2_norm").one(ARCH)
     assert not kept.exists()
 
 
 def test_a_folder_that_cannot_be_made_is_done_without(tmp_path: Path, kept: Path) -> None:
     (tmp_path / "programs").write_text("in the way")
-    assert np.isfinite(scorer("snip").one(ARCH)["snip"])
+    assert np.isfinite(scorer("l2_norm").one(ARCH)["l2_norm"])
 
 
 def test_the_key_knows_sources_and_machine() -> None:

@@ -54,7 +54,7 @@ def test_mappings_are_those_of_this_process() -> None:
 
 def test_programs_go_where_the_process_runs_out_of_mappings(monkeypatch: pytest.MonkeyPatch) -> None:
     space = spaces.space("nasbench101", classes=3, inputs=(8, 8, 3), channels=5, modules=1)
-    kinds = SpaceScorer(space, (np.ones((4, 8, 8, 3), np.float32), np.arange(4) % 3), "naswot")
+    kinds = SpaceScorer(space, (np.ones((4, 8, 8, 3), np.float32), np.arange(4) % 3), "l2_norm")
     archs = space.sample(np.random.default_rng(0), 20)
     keys = space.program_keys(archs).tolist()
     held = kinds.dispatcher.programs

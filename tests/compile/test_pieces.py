@@ -22,6 +22,7 @@ from jaxzc._compile.pieces import Pieced
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.spacekit import program_of
 from jaxzc.types import Array
+from tests.support.small_spaces import small, smallest, two_batches
 
 RNG = np.random.default_rng(0)
 IMAGES = jnp.asarray(RNG.standard_normal((2, 4, 4, 3)), jnp.float32)
@@ -29,9 +30,9 @@ IMAGES = jnp.asarray(RNG.standard_normal((2, 4, 4, 3)), jnp.float32)
 
 @pytest.fixture(autouse=True)
 def none_at_hand() -> Iterator[None]:
-    pieces._compiled.clear()
+    pieces.HELD.clear()
     yield
-    pieces._compiled.clear()
+    pieces.HELD.clear()
 
 
 def kernels(*widths: int) -> list[Array]:
@@ -57,9 +58,9 @@ def saliencies(ws: list[Array], x: Array) -> Array:
 
 def made_by(call: Callable[[], Any]) -> int:
     """How many pieces it compiles."""
-    before = len(pieces._compiled)
+    before = len(pieces.HELD)
     call()
-    return len(pieces._compiled) - before
+    return len(pieces.HELD) - before
 
 
 def close(found: Any, wanted: Any) -> None:
@@ -109,7 +110,7 @@ def test_loops_branches_random_numbers_and_float64() -> None:
 
     key = jax.random.key(1)
     close(Pieced(mixed)(key, IMAGES), jax.jit(mixed)(key, IMAGES))
-    assert not any(name.startswith(ONCE) for name in pieces._compiled)
+    assert not any(name.startswith(ONCE) for name in pieces.HELD)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -140,7 +141,7 @@ def test_constants_count_by_their_values() -> None:
     one, two = np.arange(8, dtype=np.float32), np.arange(8, dtype=np.float32) + 1
     for table in (one, two):
         close(Pieced(lambda x, table=table: x * table)(jnp.ones(8)), table)
-    assert len(pieces._compiled) == 2
+    assert len(pieces.HELD) == 2
 
 
 @pytest.mark.parametrize("inside", ["a loop", "a branch", "a loop of calls"])
@@ -156,7 +157,7 @@ def test_constants_inside_count_by_their_values(inside: str) -> None:
     for table in tables:
         x = jnp.ones((3, 3))
         close(Pieced(function(table))(x), jax.jit(function(table))(x))
-    assert not any(name.startswith(ONCE) for name in pieces._compiled)
+    assert not any(name.startswith(ONCE) for name in pieces.HELD)
 
 
 def test_what_cannot_be_told_is_not_shared() -> None:
@@ -164,14 +165,14 @@ def test_what_cannot_be_told_is_not_shared() -> None:
         # A callback is known by its address.
         call = Pieced(lambda x, factor=factor: jax.pure_callback(lambda a: np.asarray(a * factor), jax.typeof(x), x))
         close(call(jnp.ones(3)), factor * np.ones(3))
-    assert all(name.startswith(ONCE) for name in pieces._compiled)
+    assert all(name.startswith(ONCE) for name in pieces.HELD)
 
 
 def test_weak_types_and_dtypes_are_told_apart() -> None:
     double = lambda x: x * 2  # noqa: E731
     assert Pieced(double)(jnp.ones(3, jnp.int32)).dtype == jnp.int32
     assert Pieced(double)(jnp.ones(3, jnp.float32)).dtype == jnp.float32
-    assert len(pieces._compiled) == 2
+    assert len(pieces.HELD) == 2
 
 
 def test_what_this_thread_has_set_holds_for_the_compilers_threads() -> None:
@@ -204,7 +205,7 @@ def test_no_more_pieces_are_held_than_there_is_room_for(monkeypatch: pytest.Monk
     ws = kernels(3, 8, 8, 5)
     call = Pieced(saliencies)
     first = call(ws, IMAGES)
-    assert len(pieces._compiled) == 3
+    assert len(pieces.HELD) == 3
     close(call(ws, IMAGES), first)
 
 
@@ -214,14 +215,14 @@ def test_pieces_go_where_the_process_runs_out_of_mappings(monkeypatch: pytest.Mo
     scorer = SpaceScorer(space, (np.ones((4, 8, 8, 3), np.float32), np.arange(4) % 3), "naswot")
     archs = space.sample(np.random.default_rng(0), 3)
     rows = [scorer.one(arch) for arch in archs]
-    held = len(pieces._compiled)
+    held = len(pieces.HELD)
     assert len(scorer.dispatcher.programs) == 3
     monkeypatch.setattr(memory, "crowded", lambda share: True)
     assert [scorer.one(arch) for arch in archs[2:]] == rows[2:], "what is at hand stays"
     scorer.dispatcher.programs.drop()
     assert scorer.one(archs[0]) == rows[0]
     assert len(scorer.dispatcher.programs) == 1
-    assert len(pieces._compiled) < held
+    assert len(pieces.HELD) < held
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
@@ -233,8 +234,8 @@ def test_pieces_that_go_give_their_mappings_back() -> None:
     before = taken()
     Pieced(saliencies)(kernels(3, 7, 9, 6), IMAGES)
     with_pieces = taken()
-    assert with_pieces - before >= 3 * len(pieces._compiled)
-    pieces._compiled.clear()
+    assert with_pieces - before >= 3 * len(pieces.HELD)
+    pieces.HELD.clear()
     assert taken() - before < (with_pieces - before) / 4
 
 
@@ -266,9 +267,8 @@ def test_a_value_that_several_outputs_are() -> None:
 
 @pytest.mark.parametrize(("name", "proxies"), [("nasbench_macro", "snip,zico,jacob_cov"), ("resnet_zen", "synflow,tcet_snip")])
 def test_scores_of_a_space(name: str, proxies: str) -> None:
-    space = jaxzc.space(name, classes=10, inputs=(8, 8, 3))
-    batches = [(RNG.standard_normal((4, 8, 8, 3)).astype(np.float32), RNG.integers(0, 10, 4)) for _ in range(2)]
-    archs = space.sample(np.random.default_rng(0), 1)
+    space, rng = small(name), np.random.default_rng(0)
+    batches, archs = two_batches(space, rng, 4), smallest(space, rng)[None]
     assert program_of(space, archs[0]).in_pieces
     cut_up, whole = (list(SpaceScorer(space, batches, proxies, pieces=by).each(archs)) for by in (True, False))
     for row, other in zip(cut_up, whole, strict=True):
@@ -285,7 +285,7 @@ jax.config.update("jax_compilation_cache_dir", sys.argv[1])
 made = []
 read = cache._read
 cache._read = lambda path: made.append(read(path)) or made[-1]
-space = jaxzc.space("nasbench_macro", classes=10, inputs=(8, 8, 3))
+space = jaxzc.space("nasbench_macro", classes=10, inputs=(8, 8, 3), channels=2, head=8)
 batch = np.ones((2, 8, 8, 3), np.float32) * np.arange(2)[:, None, None, None], np.arange(2)
 print(SpaceScorer(space, batch, "snip").one(space.sample(np.random.default_rng(0), 1)[0]), sum(m is None for m in made), len(made))
 """

@@ -1,5 +1,7 @@
 """The Colab notebooks: stripped, clean, with form fields, starting alike, and each runs from top to bottom."""
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from matplotlib import pyplot
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "colab").glob("*.ipynb"))
@@ -152,15 +155,42 @@ def check(notebook: Any, case: Case) -> None:
         assert re.search(pattern, text, re.MULTILINE), f"{pattern} is not in\n{text}"
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_it_runs(name: str, tmp_path: Path) -> None:
-    if name == "search_and_train":
-        pytest.importorskip("flatbuffers", reason="jax.export needs `pip install flatbuffers`")
-    check(executed(ROOT / "colab" / f"{name}.ipynb", tmp_path, CASES[name].settings), CASES[name])
+def test_it_runs_in_a_kernel(tmp_path: Path) -> None:
+    """One of them, as Jupyter runs it."""
+    check(executed(ROOT / "colab" / "many_devices.ipynb", tmp_path, CASES["many_devices"].settings), CASES["many_devices"])
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "many_devices"])
+def test_its_code_runs(name: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cell by cell in this process, which has JAX at hand; in kernels of their own they are slow tests."""
+    cells = pytest.importorskip("IPython.core.inputtransformer2", reason="notebooks need `pip install ipykernel`").TransformerManager
+    pictures: list[int] = []
+    printed, names = io.StringIO(), dict[str, Any](__name__="__main__")
+
+    def show() -> None:
+        for number in pyplot.get_fignums():
+            pyplot.figure(number).canvas.draw()
+            pictures.append(number)
+        pyplot.close("all")
+
+    monkeypatch.setattr(pyplot, "show", show)
+    path = ROOT / "colab" / f"{name}.ipynb"
+    form = "".join(content(path)["cells"][form_of(path)]["source"])
+    with contextlib.redirect_stdout(printed):
+        for cell in code_of(path):
+            source = "".join(cell["source"])
+            exec(cells().transform_cell(source), names)
+            if source == form:
+                names |= CASES[name].settings
+    assert len(pictures) == CASES[name].pictures
+    for pattern in CASES[name].prints:
+        assert re.search(pattern, printed.getvalue(), re.MULTILINE), f"{pattern} is not in\n{printed.getvalue()}"
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("small", [True, False])
 @pytest.mark.parametrize("name", CASES)
-def test_it_runs_as_it_is(name: str, tmp_path: Path) -> None:
-    """With the settings of the form; of the patterns, those that do not depend on them."""
-    check(executed(ROOT / "colab" / f"{name}.ipynb", tmp_path, {}), CASES[name]._replace(prints=[]))
+def test_it_runs(name: str, small: bool, tmp_path: Path) -> None:
+    """In a kernel of its own, at a small size and with the settings of the form; of the patterns, those that do not depend on them."""
+    case = CASES[name] if small else CASES[name]._replace(prints=[])
+    check(executed(ROOT / "colab" / f"{name}.ipynb", tmp_path, CASES[name].settings if small else {}), case)

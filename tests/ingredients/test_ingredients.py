@@ -175,29 +175,40 @@ def by_kernel(tree: Any) -> list[Any]:
 def test_convolutional_network(tolerance: float) -> None:
     """Against jax.grad and jax.hessian of the model written out, and explicit perturbations of the convolution's output."""
     given = batch(4, IMAGES)
-    gradient = jax.grad(kernels_loss)(kernels(), given)
-    hessian = jax.jit(jax.hessian(kernels_loss))(kernels(), given)
-    product = {a: sum(jnp.tensordot(hessian[a][b], gradient[b], gradient[b].ndim) for b in gradient) for a in gradient}
-    y, z, logits = body(kernels() | {name: jnp.asarray(CONV[name]) for name in ("scale", "bias")}, jnp.asarray(given.inputs))
-    shifted = jax.grad(lambda shift: conv_loss(CONV, given, shift=shift))(jnp.zeros(y.shape))
-    gated = jax.grad(lambda gate: conv_loss(CONV, given, gate=gate))(jnp.ones((4, 3)))
+
+    @jax.jit
+    def derivatives(kernels: Any, images: Any) -> Any:
+        params = {**CONV, **kernels}
+        y, z, logits = body(jax.tree.map(jnp.asarray, params), images)
+        return {
+            "gradient": jax.grad(kernels_loss)(kernels, given),
+            "hessian": jax.hessian(kernels_loss)(kernels, given),
+            "forward": (y, z, logits, conv_loss(CONV, given)),
+            "shifted": jax.grad(lambda shift: conv_loss(CONV, given, shift=shift))(jnp.zeros(y.shape)),
+            "gated": jax.grad(lambda gate: conv_loss(CONV, given, gate=gate))(jnp.ones((4, 3))),
+            "images": jax.grad(lambda x: conv_model(CONV, x).sum())(images),
+        }
+
+    right = jax.device_get(derivatives(kernels(), jnp.asarray(given.inputs)))
+    gradient, hessian, (y, z, logits, loss) = right["gradient"], right["hessian"], right["forward"]
+    product = {a: sum(np.tensordot(hessian[a][b], gradient[b], gradient[b].ndim) for b in gradient) for a in gradient}
     expected = {
         "logits": logits,
-        "loss_value": conv_loss(CONV, given),
+        "loss_value": loss,
         "loss_grads": by_kernel(gradient),
         "hvp": by_kernel(product),
-        "input_grads": jax.grad(lambda x: conv_model(CONV, x).sum())(jnp.asarray(given.inputs)).reshape(4, -1),
+        "input_grads": right["images"].reshape(4, -1),
         "relu_codes": [(z > 0).reshape(1, 4, -1)],
         "relu_counts": [np.ones(1)],
         "relu_hooks": [np.ones(1)],
     }
-    made = make(" ".join(expected), conv_model, CONV, [given])
-    close(dict(zip(expected, made, strict=True)), expected, 5 * tolerance)
-    names = "channel_saliency activation_grads train_activations relu_kernels relu_codes loss_grads"
-    saliency, shifts, outputs, kernel, codes, grads = make(names, conv_model, CONV, [given])
-    close([saliency[0][0], shifts[0][0], outputs[0][0], grads], [gated, shifted, y, by_kernel(gradient)], 5 * tolerance)
+    others = ["channel_saliency", "activation_grads", "train_activations", "relu_kernels"]
+    made = make(" ".join([*expected, *others]), conv_model, CONV, [given])
+    close(dict(zip(expected, made, strict=False)), expected, 5 * tolerance)
+    saliency, shifts, outputs, kernel = made[len(expected) :]
+    close([saliency[0][0], shifts[0][0], outputs[0][0]], [right["gated"], right["shifted"], y], 5 * tolerance)
     close(saliency[0], (outputs[0] * shifts[0]).sum((2, 3)), 5 * tolerance)
-    code = np.asarray(codes[0][0])
+    code = np.asarray(expected["relu_codes"][0][0])
     close(kernel[0][0], (code[:, None] == code[None]).sum(-1), 0)
 
 

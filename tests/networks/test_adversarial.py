@@ -25,16 +25,15 @@ def logits_of(outputs: Any) -> Any:
 
 def by_hand(case: Odd) -> dict[str, float]:
     params, inputs = wide(params_of(case)), wide(case.inputs)
-    seen: list[Any] = []
 
-    def run(p: Any, x: Any, norm: str = "batch") -> Any:
-        return logits_of(case.net(p, x, norm, lambda value: seen.append(value) or value))
+    def run(p: Any, x: Any, norm: str = "batch", tell: Any = lambda value: value) -> Any:
+        return logits_of(case.net(p, x, norm, tell))
 
     def loss(p: Any) -> Any:
         logits = run(p, inputs)
         return -jnp.take_along_axis(jax.nn.log_softmax(logits), jnp.asarray(case.targets)[:, None], 1).mean()
 
-    grads = jax.grad(loss)(params)
+    grads = jax.jit(jax.grad(loss))(params)
     right = {
         "params": sum(leaf.size for leaf in params.values()),
         "flops(of='all')": case.macs,
@@ -46,15 +45,20 @@ def by_hand(case: Odd) -> dict[str, float]:
     ones = jax.tree.map(lambda leaf: jnp.ones_like(leaf[:1]) if leaf.dtype == jnp.float64 else leaf[:1], inputs)
     floats = isinstance(inputs, dict) or inputs.dtype == jnp.float64
     if floats:
-        flow = jax.grad(lambda p: run(p, ones, "none").sum())(positive)
+        flow = jax.jit(jax.grad(lambda p: run(p, ones, "none").sum()))(positive)
         right["synflow"] = sum(float(jnp.abs(positive[k] * flow[k]).sum()) for k in case.kernels)
-        pull = jax.grad(lambda x: run(params, x).sum(), allow_int=True)(inputs)
+        pull = jax.jit(jax.grad(lambda x: run(params, x).sum(), allow_int=True))(inputs)
         pulled = jnp.concatenate([leaf.reshape(len(leaf), -1) for leaf in jax.tree.leaves(pull) if leaf.dtype == jnp.float64], 1)
         values = np.linalg.eigvalsh(np.corrcoef(pulled)) if len(pulled) > 1 else np.zeros(1)
         right["jacob_cov"] = float(-(np.log(values + 1e-5) + 1 / (values + 1e-5)).sum())
-    seen.clear()
-    run(params, inputs)
-    if seen:
+
+    @jax.jit
+    def told(p: Any, x: Any) -> list[Any]:
+        values: list[Any] = []
+        run(p, x, tell=lambda value: values.append(value) or value)
+        return values
+
+    if seen := told(params, inputs):
         code = np.concatenate([np.asarray(x > 0, float).reshape(len(x), -1) for x in seen], 1)
         right["naswot"] = float(np.linalg.slogdet(code @ code.T + (1 - code) @ (1 - code).T)[1])
     return {name: value for name, value in right.items() if name not in (*case.missing, *case.skipped)}

@@ -42,11 +42,11 @@ def test_a_language_model_against_its_formulas() -> None:
 
     with jax.enable_x64(True):
         p = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), PARAMS)
-        g = jax.grad(loss)(p)
-        by_inputs = np.asarray(jax.grad(lambda e: after(p, e).sum())(p["embed"][TOKENS])).reshape(6, -1)
+        g = jax.jit(jax.grad(loss))(p)
+        by_inputs = np.asarray(jax.jit(jax.grad(lambda e: after(p, e).sum()))(p["embed"][TOKENS])).reshape(6, -1)
         values = np.linalg.eigvalsh(np.corrcoef(by_inputs))
         positive = jax.tree.map(jnp.abs, p)
-        flow = jax.grad(lambda p: after(p, jnp.ones((1, STEPS, WIDTH))).sum())(positive)
+        flow = jax.jit(jax.grad(lambda p: after(p, jnp.ones((1, STEPS, WIDTH))).sum()))(positive)
         units = np.asarray(jnp.einsum("btd,ts->bsd", p["embed"][TOKENS], p["mix"]) @ p["up"]).reshape(6, -1) > 0
         right = {
             "snip": sum(float(jnp.abs(p[k] * g[k]).sum()) for k in p),

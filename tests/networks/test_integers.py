@@ -68,7 +68,7 @@ def test_spectral_norms_are_the_kernels_own() -> None:
         logits: Any = model.apply({**variables, "params": p}, X)
         return -jnp.take_along_axis(jax.nn.log_softmax(logits), Y[:, None], 1).mean()
 
-    grads = jax.grad(loss)(variables["params"])
+    grads = jax.jit(jax.grad(loss))(variables["params"])
     pairs = zip(jax.tree.leaves(variables["params"]), jax.tree.leaves(grads), strict=True)
     scores = jaxzc.score(model, variables, (X, Y), "snip,layers")
     assert scores == {"snip": pytest.approx(sum(float(jnp.abs(w * g).sum()) for w, g in pairs if w.ndim > 1), rel=1e-5), "layers": 2}

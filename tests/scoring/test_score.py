@@ -50,18 +50,20 @@ def assert_alike(one: dict[str, float], other: dict[str, float], tolerance: floa
 
 @pytest.mark.parametrize("flavour", ["nnx", "bare"])
 def test_all_proxies_of_a_resnet_in_three_flavours(flavour: str) -> None:
+    """All of one flavour, and of the others one of every kind of pass: `test_three_flavours_are_one_network` has the passes themselves."""
     linen = scores("linen", "resnet", "batch")
     assert list(linen) == list(FOUNDING)
     assert len(linen) == 24
     assert all(math.isfinite(value) for value in linen.values())
-    assert_alike(linen, scores(flavour, "resnet", "batch"))
+    some = jaxzc.score(*three_models("resnet", "batch")[flavour], BATCHES, "snip,fisher,zico,synflow,naswot,jacob_cov,flops")
+    assert_alike({name: linen[name] for name in some}, some)
     # grouped, depthwise and strided convolutions
     assert linen["flops"] == 36 * 4 * 27 + 9 * 8 * (36 + 9 + 4 + 4) + 8 * 5
     assert (linen["params"], linen["layers"]) == (629, 6)
 
 
 def test_a_subset_in_another_order_equals_all() -> None:
-    names = ["layers", "naswot", "snip", "synflow", "jacob_cov", "grad_norm"]
+    names = ["layers", "naswot", "snip"]
     some = jaxzc.score(*three_models("resnet", "batch")["linen"], BATCHES, names)
     assert list(some) == names
     everything = scores("linen", "resnet", "batch")
@@ -69,7 +71,7 @@ def test_a_subset_in_another_order_equals_all() -> None:
 
 
 def test_an_mlp_without_and_with_normalisation() -> None:
-    plain, normalised = scores("bare", "mlp", "no"), jaxzc.score(*three_models("mlp", "layer")["linen"], BATCHES, GRADIENT_ONLY)
+    plain, normalised = scores("bare", "mlp", "no"), jaxzc.score(*three_models("mlp", "layer")["linen"], BATCHES, "snip,params,flops")
     assert plain["params"] == 108 * 7 + 7 + 7 * 6 + 6 + 6 * 5 + 5
     assert normalised["params"] == plain["params"] + 2 * 7
     assert normalised["flops"] == plain["flops"] == 108 * 7 + 42 + 30
@@ -109,14 +111,14 @@ def test_two_calls_are_identical_and_change_nothing() -> None:
     model, params = three_models("mlp", "layer")["bare"]
     before = jax.tree.map(np.array, params)
     images = np.array(IMAGES)
-    calls = [jaxzc.score(model, params, (IMAGES, LABELS), "snip,grasp,sweet_gradsign,naswot") for _ in range(2)]
+    calls = [jaxzc.score(model, params, (IMAGES, LABELS), "snip,naswot") for _ in range(2)]
     assert calls[0] == calls[1]
     jax.tree.map(np.testing.assert_array_equal, params, before)
     np.testing.assert_array_equal(IMAGES, images)
 
 
 def test_without_jit_the_scores_are_the_same() -> None:
-    names = ["snip", "naswot", "synflow", "sweetimator(interval=(1e-3, 1))"]
+    names = ["snip", "naswot", "sweetimator(interval=(1e-3, 1))"]
     compiled = jaxzc.score(rectified, WEIGHTS, FLAT, names)
     with jax.disable_jit():
         assert_alike(jaxzc.score(rectified, WEIGHTS, FLAT, names), compiled, 1e-5)

@@ -13,6 +13,7 @@ from jaxzc_spaces.darts import steps
 from jaxzc_spaces.darts.space import OPS, Darts
 from jaxzc_spaces.darts.steps import depthwise, grouped
 
+from jaxzc._compile.pieces import Pieced
 from jaxzc.ingredients import RESOLVER
 from jaxzc.ingredients.examples import example_grads
 from jaxzc.ingredients.maps import map_shapes
@@ -24,6 +25,7 @@ from jaxzc.signatures import needs
 from jaxzc.tasks import classification, cross_entropy
 from jaxzc.types import Batch, InputSpec, JaxzcError, Tap
 from tests.support.by_hand import slopes
+from tests.support.counted import Counted
 
 SIZE: dict[str, Any] = {"channels": 2, "classes": 3, "inputs": (8, 8, 3)}
 SMALL: Any = Darts(cells=3, **SIZE)  # a cell, and two reductions
@@ -77,7 +79,7 @@ def quantities(network: Any, params: Any, batch: Batch, second: bool) -> dict[st
 
 @cache
 def program_of(space: Darts, second: bool) -> Any:
-    return jax.jit(lambda genes, params, batch: quantities(space.program().network(genes), params, batch, second))
+    return Counted(lambda genes, params, batch: quantities(space.program().network(genes), params, batch, second))
 
 
 def agree(space: Darts, name: str, second: bool) -> None:
@@ -85,8 +87,9 @@ def agree(space: Darts, name: str, second: bool) -> None:
     with jax.enable_x64(True):
         params = params_of(space)
         ours = program(jnp.asarray(genes, jnp.int32), params, batch)
-        assert program._cache_size() == 1, "one program for every genotype"
-        theirs = quantities(space.network(genes), space.program().discrete_params(params, genes), batch, second)
+        assert program.compilations == 1, "one program for every genotype"
+        discrete = Pieced(lambda params, batch: quantities(space.network(genes), params, batch, second))
+        theirs = discrete(space.program().discrete_params(params, genes), batch)
         for quantity in {"gradients", "curvature"} & theirs.keys():  # of parameters; those that the genotype has not get none
             sizes = [sum(float(jnp.abs(a).sum()) for a in jax.tree.leaves(made[quantity])) for made in (ours, theirs)]
             np.testing.assert_allclose(*sizes, rtol=1e-9)
@@ -132,11 +135,12 @@ def test_norm_modes_and_taps_equal_those_of_the_discrete_network(size: str) -> N
 
     with jax.enable_x64(True):
         params = params_of(space)
-        program: Any = jax.jit(lambda genes, params: run(space.program().network(genes), params))
+        program = Counted(lambda genes, params: run(space.program().network(genes), params))
         for genes in GENOTYPES.values():
             ours, modes, there, counts = jax.device_get(program(jnp.asarray(genes, jnp.int32), params))
             network = space.network(genes)
-            theirs, their_modes, _, their_counts = jax.device_get(run(network, space.program().discrete_params(params, genes)))
+            discrete = Pieced(lambda params, network=network: run(network, params))
+            theirs, their_modes, _, their_counts = jax.device_get(discrete(space.program().discrete_params(params, genes)))
             on = np.concatenate(there)
             cells = np.concatenate([group.cells for group in space.program().groups])
             assert on.sum() == space.counts(np.array(genes)).layers[0]
@@ -165,7 +169,7 @@ def test_norm_modes_and_taps_equal_those_of_the_discrete_network(size: str) -> N
                     sum((c[name] * kept[name]).sum() for name in c) for c, kept in ((mine, ours.activations), (other, theirs.activations))
                 ]
                 np.testing.assert_allclose(*weighed, rtol=1e-9)
-        assert program._cache_size() == 1
+        assert program.compilations == 1
 
 
 BY_GROUP = {"meco_opt"}
@@ -227,7 +231,8 @@ def test_perturbations_reach_their_layers() -> None:
     with jax.enable_x64(True):
         params, traced = params_of(SMALL), jnp.asarray(genes, jnp.int32)
         ours, there = jax.jit(lambda g, p: (slopes(n := SMALL.program().network(g), p, images), n.active()))(traced, params)
-        theirs = slopes(SMALL.network(genes), SMALL.program().discrete_params(params, genes), images)
+        discrete = Pieced(lambda params: slopes(SMALL.network(genes), params, images))
+        theirs = discrete(SMALL.program().discrete_params(params, genes))
     ours, on = np.concatenate(ours), np.concatenate(there)
     assert not ours[~on].any()
     np.testing.assert_allclose(np.sort(ours[on]), np.sort(np.concatenate(theirs)), rtol=1e-8, atol=1e-12)
@@ -253,13 +258,25 @@ def test_depthwise_convolutions_and_their_gradients(reach: int, dilation: int) -
             def loss(x: jax.Array, w: jax.Array) -> jax.Array:
                 return jnp.sin(op(x, w)).sum()
 
-            grads, pull = jax.vjp(jax.grad(loss, (0, 1)), x, w)
-            return op(x, w), grads, pull(grads)
+            def run(x: jax.Array, w: jax.Array) -> Any:
+                grads, pull = jax.vjp(jax.grad(loss, (0, 1)), x, w)
+                return op(x, w), grads, pull(grads)
+
+            return jax.jit(run)(x, w)
 
         reference = derivatives(lambda x, w: discrete_depthwise(x, w, Pass(), 1, dilation))
         for op in (ours, accelerators):
             for a, b in zip(jax.tree.leaves(derivatives(op)), jax.tree.leaves(reference), strict=True):
                 np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
+@jax.jit
+def forms(x: jax.Array, w: jax.Array, ct: jax.Array, *plan: jax.Array) -> Any:
+    """Values and kernels' gradients, each in both forms."""
+    return (
+        (steps.grouped(x, w, plan[1]), steps._taps(x, w, *plan)),
+        (steps.grouped_kernel(x, ct, *plan), steps._taps_kernel(x, ct, *plan)),
+    )
 
 
 @pytest.mark.parametrize("turned", [1, -1])
@@ -269,14 +286,14 @@ def test_forms_for_accelerators_equal_those_for_cpus(reach: int, dilation: int, 
     x, ct = (jnp.asarray(rng.standard_normal((2, 6, 7, 3)), jnp.float32) for _ in range(2))
     inner = (np.abs(np.arange(5) - 2) <= reach).astype(np.float32)
     w = jnp.asarray(rng.standard_normal((5, 5, 3)), jnp.float32) * inner[:, None, None] * inner[:, None]
-    plan = jnp.int32(reach), jnp.int32(turned * dilation)
-    np.testing.assert_allclose(steps.grouped(x, w, plan[1]), steps._taps(x, w, *plan), rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(steps.grouped_kernel(x, ct, *plan), steps._taps_kernel(x, ct, *plan), rtol=1e-4, atol=1e-4)
+    values, kernels = forms(x, w, ct, jnp.int32(reach), jnp.int32(turned * dilation))
+    np.testing.assert_allclose(*values, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(*kernels, rtol=1e-4, atol=1e-4)
 
 
 def test_one_compilation_scores_every_genotype() -> None:
     archs = np.array(list(GENOTYPES.values()), np.int32)
-    scorer = SpaceScorer(SMALL, (np.float32(batches(SMALL)[0].inputs), np.array([0, 2, 1, 1])), ["naswot", "l2_norm"])
+    scorer = SpaceScorer(SMALL, (np.float32(batches(SMALL)[0].inputs), np.array([0, 2, 1, 1])), ["l2_norm"])
     rows = scorer.many(archs)
     assert SMALL.program_keys(archs).shape == (3, 0)
     assert scorer.compilations == 1

@@ -12,6 +12,7 @@ from jaxzc_spaces.nasbench101.encoding import CHOICES, CONV1, CONV3, EDGES, POOL
 from jaxzc_spaces.nasbench101.network import max_pool2x2
 from jaxzc_spaces.nasbench101.space import NasBench101
 
+from jaxzc._compile.pieces import Pieced
 from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import PROXIES
 from jaxzc.scoring.compute import compute_scores, traced_proxies
@@ -22,6 +23,7 @@ from jaxzc.spacekit import key_of
 from jaxzc.tasks import cross_entropy
 from jaxzc.types import Batch, InputSpec, JaxzcError, Tap
 from tests.support.by_hand import slopes
+from tests.support.counted import Counted
 
 
 def cell(edges: list[tuple[int, int]], ops: list[int]) -> np.ndarray:
@@ -103,7 +105,7 @@ def quantities(network: Any, params: Any, batch: Batch, everything: bool) -> dic
 
 @cache
 def program_of(space: NasBench101, key: tuple[int, ...], everything: bool) -> Any:
-    return jax.jit(lambda genes, params, batch: quantities(space.program(key).network(genes), params, batch, everything))
+    return Counted(lambda genes, params, batch: quantities(space.program(key).network(genes), params, batch, everything))
 
 
 def agree(space: NasBench101, name: str, everything: bool) -> None:
@@ -112,8 +114,9 @@ def agree(space: NasBench101, name: str, everything: bool) -> None:
         params, batch = params_of(space, key), batches(space)[0]
         program = program_of(space, key, everything)
         ours = program(jnp.asarray(arch, jnp.int32), params, batch)
-        assert program._cache_size() == 1, "one program for every cell of the key"
-        theirs = quantities(space.network(arch), space.program(key).discrete_params(params, arch), batch, everything)
+        assert program.compilations == 1, "one program for every cell of the key"
+        discrete = Pieced(lambda params, batch: quantities(space.network(arch), params, batch, everything))
+        theirs = discrete(space.program(key).discrete_params(params, arch), batch)
         for quantity in {"gradients", "curvature"} & theirs.keys():  # of parameters; those that the cell has not get none
             squares = [sum(float(jnp.square(a).sum()) for a in jax.tree.leaves(made[quantity])) for made in (ours, theirs)]
             np.testing.assert_allclose(*squares, rtol=1e-9)
@@ -204,7 +207,8 @@ def test_taps_see_the_layers_of_the_discrete_network() -> None:
         return network.active(), network.activation_counts()
 
     ours, (there, counts) = shared(jnp.asarray(arch, jnp.int32), params)
-    theirs: Any = discrete.forward(SPACE.program(key).discrete_params(params, arch), images, norm="batch", tap=tap)
+    run = Pieced(lambda params: discrete.forward(params, images, norm="batch", tap=tap))
+    theirs: Any = run(SPACE.program(key).discrete_params(params, arch))
     on = np.concatenate(there)
     at = lambda kept: np.concatenate(list(kept.values()))  # noqa: E731
     assert on.sum() == len(at(theirs.layers)) == SPACE.counts(arch).layers[0]
@@ -230,7 +234,8 @@ def test_perturbations_reach_their_layers() -> None:
     ours, there = jax.jit(lambda g, p: (slopes(n := SPACE.program(key).network(g), p, images), n.active()))(
         jnp.asarray(arch, jnp.int32), params
     )
-    theirs = slopes(SPACE.network(arch), SPACE.program(key).discrete_params(params, arch), images)
+    discrete = Pieced(lambda params: slopes(SPACE.network(arch), params, images))
+    theirs = discrete(SPACE.program(key).discrete_params(params, arch))
     ours, on = np.concatenate(ours), np.concatenate(there)
     assert not ours[~on].any()
     np.testing.assert_allclose(np.sort(ours[on]), np.sort(np.concatenate(theirs)), rtol=1e-3, atol=1e-5)
@@ -238,10 +243,10 @@ def test_perturbations_reach_their_layers() -> None:
 
 def test_cells_of_one_key_share_a_compilation() -> None:
     archs = np.stack([CELLS["two"], CELLS["chain"], CELLS["two, pools"]])
-    scorer = SpaceScorer(SPACE, (np.asarray(batches(SPACE)[0].inputs, np.float32), np.array([0, 2, 1, 2])), ["naswot", "l2_norm"])
+    scorer = SpaceScorer(SPACE, (np.asarray(batches(SPACE)[0].inputs, np.float32), np.array([0, 2, 1, 2])), ["l2_norm"])
     rows = scorer.many(archs)
     assert scorer.compilations == 2
     assert scorer.programs(archs[0]) is scorer.programs(archs[2])
-    assert len({row["naswot"] for row in rows}) == len({row["l2_norm"] for row in rows}) == 3
+    assert len({row["l2_norm"] for row in rows}) == 3
     assert scorer.one(archs[2]) == rows[2]
     assert [call.places.tolist() for call in scorer.dispatcher.calls(archs)] == [[1], [0], [2]]

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxzc import embedded
-from jaxzc.names import hint
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import hint
 
 
 @dataclass(frozen=True)

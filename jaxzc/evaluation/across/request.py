@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jaxzc.catalogue.selection import split_names
 from jaxzc.evaluation.across.description import Benchmark, Description, read_description
 from jaxzc.evaluation.across.judging import judge
 from jaxzc.evaluation.across.ranking import standings
 from jaxzc.evaluation.across.results import Leaderboard
 from jaxzc.evaluation.request import digest
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import split_names
 
 LEVEL = 0.95
 """Of the intervals, as `jaxzc.evaluate` has it."""

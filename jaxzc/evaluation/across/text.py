@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from jaxzc.evaluation.across.results import Friedman, Judgement, Leaderboard, Standing
 from jaxzc.evaluation.text import aligned
-from jaxzc.names import some_of
+from jaxzc.types.names import some_of
 
 SIZES = ("params", "flops", "layers")
 """Size baselines of which a leaderboard says the place: parameters, operations, depth."""

@@ -10,6 +10,7 @@ import numpy as np
 from jaxzc._compile.devices import chunk_for, mesh
 from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.scoring.batches import Batches, checked_batches
+from jaxzc.scoring.options import options_of
 from jaxzc.scoring.results import to_floats
 from jaxzc.scoring.space.dispatch import Dispatcher
 from jaxzc.scoring.space.programs import ProgramCache
@@ -132,13 +133,16 @@ class SpaceScorer:
             yield from self.many(archs[start : start + self.width], seed)
 
 
+@options_of(SpaceScorer)
 def score_space(
-    space: Space, archs: Sequence[str] | np.ndarray, batch: Batches, proxies: ProxySpec = "founding", *, seed: int = 0, **options: Any
+    space: Space, archs: Sequence[str] | np.ndarray, batches: Batches, proxies: ProxySpec = "founding", *, seed: int = 0, **options: Any
 ) -> dict[str, np.ndarray]:
-    """Scores architectures of a space, a list of strings or genes `[n, genes]`: proxy -> float64 `[n]`. Options as for `SpaceScorer`.
+    """Scores architectures of a space, a list of strings or genes `[n, genes]`: proxy -> float64 `[n]`.
+
+    seed: of weights and noise; the other arguments are those of `jaxzc.SpaceScorer`.
 
     `jaxzc.run_scoring` does the same by names of the space and of the images, for several seeds, and in a directory survives interruptions.
     """
-    scorer = SpaceScorer(space, batch, proxies, **options)
+    scorer = SpaceScorer(space, batches, proxies, **options)
     rows = list(scorer.each(genes_of(space, archs), seed))
     return {label: np.array([row[label] for row in rows]) for label in scorer.proxies}

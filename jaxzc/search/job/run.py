@@ -99,7 +99,7 @@ def run_search(
     search = Search(requests.problem(request, space, wanted), how)
     start = requests.beginning(request, space)
     begun = search.init(request.seed, start)
-    facts = requests.settings(request, search.problem, how, start, drawn, wanted)
+    facts = requests.settings(request, search.problem, how, start, drawn.digest, wanted)
 
     def clock() -> "_Clock":
         return _Clock(

@@ -64,7 +64,7 @@ class MnasNet(OneNetworkEach, WithModule):
 
     def counts(self, archs: np.ndarray) -> Counts:
         counted = self._counted(archs)
-        return Counts(*counted[:, [counting.PARAMS, counting.FLOPS, counting.LAYERS]].T)
+        return Counts(params=counted[:, counting.PARAMS], flops=counted[:, counting.FLOPS], layers=counted[:, counting.LAYERS])
 
     @property
     def own_counts(self) -> dict[str, Callable[[np.ndarray], np.ndarray]]:

@@ -17,10 +17,10 @@ import numpy as np
 from flax import nnx
 
 from jaxzc.types import Array
-from jaxzc_spaces.core.layers import Linear, NetworkModule
+from jaxzc_spaces.core.layers import BatchNorm, Linear, NetworkModule
 from jaxzc_spaces.core.passes import Named, Pass, Recorder
 from jaxzc_spaces.core.pools import larger
-from jaxzc_spaces.core.units import Activation, SqueezeExcitation
+from jaxzc_spaces.core.units import Activation, ConvBN, SqueezeExcitation
 
 COSTS = {"relu": 1, "relu6": 1, "hard_sigmoid": 1, "hard_swish": 2, "sigmoid": 4, "silu": 5}
 NORM_COST = 4
@@ -173,3 +173,18 @@ def strided(widths: Sequence[Sequence[int]], first: int, strides: Sequence[int])
 def stages(layers: Sequence[int], widths: Sequence[int]) -> list[list[int]]:
     """`widths` repeated: so many layers of each."""
     return [[width] * number for number, width in zip(layers, widths, strict=True)]
+
+
+class Activated(nnx.Module):
+    """Batch normalisation and a ReLU."""
+
+    def __init__(self, channels: int):
+        self.bn, self.act = BatchNorm(channels), Activation()
+
+    def __call__(self, x: Array, p: Pass) -> Array:
+        return self.act(self.bn(x, p), p)
+
+
+def plain(size: int, c_in: int, c_out: int, stride: int = 1) -> ConvBN:
+    """A convolution alone."""
+    return ConvBN(size, c_in, c_out, stride, norm=False, act=None)

@@ -1,0 +1,62 @@
+"""One architecture of a space and its share of the proxies, scored by us: the numbers that tests/golden/own_scores.json keeps.
+
+    JAX_DISABLE_MOST_OPTIMIZATIONS=1 python -m tests.support.own_scores [SPACE ...]
+
+computes those of the spaces that are named (default: of all) anew and writes them into the file. A change of a number there is a change of
+what a score means: say so in the changelog, and raise the proxy's version."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxzc.catalogue import spaces
+from jaxzc.proxies import PROXIES
+from jaxzc.scoring.space import SpaceScorer
+from jaxzc.types import Space
+from tests.support.small_spaces import small, smallest, two_batches
+from tests.support.tolerances import ROUNDING
+
+FILE = Path(__file__).parents[1] / "golden" / "own_scores.json"
+STORED: dict[str, dict[str, Any]] = json.loads(FILE.read_text()) if FILE.exists() else {}
+"""Space -> {"arch": the architecture in the space's encoding, "scores": proxy -> score with seven digits}."""
+COUNTS = ("params", "flops", "layers")
+SPACES = [name for name in sorted(spaces.spaces()) if name != "conv_chains"]
+
+
+class OwnScores(NamedTuple):
+    space: Space
+    scorer: SpaceScorer
+    arch: np.ndarray
+    scores: dict[str, float]
+
+
+def share(name: str) -> list[str]:
+    """The proxies of a space: dealt out one by one; the counts and snip, which every space must have."""
+    dealt = [proxy for proxy in PROXIES if proxy not in COUNTS][SPACES.index(name) :: len(SPACES)]
+    return list(dict.fromkeys([*COUNTS, "snip", *(proxy for proxy in dealt if ROUNDING.get(name) != proxy)]))
+
+
+def own_scores(name: str, proxies: list[str] | None = None) -> OwnScores:
+    """proxies: by default the space's share. Nothing in them broadcasts arrays of different ranks silently."""
+    rng = np.random.default_rng(0)
+    space = small(name)
+    batches, arch = two_batches(space, rng), smallest(space, rng)
+    scorer = SpaceScorer(space, batches, share(name) if proxies is None else proxies)
+    with jax.numpy_rank_promotion("raise"):
+        return OwnScores(space, scorer, arch, scorer.one(arch))
+
+
+def record(name: str) -> dict[str, Any]:
+    """What is kept of a space."""
+    of = own_scores(name)
+    return {"arch": of.space.to_string(of.arch), "scores": {proxy: float(f"{score:.7g}") for proxy, score in of.scores.items()}}
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or SPACES:
+        STORED[name] = record(name)
+        FILE.write_text(json.dumps(STORED, indent=1, sort_keys=True) + "\n")
