@@ -35,13 +35,15 @@ def heads(board: Leaderboard) -> list[str]:
 
 def cells(board: Leaderboard) -> dict[str, list[Cell]]:
     """Proxy -> mean rank, mean of Spearman's rho, its difference from that of params, and Spearman's rho on each benchmark; in the order of
-    the standings."""
+    the standings. Where a benchmark lacks the proxy there are no means: those over fewer benchmarks do not compare."""
     unknown = Estimate(math.nan)
     lines = {}
     for row in board.standings:
-        above = unknown if row.proxy == "params" else row.over_params
+        everywhere = math.isfinite(row.rank.value)
+        mean, above = (row.spearman, row.over_params) if everywhere else (unknown, unknown)
+        above = unknown if row.proxy == "params" else above
         own = [found.statistics["spearman"] if (found := judgement.row(row.proxy)) else unknown for judgement in board.judgements]
-        lines[row.proxy] = [Cell(row.rank, 2, lower=True), Cell(row.spearman), Cell(above, signed=True), *map(Cell, own)]
+        lines[row.proxy] = [Cell(row.rank, 2, lower=True), Cell(mean), Cell(above, signed=True), *map(Cell, own)]
     return lines
 
 

@@ -9,8 +9,8 @@ from jaxzc.report.tables import markdown, markdown_table
 
 EXPLANATION = (
     "Mean rank: of Spearman's ρ among the proxies that every benchmark has, 1 the best, mean over blocks of benchmarks (benchmarks that "
-    "share their scores are one block). ρ − params: how far the mean of Spearman's ρ lies above that of the number of parameters. Ranges "
-    "are {level} % bootstrap intervals over networks. Sizes are in italics."
+    "share their scores are one block). ρ − params: how far the mean of Spearman's ρ lies above that of the number of parameters. No "
+    "means where a benchmark lacks the proxy. Ranges are {level} % bootstrap intervals over networks. Sizes are in italics."
 )
 
 
