@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jaxzc import embedded
 from jaxzc.aggregates import RULES, parse_aggregate
 from jaxzc.catalogue import cards
 from jaxzc.evaluation import spearman
@@ -24,7 +25,7 @@ LITTLE = 0.1
 
 def of_table(scores: str, table: str, metric: str, aggregate: str, draws: int) -> None:
     _, chosen = parse_aggregate(aggregate)
-    read, truths = read_scores(scores), read_truth(table, metric)
+    read, truths = read_scores(scores), read_truth(embedded.table_named(table), metric)
     truth = np.array([truths.get(arch, np.nan) for arch in read.columns["arch"]])
     signs = cards.directions(read.metadata)
     columns = {name: np.asarray(read.columns[name], np.float64) * (1 if signs.get(name, True) else -1) for name in chosen.proxies}
