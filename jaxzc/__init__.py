@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from jaxzc.search.job.request import SearchRequest
     from jaxzc.search.job.run import run_search
     from jaxzc.tasks import Task, cross_entropy
+    from jaxzc.training.architecture import run_export
     from jaxzc.training.request import TrainRequest, train
     from jaxzc.types import Batch, Counts, InputSpec, JaxzcError, Network, Space
 
@@ -73,6 +74,7 @@ _HOMES = {
     "jaxzc.search.job.run": ("run_search",),
     "jaxzc.search.job.request": ("SearchRequest",),
     "jaxzc.tasks": ("Task", "cross_entropy"),
+    "jaxzc.training.architecture": ("run_export",),
     "jaxzc.training.request": ("TrainRequest", "train"),
     "jaxzc.types": ("Batch", "Counts", "InputSpec", "JaxzcError", "Network", "Space"),
 }
@@ -118,6 +120,7 @@ __all__ = [
     "proxies",
     "proxy",
     "report",
+    "run_export",
     "run_scoring",
     "run_search",
     "score",

@@ -26,6 +26,8 @@ PAPERS = {
     "tcet": Paper("Xiang et al., T-CET, AutoML 2023", "https://proceedings.mlr.press/v224/xiang23a.html"),
     "az_nas": Paper("Lee & Ham, AZ-NAS, CVPR 2024", "https://arxiv.org/abs/2403.19232"),
     "dextr": Paper("Asthana et al., Dextr, TMLR 2025", "https://arxiv.org/abs/2508.12977"),
+    "tf_tas": Paper("Zhou et al., Training-free Transformer Architecture Search, CVPR 2022", "https://arxiv.org/abs/2203.12217"),
+    "auto_prox": Paper("Wei et al., Auto-Prox, AAAI 2024", "https://arxiv.org/abs/2312.09059"),
     "epe_nas": Paper("Lopes et al., EPE-NAS, ICANN 2021", "https://arxiv.org/abs/2102.08099"),
     "gradsign": Paper("Zhang & Jia, GradSign, ICLR 2022", "https://arxiv.org/abs/2110.08616"),
     "meco": Paper("Jiang et al., MeCo, NeurIPS 2023", "https://openreview.net/forum?id=KFm2lZiI7n"),
@@ -127,6 +129,11 @@ EQUATIONS = {
         r"f(t) = f(u_0 \cos t + u_1 \sin t)",
         ("dextr",),
     ),
+    "dss": Equation(
+        r"\sum_{l \in \text{attention}} \big\| |W_l| \big\|_* \left\| \frac{\partial R}{\partial |W_l|} \right\|_* + "
+        rf"\sum_{{w \in \text{{other linear layers}}}} \Big| w \, \frac{{\partial R}}{{\partial w}} \Big|, \quad {_FLOW}",
+        ("tf_tas",),
+    ),
     "epe_nas": Equation(
         r"\sum_c \Big| \sum_{i, j \in c} \log( |\rho_{ij}| + \varepsilon ) \Big|, \quad "
         r"\rho = \operatorname{corr} \frac{\partial\, \mathbf{1}^\top f(x)}{\partial x}",
@@ -138,6 +145,10 @@ EQUATIONS = {
     "meco": Equation(r"\sum_l \lambda_{\min}(P_l), \quad P_l = \operatorname{corr}(\text{channels of } z_l)", ("meco",)),
     "meco_opt": Equation(
         r"\sum_l \frac{c_l}{n} \lambda_{\min}(P_l), \quad P_l = \operatorname{corr}(n \text{ random channels of } z_l)", ("meco",)
+    ),
+    "naswot_gelu": Equation(
+        r"\log |\det K|, \quad K_{ij} = \#\{u : [z_u(x_i) > 0] = [z_u(x_j) > 0]\}, \quad z_u \text{ the inputs of GELUs}",
+        ("naswot", "tf_tas", "auto_prox"),
     ),
     "nwot_outputs": Equation(
         r"\log \Big| \det \sum_l K_l \Big|, \quad K_l = X_l X_l^\top + (1 - X_l)(1 - X_l)^\top, \quad X_l = [z_l > 0]", ("tcet", "naswot")

@@ -1,4 +1,4 @@
-"""The command line: `jaxzc demo`, `score`, `merge`, `status`, `evaluate`, `leaderboard`, `search`, `train`, `experiment`, `proxies` ..."""
+"""The command line: `jaxzc demo`, `score`, `merge`, `status`, `evaluate`, `leaderboard`, `search`, `train`, `export`, `proxies` ..."""
 
 import argparse
 import os
@@ -16,6 +16,7 @@ from jaxzc.cli import (
     econas,
     evaluate,
     experiment,
+    export,
     import_,
     leaderboard,
     merge,
@@ -50,6 +51,7 @@ COMMANDS = (
     leaderboard,
     search,
     train,
+    export,
     econas,
     experiment,
     sweet_interval,

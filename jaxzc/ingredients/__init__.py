@@ -23,6 +23,7 @@ FILES = (
     "examples",
     "activations",
     "synflow",
+    "attention",
     "ntk",
     "distinct",
     "maps",

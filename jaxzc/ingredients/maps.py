@@ -22,7 +22,8 @@ from jaxzc.types import Array, Batch, JaxzcError, Network, Norm, Params, PyTree,
 def map_shapes(
     network: Network, params: Params, inputs: PyTree, norm: Norm, asker: str = "map_entropies or map_gains", noise: PyTree = None
 ) -> OrderedDict[str, Any]:
-    """Shape and dtype `[maps, B, H, W, channels]` of every map group, by its name, of the inputs or of noise in their place.
+    """Shape and dtype `[maps, B, H, W, channels]` (in transformers `[maps, B, tokens, channels]`) of every map group, by its name, of the
+    inputs or of noise in their place.
 
     Raises `JaxzcError` where the network offers no maps."""
     tap = Tap(cell=lambda y, _: (y, y))
@@ -117,7 +118,14 @@ def _gains(pulled: Any, probes: Any) -> dict[str, Any]:
 
 
 def _product(g_in: Array, g_out: Array) -> Array:
-    """g_in' g_out / positions `[C_in * stride**2, C_out]`, positions those of the smaller map."""
+    """g_in' g_out / positions `[C_in * stride**2, C_out]`, positions those of the smaller map; of `[B, tokens, channels]` by tokens."""
+    if g_out.ndim == 3:
+        if g_in.shape[:2] != g_out.shape[:2]:
+            raise JaxzcError(
+                f"compares gradients token by token, and a map of {g_in.shape[1]} tokens is followed by one of {g_out.shape[1]}: leave "
+                "this proxy out for transformers that pool their tokens"
+            )
+        return jnp.einsum("bnc,bnd->cd", g_in, g_out) / (g_out.shape[0] * g_out.shape[1])
     b, h, w, c = g_out.shape
     stride = g_in.shape[1] // h
     folded = g_in.reshape(b, h, stride, w, stride, -1).transpose(0, 1, 3, 2, 4, 5).reshape(b * h * w, -1)

@@ -1,6 +1,7 @@
-"""Argparse types: whole numbers, seeds, devices."""
+"""Argparse types: whole numbers, seeds, devices, shapes."""
 
 import argparse
+import re
 
 
 def is_number(text: str) -> bool:
@@ -39,3 +40,10 @@ def seeds(text: str) -> tuple[int, ...]:
     if len(set(numbers)) < len(numbers):
         raise argparse.ArgumentTypeError(f"{text!r} names a seed twice")
     return numbers
+
+
+def sizes(argument: str) -> tuple[int, ...]:
+    """An argparse type: sizes joined by x."""
+    if not re.fullmatch(r"[1-9]\d*(x[1-9]\d*)*", argument, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{argument!r} is no shape such as 32x32x3")
+    return tuple(map(int, argument.split("x")))
