@@ -58,7 +58,7 @@ def write(
     """
     directory = Path(directory)
     check(directory, overwrite=overwrite)
-    content = drawings(evaluation, comparisons)
+    content = {**drawings(evaluation, comparisons)}
     content[f"{TABLES}/leaderboard.tex"] = tables.latex_table(evaluation).encode()
     content[f"{TABLES}/leaderboard.md"] = tables.markdown_table(evaluation).encode()
     content[PAGE] = page(evaluation, commands, comparisons).encode()
