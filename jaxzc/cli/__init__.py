@@ -1,4 +1,4 @@
-"""The command line: `jaxzc demo`, `score`, `merge`, `status`, `econas`, `evaluate`, `search`, `train`, `experiment`, `proxies` ..."""
+"""The command line: `jaxzc demo`, `score`, `merge`, `status`, `evaluate`, `leaderboard`, `search`, `train`, `export`, `proxies` ..."""
 
 import argparse
 import os
@@ -16,7 +16,9 @@ from jaxzc.cli import (
     econas,
     evaluate,
     experiment,
+    export,
     import_,
+    leaderboard,
     merge,
     plan,
     proxies,
@@ -46,8 +48,10 @@ COMMANDS = (
     merge,
     status,
     evaluate,
+    leaderboard,
     search,
     train,
+    export,
     econas,
     experiment,
     sweet_interval,

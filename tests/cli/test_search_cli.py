@@ -25,7 +25,7 @@ from tests.support.commands import Result, refused
 from tests.support.commands import run as command
 
 TABLE = ("--table", "embedded", "--metric", "test_accuracy", "--duplicates", "exact")
-FILES = {"search.json", "state.npz", "evaluated.parquet", "front.parquet", "winner.txt", "leases"}
+FILES = {"search.json", "state.npz", "evaluated.parquet", "front.parquet", "winner.txt", "winner.py", "leases"}
 
 
 def search(*arguments: Any) -> Result:

@@ -121,6 +121,7 @@ def run_search(
         with contextlib.closing(states):
             state, seconds = _searched(search, state, states, request.evaluations, on_state, note, directory)
         winner = folder.write_results(directory, search, state, facts)
+        folder.write_code(directory, space, state.archs[winner], note)
         _draw(directory, search, state)
     return SearchResult(search, state, winner, seconds, scored.seconds)
 

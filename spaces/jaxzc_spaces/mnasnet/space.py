@@ -85,7 +85,5 @@ class MnasNet(OneNetworkEach, WithModule):
 
 @lru_cache(maxsize=64)
 def _network(space: MnasNet, blocks: tuple[encoding.Block, ...]) -> DiscreteNetwork:
-    def make() -> MnasNetModule:
-        return MnasNetModule(blocks, space.stem, space.widths, space.head, space.activation, space.classes, space.inputs.shape[2])
-
-    return discrete_network(make, space.inputs.shape)
+    sizes = space.stem, space.widths, space.head, space.activation, space.classes, space.inputs.shape[2]
+    return discrete_network(partial(MnasNetModule, blocks, *sizes), space.inputs.shape)

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
 from jaxzc.types import Array
@@ -49,6 +48,9 @@ class Measure(Recorder):
         self.operations += NORM_COST * math.prod(x.shape[1:])
         return super().normalising(named, x)
 
+    def operating(self, number: int) -> None:
+        self.operations += number
+
 
 def measure(make: Callable[[], NetworkModule], image_shape: Sequence[int]) -> Sizes:
     """The sizes of the network that `make` builds; nothing is computed but shapes."""
@@ -76,29 +78,23 @@ def measure(make: Callable[[], NetworkModule], image_shape: Sequence[int]) -> Si
     return Sizes(params, macs, len(p.kernels), operations)
 
 
-def elements(p: Pass, number: int) -> None:
-    """Tells a pass that measures of so many operations that are no layer, normalisation or activation."""
-    if isinstance(p, Measure):
-        p.operations += number
-
-
 def pool(x: Array, p: Pass, size: int, stride: int, *, padding: int = 0, ceil: bool = False, mean: bool = False) -> Array:
     """The maximum, or the mean, of windows of `size` x `size` pixels. ceil: a last window that reaches beyond the image counts, too."""
     for axis in (1, 2):
         length = x.shape[axis] + 2 * padding - size
         out = max(1, (length + stride - 1 if ceil else length) // stride + 1)
         missing = max(0, stride * (out - 1) + size - x.shape[axis] - padding)
-        padded = jnp.pad(x, [(padding, missing) if a == axis else (0, 0) for a in range(4)], constant_values=0 if mean else -np.inf)
+        padded = jnp.pad(x, [(padding, missing) if a == axis else (0, 0) for a in range(4)], constant_values=0 if mean else -jnp.inf)
         before = (slice(None),) * axis
         shifts = [padded[(*before, slice(i, i + stride * (out - 1) + 1, stride))] for i in range(size)]
         x = sum(shifts[1:], shifts[0]) / size if mean else reduce(larger, shifts)
-    elements(p, size * size * math.prod(x.shape[1:]))
+    p.operating(size * size * math.prod(x.shape[1:]))
     return x
 
 
 def global_mean(x: Array, p: Pass) -> Array:
     """`[B, 1, 1, C]`."""
-    elements(p, math.prod(x.shape[1:]))
+    p.operating(math.prod(x.shape[1:]))
     return x.mean((1, 2), keepdims=True)
 
 
@@ -106,7 +102,7 @@ class Excitation(SqueezeExcitation):
     """Squeeze-and-excitation whose pool is measured."""
 
     def __call__(self, x: Array, p: Pass) -> Array:
-        elements(p, math.prod(x.shape[1:]))
+        p.operating(math.prod(x.shape[1:]))
         return super().__call__(x, p)
 
 

@@ -2,7 +2,7 @@
 
 >>> space = Published()
 >>> model = space.module(space.parse("resnet18"))      # a Flax NNX module of fresh weights
->>> scores = jaxzc.score("published", ["resnet18", "mobilenetv2_w1"], ...)
+>>> space.counts(space.parse("mobilenetv2_w1")[None]).params
 
 An architecture is one gene, the number of the network's line in `jaxzc_spaces.published.table.NETWORKS`. Each is a program of its own,
 compiled in pieces.
@@ -10,7 +10,7 @@ compiled in pieces.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -83,17 +83,17 @@ class Published(OneNetworkEach, WithModule):
         return {name: np.array([getattr(one, name) for one in sizes], np.int64) for name in Sizes._fields}
 
 
-def build(space: Published, name: str) -> NetworkModule:
-    """The module of this name."""
+def maker(space: Published, name: str) -> Callable[[], NetworkModule]:
+    """What builds the module of this name."""
     entry = NETWORKS[name]
-    return entry.make(space.classes, space.inputs.shape, **entry.settings)
+    return partial(entry.make, space.classes, space.inputs.shape, **entry.settings)
 
 
 @lru_cache(maxsize=1024)
 def _sizes(space: Published, name: str) -> Sizes:
-    return measure(lambda: build(space, name), space.inputs.shape)
+    return measure(maker(space, name), space.inputs.shape)
 
 
 @lru_cache(maxsize=16)
 def _network(space: Published, name: str) -> DiscreteNetwork:
-    return discrete_network(lambda: build(space, name), space.inputs.shape)
+    return discrete_network(maker(space, name), space.inputs.shape)
