@@ -7,18 +7,18 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxzc_spaces.nasbench201 import NasBench201
+from timing import best
 
+import jaxzc
 from jaxzc.catalogue.costs import forward_passes
 from jaxzc.facts import Sizes
-from jaxzc.scoring.space import SpaceScorer
-from jaxzc.types import Batch
 
 TIMED = 3.0
 """Seconds for which a program is run, at least; or `MOST` calls."""
@@ -33,7 +33,7 @@ def main() -> None:
         print(json.dumps(row), flush=True)
 
 
-def setting(asked: Any) -> tuple[NasBench201, np.ndarray, list[Batch]]:
+def setting(asked: Any) -> tuple[NasBench201, np.ndarray, list[jaxzc.Batch]]:
     """The space, networks from the lightest to the heaviest of a random sample, and two batches of noise."""
     side, size = asked["image"], asked["batch"]
     space = NasBench201(classes=10, inputs=(side, side, 3), channels=asked["channels"], cells=asked["cells"])
@@ -42,7 +42,7 @@ def setting(asked: Any) -> tuple[NasBench201, np.ndarray, list[Batch]]:
     archs = sample[order][np.linspace(0, len(sample) - 1, asked["networks"]).round().astype(int)]
     rng = np.random.default_rng(0)
     shape = (size, side, side, 3)
-    batches = [Batch(rng.standard_normal(shape).astype(np.float32), rng.integers(0, 10, size).astype(np.int32)) for _ in range(2)]
+    batches = [jaxzc.Batch(rng.standard_normal(shape).astype(np.float32), rng.integers(0, 10, size).astype(np.int32)) for _ in range(2)]
     return space, archs, batches
 
 
@@ -60,17 +60,6 @@ def peaks(asked: Any) -> Iterator[dict[str, Any]]:
     yield {"peak": "copy", "bytes_per_s": 2 * x.nbytes / best(jax.jit(lambda x: x + 1), x)}
 
 
-def best(function: Callable[..., Any], *arguments: Any) -> float:
-    """Seconds of the fastest of several calls."""
-    jax.block_until_ready(function(*arguments))
-    times = []
-    for _ in range(8):
-        started = time.perf_counter()
-        jax.block_until_ready(function(*arguments))
-        times.append(time.perf_counter() - started)
-    return min(times)
-
-
 def rates(asked: Any) -> Iterator[dict[str, Any]]:
     """For each chunk: seconds of compilation, architectures/s, FLOP/s, peak memory, and the scores of the networks; or the error, such as
     that of too little memory."""
@@ -78,7 +67,7 @@ def rates(asked: Any) -> Iterator[dict[str, Any]]:
     highest = 0
     for chunk in asked["chunks"]:
         try:
-            row = rate(space, archs, SpaceScorer(space, batches, asked["proxies"], chunk=chunk, lanes=chunk), chunk, asked)
+            row = rate(space, archs, jaxzc.SpaceScorer(space, batches, asked["proxies"], chunk=chunk, lanes=chunk), chunk, asked)
         except Exception as error:  # what a device does not run is a result; the other chunks go on
             yield {"chunk": chunk, "error": f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"}
             continue
@@ -88,7 +77,7 @@ def rates(asked: Any) -> Iterator[dict[str, Any]]:
         highest = max(peak, highest)
 
 
-def rate(space: NasBench201, archs: np.ndarray, scorer: SpaceScorer, chunk: int, asked: Any) -> dict[str, Any]:
+def rate(space: NasBench201, archs: np.ndarray, scorer: jaxzc.SpaceScorer, chunk: int, asked: Any) -> dict[str, Any]:
     first = np.resize(archs, (max(chunk, len(archs)), archs.shape[1]))
     started = time.perf_counter()
     scores = scorer.many(first)
@@ -109,7 +98,7 @@ def rate(space: NasBench201, archs: np.ndarray, scorer: SpaceScorer, chunk: int,
     }
 
 
-def work(space: NasBench201, archs: np.ndarray, scorer: SpaceScorer, asked: Any) -> float:
+def work(space: NasBench201, archs: np.ndarray, scorer: jaxzc.SpaceScorer, asked: Any) -> float:
     """Floating-point operations of one architecture, mean: two for each multiply-accumulate of the passes that the proxies need."""
     sizes = Sizes(asked["batch"], 2, outputs=10, pixels=asked["image"] ** 2)
     passes = forward_passes(*scorer.proxies.values(), sizes=sizes)
@@ -123,7 +112,7 @@ def reference(asked: Any) -> Iterator[dict[str, Any]]:
         os.sched_setaffinity(0, processors[len(processors) // 2 :])
         os.nice(10)
     space, archs, batches = setting(asked)
-    scorer = SpaceScorer(space, batches, asked["proxies"])
+    scorer = jaxzc.SpaceScorer(space, batches, asked["proxies"])
     for number, arch in enumerate(archs):
         yield {"network": number, "scores": {label: repr(value) for label, value in scorer.one(arch).items()}}
 

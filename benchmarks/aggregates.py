@@ -12,9 +12,9 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
+import jaxzc
 from jaxzc.catalogue import cards
-from jaxzc.catalogue.selection import split_names
-from jaxzc.tables import read_scores, read_truth
+from jaxzc.types.names import split_names
 
 CANDIDATES = "sweet_ntk,sweetimator,sweet_snip,sweet_gradsign,naswot,synflow,zico,jacob_cov,snr_snip,lnwot,tcet_snip,layers,flops,params"
 
@@ -28,25 +28,25 @@ def main() -> None:
     parser.add_argument("--candidates", default=CANDIDATES, help="proxies to combine (default: %(default)s)")
     parser.add_argument("--largest", type=int, default=5, help="proxies in a combination at most (default: %(default)s)")
     parser.add_argument("--show", type=int, default=10, help="of each size (default: %(default)s)")
-    given = parser.parse_args()
-    columns, truth = read_scores(given.scores).columns, read_truth(given.table, given.metric)
-    archs = columns["arch"].tolist()[: given.rows]
+    arguments = parser.parse_args()
+    columns, truth = jaxzc.tables.read_scores(arguments.scores).columns, jaxzc.tables.read_truth(arguments.table, arguments.metric)
+    archs = columns["arch"].tolist()[: arguments.rows]
     known = np.array([np.isfinite(truth.get(a, np.nan)) for a in archs])
     accuracy = np.array([truth.get(a, np.nan) for a in archs])[known]
     higher = cards.directions()
     ranks = {}
-    for name in split_names(given.candidates):
-        score = columns[name][: given.rows][known] * (-1 if higher.get(name.partition("(")[0]) is False else 1)
+    for name in split_names(arguments.candidates):
+        score = columns[name][: arguments.rows][known] * (-1 if higher.get(name.partition("(")[0]) is False else 1)
         ranks[name] = stats.rankdata(np.where(np.isnan(score), -np.inf, score)) / len(score)
     tried = []
-    for size in range(1, given.largest + 1):
+    for size in range(1, arguments.largest + 1):
         for names in combinations(ranks, size):
             chosen = np.stack([ranks[name] for name in names])
             rules = {"log_rank": np.log(chosen).sum(0), "rank_sum": chosen.sum(0)} if size > 1 else {"alone": chosen[0]}
             tried += [(float(stats.kendalltau(score, accuracy)[0]), size, f"{rule}({','.join(names)})") for rule, score in rules.items()]
-    print(f"{len(accuracy)} architectures, {len(tried):,} combinations tried, Kendall against {given.metric}")
-    for size in range(1, given.largest + 1):
-        best = sorted((t for t in tried if t[1] == size), reverse=True)[: given.show]
+    print(f"{len(accuracy)} architectures, {len(tried):,} combinations tried, Kendall against {arguments.metric}")
+    for size in range(1, arguments.largest + 1):
+        best = sorted((t for t in tried if t[1] == size), reverse=True)[: arguments.show]
         print("\n" + "\n".join(f"{tau:.4f}  {text}" for tau, _, text in best))
 
 

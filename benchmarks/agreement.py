@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxzc.evaluation import spearman
-from jaxzc.tables import read_scores
+import jaxzc
 
 
 def lines(path: str) -> list[dict[str, str]]:
@@ -33,20 +32,20 @@ def main() -> None:
     parser.add_argument("--metric", required=True)
     parser.add_argument("--only", metavar="COLUMN=VALUE")
     arguments = parser.parse_args()
-    scores = read_scores(arguments.scores).columns
+    scores = jaxzc.tables.read_scores(arguments.scores).columns
     own = {arch: row for row, arch in enumerate(scores["arch"])}
     truth = {line[arguments.by]: (line["arch"], float(line[arguments.metric])) for line in lines(arguments.table)}
     column, _, value = (arguments.only or "=").partition("=")
-    found: dict[str, tuple[float, dict[str, str]]] = {}
+    theirs_of: dict[str, tuple[float, dict[str, str]]] = {}
     for line in lines(arguments.theirs):
         arch, accuracy = truth[line[arguments.by]]
         if arch in own and (not column or line[column] == value):
-            found.setdefault(arch, (accuracy, line))
+            theirs_of.setdefault(arch, (accuracy, line))
     for pair in arguments.pairs.split(","):
         ours, _, theirs = pair.partition("=")
-        rows = [(scores[ours][own[arch]], float(line[theirs or ours] or "nan"), accuracy) for arch, (accuracy, line) in found.items()]
+        rows = [(scores[ours][own[arch]], float(line[theirs or ours] or "nan"), accuracy) for arch, (accuracy, line) in theirs_of.items()]
         table = np.array([row for row in rows if np.isfinite(row).all() and row[1] > -1e8])
-        both, mine, other = (spearman(table[:, a], table[:, b]) for a, b in ((0, 1), (0, 2), (1, 2)))
+        both, mine, other = (jaxzc.evaluation.spearman(table[:, a], table[:, b]) for a, b in ((0, 1), (0, 2), (1, 2)))
         print(f"{pair:24} {len(table):6,} networks: agreement {both:.3f}; with {arguments.metric}: ours {mine:.3f}, theirs {other:.3f}")
 
 

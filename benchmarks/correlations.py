@@ -11,8 +11,8 @@ import argparse
 import csv
 from pathlib import Path
 
+import jaxzc
 from jaxzc.catalogue.reference import COLUMNS, read_correlations
-from jaxzc.proxies import PROXIES
 
 
 def main() -> None:
@@ -26,13 +26,13 @@ def main() -> None:
     new = {}
     with open(arguments.leaderboard, newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            if row["proxy"] in PROXIES and row["spearman"]:
+            if row["proxy"] in jaxzc.PROXIES and row["spearman"]:
                 values = [f"{float(row[name]):.4f}" for name in ("spearman", "spearman_low", "spearman_high")]
                 facts = (row["proxy"], arguments.benchmark, arguments.metric, *values, row["finite"], f"{float(row['kendall']):.4f}")
                 new[facts[:3]] = dict(zip(COLUMNS, facts, strict=True))
-    kept = [line for line in lines if tuple(line[name] for name in COLUMNS[:3]) not in new]
-    order = list(PROXIES)
-    both = sorted([*kept, *new.values()], key=lambda line: (line["benchmark"], line["metric"], order.index(line["proxy"])))
+    others = [line for line in lines if tuple(line[name] for name in COLUMNS[:3]) not in new]
+    order = list(jaxzc.PROXIES)
+    both = sorted([*others, *new.values()], key=lambda line: (line["benchmark"], line["metric"], order.index(line["proxy"])))
     with open(arguments.table, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(COLUMNS), lineterminator="\n")
         writer.writeheader()

@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from timing import best
 
+import jaxzc
 from jaxzc._compile import depthwise
-from jaxzc.catalogue import spaces
-from jaxzc.scoring.space import SpaceScorer
 
 SHAPES = ((32, 32, 16, 3, 1), (32, 32, 48, 5, 1), (64, 16, 32, 3, 2), (16, 16, 96, 3, 1), (16, 8, 240, 5, 1), (16, 4, 1152, 7, 1))
 """Images, their side, channels, kernel, stride."""
@@ -38,8 +38,8 @@ def main() -> None:
         }
         for kind, function in kinds.items():
             both = [jax.jit(f).lower(x, w, g).compile() for f in (function, depthwise.rewritten(function))]
-            scratch = [getattr(made.memory_analysis(), "temp_size_in_bytes", 0) / 1e6 for made in both]
-            xla, sums = (1e3 * best(made, x, w, g) for made in both)
+            scratch = [getattr(program.memory_analysis(), "temp_size_in_bytes", 0) / 1e6 for program in both]
+            xla, sums = (1e3 * best(program, x, w, g) for program in both)
             row = f"| {images}, {side}x{side}, {channels}, {size}x{size}, {stride} | {kind} | {xla:.2f} | {sums:.2f} | {xla / sums:.1f} |"
             print(f"{row} {scratch[0]:.1f}, {scratch[1]:.1f} |", flush=True)
     network()
@@ -51,25 +51,15 @@ def convolution(stride: int, padding: int) -> Callable[[Any, Any], Any]:
     )
 
 
-def best(function: Callable[..., Any], *args: Any) -> float:
-    """Seconds of the fastest of five calls."""
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        jax.block_until_ready(function(*args))
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
-
-
 def network() -> None:
     """ZiCo of the initial chain of mobilenetv2_zen, 32x32, batch 32, two batches: processor seconds of scoring it again."""
-    space = spaces.space("mobilenetv2_zen", classes=10, inputs=(32, 32, 3))
+    space = jaxzc.space("mobilenetv2_zen", classes=10, inputs=(32, 32, 3))
     rng = np.random.default_rng(0)
     batches = [(rng.standard_normal((32, 32, 32, 3)).astype(np.float32), rng.integers(0, 10, 32).astype(np.int32)) for _ in range(2)]
     pixels, scorers = depthwise.MOST_PIXELS, []
     for most in (0, pixels):  # with 0 all is left to XLA
         depthwise.MOST_PIXELS = most
-        scorers.append(SpaceScorer(space, batches, "zico"))
+        scorers.append(jaxzc.SpaceScorer(space, batches, "zico"))
         scorers[-1].one(space.initial)
     seconds: list[list[float]] = [[], []]
     for (number, scorer), _ in itertools.product(enumerate(scorers), range(5)):

@@ -11,11 +11,10 @@ import time
 
 import numpy as np
 
-from jaxzc.evaluation import STATISTICS, evaluate
-from jaxzc.tables import ScoreTable
+import jaxzc
 
 
-def scores(n: int, proxies: int) -> tuple[ScoreTable, dict[str, float]]:
+def scores(n: int, proxies: int) -> tuple[jaxzc.tables.ScoreTable, dict[str, float]]:
     """A table of `n` architectures whose accuracies have two decimals, as in NAS-Bench-201."""
     rng = np.random.default_rng(0)
     accuracy = np.round(90 + 2 * rng.normal(size=n), 2)
@@ -23,7 +22,8 @@ def scores(n: int, proxies: int) -> tuple[ScoreTable, dict[str, float]]:
     columns["proxy0"][: n // 100] = np.nan
     size = np.round(accuracy + rng.normal(scale=3, size=n), 1)
     archs = np.array([f"arch{k}" for k in range(n)], object)
-    return ScoreTable({"arch": archs, **columns, "params": size, "flops": size}), dict(zip(archs, accuracy.tolist(), strict=True))
+    table = jaxzc.tables.ScoreTable({"arch": archs, **columns, "params": size, "flops": size})
+    return table, dict(zip(archs, accuracy.tolist(), strict=True))
 
 
 def main() -> None:
@@ -31,12 +31,12 @@ def main() -> None:
     parser.add_argument("--architectures", type=int, default=15625, metavar="N")
     parser.add_argument("--proxies", type=int, default=20, metavar="N", help="besides params and flops")
     parser.add_argument("--resamples", type=int, default=2000, metavar="N")
-    parser.add_argument("--statistics", default=",".join(STATISTICS), metavar="A,B,...", help="default: all")
+    parser.add_argument("--statistics", default=",".join(jaxzc.evaluation.STATISTICS), metavar="A,B,...", help="default: all")
     arguments = parser.parse_args()
     table, truth = scores(arguments.architectures, arguments.proxies)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started, used = time.perf_counter(), time.process_time()
-    evaluate(table, truth, statistics=arguments.statistics.split(","), resamples=arguments.resamples)
+    jaxzc.evaluation.evaluate(table, truth, statistics=arguments.statistics.split(","), resamples=arguments.resamples)
     wall, cpu = time.perf_counter() - started, time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     load = os.getloadavg()[0]

@@ -22,9 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc.catalogue import spaces
+import jaxzc
 from jaxzc.ladder.store import PIECES
-from jaxzc.scoring.space.scorer import SpaceScorer
 
 FLOPS = {"mobilenetv2_zen": 9.2e6, "resnet_zen": 2e8}
 """Budgets for images of 32 x 32. ZiCo's 450 million at 224 x 224 are 9.2 million at 32 x 32."""
@@ -46,11 +45,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of PyTorch")
     parser.add_argument("--torch-python", default=sys.executable)
     of = parser.parse_args()
-    space: Any = spaces.space(of.space, classes=10, inputs=(of.size, of.size, 3))
+    space: Any = jaxzc.space(of.space, classes=10, inputs=(of.size, of.size, 3))
     rng = np.random.default_rng(of.seed)
     shape = (of.batch, of.size, of.size, 3)
     batches = [(rng.standard_normal(shape).astype(np.float32), rng.integers(0, 10, of.batch).astype(np.int32)) for _ in range(2)]
-    scorer = SpaceScorer(space, batches, of.proxy, pieces=True if of.pieces else None)
+    scorer = jaxzc.SpaceScorer(space, batches, of.proxy, pieces=True if of.pieces else None)
     archs = children(space, of.children, of.flops or FLOPS[of.space], rng)
     if of.dry:
         return dry(space, scorer, archs)
@@ -72,15 +71,15 @@ def main() -> None:
 
 def children(space: Any, count: int, flops: float, rng: np.random.Generator) -> list[np.ndarray]:
     """The chain of mutants, each within the budget."""
-    found = [space.initial]
-    while len(found) < count:
-        child = space.mutate(rng, found[-1][None])
-        if space.counts(child).flops[0] <= flops and not any(np.array_equal(child[0], arch) for arch in found):
-            found.append(child[0])
-    return found
+    chain = [space.initial]
+    while len(chain) < count:
+        child = space.mutate(rng, chain[-1][None])
+        if space.counts(child).flops[0] <= flops and not any(np.array_equal(child[0], arch) for arch in chain):
+            chain.append(child[0])
+    return chain
 
 
-def dry(space: Any, scorer: SpaceScorer, archs: list[np.ndarray]) -> None:
+def dry(space: Any, scorer: jaxzc.SpaceScorer, archs: list[np.ndarray]) -> None:
     new: list[int] = []
     for arch in archs:
         before, program = len(PIECES.shapes), scorer.dispatcher.programs.in_steps(tuple(arch.tolist()))
@@ -93,7 +92,7 @@ def dry(space: Any, scorer: SpaceScorer, archs: list[np.ndarray]) -> None:
     print(f"waste of multiply-accumulates: mean {statistics.mean(waste(space, arch) for arch in archs):.2f}")
 
 
-def score(scorer: SpaceScorer, arch: np.ndarray) -> dict[str, float]:
+def score(scorer: jaxzc.SpaceScorer, arch: np.ndarray) -> dict[str, float]:
     pieces, wall, cpu = len(PIECES.executables), time.perf_counter(), time.process_time()
     scorer.one(arch)
     return {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "new": len(PIECES.executables) - pieces}

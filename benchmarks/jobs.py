@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 
 import jaxzc
-from jaxzc import data, jobs
+from jaxzc import jobs
+from jaxzc.catalogue.selection import identity
 from jaxzc.jobs import Request, Work
 from jaxzc.jobs.parts import Row
 
 
-def work(space: Any, archs: np.ndarray, scorer: jaxzc.SpaceScorer, drawn: data.Data) -> Work:
+def work(space: Any, archs: np.ndarray, scorer: jaxzc.SpaceScorer, drawn: jaxzc.data.Data) -> Work:
     strings = [space.to_string(arch) for arch in archs]
-    request = Request(strings, strings, {label: jobs.identity(f) for label, f in scorer.proxies.items()}, {0: drawn.digest})
+    request = Request(strings, strings, {label: identity(f) for label, f in scorer.proxies.items()}, {0: drawn.digest})
 
     def make(labels: Sequence[str]) -> jaxzc.SpaceScorer:
         assert set(labels) == set(scorer.proxies)
@@ -39,7 +40,7 @@ def timed(call: Any) -> tuple[float, float]:
 
 
 def overhead(arguments: argparse.Namespace) -> None:
-    drawn = data.load("normal", batch_size=arguments.batch_size, batches=1)
+    drawn = jaxzc.data.load("normal", batch_size=arguments.batch_size, batches=1)
     space = jaxzc.space("nasbench201", classes=10, inputs=(32, 32, 3), channels=arguments.channels, cells=arguments.cells)
     archs = space.sample(np.random.default_rng(0), arguments.architectures)
     scorer = jaxzc.SpaceScorer(space, drawn.batches, arguments.proxies)
@@ -74,7 +75,7 @@ def resident() -> float:
 
 
 def memory(arguments: argparse.Namespace) -> None:
-    drawn = data.load("digits", batch_size=8, batches=1)
+    drawn = jaxzc.data.load("digits", batch_size=8, batches=1)
     space = jaxzc.space("nasbench201", classes=10, inputs=(8, 8, 1), channels=2, cells=1)
     scorer = jaxzc.SpaceScorer(space, drawn.batches, "l2_norm,naswot,params")
 

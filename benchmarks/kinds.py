@@ -22,10 +22,7 @@ import jax
 import numpy as np
 from versus_torch import networks, peaks
 
-from jaxzc.catalogue import spaces
-from jaxzc.proxies import FOUNDING
-from jaxzc.scoring.space import SpaceScorer
-from jaxzc.types import Batch
+import jaxzc
 
 LINE = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = (\w+)\[([\d,]*)\]\S* ([\w\-]+)\((.*)$")
 CONTROL = ("while", "conditional", "call")
@@ -34,12 +31,12 @@ OTHER = "everything else: normalisation, ReLU, sums, copies"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--proxies", default=",".join(FOUNDING))
+    parser.add_argument("--proxies", default=",".join(jaxzc.proxies.FOUNDING))
     arguments = parser.parse_args()
-    space = spaces.space("nasbench201", classes=10, inputs=(32, 32, 3))
+    space = jaxzc.space("nasbench201", classes=10, inputs=(32, 32, 3))
     rng = np.random.default_rng(0)
-    batches = [Batch(rng.standard_normal((64, 32, 32, 3)).astype(np.float32), rng.integers(0, 10, 64)) for _ in range(2)]
-    scorer = SpaceScorer(space, batches, arguments.proxies)
+    batches = [jaxzc.Batch(rng.standard_normal((64, 32, 32, 3)).astype(np.float32), rng.integers(0, 10, 64)) for _ in range(2)]
+    scorer = jaxzc.SpaceScorer(space, batches, arguments.proxies)
     archs = networks(space, 3)
     scorer.one(archs[0])
     stored: Any = scorer.programs(archs[0])
@@ -57,7 +54,7 @@ def main() -> None:
         print(f"| | all | {sum(seconds.values()):.2f} | {sum(work.values()):.1f} | {rate:.0f} |", flush=True)
 
 
-def measured(scorer: SpaceScorer, arch: np.ndarray, kinds: dict[tuple[str, str], tuple[str, float]]) -> tuple[Any, Any]:
+def measured(scorer: jaxzc.SpaceScorer, arch: np.ndarray, kinds: dict[tuple[str, str], tuple[str, float]]) -> tuple[Any, Any]:
     """Seconds and GFLOP of one score by kind. kinds: of every program's operations."""
     seconds, work = collections.defaultdict[str, float](float), collections.defaultdict[str, float](float)
     with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +80,7 @@ def kinds_of(program: str) -> dict[str, tuple[str, float]]:
     """Of every operation that may run: its kind and its FLOPs."""
     shapes: dict[str, tuple[int, ...]] = {}
     inside: dict[str, list[tuple[str, str, str]]] = collections.defaultdict(list)
-    found, computation = {}, ""
+    operations, computation = {}, ""
     for line in program.splitlines():
         if line.endswith("{") and not line.startswith(" "):
             computation = line.removeprefix("ENTRY ").lstrip("%").split(" ")[0]
@@ -92,12 +89,12 @@ def kinds_of(program: str) -> dict[str, tuple[str, float]]:
             name, dtype, sizes, operation, rest = match.groups()
             shapes[name] = tuple(int(size) for size in sizes.split(",") if size)
             inside[computation].append((name, operation, rest))
-            found[name] = (operation, rest, dtype)
+            operations[name] = (operation, rest, dtype)
         elif (tupled := re.match(r"^\s+(?:ROOT )?%?([\w.\-]+) = \(.*\) ([\w\-]+)\(", line)) is not None:
-            found[tupled[1]] = (tupled[2], "", "")
+            operations[tupled[1]] = (tupled[2], "", "")
 
     def kind(name: str) -> tuple[str, float]:
-        operation, rest, _ = found[name]
+        operation, rest, _ = operations[name]
         if operation in CONTROL:
             return operation, 0.0
         called = re.search(r"calls=%?([\w.\-]+)", rest)
@@ -118,7 +115,7 @@ def kinds_of(program: str) -> dict[str, tuple[str, float]]:
             return ("kernel gradient" if length > 512 else "other product"), 2.0 * math.prod(shapes[name]) * length
         return OTHER, 0.0
 
-    return {name: kind(name) for name in found}
+    return {name: kind(name) for name in operations}
 
 
 if __name__ == "__main__":

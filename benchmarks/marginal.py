@@ -14,10 +14,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jaxzc.catalogue import costs, spaces
-from jaxzc.proxies import FOUNDING, PROXIES
-from jaxzc.scoring.space import SpaceScorer
-from jaxzc.types import Batch
+import jaxzc
+from jaxzc.catalogue import costs
+
+FOUNDING, PROXIES = jaxzc.proxies.FOUNDING, jaxzc.PROXIES
 
 
 def cpu() -> float:
@@ -25,15 +25,15 @@ def cpu() -> float:
     return use.ru_utime + use.ru_stime
 
 
-def scorer_of(proxies: Sequence[str], archs: np.ndarray, batches: Sequence[Batch]) -> tuple[SpaceScorer, float]:
+def scorer_of(proxies: Sequence[str], archs: np.ndarray, batches: Sequence[jaxzc.Batch]) -> tuple[jaxzc.SpaceScorer, float]:
     """(a scorer that has compiled, wall seconds of its first score: tracing and compiling)."""
-    scorer = SpaceScorer(spaces.space("nasbench201", classes=10, inputs=(32, 32, 3)), list(batches), list(proxies))
+    scorer = jaxzc.SpaceScorer(jaxzc.space("nasbench201", classes=10, inputs=(32, 32, 3)), list(batches), list(proxies))
     start = time.monotonic()
     scorer.one(archs[0])
     return scorer, time.monotonic() - start
 
 
-def seconds_in_turn(scorers: Sequence[SpaceScorer], archs: np.ndarray, repeats: int) -> np.ndarray:
+def seconds_in_turn(scorers: Sequence[jaxzc.SpaceScorer], archs: np.ndarray, repeats: int) -> np.ndarray:
     """Processor seconds per architecture of each scorer, of least times, so that a neighbour's load counts in neither."""
     spent = np.empty((repeats, len(archs), len(scorers)))
     for index in np.ndindex(*spent.shape):
@@ -49,10 +49,10 @@ def main() -> None:
     parser.add_argument("--archs", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
-    space = spaces.space("nasbench201", classes=10, inputs=(32, 32, 3))
+    space = jaxzc.space("nasbench201", classes=10, inputs=(32, 32, 3))
     rng = np.random.default_rng(0)
     archs = space.sample(rng, arguments.archs)
-    batches = [Batch(rng.standard_normal((64, 32, 32, 3)).astype(np.float32), rng.integers(0, 10, 64)) for _ in range(2)]
+    batches = [jaxzc.Batch(rng.standard_normal((64, 32, 32, 3)).astype(np.float32), rng.integers(0, 10, 64)) for _ in range(2)]
     founding, compiled = scorer_of(FOUNDING, archs, batches)
     base = seconds_in_turn([founding], archs, arguments.repeats)[0]
 

@@ -27,7 +27,6 @@ from jaxzc._compile.cutting import cut
 from jaxzc._compile.jaxpr import Trace, flatten
 from jaxzc._compile.platforms import here
 from jaxzc._compile.recomputing import recomputed
-from jaxzc.tasks import classification
 
 STAGES = (3, 4, 6, 3)
 
@@ -109,7 +108,7 @@ def plan(model: nn.Module, batch: Any, proxies: str) -> None:
     network, params = jaxzc.as_network(model, variables, inputs)
 
     def scores(params: Any, inputs: Any, targets: Any, key: Any) -> Any:
-        return jaxzc.compute_scores(proxies, network, params, (inputs, targets), classification, key=key)
+        return jaxzc.compute_scores(proxies, network, params, (inputs, targets), jaxzc.tasks.classification, key=key)
 
     before = time.perf_counter()
     program = flatten(jax.make_jaxpr(scores)(params, inputs, targets, jax.random.key(0)), here())

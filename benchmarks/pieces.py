@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
+import jaxzc
 from jaxzc._compile import pieces
-from jaxzc.catalogue import spaces
-from jaxzc.scoring.space import SpaceScorer
 
 
 def main() -> None:
@@ -29,14 +28,14 @@ def main() -> None:
     parser.add_argument("--whole", type=int, default=2, help="how many, the last, are compiled whole as well")
     arguments = parser.parse_args()
     shape = (arguments.size, arguments.size, 3)
-    space = spaces.space(arguments.space, classes=10, inputs=shape)
+    space = jaxzc.space(arguments.space, classes=10, inputs=shape)
     rng = np.random.default_rng(0)
     batches = [
         (rng.standard_normal((arguments.batch, *shape)).astype(np.float32), rng.integers(0, 10, arguments.batch).astype(np.int32))
         for _ in range(2)
     ]
     archs = networks(space, arguments.networks, rng)
-    cut, whole = (SpaceScorer(space, batches, arguments.proxies, pieces=by) for by in (True, False))
+    cut, whole = (jaxzc.SpaceScorer(space, batches, arguments.proxies, pieces=by) for by in (True, False))
     first: list[float] = []
     for number, arch in enumerate(archs):
         before = set(pieces.HELD)
@@ -53,14 +52,14 @@ def main() -> None:
 
 def networks(space: Any, count: int, rng: np.random.Generator) -> list[np.ndarray]:
     """The space's initial network, or a random one, and what a search makes of it."""
-    found = [space.initial if hasattr(space, "initial") else space.sample(rng, 1)[0]]
-    while len(found) < count:
-        parent = found[rng.integers(max(0, len(found) - 16), len(found))][None]
-        found.append(space.mutate(rng, space.mutate(rng, parent))[0])
-    return found
+    chain = [space.initial if hasattr(space, "initial") else space.sample(rng, 1)[0]]
+    while len(chain) < count:
+        parent = chain[rng.integers(max(0, len(chain) - 16), len(chain))][None]
+        chain.append(space.mutate(rng, space.mutate(rng, parent))[0])
+    return chain
 
 
-def seconds(scorer: SpaceScorer, arch: np.ndarray) -> float:
+def seconds(scorer: jaxzc.SpaceScorer, arch: np.ndarray) -> float:
     """Processor seconds of one network's scores."""
     before = time.process_time()
     scorer.one(arch)

@@ -18,13 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxzc import data
-from jaxzc.aggregates import AGGREGATES
-from jaxzc.catalogue import cards, spaces
-from jaxzc.catalogue.selection import split_names
-from jaxzc.scoring.space import SpaceScorer
+import jaxzc
+from jaxzc.catalogue import cards
 from jaxzc.search import AgingEvolution, Problem, RandomSearch, Search, SteadyState, run
-from jaxzc.tables import read_scores, read_truth, write_scores
+from jaxzc.types.names import split_names
 
 ALGORITHMS = {"random": RandomSearch(), "aging": AgingEvolution(population=64), "steady": SteadyState(population=64)}
 
@@ -32,7 +29,7 @@ ALGORITHMS = {"random": RandomSearch(), "aging": AgingEvolution(population=64), 
 class Scores:
     """Scores by isomorphism class; what is not there is scored where there is a scorer, and NaN otherwise."""
 
-    def __init__(self, space, tables: Sequence[dict[str, np.ndarray]], columns: Sequence[str], scorer: SpaceScorer | None):
+    def __init__(self, space, tables: Sequence[dict[str, np.ndarray]], columns: Sequence[str], scorer: jaxzc.SpaceScorer | None):
         self.space, self.columns, self.scorer = space, columns, scorer
         self.rows: dict[tuple, dict[str, float]] = {}
         self.added: list[dict] = []
@@ -61,7 +58,7 @@ class Scores:
     def keep(self, path: str | None) -> None:
         if path and self.added:
             table = {name: [row[name] for row in self.added] for name in self.added[0]}
-            write_scores(path, table, {"made by": "benchmarks/search_fitness.py"}, overwrite=True)
+            jaxzc.tables.write_scores(path, table, {"made by": "benchmarks/search_fitness.py"}, overwrite=True)
 
 
 def main() -> None:
@@ -76,58 +73,58 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--data", help="images to score what the tables lack with, as of `jaxzc score`: two batches of 64, seed 0")
     parser.add_argument("--keep", metavar="FILE", help="table of what was scored here; read first where it is there")
-    given = parser.parse_args()
-    space = spaces.space(given.space, classes=10, inputs=(32, 32, 3))
-    paths = [*given.scores, *([given.keep] if given.keep and Path(given.keep).exists() else [])]
-    tables = [read_scores(path).columns for path in paths]
+    arguments = parser.parse_args()
+    space = jaxzc.space(arguments.space, classes=10, inputs=(32, 32, 3))
+    paths = [*arguments.scores, *([arguments.keep] if arguments.keep and Path(arguments.keep).exists() else [])]
+    tables = [jaxzc.tables.read_scores(path).columns for path in paths]
     columns = [name for name in tables[0] if name not in ("arch", "seed") and all(name in table for table in tables)]
-    images = data.load(given.data, batch_size=64, batches=2, seed=0).batches if given.data else None
-    scores = Scores(space, tables, columns, SpaceScorer(space, images, columns) if images else None)
-    if given.keep and len(paths) > len(given.scores):
+    images = jaxzc.data.load(arguments.data, batch_size=64, batches=2, seed=0).batches if arguments.data else None
+    scores = Scores(space, tables, columns, jaxzc.SpaceScorer(space, images, columns) if images else None)
+    if arguments.keep and len(paths) > len(arguments.scores):
         scores.added = [dict(zip(tables[-1], row, strict=True)) for row in zip(*tables[-1].values(), strict=True)]
     archs = np.asarray(space.enumerate())
     strings = [space.to_string(arch) for arch in archs]
-    truths = {metric: read_truth(given.table, metric) for metric in given.metric}
+    truths = {metric: jaxzc.tables.read_truth(arguments.table, metric) for metric in arguments.metric}
     higher = cards.directions()
     known = np.count_nonzero(~np.isnan(scores.known(archs, columns[:1])))
-    print(f"{known:,} of {len(archs):,} architectures have scores; {given.evaluations} evaluations, {given.runs} runs", flush=True)
-    for fitness in given.fitness:
-        names = AGGREGATES[fitness].proxies if fitness in AGGREGATES else tuple(split_names(fitness))
+    print(f"{known:,} of {len(archs):,} architectures have scores; {arguments.evaluations} evaluations, {arguments.runs} runs", flush=True)
+    for fitness in arguments.fitness:
+        names = jaxzc.aggregates.AGGREGATES[fitness].proxies if fitness in jaxzc.aggregates.AGGREGATES else tuple(split_names(fitness))
         problem = Problem(space, names, tuple(higher.get(name.partition("(")[0], True) for name in names))
-        for name in given.algorithm or ALGORITHMS:
+        for name in arguments.algorithm or ALGORITHMS:
             search, chosen = Search(problem, ALGORITHMS[name]), []
-            for seed in range(given.runs):
+            for seed in range(arguments.runs):
                 *_, state = run(
-                    search, search.init(seed=seed), lambda archs, names=names: scores.asked(np.asarray(archs), names), given.evaluations
+                    search, search.init(seed=seed), lambda archs, names=names: scores.asked(np.asarray(archs), names), arguments.evaluations
                 )
                 chosen.append(space.to_string(state.archs[search.best(state)]))
-                scores.keep(given.keep)
+                scores.keep(arguments.keep)
             for metric, truth in truths.items():
                 print(f"{fitness}, {metric}, {name:8s} {_summary([truth[text] for text in chosen])}", flush=True)
-        if len(tables[0]["arch"]) > given.evaluations and all(name in tables[0] for name in names):
+        if len(tables[0]["arch"]) > arguments.evaluations and all(name in tables[0] for name in names):
             sample = np.stack([tables[0][name] for name in names], axis=1)
             for metric, truth in truths.items():
-                print(f"{fitness}, {metric}, rows     {_of_rows(problem, sample, tables[0]['arch'], truth, given)}", flush=True)
+                print(f"{fitness}, {metric}, rows     {_of_rows(problem, sample, tables[0]['arch'], truth, arguments)}", flush=True)
         whole = problem.fitness(scores.known(archs, names))
         for metric, truth in truths.items():
             best = strings[np.nanargmax(whole)]
-            there = f"{np.count_nonzero(~np.isnan(whole)):,} scored architectures"
+            rows = f"{np.count_nonzero(~np.isnan(whole)):,} scored architectures"
             print(
-                f"{fitness}, {metric}, best by fitness of {there}: {truth[best]:.2f}; best there is: {np.nanmax(list(truth.values())):.2f}",
+                f"{fitness}, {metric}, best by fitness of {rows}: {truth[best]:.2f}; best there is: {np.nanmax(list(truth.values())):.2f}",
                 flush=True,
             )
 
 
-def _of_rows(problem: Problem, scores: np.ndarray, archs: Sequence[str], truth: dict[str, float], given: argparse.Namespace) -> str:
-    found = []
-    for seed in range(given.runs):
-        rows = np.random.default_rng(seed).choice(len(archs), given.evaluations, replace=False)
-        found.append(truth[archs[rows[np.nanargmax(problem.fitness(scores[rows]))]]])
-    return _summary(found)
+def _of_rows(problem: Problem, scores: np.ndarray, archs: Sequence[str], truth: dict[str, float], arguments: argparse.Namespace) -> str:
+    accuracies = []
+    for seed in range(arguments.runs):
+        rows = np.random.default_rng(seed).choice(len(archs), arguments.evaluations, replace=False)
+        accuracies.append(truth[archs[rows[np.nanargmax(problem.fitness(scores[rows]))]]])
+    return _summary(accuracies)
 
 
-def _summary(found: Sequence[float]) -> str:
-    return f"{np.mean(found):.2f} +- {np.std(found, ddof=1):.2f}  [{min(found):.2f}, {max(found):.2f}]"
+def _summary(accuracies: Sequence[float]) -> str:
+    return f"{np.mean(accuracies):.2f} +- {np.std(accuracies, ddof=1):.2f}  [{min(accuracies):.2f}, {max(accuracies):.2f}]"
 
 
 if __name__ == "__main__":

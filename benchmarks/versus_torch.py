@@ -24,6 +24,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from timing import best
 
 import jaxzc
 from jaxzc.cli import processes
@@ -145,23 +146,14 @@ def peaks() -> str:
     """FLOP/s of a large matrix product and of a convolution, the best of several."""
     a = jnp.ones((4096, 4096))
     x, w = jnp.ones((64, 32, 32, 64)), jnp.ones((3, 3, 64, 64))
-    product = _best(jax.jit(jnp.dot), a, a)
-    convolution = _best(
+    product = best(jax.jit(jnp.dot), a, a)
+    convolution = best(
         jax.jit(lambda x, w: jax.lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))), x, w
     )
     return (
         f"matrix product {2 * 4096**3 / product / 1e9:.0f} GFLOP/s, 3x3 convolution of 64 channels "
         f"{2 * 64 * 32 * 32 * 9 * 64 * 64 / convolution / 1e9:.0f} GFLOP/s"
     )
-
-
-def _best(function: Any, *arguments: Any) -> float:
-    times = []
-    for _ in range(8):
-        started = time.perf_counter()
-        jax.block_until_ready(function(*arguments))
-        times.append(time.perf_counter() - started)
-    return min(times)
 
 
 if __name__ == "__main__":

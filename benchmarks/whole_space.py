@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxzc.catalogue import spaces
-from jaxzc.tables import read_scores, write_scores
+import jaxzc
 
 
 def main() -> None:
@@ -25,8 +24,8 @@ def main() -> None:
     parser.add_argument("--without", help="table of scores whose networks are left out")
     parser.add_argument("--left", help="file of cells to score, one of each network that has no scores")
     arguments = parser.parse_args()
-    space = spaces.space("nasbench201", classes=10, inputs=(32, 32, 3))
-    tables = [read_scores(path) for path in arguments.scores]
+    space = jaxzc.space("nasbench201", classes=10, inputs=(32, 32, 3))
+    tables = [jaxzc.tables.read_scores(path) for path in arguments.scores]
     names = [name for name in tables[0].columns if name not in ("arch", "seed", "scored", "error")]
     strings = np.concatenate([table.columns["arch"] for table in tables])
     members = np.concatenate([table.columns.get("scored", table.columns["arch"]) for table in tables])
@@ -45,24 +44,24 @@ def main() -> None:
     every = [space.to_string(arch) for arch in archs]
     networks = space.same_network(archs)  # type: ignore[attr-defined]
     rows = [own.get(text, of_network.get(network.tobytes(), -1)) for text, network in zip(every, networks, strict=True)]
-    there = np.asarray(rows) >= 0
+    scored = np.asarray(rows) >= 0
     if arguments.without:
-        others = space.same_network(np.stack([space.parse(text) for text in read_scores(arguments.without).columns["arch"]]))  # type: ignore[attr-defined]
-        there &= ~np.isin([network.tobytes() for network in networks], [network.tobytes() for network in others])
+        others = space.same_network(np.stack([space.parse(text) for text in jaxzc.tables.read_scores(arguments.without).columns["arch"]]))  # type: ignore[attr-defined]
+        scored &= ~np.isin([network.tobytes() for network in networks], [network.tobytes() for network in others])
     if arguments.left:
         left: dict[bytes, str] = {}
         for text, network, row in zip(every, networks, rows, strict=True):
             if row < 0:
                 left.setdefault(network.tobytes(), text)  # the first, as --all --isomorphs once has it
         Path(arguments.left).write_text("".join(f"{text}\n" for text in left.values()))
-    chosen = np.asarray(rows)[there]
-    whole = {"arch": np.asarray(every, object)[there], "seed": np.full(there.sum(), seed), "scored": members[chosen]}
+    chosen = np.asarray(rows)[scored]
+    whole = {"arch": np.asarray(every, object)[scored], "seed": np.full(scored.sum(), seed), "scored": members[chosen]}
     whole |= {name: column[chosen] for name, column in columns.items()}
-    write_scores(arguments.out, whole, {**tables[0].metadata, "networks": len(of_network)}, overwrite=True)
+    jaxzc.tables.write_scores(arguments.out, whole, {**tables[0].metadata, "networks": len(of_network)}, overwrite=True)
     digest = hashlib.sha256("\n".join(whole["arch"]).encode())
     for name in names:
         digest.update(name.encode() + whole[name].tobytes())
-    print(f"{len(of_network):,} of {len(np.unique(networks, axis=0)):,} networks, {there.sum():,} of {len(archs):,} cells")
+    print(f"{len(of_network):,} of {len(np.unique(networks, axis=0)):,} networks, {scored.sum():,} of {len(archs):,} cells")
     print(f"{len(names)} columns, digest {digest.hexdigest()}")
 
 

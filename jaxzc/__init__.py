@@ -28,12 +28,14 @@ if TYPE_CHECKING:
         training,
     )
     from jaxzc.catalogue.spaces import space, spaces
+    from jaxzc.evaluation.across.request import LeaderboardRequest, leaderboard
     from jaxzc.evaluation.request import EvaluateRequest, evaluate
     from jaxzc.facts import Passes, ingredient, proxy, with_settings
     from jaxzc.jobs.request import ScoreRequest, run_scoring
     from jaxzc.networks import as_network
     from jaxzc.planning import Plan, PlanRequest, plan
     from jaxzc.proxies import PROXIES
+    from jaxzc.report.across.files import write_leaderboard
     from jaxzc.report.files import write_report
     from jaxzc.scoring.compute import compute_scores
     from jaxzc.scoring.network import score
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from jaxzc.search.job.request import SearchRequest
     from jaxzc.search.job.run import run_search
     from jaxzc.tasks import Task, cross_entropy
+    from jaxzc.training.architecture import run_export
     from jaxzc.training.request import TrainRequest, train
     from jaxzc.types import Batch, Counts, InputSpec, JaxzcError, Network, Space
 
@@ -52,12 +55,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "jaxzc.catalogue.spaces": ("space", "spaces"),
+    "jaxzc.evaluation.across.request": ("LeaderboardRequest", "leaderboard"),
     "jaxzc.evaluation.request": ("EvaluateRequest", "evaluate"),
     "jaxzc.facts": ("Passes", "ingredient", "proxy", "with_settings"),
     "jaxzc.jobs.request": ("ScoreRequest", "run_scoring"),
     "jaxzc.networks": ("as_network",),
     "jaxzc.planning": ("Plan", "PlanRequest", "plan"),
     "jaxzc.proxies": ("PROXIES",),
+    "jaxzc.report.across.files": ("write_leaderboard",),
     "jaxzc.report.files": ("write_report",),
     "jaxzc.scoring.compute": ("compute_scores",),
     "jaxzc.scoring.network": ("score",),
@@ -69,6 +74,7 @@ _HOMES = {
     "jaxzc.search.job.run": ("run_search",),
     "jaxzc.search.job.request": ("SearchRequest",),
     "jaxzc.tasks": ("Task", "cross_entropy"),
+    "jaxzc.training.architecture": ("run_export",),
     "jaxzc.training.request": ("TrainRequest", "train"),
     "jaxzc.types": ("Batch", "Counts", "InputSpec", "JaxzcError", "Network", "Space"),
 }
@@ -84,6 +90,7 @@ __all__ = [
     "EvaluateRequest",
     "InputSpec",
     "JaxzcError",
+    "LeaderboardRequest",
     "Network",
     "Passes",
     "Plan",
@@ -107,11 +114,13 @@ __all__ = [
     "experiments",
     "ingredient",
     "ingredients",
+    "leaderboard",
     "networks",
     "plan",
     "proxies",
     "proxy",
     "report",
+    "run_export",
     "run_scoring",
     "run_search",
     "score",
@@ -126,6 +135,7 @@ __all__ = [
     "train",
     "training",
     "with_settings",
+    "write_leaderboard",
     "write_report",
 ]
 

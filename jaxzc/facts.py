@@ -81,12 +81,18 @@ Cost = Passes | Callable[..., Passes]
 that it is made from."""
 
 
+OverLayers = Literal["terms", "kernels"]
+"""What a score is over layers. `terms`: a sum of one term for each layer, which further weights of zero, with a gradient of zero, do not
+change. `kernels`: a function of the sum of the layers' Hamming kernels. Such a proxy is scored layer by layer (`jaxzc.ladder`)."""
+
+
 @dataclass(frozen=True)
 class ProxyFacts:
     """direction: whether a higher or a lower score is better; None: not known. labels: whether the proxy reads the targets; None: not
     known. version: raised when the same settings come to give another value. init: the initialiser that the authors mean, None where any
     will do. redrawn: the initialiser with which the proxy draws weights anew, whatever the network's are. norm: the modes of normalisation
-    in which its passes run, none where it makes no pass. ingredients: functions that make ingredients of the proxy's own."""
+    in which its passes run, none where it makes no pass. over_layers: see `OverLayers`, None where it is neither; or a function of settings
+    that gives it. ingredients: functions that make ingredients of the proxy's own."""
 
     direction: Direction | None = None
     labels: bool | None = None
@@ -94,6 +100,7 @@ class ProxyFacts:
     init: str | None = None
     redrawn: str | None = None
     norm: tuple[Norm, ...] = ()
+    over_layers: OverLayers | Callable[..., OverLayers | None] | None = None
     ingredients: tuple[Callable[..., Any], ...] = ()
 
     @property
@@ -118,6 +125,7 @@ def proxy(
     init: str | None = None,
     redrawn: str | None = None,
     norm: Norm | tuple[Norm, ...] = (),
+    over_layers: OverLayers | Callable[..., OverLayers | None] | None = None,
     ingredients: Iterable[Callable[..., Any]] = (),
 ) -> Callable[[Function], Function]:
     """Decorator that states a proxy's facts, see `ProxyFacts`; raises `JaxzcError` for values that mean nothing.
@@ -132,7 +140,9 @@ def proxy(
         raise JaxzcError(f"version={version!r}: expected a whole number of at least 1")
     if not set(modes) <= set(get_args(Norm)):
         raise JaxzcError(f"norm={norm!r}: expected one or several of {', '.join(map(repr, get_args(Norm)))}")
-    facts = ProxyFacts(direction, labels, version, init, redrawn, modes, tuple(ingredients))
+    if not callable(over_layers) and over_layers not in (None, *get_args(OverLayers)):
+        raise JaxzcError(f"over_layers={over_layers!r}: expected 'terms' or 'kernels', a function of settings that gives one, or None")
+    facts = ProxyFacts(direction, labels, version, init, redrawn, modes, over_layers, tuple(ingredients))
 
     def with_facts(function: Function) -> Function:
         setattr(function, FACTS, facts)

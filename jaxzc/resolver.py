@@ -105,7 +105,7 @@ class Resolver:
         def add(need: Need, label: str) -> None:
             if label not in users.setdefault(need, []):
                 users[need].append(label)
-                for further in self._made_from(need):
+                for further in self._needs_of(need):
                     add(further, label)
 
         for label, proxy in proxies.items():
@@ -113,7 +113,7 @@ class Resolver:
                 add(need, label)
         return users
 
-    def _made_from(self, need: Need) -> list[Need]:
+    def _needs_of(self, need: Need) -> list[Need]:
         if need.name not in self.functions:
             return []
         return [self._need(name, dict(need.settings), f"ingredient {need.name!r}", ()) for name in needs(self.functions[need.name])]
@@ -154,7 +154,7 @@ class Resolver:
             if need in values:
                 return values[need]
             function = resolver.functions[need.name]
-            arguments = [value(further) for further in resolver._made_from(need)]
+            arguments = [value(further) for further in resolver._needs_of(need)]
             together = [n for n in users if n.settings == need.settings and resolver.functions.get(n.name) is function]
             wanted = [n for n in together if n not in failed]
             try:

@@ -4,6 +4,7 @@ import inspect
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,18 @@ def test_every_public_name_is_explained(name: str) -> None:
     if inspect.isclass(value) and not value.__module__.startswith("jaxzc.types."):
         methods = {key: member for key, member in vars(value).items() if inspect.isfunction(member) or isinstance(member, property)}
         assert [key for key, member in methods.items() if not key.startswith("_") and not inspect.getdoc(member)] == []
+
+
+@pytest.mark.parametrize(
+    ("function", "scorer"),
+    [(jaxzc.score, jaxzc.Scorer), (jaxzc.score_space, jaxzc.SpaceScorer), (jaxzc.sweet_interval, jaxzc.SpaceScorer)],
+    ids=lambda value: value.__name__,
+)
+def test_functions_in_one_line_show_the_options_of_their_scorers(function: Any, scorer: Any) -> None:
+    shown, options = inspect.signature(function).parameters, inspect.signature(scorer).parameters
+    keywords = {name: parameter for name, parameter in options.items() if parameter.kind is parameter.KEYWORD_ONLY}
+    assert keywords.items() <= shown.items()
+    assert "options" not in shown
 
 
 def test_importing_imports_nothing_else() -> None:

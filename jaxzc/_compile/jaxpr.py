@@ -21,7 +21,12 @@ INLINED = frozenset({"jit", "pjit", "closed_call", "core_call", "remat", "remat2
 CUSTOM_RULES = frozenset({"custom_jvp_call", "custom_vjp_call"})
 """Calls that carry their own derivative."""
 
-SHAPING = frozenset({"reshape", "broadcast_in_dim", "convert_element_type", "squeeze", "transpose", "expand_dims", "copy"})
+SHAPING = frozenset(
+    {
+        *("reshape", "broadcast_in_dim", "convert_element_type", "squeeze", "transpose", "expand_dims", "copy"),
+        *("name", "sharding_constraint"),  # a name for rematerialisation, a place on several devices
+    }
+)
 """Operations that change a value's layout, not its numbers."""
 
 SETTINGS = ("jax_enable_x64", "jax_default_matmul_precision")

@@ -58,9 +58,9 @@ def recomputed(program: Trace, large: int = LARGE, far: int = FAR) -> Trace:
     def again(value: int, time: int) -> int:
         if value not in bases or bases[value] not in chosen:
             return value
-        number, made = copies.get(value, (-1, -far - 1))
-        if time - made < far:
-            return number
+        copy, copied_at = copies.get(value, (-1, -far - 1))
+        if time - copied_at < far:
+            return copy
         op = writer[value]
         inputs = tuple(again(read, time) for read in op.inputs)
         avals.append(program.avals[value])

@@ -22,7 +22,7 @@ Beware:
 - Matrix products with an algorithm that names its types lose that algorithm.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -36,6 +36,8 @@ from jaxzc.types import JaxzcError
 
 BITWISE = frozenset({"bitcast_convert_type", "nextafter"})
 """Operations on the bits of a number. They run on narrow floats, and their results are widened."""
+WIDE = frozenset(map(np.dtype, ("int64", "uint64", "float64", "complex128")))
+"""Types that a program has only where 64-bit types were enabled when it was traced."""
 
 
 def widen(program: Trace) -> Trace:
@@ -142,7 +144,7 @@ def _with_own_jvp(eqn: Any, values: Sequence[Any]) -> Sequence[Any]:
     def _(primals: Any, tangents: Any) -> Any:
         moved = [tangents[place] for place in places]
         abstract = _abstract(eqn.invars)
-        rule, shapes = _in_own_types(derivative, abstract, [abstract[place] for place in places])
+        rule, shapes = _in_own_types(eqn, derivative, abstract, [abstract[place] for place in places])
         outputs, slopes = jax.tree.unflatten(jax.tree.structure(shapes), _run(rule, *primals, *moved))
         known = dict(zip(outs, slopes, strict=True))
         zero = [known[n] if n in known else np.zeros(np.shape(value), jax.dtypes.float0) for n, value in enumerate(outputs)]
@@ -168,7 +170,7 @@ def _with_own_vjp(eqn: Any, values: Sequence[Any]) -> Sequence[Any]:
 
     def backward(primals: Any, cotangents: Any) -> Any:
         results = _abstract(eqn.outvars)
-        rule, _ = _in_own_types(pulled, _abstract(eqn.invars), [results[place] for place in outs])
+        rule, _ = _in_own_types(eqn, pulled, _abstract(eqn.invars), [results[place] for place in outs])
         slopes = _run(rule, *primals, *(cotangents[place] for place in outs))
         known: Mapping[int, Any] = dict(zip(places, slopes, strict=True))
         return tuple(known.get(place) for place in range(len(primals)))
@@ -177,11 +179,28 @@ def _with_own_vjp(eqn: Any, values: Sequence[Any]) -> Sequence[Any]:
     return call(*values)
 
 
-def _in_own_types(function: Callable[..., Any], *shapes: Any) -> tuple[Any, Any]:
-    """The jaxpr of a rule and the shapes of its results, traced with 64-bit types only if the original program had them."""
-    wide_already = any(shape.dtype in (np.dtype(np.float64), np.dtype(np.int64)) for shape in jax.tree.leaves(shapes))
-    with jax.enable_x64(wide_already):
+def _in_own_types(eqn: Any, function: Callable[..., Any], *shapes: Any) -> tuple[Any, Any]:
+    """The jaxpr of a rule of this call and the shapes of its results, traced with 64-bit types only if the call has such (in a loop's
+    counter, say): the original program had them then."""
+    types = {shape.dtype for shape in jax.tree.leaves(shapes)}
+    with jax.enable_x64(not types.isdisjoint(WIDE) or _has_wide_types(closed_body(eqn))):
         return jax.make_jaxpr(function, return_shape=True)(*shapes)
+
+
+def _has_wide_types(body: Any) -> bool:
+    program = flatten(body)
+    if any(getattr(aval, "dtype", None) in WIDE for aval in program.avals):
+        return True
+    return any(_has_wide_types(inner) for op in program.ops for value in op.params.values() for inner in _jaxprs(value))
+
+
+def _jaxprs(value: Any) -> Iterator[Any]:
+    """The jaxprs that a parameter of an operation is, or holds."""
+    if type(value) is tuple:
+        for part in value:
+            yield from _jaxprs(part)
+    elif hasattr(value, "eqns") or (hasattr(value, "jaxpr") and hasattr(value, "consts")):
+        yield value
 
 
 def _placed(values: Sequence[Any], places: Sequence[int], others: Sequence[Any]) -> list[Any]:

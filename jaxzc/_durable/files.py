@@ -1,4 +1,4 @@
-"""Files that appear complete or not at all."""
+"""Files that appear complete or not at all, and what is asked of their directories beforehand."""
 
 import contextlib
 import errno
@@ -9,6 +9,15 @@ from pathlib import Path
 from typing import IO
 
 from jaxzc.types import JaxzcError
+
+
+def check_parent(out: Path) -> None:
+    """Raises `JaxzcError` where there is no directory for `out`, or it may not be written to."""
+    parent = out.absolute().parent
+    if not os.path.isdir(parent):
+        raise JaxzcError(f"there is no directory {parent} for {out.name}: create it first")
+    if not os.access(parent, os.W_OK):
+        raise JaxzcError(f"the directory {parent} is not writable: choose one you may write to")
 
 
 @contextlib.contextmanager

@@ -9,10 +9,8 @@ import numpy as np
 from jaxzc.aggregates.ranks import RULES, log_rank, max_normalised_sum, rank_sum
 from jaxzc.aggregates.vote import PROXIES as VOTERS
 from jaxzc.aggregates.vote import vote_ranking
-from jaxzc.catalogue.cards import direction_of
-from jaxzc.catalogue.selection import split_names
-from jaxzc.names import unknown
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import direction_of, split_names, unknown
 
 
 class Aggregate(NamedTuple):

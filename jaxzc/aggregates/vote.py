@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxzc.names import hint
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import hint
 
 PROXIES = ("synflow", "jacob_cov", "snip")
 """The three voters of the paper."""

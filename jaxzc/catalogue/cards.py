@@ -76,8 +76,3 @@ def directions(metadata: Mapping[str, Any] | None = None) -> dict[str, bool]:
     It contains jaxzc's proxies by name. metadata: of a score table; the proxies that it recorded are added, by label."""
     stated = {name: proxy_facts(proxy).direction for name, proxy in PROXIES.items()} | dict((metadata or {}).get(RECORDED) or {})
     return {name: direction == "higher" for name, direction in stated.items() if direction is not None}
-
-
-def direction_of(label: str, directions: Mapping[str, bool]) -> bool | None:
-    """Whether a higher score is better for the proxy with this label; None if unknown. The label may have settings in brackets."""
-    return directions.get(label, directions.get(label.partition("(")[0]))

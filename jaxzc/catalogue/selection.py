@@ -6,18 +6,24 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jaxzc.catalogue.functions import named_function
-from jaxzc.facts import Proxy, WithIngredients, parts, with_settings
+from jaxzc.facts import Proxy, WithIngredients, parts, proxy_facts, with_settings
 from jaxzc.ingredients import RESOLVER
-from jaxzc.names import unknown
-from jaxzc.proxies import FOUNDING, PROXIES
+from jaxzc.proxies import FOR_TRANSFORMERS, FOUNDING, PROXIES, RECURRENT, TRANSFORMERS
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import split_names, unknown
 
 Named = tuple[str, str | Callable[..., Any]]
 """A label, and a proxy by name or as a function."""
 ProxySpec = str | Callable[..., Any] | Iterable[str | Callable[..., Any] | Named] | Mapping[str, str | Callable[..., Any]]
 
-SETS = {"founding": FOUNDING, "all": tuple(PROXIES)}
-"""Names of sets of proxies: those of the four founding papers, and all proxies of jaxzc."""
+SETS = {
+    "founding": FOUNDING,
+    "all": tuple(name for name in PROXIES if name not in (*FOR_TRANSFORMERS, *RECURRENT)),
+    "transformers": TRANSFORMERS,
+    "recurrent": RECURRENT,
+}
+"""Names of sets of proxies: those of the four founding papers, all that ask for nothing that only transformers or recurrent networks have,
+those that transformers are scored with, and those that only recurrent networks have."""
 
 KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text", tuple: "numbers in brackets"}
 
@@ -77,24 +83,25 @@ def _literal(node: ast.expr) -> Any:
         raise ValueError(f"{ast.unparse(node)} is no value; text stands in quotes") from error
 
 
-def split_names(text: str) -> list[str]:
-    """Splits text such as `zico(std_of='abs'),snip` at its commas, except inside brackets."""
-    names, depth = [""], 0
-    for character in text:
-        depth += (character in "([{") - (character in ")]}")
-        if character == "," and depth == 0:
-            names.append("")
-        else:
-            names[-1] += character
-    return [n.strip() for n in names if n.strip()]
+def identity(proxy: Proxy) -> str:
+    """The proxy's name, all its settings, those of its ingredients included, and its version: `zico(std_of='signed')@1`. One that is not
+    the library's own has its module before its name: `my_module:mine()@1`.
+
+    The version (`@proxy(version=...)`) is raised when the same settings come to give another value; scores of the old version then stay
+    where they are and are asked for anew.
+    """
+    function, _, _ = parts(proxy)
+    name = function.__name__ if PROXIES.get(function.__name__) is function else f"{function.__module__}:{function.__qualname__}"
+    chosen = ", ".join(f"{setting}={value!r}" for setting, value in RESOLVER.settings(proxy).items())
+    return f"{name}({chosen})@{proxy_facts(proxy).version}"
 
 
 def select(proxies: ProxySpec, ingredients: Iterable[Callable[..., Any]] = ()) -> dict[str, Proxy]:
     """The chosen proxies: a dictionary from label to function.
 
-    proxies: "founding", "all", names separated by commas, a function, a list or tuple of names, functions and pairs (label, name or
-        function), or a mapping from label to name or function. The label of a name is the name as written, and that of a function its
-        `__name__`. The name of a set (`SETS`) stands for all its names.
+    proxies: "founding", "all", "transformers", "recurrent", names separated by commas, a function, a list or tuple of names, functions and
+        pairs (label, name or function), or a mapping from label to name or function. The label of a name is the name as written, and that
+        of a function its `__name__`. The name of a set (`SETS`) stands for all its names.
     ingredients: the user's functions that compute what the user's proxies ask for. They are attached to these proxies.
     Raises `JaxzcError` for unknown names or settings, repeated labels, and an empty choice.
     """

@@ -6,8 +6,8 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from jaxzc.catalogue.selection import check_setting
-from jaxzc.names import unknown
 from jaxzc.types import InputSpec, JaxzcError, Space, input_spec
+from jaxzc.types.names import unknown
 
 GROUP = "jaxzc.spaces"
 """Entry point group under which a package registers its spaces: name -> a callable (classes=, inputs=, **options) -> Space."""
@@ -75,7 +75,7 @@ def space(name: str, *, classes: int | None = None, inputs: InputSpec | Sequence
     return maker(name)(**from_data, **options)
 
 
-def fitted(which: str | Space, options: Mapping[str, Any], *, classes: int, inputs: Sequence[int]) -> Space:
+def fitted(which: str | Space, options: Mapping[str, Any], *, classes: int, inputs: InputSpec | Sequence[int]) -> Space:
     """The space of that name made for data, or the space itself. Raises `JaxzcError` as `space` does, and for options of a space that is
     made already."""
     if isinstance(which, str):

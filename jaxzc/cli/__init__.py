@@ -1,4 +1,4 @@
-"""The command line: `jaxzc demo`, `score`, `merge`, `status`, `econas`, `evaluate`, `search`, `train`, `experiment`, `proxies` ..."""
+"""The command line: `jaxzc demo`, `score`, `merge`, `status`, `evaluate`, `leaderboard`, `search`, `train`, `export`, `proxies` ..."""
 
 import argparse
 import os
@@ -16,7 +16,9 @@ from jaxzc.cli import (
     econas,
     evaluate,
     experiment,
+    export,
     import_,
+    leaderboard,
     merge,
     plan,
     proxies,
@@ -28,8 +30,8 @@ from jaxzc.cli import (
     train,
     train_benchmark,
 )
-from jaxzc.names import nearest
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import nearest
 
 DESCRIPTION = """Zero-cost (training-free) proxies for neural architecture search: score untrained networks, see what predicts accuracy.
 
@@ -46,8 +48,10 @@ COMMANDS = (
     merge,
     status,
     evaluate,
+    leaderboard,
     search,
     train,
+    export,
     econas,
     experiment,
     sweet_interval,

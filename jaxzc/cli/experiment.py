@@ -9,11 +9,10 @@ import numpy as np
 
 from jaxzc import embedded, tables
 from jaxzc.catalogue import spaces
-from jaxzc.catalogue.selection import split_names
 from jaxzc.cli.arguments.numbers import positive
 from jaxzc.cli.terminal import note
-from jaxzc.names import some_of
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import some_of, split_names
 
 HELP = "repeat a published experiment: sample-efficiency"
 WHAT = "how many networks a search must train, with and without a zero-cost proxy"

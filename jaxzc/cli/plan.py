@@ -1,12 +1,11 @@
 """`jaxzc plan`: what a scoring would need of a TPU or GPU, before there is one."""
 
 import argparse
-import re
 from typing import Any
 
 import jax
 
-from jaxzc.cli.arguments.numbers import positive
+from jaxzc.cli.arguments.numbers import positive, sizes
 from jaxzc.cli.arguments.requests import request_fields
 from jaxzc.numerics.initialisers import INITIALISERS
 from jaxzc.planning import PlanRequest, plan
@@ -42,13 +41,6 @@ def add(commands: Any) -> None:
     command.add_argument("--norm", choices=("batch", "init", "none"), default=PlanRequest.norm, help="default: %(default)s")
     command.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE", help="option of the space (may be repeated)")
     command.set_defaults(run=run)
-
-
-def sizes(argument: str) -> tuple[int, ...]:
-    """An argparse type: sizes joined by x."""
-    if not re.fullmatch(r"[1-9]\d*(x[1-9]\d*)*", argument, re.ASCII):
-        raise argparse.ArgumentTypeError(f"{argument!r} is no shape such as 32x32x3")
-    return tuple(map(int, argument.split("x")))
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from jaxzc.catalogue import cards, costs, reference
 from jaxzc.ingredients import RESOLVER
-from jaxzc.names import unknown
 from jaxzc.proxies import PROXIES
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import unknown
 
 HELP = "list the proxies, what they need and what they cost; or show one's card"
 EPILOG = """examples:

@@ -16,15 +16,14 @@ from jaxzc.cli import hosts, processes
 from jaxzc.cli.arguments.architectures import architectures
 from jaxzc.cli.arguments.groups import add_arch_arguments, add_device_arguments, add_network_arguments
 from jaxzc.cli.arguments.numbers import positive, seeds
-from jaxzc.cli.arguments.outputs import check_file, check_parent
-from jaxzc.cli.arguments.requests import check_sizes, command_line, prepare, request_fields
+from jaxzc.cli.arguments.outputs import check_file
+from jaxzc.cli.arguments.requests import command_line, keep_compiled, request_fields
 from jaxzc.cli.merge import metadata
 from jaxzc.cli.terminal import compiling, note, progress
 from jaxzc.jobs import Merged, Outcome, Store, Stripe, Work, manifest, parts
-from jaxzc.jobs.request import ScoreRequest
-from jaxzc.jobs.request import work as plan
+from jaxzc.jobs.request import ScoreRequest, check_folder, make_folder, work_of
 from jaxzc.tables import check_name, kind_of, write_scores
-from jaxzc.types import JaxzcError
+from jaxzc.types import JaxzcError, Space
 
 NO_JOB = (".tsv", ".txt", ".json", ".jsonl", ".xlsx", ".npz", ".npy", ".h5", ".hdf5", ".feather", ".arrow", ".pkl", ".html", ".gz", ".zip")
 """Whoever names OUT so means a file, and would be surprised by a directory of that name."""
@@ -72,7 +71,8 @@ def add(commands: Any) -> None:
         default=ScoreRequest.proxies,
         metavar="A,B,...",
         help="names, with settings in brackets, or my_module:function for one of your own; params and flops are always added; "
-        "founding: those of the four founding papers, the default; all: every one",
+        "founding: those of the four founding papers, the default; all: every one that does not ask for a transformer; transformers: those "
+        "that transformers are scored with",
     )
     command.add_argument(
         "--isomorphs",
@@ -100,23 +100,23 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     arguments.out = arguments.out.removeprefix("file://")
-    seeds, one_file = arguments.seeds, is_file(arguments.out)
-    stripe = hosts.stripe(arguments.stripe)
+    one_file, stripe = is_file(arguments.out), hosts.stripe(arguments.stripe)
     check_out(arguments, stripe)
     request = ScoreRequest(**request_fields(arguments, ScoreRequest, archs=None, sample=arguments.sample or SAMPLE))
-    chosen = request.chosen
-    check_sizes(chosen, arguments)
+    said = compiling(request.chosen)
     processes.check(arguments.processes, distributed=arguments.distributed)
     stripe = hosts.begin(stripe, distributed=arguments.distributed)
-    space, draws = prepare(arguments, seeds)
-    archs = architectures(arguments, space, sample=SAMPLE, seed=seeds[0])
-    about = {"archs": _which(arguments, len(archs)), "command": command_line(arguments)}
-    work = plan(request, space, archs, chosen, draws, stripe=stripe, about=about)
+    keep_compiled(arguments)
+
+    def choose(space: Space) -> tuple[np.ndarray, str]:
+        archs = architectures(arguments, space, sample=SAMPLE, seed=request.seeds[0])
+        return archs, _which(arguments, len(archs))
+
+    work = work_of(request, choose, stripe=stripe, about={"command": command_line(arguments)})
     store = jobs.store(f"{arguments.out}.job" if one_file else arguments.out)
     _begin(store, work, arguments)
     try:
         by = processes.score(store, work, arguments.processes, arguments.argv, quiet=arguments.quiet)
-        said = compiling(chosen)
         work = replace(work, retry=work.retry and by is None)
         outcome = jobs.run(store, work, note=note, watched=lambda rows, total: progress(rows, total, arguments.quiet, said))
         if not one_file:
@@ -163,11 +163,7 @@ def check_out(arguments: argparse.Namespace, stripe: Stripe) -> None:
     elif several and arguments.overwrite:
         raise JaxzcError("--overwrite would take away what other stripes have scored: delete the job first, or choose another --out")
     elif not is_remote(arguments.out):
-        check_parent(out)
-        if out.exists() and not out.is_dir():
-            raise JaxzcError(f"{out} is a file: name a directory for the job, or a file that ends in .parquet or .csv")
-        if out.is_dir() and not (out / "job.json").exists() and any(not name.name.startswith(".job.json") for name in out.iterdir()):
-            raise JaxzcError(f"the directory {out} holds other files: name a new one for the job")
+        check_folder(out)
 
 
 def _begin(store: Store, work: Work, arguments: argparse.Namespace) -> None:
@@ -181,10 +177,7 @@ def _begin(store: Store, work: Work, arguments: argparse.Namespace) -> None:
         if not (is_file(arguments.out) and same):  # what an interrupted run of this command has left is gone on with
             store.remove_all()
     if not is_remote(store.where):
-        try:
-            Path(store.where).mkdir(exist_ok=True)
-        except OSError as error:
-            raise JaxzcError(f"the directory {store.where} cannot be made ({error.strerror}): choose another --out") from error
+        make_folder(Path(store.where))
 
 
 def _check_some(store: Store, rows: int, failed: int, errors: Sequence[tuple[str, str]]) -> None:

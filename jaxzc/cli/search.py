@@ -1,6 +1,7 @@
 """`jaxzc search`: look for the best architecture of a space within a budget."""
 
 import argparse
+import contextlib
 import shlex
 import sys
 from dataclasses import fields
@@ -10,15 +11,17 @@ from typing import Any
 import numpy as np
 
 from jaxzc import embedded
-from jaxzc.catalogue.selection import split_names
 from jaxzc.cli.arguments.groups import add_device_arguments, add_network_arguments
 from jaxzc.cli.arguments.numbers import positive, seed
-from jaxzc.cli.arguments.requests import check_sizes, keep_compiled, options, request_fields
+from jaxzc.cli.arguments.requests import keep_compiled, options, request_fields
 from jaxzc.cli.terminal import note
 from jaxzc.search import ALGORITHMS, Algorithm, Search, State
-from jaxzc.search.job.request import SearchRequest, proxies_of
-from jaxzc.search.job.run import SearchResult, run_search
+from jaxzc.search.curves import curves
+from jaxzc.search.job.folder import CODE
+from jaxzc.search.job.request import SearchRequest
+from jaxzc.search.job.run import OnState, SearchResult, run_search
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import split_names
 
 HELP = "search a space for the best architecture within a budget"
 EPILOG = """Fitness: one proxy; or several, by the sum of the logarithms of their ranks among all networks seen so far; or columns of a
@@ -33,7 +36,8 @@ search goes on when you raise --evaluations.
   local         --generation (64): the best neighbour, again and again
   nsga2         --population (64), --genes (1), --generation (as the population): fitness against --costs
 
-DIR holds evaluated.parquet (the log), front.parquet, winner.txt, three plots, and state.npz with search.json to go on from.
+DIR holds evaluated.parquet (the log), front.parquet, winner.txt, winner.py (its Flax code, which needs no jaxzc), three plots, and
+state.npz with search.json to go on from.
 
 examples:
   jaxzc search nasbench201 --fitness naswot --set channels=4 --set cells=1 --evaluations 100 --out found
@@ -103,6 +107,7 @@ def add(commands: Any) -> None:
         "--seed", type=seed, default=SearchRequest.seed, metavar="S", help="of search, images and weights (default: %(default)s)"
     )
     command.add_argument("--out", required=True, metavar="DIR", help="directory of the search: new, or to be resumed")
+    command.add_argument("--tensorboard", metavar="DIR", help="write the scores as TensorBoard events (pip install 'jaxzc[tensorboard]')")
     command.add_argument("--overwrite", action="store_true", help="forget the search in DIR")
     command.set_defaults(run=run)
 
@@ -112,13 +117,19 @@ def run(arguments: argparse.Namespace) -> None:
         raise JaxzcError("--metric names columns of a table: add --table FILE, or leave --metric out")
     if arguments.table and not split_names(arguments.metric or ""):
         raise JaxzcError(f"--table {arguments.table} has many columns: name those that are the fitness with --metric")
-    if not arguments.table:
-        check_sizes(proxies_of(arguments.fitness), arguments)
     keep_compiled(arguments)
     request = _request(arguments)
-    with _Bar(request.evaluations, quiet=arguments.quiet) as bar:
+    with contextlib.ExitStack() as stack:
+        told: list[OnState] = [stack.enter_context(_Bar(request.evaluations, quiet=arguments.quiet)).show]
+        if arguments.tensorboard is not None:
+            told.append(stack.enter_context(curves(arguments.tensorboard)))
+
+        def on_state(search: Search, state: State) -> None:
+            for tell in told:
+                tell(search, state)
+
         progress = (lambda text: None) if arguments.quiet else note
-        result = run_search(request, note=note, progress=progress, on_state=bar.show)
+        result = run_search(request, note=note, progress=progress, on_state=on_state)
     print(_summary(arguments, request, result))
 
 
@@ -204,16 +215,18 @@ def _summary(arguments: argparse.Namespace, request: SearchRequest, result: Sear
             f"front: {len(result.search.front(result.state))} networks in {Path(arguments.out) / 'front.parquet'}",
             "train it:",
             f"  jaxzc train {arguments.space} '{string}' --data {images} {set_options}".rstrip(),
-            *_as_python(space, expression, string),
+            *_as_python(space, expression, string, Path(arguments.out)),
         ]
     )
 
 
-def _as_python(space: Any, expression: str, string: str) -> list[str]:
+def _as_python(space: Any, expression: str, string: str, out: Path) -> list[str]:
     """Lines to be pasted, which make the network and call it; none for a space that gives no modules."""
     if not hasattr(space, "module"):
         return []
+    code = out / CODE
     return [
+        *([f"as code that needs no jaxzc: {code}; with weights and programs: jaxzc export"] if code.is_file() else []),
         "as a Flax NNX module, in Python (model.train() and model.eval() switch its normalisation):",
         "import jax.numpy as jnp, jaxzc",
         f"space = {expression}",

@@ -49,16 +49,17 @@ def run(arguments: argparse.Namespace) -> None:
 
 def warm(arguments: argparse.Namespace) -> None:
     from jaxzc.catalogue.selection import select
-    from jaxzc.cli.arguments.requests import check_sizes, prepare
+    from jaxzc.cli.arguments.requests import keep_compiled, request_fields
     from jaxzc.cli.terminal import note
-    from jaxzc.scoring.space import SpaceScorer
+    from jaxzc.scoring.space.setting import Setting
     from jaxzc.scoring.space.warm import walk
     from jaxzc.scoring.space.warm import warm as warmed
 
-    check_sizes(select(arguments.proxies), arguments)
-    space, (drawn,) = prepare(arguments, [arguments.seed])
-    options = {name: getattr(arguments, name) for name in ("weights", "init", "norm")}
-    scorer = SpaceScorer(space, drawn.batches, arguments.proxies, **options)
+    setting = Setting(**request_fields(arguments, Setting))
+    setting.check_sizes(select(arguments.proxies))
+    keep_compiled(arguments)
+    space, (drawn,) = setting.prepared(arguments.space, [arguments.seed])
+    scorer = setting.scorer(space, drawn.batches, arguments.proxies)
     limit = arguments.most_flops
     feasible = None if limit is None else lambda archs: space.counts(archs).flops <= limit
     archs = np.stack(list(islice(walk(space, np.random.default_rng(arguments.seed), feasible), arguments.walk)))

@@ -8,8 +8,9 @@ from jaxzc.cli.arguments.architectures import architectures
 from jaxzc.cli.arguments.groups import add_arch_arguments, add_network_arguments
 from jaxzc.cli.arguments.numbers import seed
 from jaxzc.cli.arguments.outputs import check_file
-from jaxzc.cli.arguments.requests import prepare
+from jaxzc.cli.arguments.requests import keep_compiled, request_fields
 from jaxzc.cli.terminal import progress
+from jaxzc.scoring.space.setting import Setting
 from jaxzc.scoring.space.sweet_interval import EDGES, sweet_interval
 
 HELP = "find the interval for the sweet-gradient proxies (sweetimator, sweet_snip, ...) without training"
@@ -39,7 +40,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.plot is not None:
         check_file(Path(arguments.plot), arguments.overwrite)
         report.check_format(arguments.plot)
-    space, (drawn,) = prepare(arguments, [arguments.seed])
+    keep_compiled(arguments)
+    setting = Setting(**request_fields(arguments, Setting))
+    space, (drawn,) = setting.prepared(arguments.space, [arguments.seed])
     archs = architectures(arguments, space, sample=100, seed=arguments.seed)
     result = sweet_interval(
         space,
@@ -47,9 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
         drawn.batches,
         seed=arguments.seed,
         progress=lambda archs: progress(archs, len(archs), arguments.quiet),
-        weights=arguments.weights,
-        init=arguments.init,
-        norm=arguments.norm,
+        **setting.scorer_options,
     )
     print(f"{'interval':>18}  trend over depth, mean of {len(archs)} networks")
     for low, high, trend in zip(EDGES, EDGES[1:], result.trend, strict=False):

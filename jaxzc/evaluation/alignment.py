@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxzc.names import hint
 from jaxzc.tables import ScoreTable
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import hint
 
 BASELINES = ("params", "flops")
 """Rows that every evaluation has: a proxy that does not beat them has said nothing new."""

@@ -8,8 +8,8 @@ from jaxzc.evaluation.bootstrap import interval
 from jaxzc.evaluation.leaderboard import check_resampling, draws_over_seeds, mean_over_seeds, turned, values_by_seed
 from jaxzc.evaluation.results import Estimate, Evaluation
 from jaxzc.evaluation.statistics import CONTROLS, REGRETS, check_statistics
-from jaxzc.names import hint
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import hint
 
 
 class Comparison(NamedTuple):

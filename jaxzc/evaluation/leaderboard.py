@@ -14,6 +14,7 @@ from jaxzc.evaluation.statistics import CONTROLS, STATISTICS, check_statistics, 
 from jaxzc.evaluation.statistics.correlations import spearman
 from jaxzc.tables import ScoreTable
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import direction_of
 
 
 def evaluate(
@@ -53,7 +54,7 @@ def evaluate(
     table = align(scores, truth, proxies)
     if directions is None:
         stated = cards.directions(scores.metadata)
-        known = {label: cards.direction_of(label, stated) for label in table.scores}
+        known = {label: direction_of(label, stated) for label in table.scores}
         directions = {label: higher for label, higher in known.items() if higher is not None}
     columns = np.stack([turned(values, directions.get(name)) for name, values in table.scores.items()])
     controls = {name: table.scores[name] for name in CONTROLS.values()}

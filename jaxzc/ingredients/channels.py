@@ -1,5 +1,6 @@
 """MeCo's pass: how nearly dependent the channels of each feature map are, on one image of noise."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -12,8 +13,8 @@ from jaxzc.ingredients.drawn import named
 from jaxzc.ingredients.passes import resized
 from jaxzc.ingredients.passes.groups import by_group, on_calls
 from jaxzc.numerics.linalg import correlation, eigenvalues
-from jaxzc.numerics.trees import first
-from jaxzc.types import Array, Batch, Network, Norm, Params, Tap
+from jaxzc.numerics.trees import at_least_float32, first
+from jaxzc.types import Array, Batch, LayerGroup, Network, Norm, Params, Tap
 
 SAMPLED = 8
 """Channels of MeCo_opt's smaller matrix."""
@@ -33,7 +34,7 @@ def channel_minima(
     exist."""
 
     def layer(y: Array, _: Any) -> tuple[Array, Array]:
-        return y, correlation(y[0].reshape(-1, y.shape[-1]).T)
+        return y, correlation(at_least_float32(y[0].reshape(-1, y.shape[-1]).T))
 
     matrices = by_group(network, resized.forward(network, params, meco_image, norm, Tap(layer=layer)).layers)
     # Where a layer does not exist, a program may show another operation's output in its place.
@@ -42,12 +43,26 @@ def channel_minima(
     if "meco_minima" in wanted:
         minima["meco_minima"] = [jnp.where(on_calls(a, len(m)), smallest(m), 0) for a, m in zip(present, matrices, strict=True)]
     if "meco_sampled_minima" in wanted:
-        keys = jax.random.split(named(key, "meco_channels"), len(matrices))
-        sampled = [jax.random.permutation(k, m.shape[-1])[:SAMPLED] for k, m in zip(keys, matrices, strict=True)]
+        sampled = _sampled(network.groups[: len(matrices)], named(key, "meco_channels"))
         minima["meco_sampled_minima"] = [
-            jnp.where(on_calls(a, len(m)), smallest(m[:, i][:, :, i]), 0) for a, m, i in zip(present, matrices, sampled, strict=True)
+            jnp.where(on_calls(a, len(m)), smallest(_among(m, jnp.tile(i, (len(m) // len(i), 1)))), 0)
+            for a, m, i in zip(present, matrices, sampled, strict=True)
         ]
     return minima
+
+
+def _sampled(groups: Sequence[LayerGroup], key: Array) -> list[Array]:
+    """Of every group, channels drawn at random, `[draws, SAMPLED]`: one draw for each layer whose place is known, so that a stack in a loop
+    samples what it samples unrolled, and one for all layers of any other group."""
+    places = [group.places or (number,) for number, group in enumerate(groups)]
+    keys = jax.random.split(key, sum(map(len, places)))
+    drawn = [[jax.random.permutation(keys[place], g.channels)[:SAMPLED] for place in own] for g, own in zip(groups, places, strict=True)]
+    return [jnp.stack(each) for each in drawn]
+
+
+def _among(matrices: Array, channels: Array) -> Array:
+    """The rows and columns `[calls, n]` of matrices `[calls, C, C]`."""
+    return jax.vmap(lambda matrix, of: matrix[of][:, of])(matrices, channels)
 
 
 def smallest(matrices: Array) -> Array:

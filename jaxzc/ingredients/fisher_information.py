@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jaxzc.facts import Passes, ingredient
 from jaxzc.ingredients.passes import entry
-from jaxzc.numerics.trees import batch_size, first
+from jaxzc.numerics.trees import at_least_float32, batch_size, first
 from jaxzc.tasks import Task
 from jaxzc.types import Array, Batch, Network, Params, PyTree
 
@@ -25,13 +25,14 @@ def layer_fisher(network: Network, vkdnw_params: Params, vkdnw_images: PyTree, b
 
     def logits(shift: Array, example: tuple[Any, Any]) -> Array:
         flat = [w.reshape(len(w), -1) for w in kernels]
-        moved = [f.at[:, 0].add(shift[end - n : end]).reshape(w.shape) for f, w, n, end in zip(flat, kernels, sizes, ends, strict=True)]
+        parts = zip(flat, kernels, sizes, ends, strict=True)
+        moved = [f.at[:, 0].add(shift[end - n : end].astype(f.dtype)).reshape(w.shape) for f, w, n, end in parts]
         inputs, values = jax.tree.map(lambda leaf: leaf[None], example)
         out = entry.forward(network, network.with_weights(vkdnw_params, moved), inputs, values, norm="init")
-        return task.readout(out.outputs)[0]
+        return at_least_float32(task.readout(out.outputs)[0])
 
     def one(example: tuple[Any, Any]) -> Array:
-        out, pull = jax.vjp(lambda shift: logits(shift, example), jnp.zeros(ends[-1], kernels[0].dtype))
+        out, pull = jax.vjp(lambda shift: logits(shift, example), jnp.zeros(ends[-1], jnp.promote_types(kernels[0].dtype, jnp.float32)))
         jacobian = jax.vmap(lambda ct: pull(ct)[0])(jnp.eye(len(out), dtype=out.dtype))
         p = jax.nn.softmax(out) * (1 - SMOOTHING) + SMOOTHING / len(out)
         return jacobian.T @ ((jnp.diag(p) - jnp.outer(p, p)) @ jacobian)

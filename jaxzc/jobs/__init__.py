@@ -6,7 +6,7 @@ A job's directory, local or of an object store, holds its settings (`jaxzc.jobs.
 
 from jaxzc._durable.lease import leases_of
 from jaxzc._durable.store import Store, store
-from jaxzc.jobs.manifest import Request, identity
+from jaxzc.jobs.manifest import Request
 from jaxzc.jobs.merging import Merged, merge
 from jaxzc.jobs.runner import Outcome, Work, run
 from jaxzc.jobs.work import Stripe, parse_stripe, representatives, units
@@ -18,7 +18,6 @@ __all__ = [
     "Store",
     "Stripe",
     "Work",
-    "identity",
     "leases_of",
     "merge",
     "parse_stripe",

@@ -3,7 +3,8 @@
 job.json                 the settings; scores of other settings never come into the same directory
 requests/DIGEST.parquet  one request: architectures, and for each the one scored in its place; proxies, seeds and digests of their images
 
-A score is named by the settings, the architecture's official string, the seed with its images, and the proxy's `identity`. A request adds;
+A score is named by the settings, the architecture's official string, the seed with its images, and the proxy's identity
+(`jaxzc.catalogue.selection.identity`). A request adds;
 what is there already is not scored again.
 """
 
@@ -18,9 +19,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jaxzc._durable.store import Store
-from jaxzc.facts import Proxy, parts, proxy_facts
-from jaxzc.ingredients import RESOLVER
-from jaxzc.proxies import PROXIES
 from jaxzc.types import JaxzcError
 
 MANIFEST, REQUESTS = "job.json", "requests"
@@ -28,19 +26,6 @@ FORMAT = 1
 """Raised when files of older jobs could be misread."""
 
 KEY = b"jaxzc"
-
-
-def identity(proxy: Proxy) -> str:
-    """The proxy's name, all its settings, those of its ingredients included, and its version: `zico(std_of='signed')@1`. One that is not
-    the library's own has its module before its name: `my_module:mine()@1`.
-
-    The version (`@proxy(version=...)`) is raised when the same settings come to give another value; scores of the old version then stay
-    where they are and are asked for anew.
-    """
-    function, _, _ = parts(proxy)
-    name = function.__name__ if PROXIES.get(function.__name__) is function else f"{function.__module__}:{function.__qualname__}"
-    chosen = ", ".join(f"{setting}={value!r}" for setting, value in RESOLVER.settings(proxy).items())
-    return f"{name}({chosen})@{proxy_facts(proxy).version}"
 
 
 @dataclass(frozen=True)

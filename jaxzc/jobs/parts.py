@@ -112,10 +112,10 @@ def _parsed(name: str, content: bytes, job: str) -> Part:
         raise ValueError("its content is torn or was changed: the checksum differs")
     try:
         table = pq.read_table(pa.BufferReader(content), use_threads=False, pre_buffer=False)
-        made_with = json.loads((table.schema.metadata or {})[KEY])["job"]
+        settings = json.loads((table.schema.metadata or {})[KEY])["job"]
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
         raise ValueError(f"it cannot be read as a part ({error})") from error
-    if made_with != job:
+    if settings != job:
         raise ValueError("it was made with other settings")
     values = {column: table[column].to_numpy() for column in table.column_names if column not in FIXED}
     seconds = float(np.sum(table["seconds"].to_numpy()))

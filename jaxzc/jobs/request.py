@@ -1,7 +1,6 @@
 """A scoring job asked for by name: what `jaxzc score` and a notebook call."""
 
 import contextlib
-import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,18 +12,16 @@ from typing import Any
 import numpy as np
 
 from jaxzc._compile.platforms import here
+from jaxzc._durable.files import check_parent
 from jaxzc._durable.store import is_remote, store
-from jaxzc.catalogue.costs import forward_passes
-from jaxzc.catalogue.selection import ProxySpec, select
-from jaxzc.data import Data
-from jaxzc.facts import Proxy, Sizes, proxy_facts
-from jaxzc.jobs.manifest import Request, identity
+from jaxzc.catalogue.selection import ProxySpec, identity, select
+from jaxzc.facts import Proxy
+from jaxzc.jobs.manifest import MANIFEST, Request
 from jaxzc.jobs.merging import Merged, merge
 from jaxzc.jobs.parts import Row
 from jaxzc.jobs.recorder import EVERY
-from jaxzc.jobs.runner import Work, run
+from jaxzc.jobs.runner import WHOLE, Work, run
 from jaxzc.jobs.work import Stripe, representatives, units
-from jaxzc.proxies import PROXIES
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.scoring.space.setting import Setting
 from jaxzc.spacekit import genes_of
@@ -60,7 +57,14 @@ class ScoreRequest(Setting):
     def chosen(self) -> dict[str, Proxy]:
         """Label -> function of all that is scored."""
         named = select(self.proxies)
-        return named | {name: PROXIES[name] for name in ALWAYS if name not in named}
+        return named | {label: proxy for label, proxy in select(ALWAYS).items() if label not in named}
+
+    def architectures(self, space: Space) -> tuple[np.ndarray, str]:
+        """The architectures, int32 `[n, genes]`, and how they were chosen, in words."""
+        if self.archs is None:
+            return space.sample(np.random.default_rng(self.seeds[0]), self.sample), f"{self.sample} random ones"
+        archs = genes_of(space, self.archs)
+        return archs, f"all {len(archs)} of a list"
 
 
 def run_scoring(
@@ -82,82 +86,74 @@ def run_scoring(
         request = ScoreRequest(request, *archs, **settings)
     elif archs or settings:
         raise JaxzcError("run_scoring was given a ScoreRequest and more: put all of it into the request")
-    if request.isomorphs not in ("each", "once"):
-        raise JaxzcError(f"isomorphs is {request.isomorphs!r}, expected 'each' or 'once'")
-    chosen = request.chosen
-    request.check_sizes(chosen)
+    local = request.out is not None and not is_remote(str(request.out))
+    if local:
+        check_folder(Path(str(request.out)))
+    job = work_of(request)
     with contextlib.ExitStack() as stack:
         where = stack.enter_context(tempfile.TemporaryDirectory()) if request.out is None else str(request.out)
-        if not is_remote(where):
-            _make_directory(Path(where))
-        space, draws = request.prepared(request.space, request.seeds)
-        if request.archs is None:
-            genes, which = space.sample(np.random.default_rng(request.seeds[0]), request.sample), f"{request.sample} random ones"
-        else:
-            genes = genes_of(space, request.archs)
-            which = f"all {len(genes)} of a list"
-        job, place = work(request, space, genes, chosen, draws, about={"archs": which}), store(where)
+        if local:
+            make_folder(Path(where))
+        place = store(where)
         run(place, job, note=note, watched=watched)
         return merge(place, [job.request])
 
 
-def work(
+def work_of(
     request: ScoreRequest,
-    space: Space,
-    archs: np.ndarray,
-    chosen: Mapping[str, Proxy],
-    draws: Sequence[Data],
+    choose: Callable[[Space], tuple[np.ndarray, str]] | None = None,
     *,
-    stripe: Stripe | None = None,
-    about: Mapping[str, Any],
+    stripe: Stripe = WHOLE,
+    about: Mapping[str, Any] = {},
 ) -> Work:
-    """What a job needs to score architectures `[n, genes]` with these proxies and the images of every seed. about: further facts for the
-    record: how the architectures were chosen, and the command."""
-    names = ("batch_size", "batches", "weights", "init", "norm")
+    """What a job needs to do as it is asked: the space, the images of every seed, the architectures and their scorer.
+
+    choose: space -> architectures int32 `[n, genes]`, and how they were chosen, for the record; None: those of the request. about: further
+    facts for the record. Raises `JaxzcError` for names and settings that cannot be used.
+    """
+    if request.isomorphs not in ("each", "once"):
+        raise JaxzcError(f"isomorphs is {request.isomorphs!r}, expected 'each' or 'once'")
+    proxies = request.chosen
+    request.check_sizes(proxies)
+    space, draws = request.prepared(request.space, request.seeds)
+    archs, which = (choose or request.architectures)(space)
     facts = {
         "space": repr(space),
-        **{name: getattr(request, name) for name in names},
+        **request.facts,
         "versions": {name: version(name) for name in ("jaxzc", "jax", "flax")},
         "platform": here(),
-    }
-    inputs = draws[0].batches[0].inputs
-    sizes = Sizes(request.batch_size, request.batches, outputs=draws[0].classes, pixels=math.prod(inputs.shape[1:-1]))
-    directions = {label: proxy_facts(proxy).direction for label, proxy in chosen.items()}
-    record = {
-        "data": draws[0].name,
-        "data_notes": [drawn.notes for drawn in draws],
-        "passes": {label: forward_passes(f, sizes=sizes) for label, f in chosen.items()},
-        "directions": {label: direction for label, direction in directions.items() if direction is not None},
-        **about,
     }
     scored = representatives(space, archs) if request.isomorphs == "once" else archs
     asked = Request(
         [space.to_string(arch) for arch in archs],
         [space.to_string(arch) for arch in scored],
-        {label: identity(proxy) for label, proxy in chosen.items()},
+        {label: identity(proxy) for label, proxy in proxies.items()},
         {seed: drawn.digest for seed, drawn in zip(request.seeds, draws, strict=True)},
-        record,
+        {**request.record(proxies, draws), "archs": which, **about},
         time.time(),
     )
 
     def scorer(labels: Sequence[str]) -> SpaceScorer:
-        return request.scorer(space, draws[0].batches, {label: chosen[label] for label in labels})
+        return request.scorer(space, draws[0].batches, {label: proxies[label] for label in labels})
 
     batches = {seed: drawn.batches for seed, drawn in zip(request.seeds, draws, strict=True)}
     todo = units(space, scored, request.seeds)
-    return Work(facts, asked, todo, batches, scorer, stripe or Stripe(), request.retry_failures, float(request.every))
+    return Work(facts, asked, todo, batches, scorer, stripe, request.retry_failures, float(request.every))
 
 
-def _make_directory(out: Path) -> None:
-    """Raises `JaxzcError` where the directory cannot be that of a job."""
+def check_folder(out: Path) -> None:
+    """Raises `JaxzcError` where this directory, which need not exist, cannot be that of a job."""
     if kind_of(out) != "text":
         raise JaxzcError(f"{out} names a table: name a directory for the job, and write its columns with jaxzc.tables.write_scores")
+    check_parent(out)
     if out.exists() and not out.is_dir():
         raise JaxzcError(f"{out} is a file: name a directory for the job")
-    if not out.absolute().parent.is_dir():
-        raise JaxzcError(f"there is no directory {out.absolute().parent} for {out.name}: create it first")
-    if out.is_dir() and not (out / "job.json").exists() and any(not path.name.startswith(".job.json") for path in out.iterdir()):
+    if out.is_dir() and not (out / MANIFEST).exists() and any(not path.name.startswith(f".{MANIFEST}") for path in out.iterdir()):
         raise JaxzcError(f"the directory {out} holds other files: name a new one for the job")
+
+
+def make_folder(out: Path) -> None:
+    """Makes the directory if it does not exist. Raises `JaxzcError` where the operating system refuses."""
     try:
         out.mkdir(exist_ok=True)
     except OSError as error:

@@ -47,7 +47,7 @@ def representatives(space: Space, archs: np.ndarray) -> np.ndarray:
     if isinstance(space, WithSameNetwork):
         return space.same_network(archs)
     canonical = space.canonical(archs)
-    counts = [np.stack(np.broadcast_arrays(*space.counts(which)), axis=1) for which in (archs, canonical)]
+    counts = [np.stack(np.broadcast_arrays(*space.counts(which)._asdict().values()), axis=1) for which in (archs, canonical)]
     chosen = np.where((counts[0] == counts[1]).all(1)[:, None], canonical, archs)
     keys = np.concatenate([canonical, counts[0]], axis=1)
     _, group = np.unique(keys, axis=0, return_inverse=True)

@@ -17,7 +17,7 @@ of the narrow network, up to the order in which a convolution sums. What zeros w
 - Hamming kernels: examples agree on a padded unit, so their number is subtracted;
 - deviations over the weights of a layer (SNR): `existing` says which weights exist;
 - proxies for which zeros matter otherwise (counts over intervals that contain 0, MeCo, Zen, SWAP, VKDNW, ...) are not scored here but by
-  the discrete program (`terms.TERMS` lists those that are).
+  the discrete program. Those that are say so as a fact of theirs: `@proxy(over_layers=...)`.
 
 **Floor and waste.** Rungs are 2**k and 3 * 2**(k-1): the ratio of two neighbours is 1.33 or 1.5. For widths spread evenly in logarithm a
 width is padded by 1.2 on average, a product of two widths by 1.2**2 = 1.43 (measured on chains of a search: 1.2, because 8, 16, 24, 32, 48

@@ -1,4 +1,4 @@
-"""The functions that draw and score one architecture made of steps, for `jaxzc.scoring.programs`."""
+"""The functions that draw and score one architecture made of steps, for `jaxzc.scoring.space.programs`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from jaxzc.ladder.store import PIECES, Pieces
 from jaxzc.ladder.weights import Weights, draw, existing, fold_in, shapes
 from jaxzc.spacekit.steps import Step
 from jaxzc.tasks import Task
-from jaxzc.types import Array, Batch, InitialiserSpec, JaxzcError, Norm
+from jaxzc.types import Array, Batch, InitialiserSpec, JaxzcError, Norm, Scaled
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,18 +112,18 @@ class StepsProgram:
         if summed:
             read = terms.wanted(dict(summed))
             sums: Any = {label: jnp.zeros(()) for label, _ in summed}
+            exponents: Any = {}
             for number, step in enumerate(self.steps):
                 if step.kernel is not None:
                     values = {name: of_layers[name][number] for name in of_layers if name in read}
                     values |= {"synflow_exponent": exponent} if "synflow_exponent" in read else {}
-                    sums = self.pieces(terms.add_terms, (summed,), sums, values)
-            scores |= terms.with_exponents(summed, sums, exponent)
+                    sums, exponents = self.pieces(terms.add_terms, (summed,), sums, values)
+            scores |= {label: Scaled(total, exponents[label]) if label in exponents else total for label, total in sums.items()}
         if totals:
             read = terms.wanted(dict(totals))
             if "layer_kernels" in read:
                 kernels["layer_kernels"] = self._sum([kernel for kernel in of_layers["layer_kernels"] if kernel is not None])
-            given = {name: kernel for name, kernel in kernels.items() if name in read}
-            scores |= self.pieces(terms.of_totals, (totals,), given)
+            scores |= self.pieces(terms.of_totals, (totals,), {name: kernel for name, kernel in kernels.items() if name in read})
         return {label: scores[label] for label in self.proxies}
 
     def _sum(self, arrays: Sequence[Any]) -> Any:

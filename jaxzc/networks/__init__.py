@@ -1,5 +1,6 @@
 """Networks of anybody's models: Flax Linen modules, Flax NNX modules, or bare functions of parameters and inputs, unchanged."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -51,7 +52,7 @@ def as_network(
     for option, value in (("cells", cells), ("output", output)):
         if value is not None and not callable(value):
             raise JaxzcError(f"{option}={value!r:.60}: expected a function, or None")
-    model_kwargs = call_keywords("as_network", model, model_kwargs, call, method)
+    model_kwargs = call_keywords(model, model_kwargs, call, method, inspect.signature(as_network).parameters)
     model, params = recognise(model, params)
     check_leaves(params)
     options: dict[str, Any] = {"cells": cells, "model_kwargs": model_kwargs, "output": output}

@@ -1,27 +1,24 @@
 """Keywords that a user gives for the call of a model, beside the arguments of jaxzc's own functions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flax.linen import Module as LinenModule
 from flax.nnx import Module as NNXModule
 
-from jaxzc.names import hint
 from jaxzc.networks.calls import signature
 from jaxzc.networks.recognised import applied
 from jaxzc.types import JaxzcError
-
-OURS = ("pieces", "loss", "task", "norm", "seed", "cells", "model_kwargs", "method", "output", "unavailable", "ingredients", "proxies")
-"""Arguments of `jaxzc.score`, which a misspelt keyword may have meant."""
+from jaxzc.types.names import hint
 
 
 def call_keywords(
-    function: str, model: Any, model_kwargs: Mapping[str, Any] | None, call: Mapping[str, Any], method: Any = None
+    model: Any, model_kwargs: Mapping[str, Any] | None, call: Mapping[str, Any], method: Any, ours: Iterable[str]
 ) -> dict[str, Any] | None:
     """The keywords of the model's call: those of `model_kwargs` and those of `call`; None where there are none.
 
-    function: ours that the user called, for messages. Raises `JaxzcError` where `model_kwargs` is no mapping, where a keyword is given in
-    both, and where the model's call has no argument of that name.
+    ours: arguments of the function that the user called, one of which a misspelt keyword may have meant. Raises `JaxzcError` where
+    `model_kwargs` is no mapping, where a keyword is given in both, and where the model's call has no argument of that name.
     """
     if model_kwargs is not None and not isinstance(model_kwargs, Mapping):
         raise JaxzcError(f"model_kwargs={model_kwargs!r:.60}: expected a dictionary of keywords, such as dict(train=False)")
@@ -33,7 +30,7 @@ def call_keywords(
     for name in call:
         if names is not None and name not in names:
             raise JaxzcError(
-                f"neither {function} nor the model's call has an argument {name!r}: {hint(name, [*OURS, *names])}"
+                f"neither jaxzc nor the model's call has an argument {name!r}: {hint(name, [*ours, *names])}"
                 f"the call takes {', '.join(names) or 'no keywords'}"
             )
     return {**(model_kwargs or {}), **call}

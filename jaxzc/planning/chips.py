@@ -7,7 +7,7 @@ several.
 
 from dataclasses import dataclass
 
-from jaxzc.names import unknown
+from jaxzc.types.names import unknown
 
 PRODUCTS_FOR_FLOAT32 = 6
 """Products of bfloat16 that a TPU's matrix unit makes for one of float32 (jax.lax.Precision.HIGHEST)."""

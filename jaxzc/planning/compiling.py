@@ -141,5 +141,5 @@ def _line(error: Exception) -> str:
 
 def _needed(message: str) -> int | None:
     """Bytes that a program needs, from the compiler's refusal; None where it is about something else."""
-    found = NEEDED.search(message)
-    return None if found is None else int(float(found[1]) * UNITS[found[2]])
+    match = NEEDED.search(message)
+    return None if match is None else int(float(match[1]) * UNITS[match[2]])

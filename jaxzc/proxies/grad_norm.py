@@ -9,7 +9,7 @@ from jaxzc.numerics.layers import sum_over_layers
 from jaxzc.types import Array
 
 
-@proxy(direction="higher", labels=True, init="torch", norm="batch")
+@proxy(direction="higher", labels=True, init="torch", norm="batch", over_layers="terms")
 def grad_norm(loss_grads: Sequence[Array]) -> Array:
     """Sum over layers of the L2 norm of the loss gradient.
 

@@ -9,7 +9,7 @@ from jaxzc.numerics.layers import sum_over_layers
 from jaxzc.types import Array
 
 
-@proxy(direction="higher", labels=False, init="torch")
+@proxy(direction="higher", labels=False, init="torch", over_layers="terms")
 def l2_norm(weights: Sequence[Array]) -> Array:
     """Sum over layers of the L2 norm of the kernel.
 

@@ -9,7 +9,7 @@ from jaxzc.numerics.layers import sum_over_layers
 from jaxzc.types import Array
 
 
-@proxy(direction="higher", labels=True, init="torch", norm="batch")
+@proxy(direction="higher", labels=True, init="torch", norm="batch", over_layers="terms")
 def snip(weights: Sequence[Array], loss_grads: Sequence[Array]) -> Array:
     """Sum over weights of |w * dL/dw|.
 
@@ -22,7 +22,7 @@ def snip(weights: Sequence[Array], loss_grads: Sequence[Array]) -> Array:
     return sum_over_layers(lambda w, g: jnp.abs(w * g), weights, loss_grads)
 
 
-@proxy(direction="higher", labels=True, init="torch", norm="batch")
+@proxy(direction="higher", labels=True, init="torch", norm="batch", over_layers="terms")
 def plain(weights: Sequence[Array], loss_grads: Sequence[Array]) -> Array:
     """Sum over weights of w * dL/dw, signed.
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
 
-from jaxzc.facts import proxy
+from jaxzc.facts import OverLayers, proxy
 from jaxzc.numerics.layers import sum_over_layers
 from jaxzc.proxies.zico import layer_terms
 from jaxzc.types import Array, JaxzcError
@@ -31,6 +31,14 @@ def _edges(interval: Interval) -> Interval:
     raise JaxzcError(f"interval={interval!r}: expected (t1, t2) with 0 <= t1 < t2")
 
 
+def _over_layers(interval: Interval) -> OverLayers | None:
+    """A weight of zero counts where the interval begins at 0."""
+    try:
+        return "terms" if _edges(interval)[0] > 0 else None
+    except JaxzcError:
+        return None  # the score itself says what is wrong
+
+
 def _gated_sum(
     term: Callable[..., Array], interval: Interval, grads: Sequence[Array], active: Sequence[Array], *groups: Sequence[Array]
 ) -> Array:
@@ -38,7 +46,7 @@ def _gated_sum(
     return sum_over_layers(lambda g, on, *values: jnp.where(inside(g, on, interval), term(g, *values), 0), grads, active, *groups)
 
 
-@proxy(direction="higher", labels=True, init="torch", norm="batch")
+@proxy(direction="higher", labels=True, init="torch", norm="batch", over_layers=_over_layers)
 def sweetimator(loss_grads: Sequence[Array], active: Sequence[Array], *, interval: Interval = NAS_BENCH_201) -> Array:
     """Number of weights whose gradient is sweet.
 
@@ -51,7 +59,7 @@ def sweetimator(loss_grads: Sequence[Array], active: Sequence[Array], *, interva
     return _gated_sum(jnp.ones_like, interval, loss_grads, active)
 
 
-@proxy(direction="higher", labels=True, init="torch", norm="batch")
+@proxy(direction="higher", labels=True, init="torch", norm="batch", over_layers=_over_layers)
 def sweet_snip(
     weights: Sequence[Array], loss_grads: Sequence[Array], active: Sequence[Array], *, interval: Interval = NAS_BENCH_201
 ) -> Array:
@@ -66,7 +74,7 @@ def sweet_snip(
     return _gated_sum(lambda g, w: jnp.abs(w * g), interval, loss_grads, active, weights)
 
 
-@proxy(direction="higher", labels=True, init="torch", norm="batch")
+@proxy(direction="higher", labels=True, init="torch", norm="batch", over_layers=_over_layers)
 def sweet_ntk(loss_grads: Sequence[Array], active: Sequence[Array], *, interval: Interval = NAS_BENCH_201) -> Array:
     """Squared norm of the sweet gradients.
 
@@ -79,7 +87,7 @@ def sweet_ntk(loss_grads: Sequence[Array], active: Sequence[Array], *, interval:
     return _gated_sum(jnp.square, interval, loss_grads, active)
 
 
-@proxy(direction="higher", labels=True, init="torch", norm="batch")
+@proxy(direction="higher", labels=True, init="torch", norm="batch", over_layers=_over_layers)
 def sweet_zico(batch_grads: Sequence[Array], active: Sequence[Array], *, interval: Interval = NAS_BENCH_201, zeroed: bool = False) -> Array:
     """ZiCo of the weights whose gradient on the first batch is sweet.
 
@@ -122,7 +130,7 @@ def sweet_gradsign(
     return sum_over_layers(agreement, loss_grads, sign_sums, active)
 
 
-@proxy(direction="higher", labels=True, init="torch", norm="batch")
+@proxy(direction="higher", labels=True, init="torch", norm="batch", over_layers=_over_layers)
 def sweet_grad_norm(loss_grads: Sequence[Array], active: Sequence[Array], *, interval: Interval = NAS_BENCH_201) -> Array:
     """Sum of the sizes of the sweet gradients.
 

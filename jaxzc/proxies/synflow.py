@@ -15,7 +15,7 @@ def _flow(weights: Sequence[Array], grads: Sequence[Array], exponent: Array, log
     return jnp.log(total) + exponent * math.log(2) if log else Scaled(total, exponent)
 
 
-@proxy(direction="higher", labels=False, init="torch", norm="none")
+@proxy(direction="higher", labels=False, init="torch", norm="none", over_layers=lambda log: None if log else "terms")
 def synflow(weights: Sequence[Array], synflow_grads: Sequence[Array], synflow_exponent: Array, *, log: bool = False) -> Array | Scaled:
     """Sum over weights of |w dR/dw| of the all-positive network without normalisation.
 
@@ -47,7 +47,7 @@ def synflow_bn(
     return _flow(weights, synflow_bn_grads, synflow_bn_exponent, log)
 
 
-@proxy(direction="higher", labels=False, init="torch", norm="none")
+@proxy(direction="higher", labels=False, init="torch", norm="none", over_layers="terms")
 def logsynflow(weights: Sequence[Array], synflow_grads: Sequence[Array], synflow_exponent: Array) -> Array:
     """Synaptic flow with the logarithm of the gradients, so that no layer drowns the others.
 

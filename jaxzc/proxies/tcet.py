@@ -59,7 +59,7 @@ def _product(saliency: Groups, kernels: Groups, existing: Existing, compress: st
     return sum_over_layers(lambda f, k: f * layer_logdet(k), factor, kernels)
 
 
-@proxy(direction="higher", labels=True, init="torch", norm=("batch", "init"))
+@proxy(direction="higher", labels=True, init="torch", norm=("batch", "init"), over_layers="terms")
 def tcet_snip(weights: Groups, loss_grads: Groups, layer_kernels: Groups, existing: Existing = None, *, compress: str = "log") -> Array:
     """Sum over layers of log SNR of the SNIP saliency times layerwise NASWOT.
 
@@ -75,7 +75,7 @@ def tcet_snip(weights: Groups, loss_grads: Groups, layer_kernels: Groups, existi
     return _product(saliency, layer_kernels, existing, compress)
 
 
-@proxy(direction="higher", labels=False, init="torch", norm=("none", "init"))
+@proxy(direction="higher", labels=False, init="torch", norm=("none", "init"), over_layers="terms")
 def tcet_synflow(
     weights: Groups, synflow_grads: Groups, layer_kernels: Groups, existing: Existing = None, *, compress: str = "log"
 ) -> Array:
@@ -92,7 +92,7 @@ def tcet_synflow(
     return _product(saliency, layer_kernels, existing, compress)
 
 
-@proxy(direction="higher", labels=True, init="torch", norm="batch")
+@proxy(direction="higher", labels=True, init="torch", norm="batch", over_layers="terms")
 def snr_snip(weights: Groups, loss_grads: Groups, existing: Existing = None) -> Array:
     """Sum over layers of the signal-to-noise ratio of the SNIP saliency.
 
@@ -105,7 +105,7 @@ def snr_snip(weights: Groups, loss_grads: Groups, existing: Existing = None) -> 
     return sum_over_layers(jnp.asarray, _each_snr([jnp.abs(w * g) for w, g in zip(weights, loss_grads, strict=True)], existing))
 
 
-@proxy(direction="higher", labels=False, init="torch", norm="none")
+@proxy(direction="higher", labels=False, init="torch", norm="none", over_layers="terms")
 def snr_synflow(weights: Groups, synflow_grads: Groups, existing: Existing = None) -> Array:
     """Sum over layers of the signal-to-noise ratio of the synflow saliency.
 
@@ -118,7 +118,7 @@ def snr_synflow(weights: Groups, synflow_grads: Groups, existing: Existing = Non
     return sum_over_layers(jnp.asarray, _each_snr([jnp.abs(w * g) for w, g in zip(weights, synflow_grads, strict=True)], existing))
 
 
-@proxy(direction="higher", labels=False, init="torch", norm="init")
+@proxy(direction="higher", labels=False, init="torch", norm="init", over_layers="terms")
 def lnwot(layer_kernels: Groups) -> Array:
     """Layerwise NASWOT: sum over layers of the log determinant of the Hamming kernel of the layer's own output signs.
 

@@ -27,7 +27,7 @@ def layer_terms(grads: Array, gate: Array | None = None, std_of: str = "signed")
     return jnp.where(ratio != 0, jnp.log(jnp.where(ratio != 0, ratio, 1)), 0)
 
 
-@proxy(direction="higher", labels=True, init="torch", norm="batch")
+@proxy(direction="higher", labels=True, init="torch", norm="batch", over_layers="terms")
 def zico(batch_grads: Sequence[Array], *, std_of: str = "signed") -> Array:
     """Sum over layers of the log of the summed inverse coefficient of variation of the gradients.
 

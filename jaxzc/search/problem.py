@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from jaxzc.aggregates.ranks import log_rank
-from jaxzc.names import hint
 from jaxzc.types import Counts, JaxzcError, Space, WithOwnCounts
+from jaxzc.types.names import hint
 
 COUNTED = Counts._fields
 """What a space counts by arithmetic: `params`, `flops` (multiply-accumulates), `layers` (convolution and linear layers: the depth)."""

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from jaxzc.names import hint
 from jaxzc.types import JaxzcError, Space
+from jaxzc.types.names import hint
 
 METADATA_KEY = b"jaxzc"
 """Key of the JSON text in the schema metadata of a score file."""

@@ -1,5 +1,6 @@
-"""A network that leaves: its weights, a program that runs without jaxzc or Flax, and the lines that load both.
+"""A network that leaves: its code, its weights, a program that runs without jaxzc or Flax, and the lines that load them.
 
+    network.py            the module as code that imports JAX and Flax only, for architectures of spaces that can write it
     weights.msgpack       parameters and running statistics, in Flax's own format
     network.stablehlo     the network for CPUs, GPUs and TPUs, weights inside, as `jax.export` serialises it; for any number of images
     network.onnx          where asked for: the same as ONNX
@@ -22,16 +23,19 @@ from flax import nnx, serialization
 from jaxzc._durable.files import replacing
 from jaxzc.types import Array, InputSpec, JaxzcError, Space
 
-WEIGHTS, PROGRAM, ONNX, LINES = "weights.msgpack", "network.stablehlo", "network.onnx", "load.py"
+CODE, WEIGHTS, PROGRAM, ONNX, LINES = "network.py", "weights.msgpack", "network.stablehlo", "network.onnx", "load.py"
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
-def export(module: nnx.Module, directory: str | os.PathLike[str], inputs: InputSpec, *, made: str = "", onnx: int = 0) -> list[Path]:
+def export(
+    module: nnx.Module, directory: str | os.PathLike[str], inputs: InputSpec, *, code: str = "", made: str = "", onnx: int = 0
+) -> list[Path]:
     """Writes an image classifier into a directory, which is made where it is not there; returns the files.
 
     module: an NNX module, images `[N, *inputs.shape]` -> logits `[N, classes]`. It is exported as in `module.eval()`: normalised by its
         running statistics. The module itself is left as it is.
-    made: lines of Python that end in `model = ...`, a module of the same form, for load.py (`lines_of` gives those of a space).
+    code: text of a Python file with a function `load(path)`, which gives the module with the weights of a file (`code_of` gives that of an
+        architecture). made: without such a text, lines of Python that end in `model = ...`, a module of the same form.
     onnx: how many images the ONNX program takes at a time; 0: write none.
 
     Raises `JaxzcError` where the directory cannot be made, and where a package is missing that an export needs.
@@ -45,10 +49,11 @@ def export(module: nnx.Module, directory: str | os.PathLike[str], inputs: InputS
     evaluated = nnx.merge(graph, state)
     evaluated.eval()
     weights = jax.tree.map(np.asarray, nnx.to_pure_dict(nnx.state(evaluated, (nnx.Param, nnx.BatchStat))))
-    contents = {
+    contents = {CODE: code.encode()} if code else {}
+    contents |= {
         WEIGHTS: serialization.msgpack_serialize(weights),
         PROGRAM: program_of(evaluated, inputs),
-        LINES: _lines(made, inputs, onnx).encode(),
+        LINES: _lines(code, made, inputs, onnx).encode(),
     }
     if onnx:
         contents[ONNX] = onnx_of(evaluated, inputs, onnx)
@@ -82,8 +87,17 @@ def _of_images(module: Any) -> Callable[[Array], Array]:
     return jax.vmap(lambda image: module(image[None])[0])
 
 
+def code_of(space: Space, arch: np.ndarray) -> str:
+    """The text of a Python file that defines an architecture's module without jaxzc (`space.source`, `jaxzc_spaces.core.alone`). Raises
+    `JaxzcError` where the space does not write it."""
+    source = getattr(space, "source", None)
+    if source is None:
+        raise JaxzcError(f"{space.name} does not write its architectures as code: give it a method source(arch)")
+    return source(arch)
+
+
 def lines_of(space: Space, arch: np.ndarray) -> str:
-    """Lines of Python that make an architecture of a space as a module."""
+    """Lines of Python that make an architecture of a space as a module; they import jaxzc."""
     kind = type(space)
     return "\n".join(
         [
@@ -96,7 +110,7 @@ def lines_of(space: Space, arch: np.ndarray) -> str:
     )
 
 
-def _lines(made: str, inputs: InputSpec, onnx: int) -> str:
+def _lines(code: str, made: str, inputs: InputSpec, onnx: int) -> str:
     shape = ", ".join(map(str, inputs.shape))
     parts = [
         f'"""Loads the network of this directory; images are {inputs.dtype} [N, {shape}], normalised as those it was trained on."""',
@@ -104,7 +118,12 @@ def _lines(made: str, inputs: InputSpec, onnx: int) -> str:
         f"# Wherever JAX is, without jaxzc and Flax: logits = network.call(images)\n"
         f'network = jax.export.deserialize(bytearray((HERE / "{PROGRAM}").read_bytes()))',
     ]
-    if made:
+    if code:
+        parts.append(
+            "# As a Flax NNX module, to go on with: logits = model(images)\n"
+            f'from {Path(CODE).stem} import load\n\nmodel = load(HERE / "{WEIGHTS}")'
+        )
+    elif made:
         parts.append(
             "# As a Flax NNX module, to go on with: logits = model(images)\n"
             f"from flax import nnx, serialization\n{made}\n"

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxzc import tables
 from jaxzc.catalogue import spaces
-from jaxzc.training.export import export, lines_of
+from jaxzc.training.architecture import genes_of, write
 from jaxzc.training.fit import Epoch, Settings, Trainer, TrainState
 from jaxzc.training.images import split
 from jaxzc.types import JaxzcError, Space
@@ -92,7 +91,7 @@ def train(
         spaces.check_options(request.space, request.options)
     images = split(request.data, test=request.test, images=request.images, fraction=request.held_out, seed=request.seed)
     space = spaces.fitted(request.space, request.options, classes=images.classes, inputs=images.train.inputs.shape[1:])
-    arch_genes = _genes(request.arch, space)
+    arch_genes = genes_of(request.arch, space)
     settings_used = request.settings.suited(images.train.inputs.shape[1:], f"{request.data} {request.test or ''}")
     trainer = Trainer(space, arch_genes, images, settings_used)
     facts = {
@@ -111,18 +110,9 @@ def train(
     module = trainer.module(state.params, state.statistics)
     module.eval()
     if out is not None:
-        export(module, out / "network", space.inputs, made=lines_of(space, arch_genes), onnx=request.onnx)
+        write(module, out / "network", space, arch_genes, onnx=request.onnx, note=note)
     count = int(space.counts(arch_genes[None]).params[0])
     return Trained(module, facts["arch"], history[-1].test, history, len(images.train.targets), len(images.test.targets), count)
-
-
-def _genes(arch: str | Path | np.ndarray | Sequence[int], space: Space) -> np.ndarray:
-    if isinstance(arch, Path):
-        return tables.read_archs(arch, space).archs[0]
-    if isinstance(arch, str):
-        return np.asarray(space.parse(arch))
-    genes = np.asarray(arch)
-    return np.asarray(space.parse(space.to_string(genes)))  # which refuses what is none
 
 
 def _epochs(

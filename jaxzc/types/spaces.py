@@ -74,7 +74,7 @@ class Space(Protocol):
         """For each architecture, the representative of its isomorphism class (itself an architecture)."""
         ...
 
-    def counts(self, archs: np.ndarray) -> Counts: ...
+    def counts(self, archs: np.ndarray) -> Counts[np.ndarray]: ...
 
     def program_keys(self, archs: np.ndarray) -> np.ndarray:
         """int32 `[n, k]` of architectures `[n, genes]`: those with equal rows share a program. k is 0 where one program serves all."""
@@ -102,6 +102,18 @@ class WithOwnCounts(Protocol):
 
     @property
     def own_counts(self) -> Mapping[str, Callable[[np.ndarray], np.ndarray]]: ...
+
+
+@runtime_checkable
+class WithTask(Protocol):
+    """A space whose networks do not classify images. Its inputs are of any dtype; targets are what the task says.
+
+    task: name of a ready-made task (`jaxzc.tasks.TASKS`), which scores are of unless the user gives one. `classes` are those of an output,
+    such as the words of a vocabulary.
+    """
+
+    @property
+    def task(self) -> str: ...
 
 
 @runtime_checkable

@@ -4,7 +4,7 @@ Source: Su et al., Prioritized Architecture Sampling with Monto-Carlo Tree Searc
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -100,7 +100,8 @@ def _blueprint(space: NasBenchMacro, arch: tuple[int, ...]) -> Any:
     def cell(word: str) -> int:
         return int(word.removeprefix("layer")) if word.startswith("layer") else -1
 
-    return blueprint(lambda: MacroNet(arch, space.channels, space.head, space.classes, space.inputs.shape[2]), space.inputs.shape, cell)
+    make = partial(MacroNet, arch, space.channels, space.head, space.classes, space.inputs.shape[2])
+    return blueprint(make, space.inputs.shape, cell)
 
 
 def _layer_counts(shape: tuple[int, ...], c_in: int, c: int, before: int, after: int) -> tuple[int, int, int]:
@@ -160,7 +161,7 @@ class MacroHead(Head):
 
 
 class MacroNet(NetworkModule):
-    """The network of one architecture; call it with images `[B, H, W, in_channels]` and a `Pass`. -> logits `[B, classes]`"""
+    """The network of one architecture; call it with images `[B, H, W, in_channels]`. -> logits `[B, classes]`"""
 
     def __init__(self, arch: tuple[int, ...], channels: int, head: int, classes: int, in_channels: int):
         self.stem = Stem(in_channels, channels)

@@ -7,7 +7,7 @@ not at hand to check them. The networks are checked against the authors' code.
 
 import json
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import ClassVar
 
 import numpy as np
@@ -128,7 +128,7 @@ class _Nds(OneNetworkEach, GenotypeSpace):
 @lru_cache(maxsize=64)
 def _blueprint(space: _Nds, genotype: Genotype, width: int, depth: int) -> Blueprint:
     shape = width, depth, space.classes, space.inputs.shape[2], space.stem, True, False
-    return blueprint(lambda: GenotypeNet(genotype, *shape), space.inputs.shape, cell_number)
+    return blueprint(partial(GenotypeNet, genotype, *shape), space.inputs.shape, cell_number)
 
 
 class NdsDarts(_Nds):

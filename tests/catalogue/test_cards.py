@@ -110,7 +110,7 @@ def test_facts_survive_without_docstrings() -> None:
     """Under -OO a search would have maximised what is to be minimised."""
     script = """
 from jaxzc.catalogue import cards, costs
-from jaxzc.jobs import identity
+from jaxzc.catalogue.selection import identity
 from jaxzc.proxies import PROXIES
 card = cards.card(PROXIES["ntk_condition"])
 print(PROXIES["ntk_condition"].__doc__, cards.directions()["ntk_condition"], card.facts.labels, card.cost, identity(PROXIES["meco"]))

@@ -25,7 +25,7 @@ from tests.support.commands import Result, refused
 from tests.support.commands import run as command
 
 TABLE = ("--table", "embedded", "--metric", "test_accuracy", "--duplicates", "exact")
-FILES = {"search.json", "state.npz", "evaluated.parquet", "front.parquet", "winner.txt", "leases"}
+FILES = {"search.json", "state.npz", "evaluated.parquet", "front.parquet", "winner.txt", "winner.py", "leases"}
 
 
 def search(*arguments: Any) -> Result:
@@ -157,7 +157,7 @@ def test_mistakes(here):
         (("--table", "embedded", "--out", "x"), ["--metric"]),
         (("--fitness", "naswot", "--metric", "a", "--out", "x"), ["--table FILE"]),
         (("--fitness", "naswut", "--out", "x"), ["did you mean 'naswot'"]),
-        (("--fitness", "zico", "--batches", "1", "--out", "x"), ["--batches 1 is too few for zico"]),
+        (("--fitness", "zico", "--batches", "1", "--out", "x"), ["batches is 1, too few for zico, "]),
         (("--table", "other.csv", "--metric", "accuracy", "--out", "y"), ["not of the space nasbench201"]),
         (("--table", "empty.csv", "--metric", "accuracy", "--out", "z"), ["no "]),
         (("--fitness", "naswot", "--table", "embedded", "--out", "x"), ["not allowed with"]),

@@ -16,7 +16,7 @@ from jaxzc._compile.pieces import Pieced
 from jaxzc.catalogue.selection import select
 from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.results import to_float
-from jaxzc.spacekit import key_of, program_of
+from jaxzc.spacekit import key_of
 from tests.support.golden_spaces import PROXIES
 
 SPACES = ("nats_sss", "transnas101_micro", "transnas101_macro", "nasbench101")
@@ -60,7 +60,10 @@ def test_scores_and_logits_equal_the_authors_code(case: str) -> None:
         pytest.skip(str(error))
     with jax.enable_x64(True):
         key = key_of(golden.space, golden.arch)
-        _agree(golden, key, tuple(golden.arch.tolist()) if key else None, golden.params(jnp.float64))
+        if key:
+            _agree(golden, key, tuple(golden.arch.tolist()), golden.params(jnp.float64))
+        else:  # one program for all of them
+            _agree(golden, key, None, golden.shared_params(jnp.float64))
 
 
 @pytest.mark.slow
@@ -71,12 +74,8 @@ def test_shared_programs_equal_the_authors_code(case: str) -> None:
         golden = golden_spaces.read(case)
     except FileNotFoundError as error:
         pytest.skip(str(error))
-    space, arch = golden.space, golden.arch
-    program = program_of(space, arch)
     with jax.enable_x64(True):
-        start = jax.tree.map(lambda a: a.astype(jnp.float64), program.init(jax.random.key(0)))
-        (params,) = jax.vjp(lambda p: program.discrete_params(p, arch), start)[1](golden.params(jnp.float64))
-        _agree(golden, key_of(space, arch), None, params)
+        _agree(golden, key_of(golden.space, golden.arch), None, golden.shared_params(jnp.float64))
 
 
 def _agree(golden: Any, key: tuple[int, ...], genes: tuple[int, ...] | None, params: Any) -> None:

@@ -159,7 +159,7 @@ SPACE = NasBench201(channels=2, cells=2, classes=3, inputs=InputSpec((8, 8, 3)))
 @pytest.fixture(scope="module")
 def cell_network() -> Any:
     arch = SPACE.parse("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|")
-    return SPACE.network(arch), SPACE.program().init(jax.random.key(0))
+    return SPACE.program().network(arch), SPACE.program().init(jax.random.key(0))
 
 
 def test_maps_of_cells(cell_network: tuple[Any, Any]) -> None:

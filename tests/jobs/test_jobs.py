@@ -12,7 +12,7 @@ import pytest
 import jaxzc
 from jaxzc import jobs
 from jaxzc.catalogue import spaces
-from jaxzc.catalogue.selection import parse_proxy
+from jaxzc.catalogue.selection import identity, parse_proxy
 from jaxzc.jobs import manifest, parts
 from jaxzc.proxies import PROXIES
 from jaxzc.tables import read_scores
@@ -101,9 +101,9 @@ def test_a_new_version_of_a_proxy_is_scored_anew(here: Path, count: list[str], m
 
     done(score("--out", "job", sample=4))
     first = merged().columns["layers"]
-    assert jobs.identity(PROXIES["naswot"]) == "naswot(once=False)@1"
+    assert identity(PROXIES["naswot"]) == "naswot(once=False)@1"
     monkeypatch.setitem(PROXIES, "layers", layers)
-    assert jobs.identity(layers) == "layers()@2"
+    assert identity(layers) == "layers()@2"
     done(score("--out", "job", sample=4))
     assert len(count) == 8
     np.testing.assert_array_equal(merged().columns["layers"], 2 * first)
@@ -111,20 +111,20 @@ def test_a_new_version_of_a_proxy_is_scored_anew(here: Path, count: list[str], m
 
 def test_settings_written_in_two_ways_are_one_proxy() -> None:
     same = [parse_proxy(text) for text in ("zico", "zico(std_of='signed')", 'zico(std_of = "signed")')]
-    assert len({jobs.identity(proxy) for proxy in same}) == 1
-    assert jobs.identity(parse_proxy("zico(std_of='abs')")) != jobs.identity(same[0])
+    assert len({identity(proxy) for proxy in same}) == 1
+    assert identity(parse_proxy("zico(std_of='abs')")) != identity(same[0])
 
 
 def test_settings_of_ingredients_and_whose_proxy_it_is_are_part_of_an_identity() -> None:
-    assert jobs.identity(PROXIES["swap"]) == "swap(images=16, repeats=8)@1"
-    assert jobs.identity(parse_proxy("swap(repeats=32)")) == "swap(images=16, repeats=32)@1"
-    assert jobs.identity(PROXIES["meco"]) == "meco(size=64)@2"
+    assert identity(PROXIES["swap"]) == "swap(images=16, repeats=8)@1"
+    assert identity(parse_proxy("swap(repeats=32)")) == "swap(images=16, repeats=32)@1"
+    assert identity(PROXIES["meco"]) == "meco(size=64)@2"
 
     def snip(weights: Any) -> Any:
         return weights
 
-    assert jobs.identity(snip).startswith(f"{__name__}:test_settings_of_ingredients")
-    assert jobs.identity(snip).endswith("snip()@1")
+    assert identity(snip).startswith(f"{__name__}:test_settings_of_ingredients")
+    assert identity(snip).endswith("snip()@1")
 
 
 # Isomorphs.

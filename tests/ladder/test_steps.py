@@ -18,7 +18,7 @@ import jaxzc
 from jaxzc.ladder.passes import Passes
 from jaxzc.ladder.program import StepsProgram
 from jaxzc.ladder.store import PIECES, Pieces
-from jaxzc.ladder.terms import TERMS, TOTALS
+from jaxzc.ladder.terms import form
 from jaxzc.ladder.weights import Weights, draw, existing, fold_in, grouped
 from jaxzc.proxies.naswot import naswot
 from jaxzc.proxies.tcet import layer_snr
@@ -142,7 +142,23 @@ def test_key_of_an_architecture():
     assert (jax.random.key_data(fold_in(key, genes)) == jax.random.key_data(one_by_one(key, genes))).all()
 
 
-PROXIES = {f.__name__: f for f in (*TERMS, *TOTALS)}
+PROXIES = {name: proxy for name, proxy in jaxzc.PROXIES.items() if form(proxy) is not None}
+
+
+def test_a_proxy_of_the_users_own_says_what_it_is_over_layers():
+    @jaxzc.proxy(direction="higher", over_layers=lambda power: "terms" if power > 0 else None)
+    def largest(loss_grads, *, power=1.0):
+        return sum((jnp.abs(g).max(1) ** power).sum() for g in loss_grads)
+
+    @jaxzc.proxy(direction="higher", over_layers="terms")
+    def of_the_whole_network(logits):
+        return jnp.abs(logits).sum()
+
+    assert form(largest) == "terms"
+    assert form(jaxzc.with_settings(largest, power=0.0)) is None
+    assert form(of_the_whole_network) is None  # steps have no logits to give
+    with pytest.raises(JaxzcError, match="over_layers='sum': expected 'terms' or 'kernels'"):
+        jaxzc.proxy(over_layers="sum")  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

@@ -153,3 +153,31 @@ def test_a_stack_in_a_loop_is_drawn_as_the_unrolled_one() -> None:
     assert places == {"stem": (0,), "steps/a": (1, 3, 5), "steps/b": (2, 4, 6), "head": (7,)}
     scores = [jaxzc.score(*model, (X, Y), ["vkdnw", "swap"]) for model in ((scanned, params), (unrolled, single))]
     assert scores[0] == pytest.approx(scores[1], rel=1e-4)
+
+
+def test_every_draw_and_record_of_a_stack_in_a_loop_is_that_of_the_unrolled_one() -> None:
+    """Rematerialised, with batch normalisation, on images: samples of channels, redrawn kernels, codes and gates."""
+
+    def conv(x: Any, w: Any) -> Any:
+        return jax.lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+    def step(x: Any, w: Any) -> tuple[Any, None]:
+        h = conv(x, w)
+        return x + jax.nn.relu((h - h.mean((0, 1, 2))) * jax.lax.rsqrt(h.var((0, 1, 2)) + 1e-5)), None
+
+    def scanned(p: Any, x: Any) -> Any:
+        return jax.lax.scan(jax.checkpoint(step), conv(x, p["stem"]), p["steps"])[0].mean((1, 2)) @ p["head"]
+
+    def unrolled(p: Any, x: Any) -> Any:
+        x = conv(x, p["stem"])
+        for w in p["steps"]:
+            x = step(x, w)[0]
+        return x.mean((1, 2)) @ p["head"]
+
+    shapes = {"stem": (1, 1, 3, 12), "steps": (2, 1, 1, 12, 12), "head": (12, CLASSES)}
+    params = {name: RNG.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    images = RNG.normal(size=(N, 4, 4, 3)).astype(np.float32)
+    proxies = ["meco_opt(size=8)", "meco(size=8)", "vkdnw", "naswot", "fisher", "synflow", "lnwot"]
+    every = [jaxzc.score(*one, (images, Y), proxies) for one in ((scanned, params), (unrolled, {**params, "steps": list(params["steps"])}))]
+    assert every[0] == pytest.approx(every[1], rel=1e-4)
+    assert not every[0].reasons

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 from jax import lax
+from jax.ad_checkpoint import checkpoint_name
 
 import jaxzc
 from jaxzc.networks import as_network
@@ -26,6 +27,10 @@ W, X = RNG.normal(size=(3, 4)).astype(np.float32), RNG.normal(size=(5, 3)).astyp
         (lambda x: jnp.where(x <= 0, 0, x), "relu"),
         (lambda x: jnp.where(0 < x, x, 0.0), "relu"),  # noqa: SIM300
         (lambda x: jnp.clip(x, 0), "relu"),
+        (lambda x: jnp.maximum(x, np.zeros((5, 4), np.float32)), "relu"),
+        (lambda x: x * jnp.where(x > 0, 1, 0), "relu"),
+        (lambda x: jnp.where(x < 0, 0.1, 1.0) * x, "leaky_relu"),
+        (lambda x: checkpoint_name(x, "a") * (checkpoint_name(x, "b") > 0), "relu"),
         (jax.nn.relu6, "relu6"),
         (lambda x: jnp.clip(x, 0, 6), "relu6"),
         (lambda x: lax.clamp(0.0, x, 6.0), "relu6"),
@@ -51,6 +56,7 @@ W, X = RNG.normal(size=(3, 4)).astype(np.float32), RNG.normal(size=(5, 3)).astyp
         (lambda x: jax.nn.relu(x * x), None),
         (lambda x: jnp.where(jnp.asarray(X[:, :1]) > 0, x, 0), None),  # a mask
         (lambda x: x / jnp.sqrt(jnp.maximum((x**2).mean(-1, keepdims=True) - x.mean(-1, keepdims=True) ** 2, 0) + 1e-5), None),
+        (lambda x: x * jnp.maximum(x.astype(jnp.int32), 0), None),  # of integers
         (jax.nn.softmax, None),
     ],
 )
@@ -61,6 +67,14 @@ def test_kinds(act: Any, kind: str | None) -> None:
     if kind in RECTIFIERS:
         (kept,) = (network.forward(W, X, norm="batch", tap=Tap(activation=lambda x: x)).activations or {}).values()
         np.testing.assert_array_equal(kept[0] > 0, X @ W > 0)
+
+
+def test_clipped_tokens_are_no_rectifier() -> None:
+    params = {"e": RNG.normal(size=(7, 4)).astype(np.float32), "w": W[:, :2].T @ W}
+    tokens = RNG.integers(-1, 9, (5, 3))
+    for clipped in (lambda t: jnp.clip(t, 0, 6), lambda t: jnp.maximum(t, 0) % 7, lambda t: jnp.where(t > 0, t, 0)):
+        network, _ = as_network(lambda p, t, clipped=clipped: jax.nn.relu(p["e"][clipped(t)].mean(1) @ p["w"].T), params, tokens)
+        assert [group.kind for group in network.activations] == ["relu"]
 
 
 def test_a_trained_slope() -> None:

@@ -30,8 +30,14 @@ ROWS = {row.split("`")[1]: row.split("|")[3:5] for row in PAGE.read_text().split
 """Of the page's table: network -> the argument that it needs, and what has no score."""
 
 
-def test_page_lists_every_network() -> None:
+def test_page_lists_every_network_and_counts_them() -> None:
     assert list(ROWS) == list(CASES)
+    unchanged, coded = (sum(not row[place].strip() for row in ROWS.values()) for place in (0, 1))
+    said = re.search(
+        r"All (\d+) are scored: (\d+) unchanged in one line,\s(\d+) with one argument .* for the (\d+) that have no ReLU", PAGE.read_text()
+    )
+    assert said is not None
+    assert [int(number) for number in said.groups()] == [len(ROWS), unchanged, len(ROWS) - unchanged, len(ROWS) - coded]
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in FAST else [pytest.mark.slow]) for name in CASES])

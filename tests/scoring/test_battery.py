@@ -1,6 +1,5 @@
 """One battery over every proxy and every space: what a score may depend on, and what it may not."""
 
-import inspect
 import re
 from typing import Any, NamedTuple
 
@@ -18,12 +17,16 @@ from jaxzc.scoring.space import SpaceScorer
 from jaxzc.signatures import needs
 from jaxzc.spacekit import key_of, program_of
 from jaxzc.types import Space
+from tests.support.drawn_alike import drawn_alike, ingredients
 from tests.support.small_spaces import drawn, small, two_batches
 from tests.support.tolerances import LOOSE, ROUNDING
 
 DISCONNECTED = {"nasbench201": -np.inf, "transnas101_micro": None}
 """Spaces whose architecture of zeros has no path from the images to the logits, and its naswot: None where a ReLU of the stem still tells
 the images apart."""
+
+OTHERS = {"autoformer": "transformers", "pit": "transformers"}
+"""Spaces that are scored with another set of proxies than the founding ones."""
 
 SLOW = {
     "transnas101_micro",
@@ -37,8 +40,14 @@ SLOW = {
     "resnet_zen",
     "mnasnet",
     "published",
+    "nasbench_nlp",
+    "autoformer",
+    "pit",
 }
-"""Spaces in which every architecture is a program of its own, and three whose programs compile for minutes."""
+"""Spaces in which every architecture is a program of its own, and four whose programs compile for minutes."""
+
+TOKENS = {"flexibert"}
+"""Spaces whose networks take no images."""
 
 EVERYTHING = {"nasbench201"}
 """Spaces on which all proxies are tried; on the others the founding ones, which take half the time to compile."""
@@ -54,7 +63,8 @@ class Case(NamedTuple):
 
 
 def _spaces() -> list[Any]:
-    return [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in sorted(spaces.spaces())]
+    images = sorted(set(spaces.spaces()) - TOKENS)
+    return [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in images]
 
 
 @pytest.fixture(scope="module", params=_spaces())
@@ -62,7 +72,7 @@ def case(request: pytest.FixtureRequest) -> Case:
     """Neither spaces nor proxies broadcast arrays of different ranks silently."""
     space, rng = small(request.param), np.random.default_rng(0)
     batches = two_batches(space, rng)
-    scorer = SpaceScorer(space, batches, "all" if request.param in EVERYTHING else "founding")
+    scorer = SpaceScorer(space, batches, "all" if request.param in EVERYTHING else OTHERS.get(request.param, "founding"))
     one_each = len(space.program_keys(space.sample(np.random.default_rng(0), 1))[0])
     archs = drawn(space, 2 if one_each else 4, rng)
     if request.param in DISCONNECTED:
@@ -73,7 +83,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 def _rows_with(case: Case, name: str) -> list[dict[str, float]]:
     if name not in case.scorer.proxies:
-        pytest.skip("this space is scored with the founding proxies")
+        pytest.skip("this space is scored with other proxies")
     return case.rows
 
 
@@ -157,17 +167,6 @@ def test_nan_and_infinities_are_kept(case: Case) -> None:
         assert disconnected["zen"] == disconnected["az_expressivity"] == -np.inf
 
 
-def _reader(name: str) -> Any:
-    """A proxy that returns one ingredient as it is."""
-
-    def read(value: Any) -> Any:
-        return value
-
-    parameter = inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    read.__signature__ = inspect.Signature([parameter])  # type: ignore[attr-defined]
-    return read
-
-
 @pytest.fixture(scope="module")
 def discrete(case: Case) -> dict[str, Any]:
     """Every ingredient that a proxy asks for, of the first architecture's discrete network."""
@@ -175,16 +174,14 @@ def discrete(case: Case) -> dict[str, Any]:
     shared = program_of(case.space, arch)
     if shared.in_pieces:
         pytest.skip("the program of one architecture is its discrete network")
-    names = sorted({name for proxy in case.scorer.recipe.traced.values() for name in needs(proxy)})
+    proxies, batches, genes = case.scorer.recipe.traced, case.scorer.batches, jnp.asarray(arch, jnp.int32)
+    key = jax.random.fold_in(fold_in(jax.random.key(0), genes), NOISE)
+    params = case.scorer.programs(arch).draw(jax.random.key(0), genes)
+    fixed = drawn_alike(case.space, arch, params, proxies, batches, key) | {"param_count": case.scorer.recipe.param_counts(arch[None])[0]}
+    names = sorted({name for proxy in proxies.values() for name in needs(proxy)})
     network = case.space.network(arch)
-    genes = jnp.asarray(arch, jnp.int32)
-    key, given = (
-        jax.random.fold_in(fold_in(jax.random.key(0), genes), NOISE),
-        {"param_count": case.scorer.recipe.param_counts(arch[None])[0]},
-    )
-    program = jax.jit(lambda p, b: compute_scores({name: _reader(name) for name in names}, network, p, b, key=key, fixed=given))
-    params = shared.discrete_params(case.scorer.programs(arch).draw(jax.random.key(0), genes), arch)
-    return program(params, case.scorer.batches)
+    run = jax.jit(lambda params, fixed: ingredients(names, network, params, batches, key, fixed, case.scorer.recipe.task))
+    return run(shared.discrete_params(params, arch), fixed)
 
 
 @pytest.mark.parametrize("name", SCORES)
@@ -207,7 +204,7 @@ def test_a_score_does_not_depend_on_its_company(case: Case, names: list[str]) ->
 def test_float32_is_close_to_float64(case: Case) -> None:
     arch = jnp.asarray(case.archs[0], jnp.int32)
     params = case.scorer.programs(case.archs[0]).draw(jax.random.key(0), arch)
-    names = ("naswot", "lnwot", "snr_synflow", "synflow", "l2_norm")
+    names = [name for name in ("naswot", "lnwot", "snr_synflow", "synflow", "l2_norm") if name in case.scorer.proxies]
     chosen = {name: PROXIES[name] for name in names}
     with jax.enable_x64(True):
         wide = jax.tree.map(lambda a: a.astype(jnp.float64) if a.dtype == jnp.float32 else a, (params, case.scorer.batches))

@@ -99,7 +99,7 @@ def test_random_keys_that_the_user_fixes() -> None:
 
 
 def test_a_keyword_that_nobody_has() -> None:
-    with pytest.raises(JaxzcError, match=r"^neither score nor the model's call has an argument 'sed': did you mean 'seed'\? If not, "):
+    with pytest.raises(JaxzcError, match=r"^neither jaxzc nor the model's call has an argument 'sed': did you mean 'seed'\? If not, "):
         jaxzc.score(Model(), VARIABLES, BATCH, "snip", sed=1)
     with pytest.raises(JaxzcError, match=r"has an argument 'scal': did you mean 'scale'\? If not, the call takes x, scale, train, rngs$"):
         jaxzc.Scorer(Model(), "snip", scal=1)

@@ -28,19 +28,17 @@ CORNERS = {
 RANDOM = np.random.default_rng(5).integers(0, len(OPS), (5, 6)).tolist()
 
 
-def _quantities(network_of: Any, arch: Any, params: Any, images: jax.Array, labels: jax.Array) -> dict[str, Any]:
-    network = network_of(arch)
-
-    def loss(weights: Any, images: jax.Array) -> tuple[jax.Array, jax.Array]:
-        logits = network.forward(network.with_weights(params, weights), images, norm="batch").outputs
+def _quantities(network: Any, params: Any, images: jax.Array, labels: jax.Array) -> dict[str, Any]:
+    def loss(params: Any, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+        logits = network.forward(params, images, norm="batch").outputs
         return cross_entropy(logits, labels), logits
 
-    def gradient(weights: Any) -> tuple[Any, Any]:
-        (weight_grads, input_grads), logits = jax.grad(loss, (0, 1), has_aux=True)(weights, images)
-        return weight_grads, (input_grads, logits)
+    def gradient(params: Any) -> tuple[Any, Any]:
+        (of_params, of_images), logits = jax.grad(loss, (0, 1), has_aux=True)(params, images)
+        return of_params, (of_images, logits)
 
-    grads, pull, (input_grads, logits) = jax.vjp(gradient, network.weights(params), has_aux=True)
-    return {"logits": logits, "weight gradients": grads, "input gradients": input_grads, "Hessian-vector product": pull(grads)[0]}
+    grads, pull, (input_grads, logits) = jax.vjp(gradient, params, has_aux=True)
+    return {"logits": logits, "gradients": grads, "input gradients": input_grads, "Hessian-vector product": pull(grads)[0]}
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +50,7 @@ def setting() -> tuple[Any, jax.Array, jax.Array, Any]:
         rng = np.random.default_rng(0)
         params = jax.tree.unflatten(tree, [jnp.asarray(a, jnp.float64) + 0.1 * rng.standard_normal(a.shape) for a in leaves])
         images, labels = jnp.asarray(rng.standard_normal((3, 8, 8, 3))), jnp.asarray([0, 2, 1])
-        program = Counted(lambda arch, p, x, y: _quantities(SPACE.program().network, arch, p, x, y))
+        program = Counted(lambda arch, p, x, y: _quantities(SPACE.program().network(arch), p, x, y))
         return params, images, labels, program
 
 
@@ -61,23 +59,26 @@ def test_program_equals_discrete_network(setting: Any, arch: list[int]) -> None:
     params, images, labels, program = setting
     with jax.enable_x64(True):
         ours = program(jnp.asarray(arch, jnp.int32), params, images, labels)
-        reference = _discrete(arch, params, images, labels)
+        cut = SPACE.program().discrete_params
+        # In pieces, most of which the discrete networks have in common.
+        discrete = Pieced(lambda params, *data: _quantities(SPACE.network(arch), params, *data))
+        reference = discrete(cut(params, arch), images, labels)
         assert program.compilations == 1, "one program for every architecture"
+        for name in ("gradients", "Hessian-vector product"):  # of parameters; those that the architecture has not get none
+            squares = [sum(float(jnp.square(a).sum()) for a in jax.tree.leaves(made[name])) for made in (ours, reference)]
+            np.testing.assert_allclose(*squares, rtol=1e-9)
+            ours[name] = cut(ours[name], arch)
     for name, value in reference.items():
+        assert jax.tree.structure(ours[name]) == jax.tree.structure(value)
         for a, b in zip(jax.tree.leaves(ours[name]), jax.tree.leaves(value), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11, err_msg=name)
-
-
-def _discrete(arch: list[int], params: Any, images: jax.Array, labels: jax.Array) -> dict[str, Any]:
-    """In pieces, most of which the networks have in common."""
-    return Pieced(lambda *arrays: _quantities(SPACE.network, arch, *arrays))(params, images, labels)
 
 
 def test_the_discrete_network_read_as_a_users_module_agrees() -> None:
     """The adapter for anybody's NNX module sees the same layers in the discrete network as the space itself."""
     arch = (CONV3, SKIP, CONV1, POOL, CONV1, CONV3)
-    params = SPACE.program().init(jax.random.key(1))
     network = SPACE.network(arch)
+    params = network.init(jax.random.key(1))
     images = jax.random.normal(jax.random.key(2), (2, 8, 8, 3))
     other, flat = as_network(lambda p, x: network.forward(p, x, norm="batch").outputs, params, images)
     both = jax.jit(lambda p, q, x: (other.forward(p, x, norm="batch").outputs, network.forward(q, x, norm="batch").outputs))
@@ -85,10 +86,11 @@ def test_the_discrete_network_read_as_a_users_module_agrees() -> None:
 
 
 def test_norm_modes_and_rescaling() -> None:
-    params = SPACE.program().init(jax.random.key(3))
+    network = SPACE.network([CONV3] * 6)
+    params = network.init(jax.random.key(3))
     images = jax.random.normal(jax.random.key(4), (2, 8, 8, 3))
     big = jax.tree.map(lambda a: a * 1e6, params)
-    run = jax.jit(SPACE.network([CONV3] * 6).forward, static_argnames="norm")
+    run = jax.jit(network.forward, static_argnames="norm")
     out = run(big, images, norm="none")
     assert np.isfinite(out.outputs).all()
     assert int(out.exponent) > 127, "the true logits are beyond float32"
@@ -104,7 +106,7 @@ def test_taps_read_and_change_layers() -> None:
     arch = (CONV3, NONE, CONV1, SKIP, NONE, POOL)
     params = SPACE.program().init(jax.random.key(5))
     images = jax.random.normal(jax.random.key(6), (2, 8, 8, 3))
-    network = SPACE.network(arch)
+    network = SPACE.program().network(arch)
 
     def run(params: Any, **tap: Any) -> Any:
         return jax.jit(lambda params: network.forward(params, images, norm="batch", **tap))(params)

@@ -17,12 +17,12 @@ import numpy as np
 from jaxzc_spaces.core.params import with_leaves
 from jaxzc_spaces.nasbench101.encoding import VERTICES, cells, pruned
 from jaxzc_spaces.nasbench101.space import NasBench101
+from jaxzc_spaces.nasbench201.encoding import EDGES
+from jaxzc_spaces.nasbench201.own import edge_name
 from jaxzc_spaces.nats_sss.encoding import CELLS, CONVS
 from jaxzc_spaces.nats_sss.space import NatsSizeSpace
-from jaxzc_spaces.transnas101.encoding import CONV1, CONV3, SKIP
 from jaxzc_spaces.transnas101.macro import TransNasMacro
 from jaxzc_spaces.transnas101.micro import TransNasMicro
-from jaxzc_spaces.transnas101.micro_network import ENTERING, INNER
 
 from jaxzc.spacekit import program_of
 from jaxzc.types import Batch, InputSpec
@@ -59,10 +59,16 @@ class Golden:
     row: dict[str, Any]
 
     def params(self, dtype: Any) -> Any:
-        """The stored weights as parameters of our space; what the architecture has not is left as drawn. Normalisation is 1 and 0."""
+        """The stored weights as parameters of the discrete network. Normalisation is 1 and 0."""
         program = program_of(self.space, self.arch)
         params = program.discrete_params(program.init(jax.random.key(0)), self.arch)
         return jax.tree.map(lambda a: jax.numpy.asarray(a, dtype), self.fill(jax.tree.map(np.array, params), self.arrays))
+
+    def shared_params(self, dtype: Any) -> Any:
+        """The same as parameters of the program that the architecture shares; zeros where it has none."""
+        program = program_of(self.space, self.arch)
+        start = jax.tree.map(lambda a: a.astype(dtype), program.init(jax.random.key(0)))
+        return jax.vjp(lambda params: program.discrete_params(params, self.arch), start)[1](self.params(dtype))[0]
 
 
 def cases(names: tuple[str, ...]) -> list[str]:
@@ -133,27 +139,17 @@ def _transnas101_macro(config: Any, image_shape: Any, classes: int) -> Any:
 def _transnas101_micro(config: Any, image_shape: Any, classes: int) -> Any:
     space = TransNasMicro(int(config["arch"].split("-")[0]), classes, InputSpec(tuple(image_shape)))
     arch = space.parse(config["arch"])
-    names = {SKIP: (("reduce_a", "conv0"), ("reduce_b", "conv1")), CONV1: (("conv1x1", "conv"),), CONV3: (("conv3x3", "conv"),)}
+    edges = [edge_name(edge) for edge in range(len(EDGES))]
 
-    def fill(params: Any, arrays: Arrays) -> Any:
-        for ours, stored in {"stem0": "stem/conv0", "stem1": "stem/conv1", "head": "head/linear/kernel"}.items():
-            params[ours][...] = arrays[stored]
-        params["head_bias"][...] = arrays["head/linear/bias"]
-        for cell in range(10):
-            stage, position = divmod(cell, 4)
-            for edge, gene in enumerate(arch.tolist()):
-                for ours, stored in names.get(gene, ()):
-                    key = f"layer{cell // 2}/block{cell % 2}/edge{edge}/{stored}"
-                    if position == 0 and edge in ENTERING:
-                        ours = ours if gene == SKIP else f"{ours}_in"
-                        params["widenings"][stage][ours][ENTERING.index(edge)] = arrays[key]
-                    elif gene != SKIP and position == 0:
-                        params["widenings"][stage][ours][INNER.index(edge)] = arrays[key]
-                    elif gene != SKIP:
-                        params["stages"][stage][ours][position - 1, edge] = arrays[key]
-        return params
+    def keys(path: str) -> str:
+        if path in ("stem0", "stem1", "head"):
+            return {"stem0": "stem/conv0", "stem1": "stem/conv1", "head": "head/linear/kernel"}[path]
+        kind, stage, *place, edge, kernel = path.split("/")
+        cell = 4 * int(stage) + (0 if kind == "widenings" else 1 + int(place[0]))
+        stored = {"conv": "conv", "conv1": "conv0", "conv2": "conv1"}[kernel]
+        return f"layer{cell // 2}/block{cell % 2}/edge{edges.index(edge)}/{stored}"
 
-    return space, arch, fill
+    return space, arch, _by_path(keys, space, arch)
 
 
 def _nasbench101(config: Any, image_shape: Any, classes: int) -> Any:

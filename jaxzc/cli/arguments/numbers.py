@@ -1,6 +1,7 @@
-"""Argparse types: whole numbers, seeds, devices."""
+"""Argparse types: whole numbers, seeds, devices, shapes."""
 
 import argparse
+import re
 
 
 def is_number(text: str) -> bool:
@@ -13,6 +14,11 @@ def positive(text: str) -> int:
     if not is_number(text) or not 1 <= int(text) < 2**31:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1 (below {2**31})")
     return int(text)
+
+
+def count(text: str) -> int:
+    """An argparse type: 0, or a whole number as `positive` takes it."""
+    return 0 if text == "0" else positive(text)
 
 
 def devices(text: str) -> int | None:
@@ -34,3 +40,10 @@ def seeds(text: str) -> tuple[int, ...]:
     if len(set(numbers)) < len(numbers):
         raise argparse.ArgumentTypeError(f"{text!r} names a seed twice")
     return numbers
+
+
+def sizes(argument: str) -> tuple[int, ...]:
+    """An argparse type: sizes joined by x."""
+    if not re.fullmatch(r"[1-9]\d*(x[1-9]\d*)*", argument, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{argument!r} is no shape such as 32x32x3")
+    return tuple(map(int, argument.split("x")))

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from jaxzc import tables
+from jaxzc._durable.files import check_parent
 from jaxzc.types import JaxzcError
 
 
@@ -20,12 +21,3 @@ def check_table(out: Path, overwrite: bool) -> None:
     """`check_file`, of a table: its name says which kind."""
     tables.check_name(out)
     check_file(out, overwrite)
-
-
-def check_parent(out: Path) -> None:
-    """Raises `JaxzcError` where there is no directory for `out`, or it may not be written to."""
-    parent = out.absolute().parent
-    if not os.path.isdir(parent):
-        raise JaxzcError(f"there is no directory {parent} for {out.name}: create it first")
-    if not os.access(parent, os.W_OK):
-        raise JaxzcError(f"the directory {parent} is not writable: choose one you may write to")

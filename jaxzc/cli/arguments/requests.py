@@ -1,21 +1,18 @@
-"""From what was typed to what the library is asked for: the space's options, a request's fields, the space and its images."""
+"""From what was typed to what the library is asked for: the space's options, and a request's fields."""
 
 import argparse
 import ast
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from jaxzc import data
 from jaxzc.catalogue import spaces
-from jaxzc.facts import Proxy
-from jaxzc.scoring.space.setting import too_few
-from jaxzc.types import JaxzcError, Space
+from jaxzc.types import JaxzcError
 
 
 def command_line(arguments: argparse.Namespace) -> str:
@@ -58,22 +55,6 @@ def space_options(arguments: argparse.Namespace, **own: Any) -> dict[str, Any]:
     chosen |= own
     spaces.check_options(arguments.space, chosen)
     return chosen
-
-
-def check_sizes(chosen: Mapping[str, Proxy], arguments: argparse.Namespace) -> None:
-    """Raises `JaxzcError` where a proxy compares batches or images and there is one only; at once, not after compiling."""
-    if lack := too_few(chosen, batches=arguments.batches, batch_size=arguments.batch_size):
-        option = f"--{lack.field.replace('_', '-')}"
-        raise JaxzcError(f"{option} {lack.number} is too few for {lack}: give {option} 2, or choose other --proxies")
-
-
-def prepare(arguments: argparse.Namespace, seeds: Sequence[int]) -> tuple[Space, list[data.Data]]:
-    """Loads the images of every seed and makes the space fit them; turns the compilation cache on."""
-    chosen = space_options(arguments)
-    keep_compiled(arguments)
-    draws = [data.load(arguments.data, batch_size=arguments.batch_size, batches=arguments.batches, seed=seed) for seed in seeds]
-    inputs = draws[0].batches[0].inputs.shape[1:]
-    return spaces.space(arguments.space, classes=draws[0].classes, inputs=inputs, **chosen), draws
 
 
 def keep_compiled(arguments: argparse.Namespace) -> None:

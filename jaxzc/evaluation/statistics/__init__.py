@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from jaxzc.evaluation.statistics import correlations, retrieval
-from jaxzc.names import hint
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import hint
 
 STATISTICS = {
     "spearman": "Spearman's rho",

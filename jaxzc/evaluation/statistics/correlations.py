@@ -72,11 +72,11 @@ def partial_spearman(score: ArrayLike, truth: ArrayLike, control: ArrayLike) -> 
     return float(partial(np.array(spearman(score, truth)), np.array(spearman(score, control)), np.array(spearman(truth, control))))
 
 
-def partial(direct: np.ndarray, score_given: np.ndarray, truth_given: np.ndarray) -> np.ndarray:
+def partial(direct: np.ndarray, score_control: np.ndarray, truth_control: np.ndarray) -> np.ndarray:
     """Partial correlation from the three correlations, elementwise; NaN where undefined."""
-    left = 1 - score_given**2, 1 - truth_given**2
+    left = 1 - score_control**2, 1 - truth_control**2
     with np.errstate(invalid="ignore", divide="ignore"):
-        value = (direct - score_given * truth_given) / np.sqrt(left[0] * left[1])
+        value = (direct - score_control * truth_control) / np.sqrt(left[0] * left[1])
     return np.where(np.minimum(*left) > UNDEFINED, value, np.nan)
 
 

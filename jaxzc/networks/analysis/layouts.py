@@ -60,7 +60,7 @@ def after_bias(program: Trace, env: dict[int, Taint], layer: Layer) -> Point:
             return Point(number, axes, layer.point.rows) if bias else layer.point
         if op.name == "transpose":
             axes = tuple(op.params["permutation"].index(axis) for axis in axes)
-        elif op.name != "convert_element_type":
+        elif op.name not in ("convert_element_type", "name", "sharding_constraint"):
             break
         value = op.outputs[0]
     return layer.point

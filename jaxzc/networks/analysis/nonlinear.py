@@ -1,18 +1,31 @@
 """Activation functions in a program, judged by operations alone (modules' names are gone): which, and of which value.
 
 A rectifier is linear on both sides of a kink at zero; the sign of its input is a unit's binary code. Whatever the spelling, it is
-`max(x, 0)`, a choice by `x > 0` between x and a multiple of x, the larger of two multiples of x, a product of x and the truth of `x > 0`,
-`x + |x|` or `x - min(x, 0)`. No rectifiers are a clip of what cannot be negative, the clip of a shifted value that a hard sigmoid consists
-of, the clip of a variance, and the lower half of `max(x, 0) - a max(-x, 0)`.
+`max(x, 0)`, a choice by `x > 0` between x and a multiple of x, the larger of two multiples of x, a product of x and the truth of `x > 0`
+or one of two slopes, `x + |x|` or `x - min(x, 0)`. No rectifiers are a clip of integers (of tokens or positions) or of what cannot be
+negative, the clip of a shifted value that a hard sigmoid consists of, the clip of a variance, and the lower half of
+`max(x, 0) - a max(-x, 0)`.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxzc._compile.jaxpr import CUSTOM_RULES, PRODUCTS, SHAPING, Op, Trace, closed_body, flatten
-from jaxzc.networks.analysis.values import comes_from, constant, constants, is_softplus, multiple, never_negative, plain, readers, unscaled
+from jaxzc.networks.analysis.values import (
+    comes_from,
+    constant,
+    constants,
+    is_softplus,
+    is_zero,
+    multiple,
+    never_negative,
+    plain,
+    readers,
+    unscaled,
+)
 from jaxzc.types import RECTIFIERS
 
 ROOTS = frozenset({"sqrt", "rsqrt"})
@@ -35,7 +48,7 @@ def nonlinearity(program: Trace, op: Op, data: Sequence[bool]) -> Nonlinearity |
 
     data: for each input, whether it depends on the network's inputs.
     """
-    if not any(data):
+    if not any(data) or not op.outputs or not jnp.issubdtype(program.avals[op.outputs[0]].dtype, jnp.floating):
         return None
     if op.name in CUSTOM_RULES:
         return _custom(program, op)
@@ -54,7 +67,7 @@ def nonlinearity(program: Trace, op: Op, data: Sequence[bool]) -> Nonlinearity |
 
 
 def _maximum(program: Trace, op: Op, data: Sequence[bool]) -> Nonlinearity | None:
-    position = next((1 - place for place in (0, 1) if constant(program, op.inputs[place]) == 0), None)
+    position = next((1 - place for place in (0, 1) if is_zero(program, op.inputs[place])), None)
     if position is not None:
         if not data[position] or program.reaches(op.outputs[0], ROOTS, SHAPING | {"add"}) or _completes(program, op, position):
             return None
@@ -84,23 +97,27 @@ def _clipped(program: Trace, value: int, position: int, low: float | None, high:
     return Nonlinearity("relu" if high is None or np.isinf(high) else "relu6", position)
 
 
-def _choice(program: Trace, op: Op) -> Nonlinearity | None:
-    """where(x > 0, x or a multiple, 0 or a multiple or something else of x)."""
-    test = program.writer.get(plain(program, op.inputs[0]))
+def _compared(program: Trace, truth: int) -> tuple[int, int] | None:
+    """x and 1 where the value is `x > 0`, x and -1 where it is `x < 0`; None for anything else."""
+    test = program.writer.get(plain(program, truth))
     if test is None or test.name not in COMPARISONS:
         return None
-    sign = COMPARISONS[test.name]
-    if constant(program, test.inputs[1]) == 0:
-        x = test.inputs[0]
-    elif constant(program, test.inputs[0]) == 0:
-        x, sign = test.inputs[1], -sign
-    else:
+    for place in (0, 1):
+        if is_zero(program, test.inputs[1 - place]):
+            return test.inputs[place], COMPARISONS[test.name] * (1 - 2 * place)
+    return None
+
+
+def _choice(program: Trace, op: Op) -> Nonlinearity | None:
+    """where(x > 0, x or a multiple, 0 or a multiple or something else of x)."""
+    compared = _compared(program, op.inputs[0])
+    if compared is None:
         return None
-    above, below = (2, 1) if sign > 0 else (1, 2)  # operand 1 where the test is false
+    x, above, below = compared[0], *_sides(compared[1])
     steep = multiple(program, op.inputs[above], x)
     if steep is None or not steep > 0 or never_negative(program, x):
         return None
-    if constant(program, op.inputs[below]) == 0:
+    if is_zero(program, op.inputs[below]):
         return Nonlinearity("relu", above)
     slope = multiple(program, op.inputs[below], x)
     if slope is None:
@@ -109,17 +126,35 @@ def _choice(program: Trace, op: Op) -> Nonlinearity | None:
     return None if slope == steep else Nonlinearity("prelu" if np.isnan(slope) else "leaky_relu", above)
 
 
+def _sides(sign: int) -> tuple[int, int]:
+    """The operands of a choice that are taken where the compared value is positive, and where it is negative."""
+    return (2, 1) if sign > 0 else (1, 2)  # operand 1 where the test is false
+
+
 def _gate(program: Trace, op: Op, data: Sequence[bool]) -> Nonlinearity | None:
-    """x * (x > 0)."""
+    """x * (x > 0), or x * where(x > 0, slope, slope)."""
     for place in (0, 1):
-        test = program.writer.get(plain(program, op.inputs[1 - place]))
-        if test is None or test.name not in COMPARISONS or not all(data):
+        factor = op.inputs[1 - place]
+        maker = program.writer.get(plain(program, factor))
+        chooses = maker is not None and maker.name == "select_n" and len(maker.inputs) == 3
+        compared = _compared(program, maker.inputs[0] if maker is not None and chooses else factor)
+        if compared is None or plain(program, compared[0]) != plain(program, op.inputs[place]) or not all(data):
             continue
-        left = COMPARISONS[test.name] > 0
-        x, zero = test.inputs if left else test.inputs[::-1]
-        if plain(program, x) == plain(program, op.inputs[place]) and constant(program, zero) == 0:
-            return None if never_negative(program, x) else Nonlinearity("relu", place)
+        if never_negative(program, compared[0]):
+            return None
+        if maker is None or not chooses:
+            return Nonlinearity("relu", place) if compared[1] > 0 else None
+        steep, slope = (_slope(program, maker.inputs[side]) for side in _sides(compared[1]))
+        if steep is None or slope is None or not steep > 0 or slope == steep:
+            return None
+        return Nonlinearity("relu" if slope == 0 else "prelu" if np.isnan(slope) else "leaky_relu", place)
     return None
+
+
+def _slope(program: Trace, value: int) -> float | None:
+    """The number that a factor is known to be, NaN for one that is trained; None for one that is computed."""
+    known = constant(program, value)
+    return known if known is not None else 0.0 if is_zero(program, value) else None if plain(program, value) in program.writer else np.nan
 
 
 def _halves(program: Trace, op: Op) -> Nonlinearity | None:

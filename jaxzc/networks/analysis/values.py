@@ -54,6 +54,14 @@ def constant(program: Trace, value: int) -> float | None:
     return float(np.reshape(known, ()))
 
 
+def is_zero(program: Trace, value: int) -> bool:
+    """Whether a value is known to be 0: the number, or an array of zeros."""
+    known = program.constants.get(plain(program, value))
+    if known is None or isinstance(known, Tracer) or not jnp.issubdtype(jnp.result_type(known), jnp.number):
+        return False
+    return not np.any(np.asarray(known))
+
+
 def multiple(program: Trace, value: int, x: int) -> float | None:
     """c where the value is c * x: 1 for x itself, NaN for a c that is trained; None where it is no multiple."""
     value, x = plain(program, value), plain(program, x)

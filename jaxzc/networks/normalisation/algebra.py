@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 
 from jaxzc._compile.jaxpr import Op, Trace
 from jaxzc.networks.normalisation.axes import positional_sum, varying
+from jaxzc.networks.normalisation.centred import subtracts_again
 from jaxzc.networks.normalisation.forms import (
     ABSOLUTE,
     FINISHED,
+    HIDDEN,
     NEGATED,
     PASSING,
     RANK,
@@ -24,8 +26,6 @@ from jaxzc.networks.normalisation.lanes import sliced, stacked
 from jaxzc.networks.normalisation.values import Values
 
 TABLES = {"reduce_sum": SUMMED, "reduce_mean": SUMMED, "neg": NEGATED, "abs": ABSOLUTE}
-HIDDEN = frozenset({"square", "mean", "power", "mean squared", "centred", "centred square", "variance"})
-"""States that a `where` with a constant keeps."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Algebra:
 
     def _self_product(self, op: Op) -> list[Form]:
         """Sums of squares as a product of something with itself."""
-        if op.inputs[0] != op.inputs[1]:
+        if not self.values.are_one(*op.inputs):
             return []
         return [
             replace(form, state=SUMMED[SQUARED[form.state]]) for form in self.of(op.inputs[0]) if form.state in ("x", "masked", "centred")
@@ -129,7 +129,7 @@ class Algebra:
                 yield replace(form, state=state, path=(*form.path, Edit(number, "variance", position)))
 
     def _mul(self, number: int, op: Op) -> Iterator[Form]:
-        if op.inputs[0] == op.inputs[1]:
+        if self.values.are_one(*op.inputs):
             yield from moved(self.of(op.inputs[0]), SQUARED)
             return
         for position in (0, 1):
@@ -151,7 +151,7 @@ class Algebra:
         for inverse in (form for form in self.of(divisor) if form.state == by):
             for form in self.of(value):
                 stored = form.state in ("stored", "-stored") and inverse.stored
-                if stored or (form.state in ("mean", "-mean") and form.base == inverse.base):
+                if stored or (form.state in ("mean", "-mean", "mean scaled") and form.base == inverse.base):
                     edit = Edit(number, "offset", position, form.state in ("-stored", "-mean"))
                     yield replace(inverse, state="offset", path=(edit,), leaves=inverse.leaves | form.leaves)
                 elif joins(form, inverse, value):
@@ -166,12 +166,13 @@ class Algebra:
     def _scaled(self, number: int, op: Op, position: int) -> Iterator[Form]:
         """Something times (or divided by) what does not depend on the data, or a mask."""
         other = op.inputs[1 - position]
-        for form in self.of(op.inputs[position]):
-            state = form.state
+        for form, state in ((form, form.state) for form in self.of(op.inputs[position])):
             if state in STATISTICS:
                 sign = 1 if op.name == "div" and self.values.data[other] else self.values.number(other) or 1
                 if (op.name == "div" or self.values.is_single(other)) and (sign > 0 or state in NEGATED):
                     yield form if sign > 0 else replace(form, state=NEGATED[state])
+                elif state in ("mean", "-mean") and self.values.is_parameter(other):
+                    yield replace(form, state="mean scaled")
             elif self.values.is_mask(other) and state in ("x", "square", "centred", "centred square", "masked"):
                 yield replace(form, state="masked") if state == "x" else form
             elif self.values.data[other]:
@@ -208,8 +209,8 @@ class Algebra:
                     yield from self._biased(number, op, position, form, other)
                 elif form.state == "offset" and not self.values.data[other] and not form.biased:
                     yield replace(form, biased=True)
-                elif form.state == "power":
-                    squares = "mean squared" if minus else "-mean squared" if op.name == "add" else None
+                elif form.state in ("power", "variance") and (minus or op.name == "add"):
+                    squares = "-mean squared" if not minus else "mean squared" if form.state == "power" else "mean centred squared"
                     if any(f.state == squares and f.base == form.base for f in self.of(other)):
                         yield replace(form, state="variance")
                 elif form.state == "x" and (minus or op.name == "add") and self.values.number(other) == 0:
@@ -218,9 +219,11 @@ class Algebra:
                 yield from self._plus_free(number, op, position)
 
     def _minus_mean(self, number: int, op: Op, position: int, form: Form, other: int) -> Iterator[Form]:
+        edit = Edit(number, "centre", position)
+        if form.state == "centred" and op.name == "sub" and position == 0 and subtracts_again(self.program, form, other, self.of(other)):
+            yield replace(form, path=(*form.path, edit))
         if form.state != "x":
             return
-        edit = Edit(number, "centre", position)
         stored: State = "stored" if op.name == "sub" else "-stored"
         for mean in self.of(other):
             if mean.state == ("mean" if op.name == "sub" else "-mean") and mean.base == form.base:

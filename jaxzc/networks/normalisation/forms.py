@@ -17,11 +17,14 @@ State = Literal[
     "square",
     "mean",  # sums count as means: the number they are divided by is the program's affair
     "-mean",
+    "mean scaled",  # times parameters, before it is divided as the data are
     "mean squared",
     "-mean squared",
     "power",  # mean of squares
     "centred",
     "-centred",
+    "mean centred",  # nothing but rounding: the mean that is subtracted where statistics are taken of what is centred already
+    "mean centred squared",
     "centred square",
     "variance",
     "variance + eps",
@@ -45,12 +48,15 @@ SQUARED: dict[State, State] = {
     "-mean": "mean squared",
     "centred": "centred square",
     "-centred": "centred square",
+    "mean centred": "mean centred squared",
 }
 SUMMED: dict[State, State] = {
     "x": "mean",
     "masked": "mean",
     "square": "power",
     "centred square": "variance",
+    "centred": "mean centred",
+    "mean centred": "mean centred",
     "mean": "mean",
     "power": "power",
     "variance": "variance",
@@ -63,9 +69,11 @@ NEGATED: dict[State, State] = {
     "stored": "-stored",
 }
 ABSOLUTE: dict[State, State] = {"x": "|x|", "centred": "-centred", "variance": "variance", "power": "power"}
-STATISTICS: frozenset[State] = frozenset({"mean", "-mean", "mean squared", "power", "variance"})
+STATISTICS: frozenset[State] = frozenset({"mean", "-mean", "mean squared", "mean centred", "power", "variance"})
 FINISHED: frozenset[State] = frozenset({"power", "variance", "stored"})
 """Statistics of which a root may be taken."""
+HIDDEN = frozenset({"square", "mean", "power", "mean squared", "centred", "centred square", "variance", "deviation", "inverse"})
+"""States that a `where` with a constant keeps (of a deviation where it is not zero, say)."""
 RANK: dict[State, int] = {"centred": 2, "x scaled": 1, "x": 0}
 """Of the states that a deviation divides, which is taken where a value has several."""
 

@@ -32,6 +32,16 @@ def of_kernels_only(program: Trace, argument: int, data: Iterable[int]) -> bool:
     return True
 
 
+def are_one(program: Trace, first: int, second: int) -> bool:
+    """Whether two values are one, or the same layout or conversion of one (which programs write out twice)."""
+    while first != second:
+        one, other = program.writer.get(first), program.writer.get(second)
+        if one is None or other is None or one.name not in SHAPING or one.name != other.name or one.params != other.params:
+            return False
+        first, second = one.inputs[0], other.inputs[0]
+    return True
+
+
 @dataclass(frozen=True)
 class Values:
     """data, trained: whether a value depends on the inputs, or on a parameter."""
@@ -47,6 +57,10 @@ class Values:
     def is_single(self, value: int) -> bool:
         """Whether the value is a single number, perhaps broadcast, and does not depend on the inputs."""
         return not self.data[value] and (self.program.avals[value].size == 1 or self.number(value) is not None)
+
+    def are_one(self, first: int, second: int) -> bool:
+        """Whether two values are one, or the same layout or conversion of one."""
+        return are_one(self.program, first, second)
 
     def is_parameter(self, value: int) -> bool:
         """Whether it may be a scale or a bias: a parameter, or an array of constants."""

@@ -136,10 +136,10 @@ def _is_float(program: Trace, number: int) -> bool:
     return jnp.issubdtype(program.avals[number].dtype, jnp.inexact)
 
 
-def check_examples(values: Sequence[Any], batch: int) -> None:
-    """Raises `JaxzcError` where an entry's first axis does not hold the examples."""
-    for value in values:
-        if not value.shape or value.shape[0] != batch:
+def check_examples(values: Sequence[Any], batch: int, axes: Sequence[int | None] = ()) -> None:
+    """Raises `JaxzcError` where an entry's first axis does not hold the examples. axes: of the examples in the last values, where known."""
+    for value, axis in zip(values, [*[0] * (len(values) - len(axes)), *axes], strict=True):
+        if not value.shape or value.shape[0] != batch or axis != 0:
             raise JaxzcError(
                 f"the first floats that the inputs become have shape {list(value.shape)}, and their first axis is not the {batch} examples"
             )

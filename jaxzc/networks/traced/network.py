@@ -12,16 +12,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc._compile.jaxpr import needed, run
+from jaxzc._compile.jaxpr import Trace, needed, run
 from jaxzc._compile.widening import widen
 from jaxzc.networks.analysis.order import places
 from jaxzc.networks.analysis.records import Layer, Source
 from jaxzc.networks.normalisation import NormModes
 from jaxzc.networks.traced.entry import check_examples, examples_first, replacements
+from jaxzc.networks.traced.examples import Place, example_axes
 from jaxzc.networks.traced.integers import floats, stored
-from jaxzc.networks.traced.sites import collected, perturbations, sites_of
+from jaxzc.networks.traced.sites import collected, layer_places, located, perturbations, sites_of
 from jaxzc.networks.traced.tapped import run_tapped
-from jaxzc.networks.traced.taps import activation_names, activation_taps, of_activations, tap_layer
+from jaxzc.networks.traced.taps import activation_names, activation_places, activation_taps, of_activations, tap_layer
 from jaxzc.networks.traced.tracing import Function, OwnTypes, Traced, key_of, read, trace
 from jaxzc.numerics.trees import batch_size, leaf_name
 from jaxzc.types import ActivationGroup, Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
@@ -128,8 +129,9 @@ class ProgramNetwork:
         else:
             results = tuple(program.ops[op].outputs[0] for (op,) in entry.ops)
             made = run(replace(program, ops=needed(program.ops, results), outputs=results), [*flat, *leaves])
-        values = (*(jnp.asarray(leaves[place]) for place in entry.leaves), *made)
-        check_examples(values, batch_size(inputs))
+        values, batch = (*(jnp.asarray(leaves[place]) for place in entry.leaves), *made), batch_size(inputs)
+        axes = example_axes(program, list(map(Place, entry.ops)), batch, lambda: self._of_twice(flat, inputs, "batch", None))
+        check_examples(values, batch, list(axes.values()))
         return values
 
     def forward(self, params: Any, inputs: Any, *, norm: Norm, tap: Tap | None = None, entry: Any = None) -> Forward:
@@ -146,12 +148,15 @@ class ProgramNetwork:
         traced = self._traced(flat, inputs, norm, (entry, kernels))
         tap, batch, leaves = tap or Tap(), batch_size(inputs), jax.tree.leaves(inputs)
         sites = sites_of(self.groups, self.leaves, traced.analysis, tap)
+        reads = [*layer_places(sites), *activation_places(traced.analysis, tap)]
+        axes = example_axes(traced.program, reads, batch, lambda: self._of_twice(flat, inputs, norm, (entry, kernels)))
+        sites = located(self.groups, sites, axes)
         after = {
             site: partial(tap_layer, tap, layer.point, batch, self.groups[group].name)
             for site, (group, layer) in sites.items()
             if layer.point
         }
-        looks, perturb = activation_taps(traced.analysis, tap, batch), perturbations(self.groups, sites, tap)
+        looks, perturb = activation_taps(traced.analysis, tap, batch, axes), perturbations(self.groups, sites, tap)
         if entry is not None:
             leaves, values = replacements(traced.entry.checked(), leaves, jax.tree.leaves(entry))
             perturb |= {place: (value, perturb.get(place)) for place, value in values.items()}
@@ -168,6 +173,14 @@ class ProgramNetwork:
         if structure != self._structure:
             raise JaxzcError(f"params have the structure {structure}, but the network was made with {self._structure}")
         return flat
+
+    def _of_twice(self, flat: Sequence[Any], inputs: Any, norm: Norm, more: Any) -> Trace | None:
+        """The program for twice as many examples; None where the model does not run with them."""
+        doubled = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((2 * len(leaf), *leaf.shape[1:]), jnp.result_type(leaf)), inputs)
+        try:
+            return self._traced(flat, doubled, norm, more).program
+        except JaxzcError:
+            return None
 
     def _traced(self, flat: Sequence[Any], inputs: Any, norm: Norm, entry: Any = None) -> Traced:
         in_float64 = self._own.is_widened([*flat, *jax.tree.leaves(inputs), *jax.tree.leaves(entry)])

@@ -3,12 +3,14 @@
 import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
 from jaxzc.networks.analysis.records import Analysis, Layer
+from jaxzc.networks.traced.examples import Place
 from jaxzc.networks.traced.tapped import Path
 from jaxzc.networks.traced.taps import calls_first, unreadable
 from jaxzc.types import Array, JaxzcError, LayerGroup, Tap
@@ -29,6 +31,28 @@ def sites_of(groups: Sequence[LayerGroup], leaves: Sequence[int], analysis: Anal
             raise JaxzcError(f"layer {groups[group].name} {unreadable(layer.reason)}")
         sites[*layer.where.loops, layer.point.op] = group, layer
     return sites
+
+
+def layer_places(sites: Sites) -> list[Place]:
+    """Where the outputs of layers are read."""
+    return [Place(site, None, layer.point.axes) for site, (_, layer) in sites.items() if layer.point]
+
+
+def located(groups: Sequence[LayerGroup], sites: Sites, axes: Mapping[Place, int | None]) -> Sites:
+    """The sites with the axis of the examples before all others; `JaxzcError` where an output has none.
+
+    axes: of the examples, in the order in which a layer's point has them."""
+    moved: Sites = {}
+    for site, (group, layer) in sites.items():
+        assert layer.point is not None
+        axis, (_, order, rows) = axes[Place(site, None, layer.point.axes)], layer.point
+        if axis is None or axis >= rows:
+            raise JaxzcError(
+                f"the output of layer {groups[group].name} has no axis that holds the examples: leave out proxies that need activations"
+            )
+        order = (order[axis], *order[:axis], *order[axis + 1 :])
+        moved[site] = group, replace(layer, point=layer.point._replace(axes=order))
+    return moved
 
 
 def perturbations(groups: Sequence[LayerGroup], sites: Sites, tap: Tap) -> dict[Path, Any]:

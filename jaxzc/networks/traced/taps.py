@@ -10,13 +10,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxzc.networks.analysis.records import Analysis, Point
+from jaxzc.networks.traced.examples import Place
 from jaxzc.networks.traced.tapped import Look, Path
 from jaxzc.types import RECTIFIERS, Array, JaxzcError, Tap
 
 
-def activation_taps(analysis: Analysis, tap: Tap, batch: int) -> dict[Path, Look]:
+def activation_places(analysis: Analysis, tap: Tap) -> list[Place]:
+    """Where the inputs of activation functions are read."""
+    acts = analysis.activations if tap.activation is not None else []
+    return [Place((*act.where.loops, act.op), act.position) for act in acts if not act.where.reason]
+
+
+def activation_taps(analysis: Analysis, tap: Tap, batch: int, axes: Mapping[Place, int | None]) -> dict[Path, Look]:
     """What to do before which operation; `JaxzcError` for a rectifier that cannot be read. Other activation functions that cannot be are
-    left out: no code is read there."""
+    left out: no code is read there. axes: of the examples."""
     looks: dict[Path, Look] = {}
     for act in analysis.activations if tap.activation is not None else ():
         coded = act.kind in RECTIFIERS
@@ -25,12 +32,14 @@ def activation_taps(analysis: Analysis, tap: Tap, batch: int) -> dict[Path, Look
         if act.where.reason:
             raise JaxzcError(f"a ReLU {unreadable(act.where.reason)}")
 
-        def look(values: Sequence[Any], position: int = act.position, coded: bool = coded) -> Any:
+        axis = axes[Place((*act.where.loops, act.op), act.position)]
+
+        def look(values: Sequence[Any], position: int = act.position, coded: bool = coded, axis: int | None = axis) -> Any:
             value = values[position]
-            if not coded and (value.ndim == 0 or value.shape[0] % batch):
+            if not coded and (axis is None or value.ndim == 0 or value.shape[axis] % batch):
                 return None
             assert tap.activation is not None
-            return tap.activation(_batch_first(value, batch, "a ReLU's input"))
+            return tap.activation(_batch_first(value, batch, "a ReLU's input", axis))
 
         looks[*act.where.loops, act.op] = look
     return looks
@@ -76,12 +85,13 @@ def tap_layer(tap: Tap, point: Point, batch: int, name: str, value: Array, pertu
     return jnp.transpose(new.astype(value.dtype).reshape(moved.shape), back), record
 
 
-def _batch_first(value: Array, batch: int, what: str) -> Array:
-    """`value` `[B*k, ...]` as `[B, k, ...]` (`[B, ...]` where k is 1)."""
-    if value.ndim == 0 or value.shape[0] % batch:
+def _batch_first(value: Array, batch: int, what: str, axis: int | None = 0) -> Array:
+    """`value` `[B*k, ...]`, once its axis of the examples is the first, as `[B, k, ...]` (`[B, ...]` where k is 1)."""
+    if axis is None or value.ndim == 0 or value.shape[axis] % batch:
         raise JaxzcError(
-            f"{what} has shape {value.shape}, whose first axis does not hold the {batch} images: leave out proxies that need activations"
+            f"{what} has shape {value.shape}, of which no axis holds the {batch} examples: leave out proxies that need activations"
         )
+    value = jnp.moveaxis(value, axis, 0) if axis else value
     return value if value.shape[0] == batch else value.reshape(batch, -1, *value.shape[1:])
 
 

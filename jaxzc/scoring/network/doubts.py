@@ -46,9 +46,9 @@ def _replaced(network: Network, params: Params, inputs: PyTree) -> list[Any]:
 INSTEAD = {"batch": "those of the batch", "init": "mean 0 and variance 1", "none": "none"}
 
 
-def warn_of_doubts(found: Doubts, groups: Sequence[str], norm: Norm, frozen: bool, stacklevel: int) -> None:
-    """Issues a `DoubtWarning` for each doubt. found: with a leading axis where several networks were scored at a time."""
-    flags: Any = np.asarray(found.zero).reshape(-1, len(groups)).any(0)
+def warn_of_doubts(noted: Doubts, groups: Sequence[str], norm: Norm, frozen: bool, stacklevel: int) -> None:
+    """Issues a `DoubtWarning` for each doubt. noted: with a leading axis where several networks were scored at a time."""
+    flags: Any = np.asarray(noted.zero).reshape(-1, len(groups)).any(0)
     zero = [name for name, is_zero in zip(groups, flags, strict=True) if is_zero]
     if zero:
         named = f"{', '.join(zero[:3])}{' and others' if len(zero) > 3 else ''}"
@@ -61,7 +61,7 @@ def warn_of_doubts(found: Doubts, groups: Sequence[str], norm: Norm, frozen: boo
     reason = ""
     if frozen and norm == "batch":
         reason = "the model has no argument for a train mode and normalises by stored statistics"
-    elif np.any(found.stale):
+    elif np.any(noted.stale):
         reason = "the running statistics are not those of an untrained network"
     if reason:
         warnings.warn(

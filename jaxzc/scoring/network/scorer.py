@@ -1,5 +1,6 @@
 """Scores any network. A program is compiled once for each combination of shapes of parameters and batches."""
 
+import inspect
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
@@ -76,7 +77,8 @@ class Scorer:
             raise JaxzcError(f"norm={norm!r}: expected one of {', '.join(map(repr, get_args(Norm)))}")
         selected = select(proxies, ingredients)
         RESOLVER.wanted(selected)
-        keywords = call_keywords(type(self).__name__, model, model_kwargs, call, method)
+        ours = (*inspect.signature(Scorer).parameters, "seed")
+        keywords = call_keywords(model, model_kwargs, call, method, ours)
         self.recipe = ModelRecipe(
             Model(model, cells, keywords, method, output), selected, named_task(loss, task), norm, unavailable, pieces
         )
@@ -181,8 +183,8 @@ def finished(recipe: ModelRecipe, program: ModelProgram, bound: Bound, batches: 
     values = {}
     if program.run is not None:
         bound.check()
-        values, found = program.run(bound.arrays, batches, seeded(seed))
-        warn_of_doubts(found, program.groups, recipe.norm, program.frozen, stacklevel=stacklevel + 1)
+        values, doubts = program.run(bound.arrays, batches, seeded(seed))
+        warn_of_doubts(doubts, program.groups, recipe.norm, program.frozen, stacklevel=stacklevel + 1)
     warn_of(program.reasons, WHERE, stacklevel=stacklevel + 1)
     return _scores(recipe, program, values)
 
@@ -194,8 +196,8 @@ def finished_lanes(
     check_targets(program.task, program.outputs, batches, warns=True)
     values: dict[str, Any] = {}
     if program.run is not None:
-        values, found = program.run(bound.arrays, batches, keys)
-        warn_of_doubts(found, program.groups, recipe.norm, program.frozen, stacklevel=stacklevel + 1)
+        values, doubts = program.run(bound.arrays, batches, keys)
+        warn_of_doubts(doubts, program.groups, recipe.norm, program.frozen, stacklevel=stacklevel + 1)
     warn_of(program.reasons, WHERE, stacklevel=stacklevel + 1)
     return [_scores(recipe, program, jax.tree.map(lambda value, n=n: np.asarray(value)[n], values)) for n in range(len(keys))]
 

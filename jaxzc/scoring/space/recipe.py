@@ -14,7 +14,7 @@ from jaxzc.scoring.batches import as_batches
 from jaxzc.scoring.compute import compute_values, scores_from_counts, traced_proxies
 from jaxzc.scoring.keys import NOISE, fold_in
 from jaxzc.tasks import Task, classification
-from jaxzc.types import Array, Batch, Counts, InitialiserSpec, JaxzcError, Norm, Params, Space
+from jaxzc.types import Array, Batch, InitialiserSpec, JaxzcError, Norm, Params, Space
 
 
 class Functions(NamedTuple):
@@ -86,5 +86,6 @@ class SpaceRecipe:
 
     def counted(self, archs: np.ndarray) -> list[dict[str, Any]]:
         """For each of the architectures `[n, genes]`, a dictionary from label to value of the proxies that need counts only."""
-        counts = np.broadcast_arrays(*self.space.counts(archs))
-        return [scores_from_counts(self.proxies, Counts(*(count[i] for count in counts))) for i in range(len(archs))]
+        counts = self.space.counts(archs)
+        each = [jax.tree.map(lambda count, i=i: count[i] if np.ndim(count) else count, counts) for i in range(len(archs))]
+        return [scores_from_counts(self.proxies, one) for one in each]

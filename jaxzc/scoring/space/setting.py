@@ -1,24 +1,24 @@
 """How untrained networks of a space are scored: what a scoring and a search are asked for alike."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
 from jaxzc.catalogue import spaces
+from jaxzc.catalogue.costs import forward_passes
 from jaxzc.catalogue.selection import ProxySpec
 from jaxzc.data import Data, load
-from jaxzc.facts import Proxy
+from jaxzc.facts import Proxy, Sizes, proxy_facts
 from jaxzc.ingredients import RESOLVER
 from jaxzc.scoring.batches import Batches
 from jaxzc.scoring.space import SpaceScorer
-from jaxzc.types import JaxzcError, Norm, Space
+from jaxzc.types import InputSpec, JaxzcError, Norm, Space
 
 COMPARED = {"batch_grads": "batches", "input_grads": "batch_size", "relu_kernels": "batch_size", "layer_kernels": "batch_size"}
 """Ingredient -> the field that must be 2 at least, because the proxies that read it compare batches, or images of a batch."""
-
-WHAT = {"batches": "batches", "batch_size": "images in a batch"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,29 @@ class Setting:
         """Where the images come from."""
         return self.data or "digits"
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What scores depend on besides space, images and seed, for the records of jobs and searches."""
+        return {name: getattr(self, name) for name in ("batch_size", "batches", "weights", "init", "norm")}
+
+    def record(self, proxies: Mapping[str, Proxy], draws: Sequence[Data]) -> dict[str, Any]:
+        """What a table of scores says of its images, and of the proxies' costs and directions."""
+        inputs = draws[0].batches[0].inputs
+        sizes = Sizes(self.batch_size, self.batches, outputs=draws[0].classes, pixels=math.prod(inputs.shape[1:-1]))
+        directions = {label: proxy_facts(proxy).direction for label, proxy in proxies.items()}
+        return {
+            "data": draws[0].name,
+            "data_notes": [drawn.notes for drawn in draws],
+            "passes": {label: forward_passes(proxy, sizes=sizes) for label, proxy in proxies.items()},
+            "directions": {label: direction for label, direction in directions.items() if direction is not None},
+        }
+
+    @property
+    def scorer_options(self) -> dict[str, Any]:
+        """Options of a `SpaceScorer`."""
+        options = {name: getattr(self, name) for name in ("weights", "init", "norm", "chunk")}
+        return options | {"devices": self.devices or jax.local_device_count()}
+
     def prepared(self, space: str | Space, seeds: Sequence[int]) -> tuple[Space, list[Data]]:
         """The space made for the images, and the images of every seed. Raises `JaxzcError` for an unknown space or option, and for images
         that cannot be loaded or are not of a space that is made already."""
@@ -50,36 +73,20 @@ class Setting:
         else:
             wanted = {"shape": space.inputs.shape, "classes": space.classes}
         draws = [load(self.source, batch_size=self.batch_size, batches=self.batches, seed=seed, **wanted) for seed in seeds]
-        inputs = draws[0].batches[0].inputs.shape[1:]
+        one = draws[0].batches[0].inputs[0]
+        inputs = InputSpec(one.shape, one.dtype.name)
         return spaces.fitted(space, self.options, classes=draws[0].classes, inputs=inputs), draws
 
     def scorer(self, space: Space, batches: Batches, proxies: ProxySpec) -> SpaceScorer:
         """Scores architectures of the space under this setting."""
-        options = {name: getattr(self, name) for name in ("weights", "init", "norm", "chunk")}
-        return SpaceScorer(space, batches, proxies, devices=self.devices or jax.local_device_count(), **options)
+        return SpaceScorer(space, batches, proxies, **self.scorer_options)
 
     def check_sizes(self, proxies: Mapping[str, Proxy]) -> None:
-        """Raises `JaxzcError` where `too_few` finds something."""
-        if lack := too_few(proxies, batches=self.batches, batch_size=self.batch_size):
-            raise JaxzcError(f"{lack.field} is {lack.number}, too few for {lack}: make it 2, or choose other proxies")
-
-
-class Lack(NamedTuple):
-    """A field whose number is too small for the proxies of these labels."""
-
-    field: str
-    number: int
-    labels: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{', '.join(self.labels)}, which need at least 2 {WHAT[self.field]}"
-
-
-def too_few(proxies: Mapping[str, Proxy], *, batches: int, batch_size: int) -> Lack | None:
-    """Where a proxy compares batches or images and there is one only: to be known at once, not after compiling."""
-    users = RESOLVER.wanted(proxies)
-    for name, number in (("batches", batches), ("batch_size", batch_size)):
-        labels = [label for ingredient, needed in COMPARED.items() if needed == name for label in users.get(ingredient, ())]
-        if number < 2 and labels:
-            return Lack(name, number, tuple(dict.fromkeys(labels)))
-    return None
+        """Raises `JaxzcError` where a proxy compares batches or images and there is one only: at once, not after compiling."""
+        users = RESOLVER.wanted(proxies)
+        for name, number, what in (("batches", self.batches, "batches"), ("batch_size", self.batch_size, "images in a batch")):
+            labels = dict.fromkeys(label for each, field in COMPARED.items() if field == name for label in users.get(each, ()))
+            if number < 2 and labels:
+                raise JaxzcError(
+                    f"{name} is {number}, too few for {', '.join(labels)}, which need at least 2 {what}: make it 2, or choose other proxies"
+                )

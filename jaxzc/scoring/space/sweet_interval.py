@@ -6,12 +6,13 @@ averaged over networks.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from jaxzc.scoring.batches import Batches
+from jaxzc.scoring.options import options_of
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.types import Array, JaxzcError, Space
 
@@ -61,19 +62,21 @@ def best_interval(trend: np.ndarray) -> Interval:
     return Interval((EDGES[best], EDGES[best + 1]), trend)
 
 
+@options_of(SpaceScorer)
 def sweet_interval(
     space: Space,
     archs: np.ndarray,
-    batch: Batches,
+    batches: Batches,
     *,
     seed: int = 0,
     progress: Callable[[Sequence[np.ndarray]], Iterable[np.ndarray]] = lambda archs: archs,
-    **options: str,
+    **options: Any,
 ) -> Interval:
     """The sweet interval of a space from untrained networks `archs [n, genes]` (the authors take 100) and one batch (64 images).
 
-    options: weights, init, norm as for `SpaceScorer`. Each network's weights are redrawn.
+    seed: of the weights. progress: hands the architectures on, and shows how far it is. The other arguments are those of
+    `jaxzc.SpaceScorer`, by whose default each network has weights of its own.
     """
-    scorer = SpaceScorer(space, batch, {"ratios": cell_ratios}, **options)  # type: ignore[arg-type]
+    scorer = SpaceScorer(space, batches, {"ratios": cell_ratios}, **options)
     each = [trends(np.asarray(scorer.arrays(arch, seed)["ratios"])) for arch in progress(list(np.atleast_2d(archs)))]
     return best_interval(np.mean(each, axis=0))

@@ -105,12 +105,12 @@ class TableLatency:
         """Float64 `[n]` of architectures int32 `[n, genes]`; NaN, which keeps to no budget, for those that the table lacks. Raises
         `JaxzcError` where it lacks all."""
         names = [self.space.to_string(arch) for arch in archs]
-        found = np.array([self.values.get(name, np.nan) for name in names], np.float64)
-        if len(found) and np.isnan(found).all():
+        latencies = np.array([self.values.get(name, np.nan) for name in names], np.float64)
+        if len(latencies) and np.isnan(latencies).all():
             raise JaxzcError(
                 f"{self.source} has no latency of {names[0]!r}, nor of any other of {len(names)}: give a table of {self.space.name}"
             )
-        return found
+        return latencies
 
 
 MEASURED = {"latency": Latency, "peak_memory": PeakMemory}

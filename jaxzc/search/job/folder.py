@@ -5,6 +5,7 @@ state.npz        `jaxzc.search.State`
 evaluated.parquet  every architecture evaluated, in order, with its parent's row
 front.parquet    those that no other dominates in fitness and costs
 winner.txt       the best one's string, readable as a file of architectures
+winner.py        its network as Flax code that stands alone, where the space can write it
 leases/          which process is at work in the directory
 """
 
@@ -25,9 +26,10 @@ from jaxzc._durable.lease import Lease
 from jaxzc._durable.store import store
 from jaxzc.search.state import State, load, save
 from jaxzc.search.stepping import Search
-from jaxzc.types import JaxzcError
+from jaxzc.training.export import code_of
+from jaxzc.types import JaxzcError, Space
 
-SETTINGS, STATE = "search.json", "state.npz"
+SETTINGS, STATE, CODE = "search.json", "state.npz", "winner.py"
 
 SECONDS = 10.0
 """A state is written at most this often; what a killed process loses is scored again, with the same result."""
@@ -142,3 +144,14 @@ def write_results(directory: Path, search: Search, state: State, settings: Mappi
     with replacing(directory / "winner.txt") as file:
         file.write(text.encode())
     return winner
+
+
+def write_code(directory: Path, space: Space, winner: np.ndarray, note: Callable[[str], None]) -> None:
+    """Writes the winner's network as code that stands alone; note: told why, where the space cannot write it."""
+    try:
+        code = code_of(space, winner)
+    except JaxzcError as error:
+        note(f"no {directory / CODE}: {error}")
+        return
+    with replacing(directory / CODE) as file:
+        file.write(code.encode())

@@ -10,14 +10,14 @@ import numpy as np
 
 from jaxzc import embedded, tables
 from jaxzc.aggregates import AGGREGATES
-from jaxzc.catalogue.selection import ProxySpec, select, split_names
-from jaxzc.data import Data
+from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.facts import Proxy, proxy_facts
 from jaxzc.scoring.space.setting import Setting
 from jaxzc.search.algorithms import ALGORITHMS, Algorithm
 from jaxzc.search.job.named_costs import costs as named_costs
 from jaxzc.search.problem import Constraint, Cost, Limit, Problem, parse_budget
 from jaxzc.types import JaxzcError, Space
+from jaxzc.types.names import split_names
 
 
 @dataclass(frozen=True)
@@ -133,16 +133,14 @@ def beginning(request: SearchRequest, space: Space) -> np.ndarray | None:
 
 
 def settings(
-    request: SearchRequest, wanted: Problem, how: Algorithm, start: np.ndarray | None, drawn: Data, scored: Fitness
+    request: SearchRequest, wanted: Problem, how: Algorithm, start: np.ndarray | None, data_digest: str, scored: Fitness
 ) -> dict[str, Any]:
     """What a directory keeps of a search, and must be the same for it to go on."""
-    names = ("batch_size", "batches", "weights", "init", "norm")
     if request.table is not None:
         scores: dict[str, Any] = {"table": str(request.table), "rows": {name: len(values) for name, values in scored.columns.items()}}
     else:
         versions = {name: version(name) for name in ("jaxzc", "jax", "flax")}
-        asked = {name: getattr(request, name) for name in names}
-        scores = {"data": request.source, "data_digest": drawn.digest, **asked, "versions": versions}
+        scores = {"data": request.source, "data_digest": data_digest, **request.facts, "versions": versions}
     return {
         "space": repr(wanted.space),
         "fitness": list(wanted.scores),

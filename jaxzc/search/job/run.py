@@ -99,7 +99,7 @@ def run_search(
     search = Search(requests.problem(request, space, wanted), how)
     start = requests.beginning(request, space)
     begun = search.init(request.seed, start)
-    facts = requests.settings(request, search.problem, how, start, drawn, wanted)
+    facts = requests.settings(request, search.problem, how, start, drawn.digest, wanted)
 
     def clock() -> "_Clock":
         return _Clock(
@@ -121,6 +121,7 @@ def run_search(
         with contextlib.closing(states):
             state, seconds = _searched(search, state, states, request.evaluations, on_state, note, directory)
         winner = folder.write_results(directory, search, state, facts)
+        folder.write_code(directory, space, state.archs[winner], note)
         _draw(directory, search, state)
     return SearchResult(search, state, winner, seconds, scored.seconds)
 

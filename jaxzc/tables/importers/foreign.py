@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxzc.names import unknown
 from jaxzc.tables.files import read_columns
 from jaxzc.tables.importers.means import Means, Table
 from jaxzc.types import JaxzcError, Space
+from jaxzc.types.names import unknown
 
 
 class Foreign(NamedTuple):

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc.names import hint
 from jaxzc.tables.importers import nasbench101
 from jaxzc.tables.importers.json_stream import JsonStream
 from jaxzc.tables.importers.means import Means, Table
 from jaxzc.types import JaxzcError
+from jaxzc.types.names import hint
 
 FAILED = -1e8
 """What the files hold for a score that was NaN or infinite."""

@@ -1,6 +1,6 @@
 """One edge of a cell: what its operation gives, and the cotangents of what went in.
 
-The operation is known (a discrete network), or a `Chosen` convolution, whose number is traced.
+The operation is one without parameters, or a `Chosen` convolution, whose number is traced.
 """
 
 from collections.abc import Callable
@@ -42,22 +42,6 @@ class Edges(NamedTuple):
     kernels: tuple[Array, ...]
     norm: Any
     perturb: tuple[Any, ...] | None = None
-
-
-def known(operation: Operation) -> Any:
-    return operation if isinstance(operation, Fixed) else Known(operation)
-
-
-class Known(NamedTuple):
-    """One known convolution, with the methods of `Chosen` that a discrete network needs."""
-
-    choice: Convolution
-
-    def value(self, x: Array, kernels: tuple[Array, ...]) -> Array:
-        return self.choice.value(x, kernels[self.choice.kernel])
-
-    def perturbation(self, perturb: PyTree) -> Any:
-        return None if perturb is None else perturb[self.choice.kernel]
 
 
 class Chosen(NamedTuple):

@@ -42,7 +42,7 @@ import numpy as np
 from jax import lax
 
 from jaxzc.types import Genes, PyTree
-from jaxzc_spaces.cells.edge import Chosen, Edges, Post, call, edge_pull, edge_value, known
+from jaxzc_spaces.cells.edge import Chosen, Edges, Post, call, edge_pull, edge_value
 from jaxzc_spaces.cells.ops import ZERO, Convolution, Fixed, Operation
 from jaxzc_spaces.core.stacked import at, put, zeros
 
@@ -104,20 +104,6 @@ def graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callab
     def outputs(genes: Array, start: Array, edges: Edges) -> tuple[Array, PyTree]:
         nodes, _, tapped = value(genes, start, edges)
         return nodes, lax.stop_gradient(tapped)
-
-    return outputs
-
-
-def discrete_graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callable[..., tuple[list[Array], Any]]:
-    """As `graph`, for genes that are Python ints: only the chosen operations are traced, and JAX derives their gradients."""
-
-    def outputs(genes: Sequence[int], start: Array, edges: Edges) -> tuple[list[Array], Any]:
-        nodes, tapped = list(start), []
-        for e, (source, target) in enumerate(wiring):
-            out, _, tapped_here = edge_value(known(operations[genes[e]]), post, nodes[source], at(edges, e))
-            nodes[target] = nodes[target] + out
-            tapped.append(tapped_here)
-        return nodes, lax.stop_gradient(jax.tree.map(lambda *a: jnp.stack(a), *tapped))
 
     return outputs
 

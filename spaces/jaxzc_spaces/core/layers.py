@@ -31,7 +31,7 @@ class NetworkModule(nnx.Module):
 
 
 def kernel(*shape: int) -> nnx.Param:
-    """A kernel of zeros: a space draws all of its kernels at once."""
+    """A kernel of zeros: all kernels of a network are drawn at once."""
     return nnx.Param(jnp.zeros(shape, jnp.float32))
 
 

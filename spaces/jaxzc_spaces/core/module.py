@@ -1,13 +1,16 @@
 """One architecture as an ordinary Flax NNX module, with its own parameters and no others: to be trained, saved, exported, taken away."""
 
+from importlib.metadata import version
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from jaxzc.spacekit import VectorSpace, program_of
 from jaxzc.types import Array, Genes, InitialiserSpec, Params
+from jaxzc_spaces.core.alone.writer import write
 from jaxzc_spaces.core.discrete import DiscreteNetwork
 from jaxzc_spaces.core.layers import BatchNorm, NetworkModule
 
@@ -54,3 +57,17 @@ class WithModule(VectorSpace):
             if isinstance(part, BatchNorm):
                 part.keep_statistics(momentum)
         return module
+
+    def source(self, arch: Genes) -> str:
+        """The network of genes `[genes]` as Python code that stands alone: one file that imports JAX and Flax, and nothing of jaxzc.
+
+        It defines the module, `make()`, which builds it with kernels of zeros, `load(path)`, which gives it the weights of a file that
+        `jaxzc.training.export` wrote, and `draw(model, key)`, which draws them anew. Parameters have the names that they have in `module`.
+        Raises `JaxzcError` where the network's definition cannot be written so, saying why.
+        """
+        counts = self.counts(np.asarray(arch)[None])
+        sizes = f"{int(counts.params[0]):,} parameters, {int(counts.flops[0]):,} multiply-accumulates"
+        shape = " x ".join(map(str, self.inputs.shape))
+        said = f"{sizes} for an image of {shape}. Written by jaxzc {version('jaxzc')}; needs JAX and Flax only."
+        heading = f"{self.name}: {self.to_string(arch)}\n\n{said}"
+        return write(self.own_network(arch).blueprint.make, heading)

@@ -29,7 +29,7 @@ class SharedNetwork:
     offers_maps: ClassVar[bool] = True
 
     space: Any
-    arch: Genes
+    arch: Array
 
     @property
     def activations(self) -> tuple[ActivationGroup, ...]:
@@ -86,10 +86,6 @@ class SharedProgram:
 
     def network(self, genes: Genes) -> Any:
         return self.network_type(self, jnp.asarray(genes, jnp.int32))
-
-    def discrete_params(self, params: Params, arch: Genes) -> Params:
-        """The parameters themselves, where the discrete network is the same module with Python ints for genes."""
-        return params
 
     @cached_property
     def structure(self) -> tuple[Any, Any]:

@@ -3,14 +3,14 @@
 Indices are never negative and always inside: saying so saves half of a program's lines, most of them from `array[index]`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxzc.types import PyTree
+from jaxzc.types import Array, PyTree
 
 
 def at(tree: PyTree, index: Any) -> Any:
@@ -32,9 +32,7 @@ def stack(entries: Sequence[Any]) -> Any:
     return jax.tree.map(lambda *a: jnp.stack(a), *entries)
 
 
-def read_where(condition: Any, read: Any, y: Any) -> Any:
+def read_where(condition: Array, read: Callable[[Array], PyTree], y: Array) -> Any:
     """`read(y)` where the condition holds, zeros elsewhere: reading costs a matrix product, so it is not done in vain."""
     nothing = zeros(jax.eval_shape(read, y))
-    if isinstance(condition, bool):
-        return read(y) if condition else nothing
     return lax.cond(condition, read, lambda _: nothing, y)

@@ -1,7 +1,7 @@
 """The search space of DARTS (Liu et al., ICLR 2019), and of NAS-Bench-301, which is built on it.
 
 >>> space = Darts(channels=36, cells=20, classes=10)
->>> arch = space.parse("Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=[2, 3, 4, 5], reduce=..., reduce_concat=...)")
+>>> arch = space.sample(np.random.default_rng(0), 1)[0]
 >>> program = space.program()
 >>> params = program.init(jax.random.key(0))              # serve every genotype
 >>> program.network(arch).forward(params, images, norm="batch").outputs
@@ -12,7 +12,7 @@ the discrete network, whose parameters have the authors' names: `program.discret
 
 import ast
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -111,7 +111,7 @@ class Darts(GenotypeSpace):
 @lru_cache(maxsize=64)
 def _blueprint(space: Darts, genotype: Genotype) -> Blueprint:
     shape = space.channels, space.cells, space.classes, space.inputs.shape[2], space.stem, space.affine, space.auxiliary
-    return blueprint(lambda: GenotypeNet(genotype, *shape), space.inputs.shape, cell_number)
+    return blueprint(partial(GenotypeNet, genotype, *shape), space.inputs.shape, cell_number)
 
 
 def cell_number(word: str) -> int:

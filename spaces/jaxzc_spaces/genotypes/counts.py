@@ -24,7 +24,7 @@ def total(tallies: Iterable[Tally]) -> Tally:
 
 def convolution(kernel: int, pixels: int, norm: int = 0) -> Tally:
     """A convolution with `kernel` weights whose output has `pixels` positions, and a normalisation of `norm` channels behind it."""
-    return Tally(kernel + 2 * norm, kernel * pixels, 1)
+    return Tally(params=kernel + 2 * norm, flops=kernel * pixels, layers=1)
 
 
 def operation(op: str, c: int, stride: int, size: tuple[int, int], affine: bool) -> Tally:
@@ -103,8 +103,8 @@ def network_tally(
 
 
 def linear(features: int, classes: int) -> Tally:
-    return Tally((features + 1) * classes, features * classes, 1)
+    return Tally(params=(features + 1) * classes, flops=features * classes, layers=1)
 
 
 def as_counts(tallies: Sequence[Tally]) -> Counts:
-    return Counts(*np.array(tallies, np.int64).reshape(-1, 3).T)
+    return Counts(**{name: np.array([getattr(tally, name) for tally in tallies], np.int64) for name in Tally._fields})

@@ -187,7 +187,7 @@ class Auxiliary(nnx.Module):
 
 
 class GenotypeNet(NetworkModule):
-    """The network of a genotype; call it with images `[B, H, W, in_channels]` and a `Pass`. -> logits `[B, classes]`
+    """The network of a genotype; call it with images `[B, H, W, in_channels]`. -> logits `[B, classes]`
 
     channels: C; the stem has 3C (CIFAR) or C (ImageNet), cells number cells // 3 and 2 * cells // 3 reduce and double the width.
     affine: whether normalisations inside operations have parameters; auxiliary: whether there is the second classifier.

@@ -56,7 +56,8 @@ class MnasNetModule(NetworkModule):
     def logits(self, x: Array, p: Pass) -> Array:
         x = p.map("stem", self.stem(x, p))
         for number, layers in enumerate(self.layers_of):
-            p.cell, part = number, getattr(self, f"block{number}")
+            p.cell = number
+            part = getattr(self, f"block{number}")
             for position in range(layers):
                 (x,) = p.rescale(getattr(part, f"layer{position}")(x, p))
             x = p.map(f"block{number}", x)

@@ -64,7 +64,7 @@ class MnasNet(OneNetworkEach, WithModule):
 
     def counts(self, archs: np.ndarray) -> Counts:
         counted = self._counted(archs)
-        return Counts(*counted[:, [counting.PARAMS, counting.FLOPS, counting.LAYERS]].T)
+        return Counts(params=counted[:, counting.PARAMS], flops=counted[:, counting.FLOPS], layers=counted[:, counting.LAYERS])
 
     @property
     def own_counts(self) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
@@ -85,7 +85,5 @@ class MnasNet(OneNetworkEach, WithModule):
 
 @lru_cache(maxsize=64)
 def _network(space: MnasNet, blocks: tuple[encoding.Block, ...]) -> DiscreteNetwork:
-    def make() -> MnasNetModule:
-        return MnasNetModule(blocks, space.stem, space.widths, space.head, space.activation, space.classes, space.inputs.shape[2])
-
-    return discrete_network(make, space.inputs.shape)
+    sizes = space.stem, space.widths, space.head, space.activation, space.classes, space.inputs.shape[2]
+    return discrete_network(partial(MnasNetModule, blocks, *sizes), space.inputs.shape)

@@ -25,10 +25,12 @@ class Graph(NamedTuple):
     edges: tuple[tuple[int, int], ...]
     ops: tuple[int, ...]
 
-    def widths(self, channels: int) -> list[int]:
-        matrix = np.zeros((1, len(self.ops), len(self.ops)), bool)
-        matrix[0][tuple(np.array(self.edges).T)] = True
-        return widths(Cells(matrix, np.array([self.ops])), channels)[0].tolist()
+
+def widths_of(graph: Graph, channels: int) -> tuple[int, ...]:
+    """Channels of every vertex where the output has so many (`encoding.widths`)."""
+    matrix = np.zeros((1, len(graph.ops), len(graph.ops)), bool)
+    matrix[0][tuple(np.array(graph.edges).T)] = True
+    return tuple(widths(Cells(matrix, np.array([graph.ops])), channels)[0].tolist())
 
 
 def max_pool3x3(x: Array) -> Array:
@@ -61,10 +63,10 @@ class ConvBnRelu(nnx.Module):
 
 
 class Module(nnx.Module):
-    """One cell from c_in to c channels."""
+    """One cell, of a graph whose vertices have these widths, on c_in channels."""
 
-    def __init__(self, graph: Graph, c_in: int, c: int):
-        self.graph, self.width = graph, tuple(graph.widths(c))
+    def __init__(self, graph: Graph, width: tuple[int, ...], c_in: int):
+        self.graph, self.width = graph, width
         self.proj = nnx.Dict({f"vertex{v}": ConvBnRelu(1, c_in, self.width[v]) for source, v in graph.edges if source == 0})
         sizes = {v: 3 if op == CONV3 else 1 for v, op in enumerate(graph.ops) if op in (CONV3, CONV1) and self.width[v]}
         self.op = nnx.Dict({f"vertex{v}": ConvBnRelu(size, self.width[v], self.width[v]) for v, size in sizes.items()})
@@ -87,16 +89,18 @@ class Module(nnx.Module):
 
 class NasBench101Net(NetworkModule):
     """Stem, three stacks of modules with 2x2 max pooling between them, global mean, linear head. Call: images `[B, H, W, in_channels]`
-    (H, W divisible by 4) -> logits `[B, classes]`."""
+    (H, W divisible by 4) -> logits `[B, classes]`. widths: of the vertices, in each stack; the last one's is the stack's own."""
 
-    def __init__(self, graph: Graph, channels: int, modules: int, classes: int, in_channels: int):
+    def __init__(self, graph: Graph, widths: Sequence[tuple[int, ...]], channels: int, modules: int, classes: int, in_channels: int):
         self.stem = ConvBnRelu(3, in_channels, channels)
-        sizes: Sequence[int] = [channels << stack for stack in range(3)]
-        before = [channels, *sizes[:-1]]
+        before = [channels, *(width[-1] for width in widths)]
         self.stacks = nnx.List(
-            [nnx.List([Module(graph, before[s] if m == 0 else c, c) for m in range(modules)]) for s, c in enumerate(sizes)]
+            [
+                nnx.List([Module(graph, width, width[-1] if m else c) for m in range(modules)])
+                for c, width in zip(before[:-1], widths, strict=True)
+            ]
         )
-        self.head, self.head_bias = kernel(sizes[-1], classes), kernel(classes)
+        self.head, self.head_bias = kernel(before[-1], classes), kernel(classes)
 
     def logits(self, x: Array, p: Pass) -> Array:
         x = self.stem(x, p)

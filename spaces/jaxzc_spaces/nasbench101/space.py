@@ -13,7 +13,7 @@ nats_sss, would change proxies that look at whole layers.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.nasbench101 import encoding as encoding
 from jaxzc_spaces.nasbench101 import isomorphism as isomorphism
-from jaxzc_spaces.nasbench101.network import Graph, NasBench101Net
+from jaxzc_spaces.nasbench101.network import Graph, NasBench101Net, widths_of
 from jaxzc_spaces.nasbench101.shared import KEY, NasBench101Program, nasbench101_program, program_keys, unreached
 
 
@@ -103,6 +103,6 @@ class NasBench101(WithModule):
 
 @lru_cache(maxsize=64)
 def _network(space: NasBench101, graph: Graph) -> DiscreteNetwork:
-    return discrete_network(
-        lambda: NasBench101Net(graph, space.channels, space.modules, space.classes, space.inputs.shape[2]), space.inputs.shape
-    )
+    widths = tuple(widths_of(graph, space.channels << stack) for stack in range(3))
+    make = partial(NasBench101Net, graph, widths, space.channels, space.modules, space.classes, space.inputs.shape[2])
+    return discrete_network(make, space.inputs.shape)

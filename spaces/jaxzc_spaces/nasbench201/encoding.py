@@ -182,7 +182,7 @@ def macs_params_layers(archs: Genes, channels: int, cells: int, classes: int, im
     layers = [1 + 2 * 3 + 1, 3 * cells, 3 * cells]
 
     edges = np.stack([(genes == op).sum(axis=1, dtype=np.int64) for op in (CONV1, CONV3)], axis=1)
-    return Counts(*(_linear(total, edges) for total in (params, flops, layers)))
+    return Counts(params=_linear(params, edges), flops=_linear(flops, edges), layers=_linear(layers, edges))
 
 
 def _linear(terms: list[int], edges: np.ndarray) -> np.ndarray:

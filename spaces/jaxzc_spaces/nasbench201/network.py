@@ -1,11 +1,10 @@
 """NAS-Bench-201's network as Flax NNX modules whose architecture is an argument.
 
 Source: Dong & Yang, NAS-Bench-201, ICLR 2020, section 2; layer details as in the authors' code (affine batch normalisation, convolutions
-without bias, residual blocks between the stages). Every edge owns a 1x1 and a 3x3 kernel; the gene decides which one acts. With genes
-that are traced integers one program serves the whole space; with Python ints the same module is the discrete network.
+without bias, residual blocks between the stages). Every edge owns a 1x1 and a 3x3 kernel; the gene, which may be traced, decides which one
+acts: one program serves the whole space. The network of one architecture, with its own kernels only, is in `own.py`.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -13,18 +12,18 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from jaxzc.types import Array, Genes, PyTree
+from jaxzc.types import Array, PyTree
 from jaxzc_spaces.cells import ops as edge_ops
 from jaxzc_spaces.cells.edge import Edges, Post
-from jaxzc_spaces.cells.loop import begin, discrete_graph, graph, repeated, without_dead_edges
+from jaxzc_spaces.cells.loop import begin, graph, repeated, without_dead_edges
 from jaxzc_spaces.core.layers import BatchNorm, ReLU, kernel, layer, normalise
 from jaxzc_spaces.core.passes import Pass
-from jaxzc_spaces.core.stacked import read_where, stack
+from jaxzc_spaces.core.stacked import read_where
 from jaxzc_spaces.nasbench201.encoding import CONV1, CONV3, EDGES
 
 
-def is_conv(op: int | Array) -> Any:
-    return op in (CONV1, CONV3) if isinstance(op, int) else (op == CONV1) | (op == CONV3)
+def is_conv(op: Array) -> Array:
+    return (op == CONV1) | (op == CONV3)
 
 
 OPERATIONS = (edge_ops.ZERO, edge_ops.IDENTITY, edge_ops.CONV1X1, edge_ops.CONV3X3, edge_ops.AVG_POOL)
@@ -43,9 +42,9 @@ class Cells(nnx.Module):
         self.conv3x3 = kernel(count, 6, 3, 3, channels, channels)
         self.bn = BatchNorm(count, 6, channels)
 
-    def __call__(self, x: Array, arch: Sequence[Any], p: Pass, name: str) -> Array:
-        """All cells in sequence. The stage is one graph, except where every cell is followed by something: a rescaling without
-        normalisation, or a tap."""
+    def __call__(self, x: Array, genes: Array, p: Pass, name: str) -> Array:
+        """All cells in sequence, of genes int32 `[6]`. The stage is one graph, except where every cell is followed by something: a
+        rescaling without normalisation, or a tap."""
         count, tap = self.conv1x1.shape[0], p.tap
         at_once = 1 if p.norm == "none" or tap.cell is not None else count
         perturb, shifts = edge_perturb(p, name), p.map_perturb(name)
@@ -56,18 +55,15 @@ class Cells(nnx.Module):
 
         def step(carry: tuple[Array, Array], inputs: tuple[Edges, Any]) -> Any:
             edges, shift = inputs
-            x, records = cells(carry[0], arch, edges, p)
+            x, records = cells(carry[0], genes, edges, p)
             x, cell_records = (x, None) if tap.cell is None else tap.cell(x, shift)
             q = p.step(exponent=carry[1])
             (x,) = q.rescale(x)
             return (x, q.exponent), (records, jax.tree.map(lambda a: a[None], cell_records))
 
-        if isinstance(arch[0], int) or at_once == count:
-            carry, records = (x, p.exponent), []
-            for index in range(count // at_once):
-                carry, step_records = step(carry, jax.tree.map(lambda a, index=index: a[index], (edges, shifts)))
-                records.append(step_records)
-            records = stack(records)
+        if at_once == count:
+            carry, records = step((x, p.exponent), jax.tree.map(lambda a: a[0], (edges, shifts)))
+            records = jax.tree.map(lambda a: a[None], records)
         else:
             carry, records = lax.scan(step, (x, p.exponent), (edges, shifts))
         (edge_records, node_records), all_cell_records = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), records)
@@ -93,29 +89,21 @@ def keep_edges(p: Pass, name: str, records: PyTree) -> None:
         p.norms[f"{name}/bn"] = records["norm"]
 
 
-def cells(x: Array, arch: Sequence[Any], edges: Edges, p: Pass) -> tuple[Array, PyTree]:
+def cells(x: Array, genes: Array, edges: Edges, p: Pass) -> tuple[Array, PyTree]:
     """Cells of one architecture in sequence: the output, and what was kept per edge and per node."""
 
     tap, norm = p.tap, p.norm
     post = Post(edge_reader(p), lambda y, bn: normalise(y, bn[0], bn[1], norm))
     count = len(edges.kernels[0]) // 6
     wiring = repeated(EDGES, count)
-    start = begin(wiring, x)
-    if isinstance(arch[0], int):
-        nodes, edge_records = discrete_graph(OPERATIONS, wiring, post)(list(arch) * count, start, edges)
-    else:
-        genes = jnp.stack(arch)
-        if tap.layer is None and tap.activation is None and tap.norm is None:  # nobody looks at what leads nowhere
-            genes = without_dead_edges(OPERATIONS, EDGES, genes)
-        nodes, edge_records = graph(OPERATIONS, wiring, post)(jnp.tile(genes, count), start, edges)
+    run = graph(OPERATIONS, wiring, post)
+    looked_at = tap.layer or tap.activation or tap.norm
+    evaluated = genes if looked_at else without_dead_edges(OPERATIONS, EDGES, genes)
+    nodes, edge_records = run(jnp.tile(evaluated, count), begin(wiring, x), edges)
     node_records = None
-    if tap.activation is not None:
-        conv = [_any_conv(arch, node) for node in range(3)] * count
-        if isinstance(arch[0], int):
-            node_records = stack([read_where(c, tap.activation, nodes[n]) for n, c in enumerate(conv)])
-        else:
-            read = tap.activation
-            node_records = lax.map(lambda args: read_where(args[0], read, args[1]), (jnp.stack(conv), lax.stop_gradient(nodes[:-1])))
+    if (read := tap.activation) is not None:
+        conv = jnp.stack([_any_conv(genes, node) for node in range(3)] * count)
+        node_records = lax.map(lambda args: read_where(args[0], read, args[1]), (conv, lax.stop_gradient(nodes[:-1])))
     return nodes[-1], (edge_records, node_records)
 
 
@@ -134,9 +122,9 @@ def edge_reader(p: Pass) -> Any:
     return read
 
 
-def _any_conv(arch: Sequence[Any], node: int) -> Any:
-    out = [is_conv(arch[e]) for e, (source, _) in enumerate(EDGES) if source == node]
-    return any(out) if isinstance(out[0], bool) else jnp.any(jnp.stack(out))
+def _any_conv(genes: Array, node: int) -> Array:
+    """Whether a convolution reads the node."""
+    return jnp.any(jnp.stack([is_conv(genes[e]) for e, (source, _) in enumerate(EDGES) if source == node]))
 
 
 class Reduction(nnx.Module):
@@ -160,7 +148,7 @@ BLOCK = "ReLUConvBN"
 class NasBench201Net(nnx.Module):
     """The whole network: stem, three stages of `cells` cells, two reductions, head.
 
-    Call: images `[B, H, W, in_channels]` (H, W divisible by 4), arch of 6 genes (Python ints or a traced int array), `Pass`. -> logits
+    Call: images `[B, H, W, in_channels]` (H, W divisible by 4), genes int32 `[6]`, which may be traced, and a `Pass`. -> logits
     """
 
     def __init__(self, channels: int, cells: int, classes: int, in_channels: int):
@@ -172,11 +160,10 @@ class NasBench201Net(nnx.Module):
         self.head = kernel(4 * channels, classes)
         self.head_bias = kernel(classes)
 
-    def __call__(self, x: Array, arch: Genes, p: Pass) -> Array:
-        ops = list(arch) if not hasattr(arch, "astype") else list(jnp.asarray(arch).astype(jnp.int32))
+    def __call__(self, x: Array, genes: Array, p: Pass) -> Array:
         x = p.map("stem", self.stem_bn(layer(edge_ops.conv3x3, x, self.stem, p), p))
         for stage, cells in enumerate(self.stages):
-            x = cells(x, ops, p, f"stages/{stage}")
+            x = cells(x, genes, p, f"stages/{stage}")
             if stage < 2:
                 name = f"reductions/{stage}"
                 (x,) = p.rescale(p.map(name, self.reductions[stage](x, p)))

@@ -7,12 +7,13 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from jaxzc.types import Array, Params
+from jaxzc.spacekit.vectors import check_vector
+from jaxzc.types import Array, Genes, Params
 from jaxzc_spaces.cells.ops import avg_pool3x3
 from jaxzc_spaces.core.layers import BatchNorm, FactorizedReduce, NetworkModule, ReLU, conv, kernel, layer
 from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.genotypes.network import ReLUConvBN
-from jaxzc_spaces.nasbench201.encoding import CONV1, CONV3, EDGES, NONE, SKIP
+from jaxzc_spaces.nasbench201.encoding import CHOICES, CONV1, CONV3, EDGES, NONE, SKIP
 from jaxzc_spaces.nasbench201.network import Reduction
 
 
@@ -56,12 +57,12 @@ class OwnNet(NetworkModule):
         self.head, self.head_bias = kernel(4 * channels, classes), kernel(classes)
 
     def logits(self, x: Array, p: Pass) -> Array:
-        x = self.stem_bn(conv(x, self.stem, p), p)
+        x = p.map("stem", self.stem_bn(conv(x, self.stem, p), p))
         for stage, cells in enumerate(self.stages):
-            for cell in cells:
-                (x,) = p.rescale(cell(x, p))
-            if stage < 2:
-                (x,) = p.rescale(self.reductions[stage](x, p))
+            for block in [*cells, self.reductions[stage]] if stage < 2 else cells:
+                p.cell += 1
+                (x,) = p.rescale(p.map(f"cell{p.cell}", block(x, p)))
+        p.cell = -1
         x = self.head_relu(self.head_bn(x, p), p).mean((1, 2))
         return layer(jnp.matmul, x, self.head, p, self.head_bias)
 
@@ -90,7 +91,8 @@ def without_stacks(params: Params, *stacks: str) -> dict[str, Any]:
     return {name: part for name, part in params.items() if name not in stacks}
 
 
-def own_params(params: Params, genes: Sequence[int]) -> Any:
+def own_params(params: Params, arch: Genes) -> Any:
     """The parameters of `OwnNet`, cut from those of the shared program."""
+    genes = check_vector(CHOICES, arch).tolist()
     stages = {k: stage_params(params["stages"][k], genes) for k in range(3)}
     return without_stacks(params, "stages") | ({"stages": stages} if stages[0] else {})

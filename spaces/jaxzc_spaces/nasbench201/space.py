@@ -10,8 +10,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import cached_property, lru_cache, partial
 
 import jax.numpy as jnp
 import numpy as np
@@ -23,7 +22,7 @@ from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.shared import SharedNetwork, SharedProgram
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.nasbench201 import encoding as encoding
-from jaxzc_spaces.nasbench201.encoding import EDGES, OPS
+from jaxzc_spaces.nasbench201.encoding import CONV1, CONV3, EDGES, OPS
 from jaxzc_spaces.nasbench201.graph import graph
 from jaxzc_spaces.nasbench201.network import BLOCK, NasBench201Net, is_conv
 from jaxzc_spaces.nasbench201.own import OwnNet, own_params
@@ -74,22 +73,16 @@ class NasBench201(WithModule):
         """The one program of all architectures."""
         return nasbench201_program(self.channels, self.cells, self.classes, self.inputs.shape[2])
 
-    def network(self, arch: Genes) -> "CellNetwork":
-        """The discrete network of genes `[6]`, whose parameters are those of the program."""
-        return self.program().discrete(vectors.check_vector(self.choices, arch).tolist())
-
-    def own_network(self, arch: Genes) -> DiscreteNetwork:
-        return _own_network(self, tuple(vectors.check_vector(self.choices, arch).tolist()))
-
-    def own_params(self, params: Params, arch: Genes) -> Any:
-        return own_params(params, vectors.check_vector(self.choices, arch).tolist())
+    def network(self, arch: Genes) -> DiscreteNetwork:
+        """The discrete network of genes `[6]`, with parameters of its own only (`program.discrete_params`)."""
+        return _network(self, tuple(vectors.check_vector(self.choices, arch).tolist()))
 
 
 class CellNetwork(SharedNetwork):
-    """The network of one architecture."""
+    """The network of genes int32 `[6]`, which may be traced."""
 
     def active(self) -> list[Array]:
-        chosen = {kernel: jnp.stack([jnp.asarray(self.arch[e] == op) for e in range(6)]) for kernel, op in (("conv1x1", 2), ("conv3x3", 3))}
+        chosen = {"conv1x1": self.arch == CONV1, "conv3x3": self.arch == CONV3}
         exists = []
         for group in self.groups:
             on = chosen.get(group.name.split("/")[-1])
@@ -98,7 +91,7 @@ class CellNetwork(SharedNetwork):
 
     def activation_counts(self) -> dict[str, Array]:
         """Every convolution of a cell has a ReLU of its own."""
-        conv = [jnp.asarray(is_conv(self.arch[e])).astype(jnp.float32) for e in range(6)]
+        conv = is_conv(self.arch).astype(jnp.float32)
         per_node = jnp.stack([sum(conv[e] for e, (source, _) in enumerate(EDGES) if source == node) for node in range(3)])
         nodes = jnp.tile(per_node, self.space.cells)[:, None]
         return OrderedDict((g.name, nodes if g.name.endswith("nodes") else jnp.ones((1, 1))) for g in self.activations)
@@ -118,9 +111,8 @@ class NasBench201Program(SharedProgram):
     def make(self) -> NasBench201Net:
         return NasBench201Net(self.channels, self.cells, self.classes, self.in_channels)
 
-    def discrete(self, genes: Sequence[int]) -> "CellNetwork":
-        """The network of genes that are Python ints: without loops, only what the architecture has."""
-        return CellNetwork(self, tuple(genes))
+    def discrete_params(self, params: Params, arch: Genes) -> Params:
+        return own_params(params, arch)
 
     @cached_property
     def groups(self) -> tuple[LayerGroup, ...]:
@@ -154,9 +146,9 @@ class NasBench201Program(SharedProgram):
 
 
 @lru_cache(maxsize=64)
-def _own_network(space: NasBench201, genes: tuple[int, ...]) -> DiscreteNetwork:
+def _network(space: NasBench201, genes: tuple[int, ...]) -> DiscreteNetwork:
     sizes = space.channels, space.cells, space.classes, space.inputs.shape[2]
-    return discrete_network(lambda: OwnNet(genes, *sizes), space.inputs.shape)
+    return discrete_network(partial(OwnNet, genes, *sizes), space.inputs.shape)
 
 
 nasbench201_program = lru_cache(maxsize=16)(NasBench201Program)

@@ -12,7 +12,7 @@ the widest one does, 61 times the multiply-accumulates of the narrowest.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -71,4 +71,4 @@ class NatsSizeSpace(OneNetworkEach, WithModule):
 
 @lru_cache(maxsize=64)
 def _network(space: NatsSizeSpace, widths: tuple[int, ...]) -> DiscreteNetwork:
-    return discrete_network(lambda: NatsSizeNet(widths, space.classes, space.inputs.shape[2]), space.inputs.shape)
+    return discrete_network(partial(NatsSizeNet, widths, space.classes, space.inputs.shape[2]), space.inputs.shape)

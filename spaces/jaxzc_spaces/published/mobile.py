@@ -13,7 +13,7 @@ from flax import nnx
 from jaxzc.types import Array
 from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.core.units import ConvBN, InvertedBottleneck
-from jaxzc_spaces.published.parts import Chain, Head, Pool, Several, elements, global_mean, stages, strided
+from jaxzc_spaces.published.parts import Chain, Head, Pool, Several, global_mean, stages, strided
 
 
 def mobilenet(
@@ -73,7 +73,7 @@ class Shuffle(nnx.Module):
         first, second = (x, x) if self.shortcut is not None else jnp.split(x, 2, -1)
         first = first if self.shortcut is None else self.shortcut(first, p)
         y = jnp.stack([first, self.body(second, p)], -1)
-        elements(p, math.prod(y.shape[1:]))
+        p.operating(math.prod(y.shape[1:]))
         return y.reshape(*y.shape[:3], -1)
 
 

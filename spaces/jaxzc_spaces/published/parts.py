@@ -13,14 +13,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
 from jaxzc.types import Array
-from jaxzc_spaces.core.layers import Linear, NetworkModule
+from jaxzc_spaces.core.layers import BatchNorm, Linear, NetworkModule
 from jaxzc_spaces.core.passes import Named, Pass, Recorder
 from jaxzc_spaces.core.pools import larger
-from jaxzc_spaces.core.units import Activation, SqueezeExcitation
+from jaxzc_spaces.core.units import Activation, ConvBN, SqueezeExcitation
 
 COSTS = {"relu": 1, "relu6": 1, "hard_sigmoid": 1, "hard_swish": 2, "sigmoid": 4, "silu": 5}
 NORM_COST = 4
@@ -49,6 +48,9 @@ class Measure(Recorder):
         self.operations += NORM_COST * math.prod(x.shape[1:])
         return super().normalising(named, x)
 
+    def operating(self, number: int) -> None:
+        self.operations += number
+
 
 def measure(make: Callable[[], NetworkModule], image_shape: Sequence[int]) -> Sizes:
     """The sizes of the network that `make` builds; nothing is computed but shapes."""
@@ -76,29 +78,23 @@ def measure(make: Callable[[], NetworkModule], image_shape: Sequence[int]) -> Si
     return Sizes(params, macs, len(p.kernels), operations)
 
 
-def elements(p: Pass, number: int) -> None:
-    """Tells a pass that measures of so many operations that are no layer, normalisation or activation."""
-    if isinstance(p, Measure):
-        p.operations += number
-
-
 def pool(x: Array, p: Pass, size: int, stride: int, *, padding: int = 0, ceil: bool = False, mean: bool = False) -> Array:
     """The maximum, or the mean, of windows of `size` x `size` pixels. ceil: a last window that reaches beyond the image counts, too."""
     for axis in (1, 2):
         length = x.shape[axis] + 2 * padding - size
         out = max(1, (length + stride - 1 if ceil else length) // stride + 1)
         missing = max(0, stride * (out - 1) + size - x.shape[axis] - padding)
-        padded = jnp.pad(x, [(padding, missing) if a == axis else (0, 0) for a in range(4)], constant_values=0 if mean else -np.inf)
+        padded = jnp.pad(x, [(padding, missing) if a == axis else (0, 0) for a in range(4)], constant_values=0 if mean else -jnp.inf)
         before = (slice(None),) * axis
         shifts = [padded[(*before, slice(i, i + stride * (out - 1) + 1, stride))] for i in range(size)]
         x = sum(shifts[1:], shifts[0]) / size if mean else reduce(larger, shifts)
-    elements(p, size * size * math.prod(x.shape[1:]))
+    p.operating(size * size * math.prod(x.shape[1:]))
     return x
 
 
 def global_mean(x: Array, p: Pass) -> Array:
     """`[B, 1, 1, C]`."""
-    elements(p, math.prod(x.shape[1:]))
+    p.operating(math.prod(x.shape[1:]))
     return x.mean((1, 2), keepdims=True)
 
 
@@ -106,7 +102,7 @@ class Excitation(SqueezeExcitation):
     """Squeeze-and-excitation whose pool is measured."""
 
     def __call__(self, x: Array, p: Pass) -> Array:
-        elements(p, math.prod(x.shape[1:]))
+        p.operating(math.prod(x.shape[1:]))
         return super().__call__(x, p)
 
 
@@ -173,3 +169,18 @@ def strided(widths: Sequence[Sequence[int]], first: int, strides: Sequence[int])
 def stages(layers: Sequence[int], widths: Sequence[int]) -> list[list[int]]:
     """`widths` repeated: so many layers of each."""
     return [[width] * number for number, width in zip(layers, widths, strict=True)]
+
+
+class Activated(nnx.Module):
+    """Batch normalisation and a ReLU."""
+
+    def __init__(self, channels: int):
+        self.bn, self.act = BatchNorm(channels), Activation()
+
+    def __call__(self, x: Array, p: Pass) -> Array:
+        return self.act(self.bn(x, p), p)
+
+
+def plain(size: int, c_in: int, c_out: int, stride: int = 1) -> ConvBN:
+    """A convolution alone."""
+    return ConvBN(size, c_in, c_out, stride, norm=False, act=None)

@@ -2,7 +2,7 @@
 
 >>> space = Published()
 >>> model = space.module(space.parse("resnet18"))      # a Flax NNX module of fresh weights
->>> scores = jaxzc.score("published", ["resnet18", "mobilenetv2_w1"], ...)
+>>> space.counts(space.parse("mobilenetv2_w1")[None]).params
 
 An architecture is one gene, the number of the network's line in `jaxzc_spaces.published.table.NETWORKS`. Each is a program of its own,
 compiled in pieces.
@@ -10,13 +10,13 @@ compiled in pieces.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
-from jaxzc.names import unknown
 from jaxzc.spacekit.vectors import check_vector, check_vectors
 from jaxzc.types import Counts, Genes, InputSpec, JaxzcError
+from jaxzc.types.names import unknown
 from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, discrete_network
 from jaxzc_spaces.core.layers import NetworkModule
 from jaxzc_spaces.core.module import WithModule
@@ -65,33 +65,35 @@ class Published(OneNetworkEach, WithModule):
     def counts(self, archs: np.ndarray) -> Counts:
         """Exact, of the network for these images: found by tracing shapes, .1 to 1.5 seconds for each network, once."""
         sizes = self._sizes(archs)
-        return Counts(sizes[:, 0], sizes[:, 1], sizes[:, 2])
+        return Counts(params=sizes["params"], flops=sizes["macs"], layers=sizes["layers"])
 
     @property
     def own_counts(self) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
         """`pytorchcv_flops`: operations as PyTorchCV counts them; its list states half of them (see `published.parts`)."""
-        return {"pytorchcv_flops": lambda archs: self._sizes(archs)[:, 3]}
+        return {"pytorchcv_flops": lambda archs: self._sizes(archs)["operations"]}
 
     def network(self, arch: Genes) -> DiscreteNetwork:
         """The network of a gene `[1]`. Cells are residual, dense or fire units, or the layers of VGG."""
         return _network(self, self.to_string(arch))
 
-    def _sizes(self, archs: np.ndarray) -> np.ndarray:
+    def _sizes(self, archs: np.ndarray) -> dict[str, np.ndarray]:
+        """For each field of `Sizes`, int64 `[n]`."""
         rows = check_vectors(self.choices, np.atleast_2d(archs))
-        return np.array([_sizes(self, self.to_string(row)) for row in rows], np.int64).reshape(-1, len(Sizes._fields))
+        sizes = [_sizes(self, self.to_string(row)) for row in rows]
+        return {name: np.array([getattr(one, name) for one in sizes], np.int64) for name in Sizes._fields}
 
 
-def build(space: Published, name: str) -> NetworkModule:
-    """The module of this name."""
+def maker(space: Published, name: str) -> Callable[[], NetworkModule]:
+    """What builds the module of this name."""
     entry = NETWORKS[name]
-    return entry.make(space.classes, space.inputs.shape, **entry.settings)
+    return partial(entry.make, space.classes, space.inputs.shape, **entry.settings)
 
 
 @lru_cache(maxsize=1024)
 def _sizes(space: Published, name: str) -> Sizes:
-    return measure(lambda: build(space, name), space.inputs.shape)
+    return measure(maker(space, name), space.inputs.shape)
 
 
 @lru_cache(maxsize=16)
 def _network(space: Published, name: str) -> DiscreteNetwork:
-    return discrete_network(lambda: build(space, name), space.inputs.shape)
+    return discrete_network(maker(space, name), space.inputs.shape)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from jaxzc_spaces.core.layers import NetworkModule
+from jaxzc_spaces.published.densenet import densenet
 from jaxzc_spaces.published.mobile import mobilenet, mobilenetv2, shufflenetv2
 from jaxzc_spaces.published.plain import squeezenet, vgg
-from jaxzc_spaces.published.preactivated import densenet, preresnet
 from jaxzc_spaces.published.resnet import resnet, resnext
 from jaxzc_spaces.published.searched import MNASNET_A1, MNASNET_B1, MOBILENETV3_LARGE, efficientnet, mnasnet, mobilenetv3
 
@@ -47,18 +47,19 @@ BOTTLENECKS = {
     "269": (3, 30, 48, 8),
 }
 """Units of those with bottlenecks."""
+DEPTHS = "10 12 14 BC-14b 16 18 26 BC-26b 34 BC-38b 50 50b 101 101b 152 152b"
 FACTORS = {"wd4": ("x0.25", 0.25), "wd2": ("x0.5", 0.5), "w3d4": ("x0.75", 0.75), "w1": ("x1.0", 1.0)}
 """Endings of names -> in titles, and the factor of channels."""
 
 
-def _residual(name: str, title: str, make: Callable[..., NetworkModule], depths: str, **settings: Any) -> dict[str, Entry]:
+def _residual(name: str, title: str, depths: str, **settings: Any) -> dict[str, Entry]:
     """Networks of these depths, such as "18 50b": a "b" after bottlenecks says that their stride is that of the second convolution."""
     entries = {}
     for depth in depths.split():
         number = depth.removesuffix("b")
         own = {"layers": LAYERS.get(number) or BOTTLENECKS[number]}
         own |= {} if number in LAYERS else {"bottleneck": True, "early": depth == number}
-        entries[f"{name}{depth.lower().replace('-', '')}"] = Entry(f"{title}-{depth}", make, own | settings)
+        entries[f"{name}{depth.lower().replace('-', '')}"] = Entry(f"{title}-{depth}", resnet, own | settings)
     return entries
 
 
@@ -118,13 +119,13 @@ MOBILENET = {"widths": ((32,), (64,), (128,) * 2, (256,) * 2, (512,) * 6, (1024,
 FD_MOBILENET = {"widths": ((32,), (64,), (128,) * 2, (256,) * 2, (512,) * 5 + (1024,)), "strides": (2, 2, 2, 2)}
 
 NETWORKS: dict[str, Entry] = {
-    **_residual("resnet", "ResNet", resnet, "10 12 14 BC-14b 16 18 26 BC-26b 34 BC-38b 50 50b 101 101b 152 152b"),
+    **_residual("resnet", "ResNet", DEPTHS),
     **_widths("resnet18", "ResNet-18", resnet, "wd4 wd2 w3d4", layers=LAYERS["18"]),
-    **_residual("preresnet", "PreResNet", preresnet, "10 12 14 BC-14b 16 18 26 BC-26b 34 BC-38b 50 50b 101 101b 152 152b 200b 269b"),
-    **_widths("preresnet18", "PreResNet-18", preresnet, "wd4 wd2 w3d4", layers=LAYERS["18"]),
+    **_residual("preresnet", "PreResNet", f"{DEPTHS} 200b 269b", preactivated=True),
+    **_widths("preresnet18", "PreResNet-18", resnet, "wd4 wd2 w3d4", layers=LAYERS["18"], preactivated=True),
     **_resnexts("resnext", "ResNeXt", "14_16x4d 14_32x2d 14_32x4d 26_32x2d 26_32x4d 50_32x4d 101_32x4d 101_64x4d"),
-    **_residual("seresnet", "SE-ResNet", resnet, "10 12 14 16 18 26 BC-26b BC-38b 50 50b 101b", excites=True),
-    **_residual("sepreresnet", "SE-PreResNet", preresnet, "10 12 16 18 26 BC-26b BC-38b 50b", excites=True),
+    **_residual("seresnet", "SE-ResNet", "10 12 14 16 18 26 BC-26b BC-38b 50 50b 101b", excites=True),
+    **_residual("sepreresnet", "SE-PreResNet", "10 12 16 18 26 BC-26b BC-38b 50b", excites=True, preactivated=True),
     **_resnexts("seresnext", "SE-ResNeXt", "50_32x4d 101_32x4d 101_64x4d", excites=True),
     **_densenets(),
     **_vggs(),

@@ -66,7 +66,7 @@ def _norm(name: str) -> str:
 
 
 class PlainNet(NetworkModule):
-    """A chain of blocks, global mean and classifier; call it with images `[B, H, W, C]` and a `Pass`. -> logits `[B, classes]`
+    """A chain of blocks, global mean and classifier; call it with images `[B, H, W, C]`. -> logits `[B, classes]`
 
     residual: False takes every shortcut away, as the authors do for scoring.
     """

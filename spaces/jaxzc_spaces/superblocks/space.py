@@ -224,4 +224,4 @@ def plainnet_blueprint(blocks: tuple[Block, ...], classes: int, image_shape: tup
         number = int(word.removeprefix("block")) if word.startswith("block") else 0
         return number - 1 if 0 < number < len(blocks) - 1 else -1
 
-    return blueprint(lambda: PlainNet(blocks, classes, residual), image_shape, cell)
+    return blueprint(partial(PlainNet, blocks, classes, residual), image_shape, cell)

@@ -10,7 +10,7 @@ All six genes change shapes: they decide the depth, the widths and the sizes, so
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -99,4 +99,4 @@ class TransNasMacro(OneNetworkEach, WithModule):
 
 @lru_cache(maxsize=64)
 def _network(space: TransNasMacro, layers: tuple[tuple[int, int], ...]) -> DiscreteNetwork:
-    return discrete_network(lambda: MacroNet(layers, space.channels, space.classes, space.inputs.shape[2]), space.inputs.shape)
+    return discrete_network(partial(MacroNet, layers, space.channels, space.classes, space.inputs.shape[2]), space.inputs.shape)

@@ -10,8 +10,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import cached_property, lru_cache, partial
 
 import jax.numpy as jnp
 import numpy as np
@@ -70,24 +69,18 @@ class TransNasMicro(WithModule):
         """The one program of all architectures."""
         return transnas_micro_program(self.channels, self.classes, self.inputs.shape[2])
 
-    def network(self, arch: Genes) -> "MicroNetwork":
-        """The discrete network of genes `[6]`, whose parameters are those of the program."""
-        return self.program().discrete(vectors.check_vector(self.choices, arch).tolist())
-
-    def own_network(self, arch: Genes) -> DiscreteNetwork:
-        return _own_network(self, tuple(vectors.check_vector(self.choices, arch).tolist()))
-
-    def own_params(self, params: Params, arch: Genes) -> Any:
-        return own_params(params, vectors.check_vector(self.choices, arch).tolist())
+    def network(self, arch: Genes) -> DiscreteNetwork:
+        """The discrete network of genes `[6]`, with parameters of its own only (`program.discrete_params`)."""
+        return _network(self, tuple(vectors.check_vector(self.choices, arch).tolist()))
 
 
 class MicroNetwork(SharedNetwork):
-    """The network of one architecture."""
+    """The network of genes int32 `[6]`, which may be traced."""
 
     offers_norms = False
 
     def _chosen(self, op: int, edges: Sequence[int]) -> Array:
-        return jnp.stack([jnp.asarray(self.arch[e] == op) for e in edges])
+        return jnp.stack([self.arch[e] == op for e in edges])
 
     def active(self) -> list[Array]:
         entering = [self._chosen(op, ENTERING) for op in (CONV1, CONV3, SKIP, SKIP)]
@@ -99,8 +92,7 @@ class MicroNetwork(SharedNetwork):
 
     def activation_counts(self) -> dict[str, Array]:
         """Every convolution of a cell and every factorised reduction has a ReLU of its own."""
-        conv = [jnp.asarray(is_conv(gene)).astype(jnp.float32) for gene in self.arch]
-        skip = [jnp.asarray(gene == SKIP).astype(jnp.float32) for gene in self.arch]
+        conv, skip = is_conv(self.arch).astype(jnp.float32), (self.arch == SKIP).astype(jnp.float32)
         per_node = jnp.stack([sum(conv[e] for e, (source, _) in enumerate(EDGES) if source == node) for node in range(3)])
         reductions = jnp.stack([skip[e] for e in ENTERING]).sum(keepdims=True)
         counts: dict[str, Array] = OrderedDict(stem_relu=jnp.ones((1, 1)))
@@ -124,9 +116,8 @@ class TransNasMicroProgram(SharedProgram):
     def make(self) -> MicroNet:
         return MicroNet(self.channels, self.classes, self.in_channels)
 
-    def discrete(self, genes: Sequence[int]) -> "MicroNetwork":
-        """The network of genes that are Python ints: without loops, only what the architecture has."""
-        return MicroNetwork(self, tuple(genes))
+    def discrete_params(self, params: Params, arch: Genes) -> Params:
+        return own_params(params, arch)
 
     @cached_property
     def groups(self) -> tuple[LayerGroup, ...]:
@@ -161,8 +152,8 @@ class TransNasMicroProgram(SharedProgram):
 
 
 @lru_cache(maxsize=64)
-def _own_network(space: TransNasMicro, genes: tuple[int, ...]) -> DiscreteNetwork:
-    return discrete_network(lambda: OwnNet(genes, space.channels, space.classes, space.inputs.shape[2]), space.inputs.shape)
+def _network(space: TransNasMicro, genes: tuple[int, ...]) -> DiscreteNetwork:
+    return discrete_network(partial(OwnNet, genes, space.channels, space.classes, space.inputs.shape[2]), space.inputs.shape)
 
 
 transnas_micro_program = lru_cache(maxsize=16)(TransNasMicroProgram)

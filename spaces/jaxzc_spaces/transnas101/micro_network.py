@@ -5,18 +5,17 @@ NAS-Bench-201 (same edges, same numbers for operations 0 to 3). A cell that halv
 leave its input; a skip connection there is a factorised reduction.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from jaxzc.types import Array, Genes, PyTree
+from jaxzc.types import Array, PyTree
 from jaxzc_spaces.cells import ops as edge_ops
 from jaxzc_spaces.cells.edge import Edges, Post
-from jaxzc_spaces.cells.loop import discrete_graph, graph, without_dead_edges
+from jaxzc_spaces.cells.loop import graph, without_dead_edges
 from jaxzc_spaces.core.layers import BatchNorm, ReLU, kernel, layer, normalise
 from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.core.stacked import read_where, stack
@@ -35,14 +34,10 @@ STAGES = (3, 3, 1)
 class Entry(NamedTuple):
     """One edge that leaves the input of a widening cell. perturb: of its four kernels, or None."""
 
-    gene: Any
+    gene: Array
     kernels: tuple[Array, ...]
     norm: tuple[Array, Array]
     perturb: PyTree
-
-
-def _switch(gene: Any, branches: Sequence[Callable[[], Any]]) -> Any:
-    return branches[gene]() if isinstance(gene, int) else lax.switch(gene, branches)
 
 
 def entry_value(entry: Entry, x: Array, p: Pass) -> tuple[Array, PyTree]:
@@ -53,9 +48,9 @@ def entry_value(entry: Entry, x: Array, p: Pass) -> tuple[Array, PyTree]:
     empty = jnp.zeros((len(x), -(-x.shape[1] // 2), -(-x.shape[2] // 2), conv1.shape[-1]), x.dtype)
     half = empty[..., : reduce_a.shape[-1]]
 
-    y = _switch(gene, [lambda: empty, lambda: empty, lambda: conv1x1_stride2(r, conv1), lambda: edge_ops.conv3x3_stride2(r, conv3)])
+    y = lax.switch(gene, [lambda: empty, lambda: empty, lambda: conv1x1_stride2(r, conv1), lambda: edge_ops.conv3x3_stride2(r, conv3)])
     reduced = lambda: (conv1x1_stride2(r, reduce_a), conv1x1_stride2(shifted, reduce_b))  # noqa: E731
-    a, b = _switch(gene, [lambda: (half, half), reduced, *[lambda: (half, half)] * 2])
+    a, b = lax.switch(gene, [lambda: (half, half), reduced, *[lambda: (half, half)] * 2])
     q = p.step()
     if entry.perturb is not None:
         of1, of3, of_a, of_b = entry.perturb
@@ -77,31 +72,25 @@ class Widening(nnx.Module):
         self.conv1x1, self.conv3x3 = kernel(3, 1, 1, c, c), kernel(3, 3, 3, c, c)
         self.bn = BatchNorm(3, c)
 
-    def __call__(self, x: Array, arch: Sequence[Any], p: Pass, name: str) -> Array:
+    def __call__(self, x: Array, genes: Array, p: Pass, name: str) -> Array:
         tap, norm = p.tap, p.norm
         entries = Entry(
-            jnp.stack([jnp.asarray(arch[e]) for e in ENTERING]),
+            jnp.stack([genes[e] for e in ENTERING]),
             (self.conv1x1_in[...], self.conv3x3_in[...], self.reduce_a[...], self.reduce_b[...]),
             self.bn_in.leaves(),
             None if tap.perturb is None else tuple(p.perturb(f"{name}/{kernel}") for kernel in ENTRY_KERNELS),
         )
         edges = Edges((self.conv1x1[...], self.conv3x3[...]), self.bn.leaves(), edge_perturb(p, name))
         post = Post(edge_reader(p), lambda y, bn: normalise(y, bn[0], bn[1], norm))
-        genes = [arch[e] for e in INNER]
-        if isinstance(arch[0], int):
-            one = [jax.tree.map(lambda a, i=i: a[i], entries)._replace(gene=arch[e]) for i, e in enumerate(ENTERING)]
-            entered = [entry_value(entry, x, p) for entry in one]
-            start, records_in = jnp.stack([y for y, _ in entered]), stack([records for _, records in entered])
-            nodes, records = discrete_graph(OPERATIONS, INNER_WIRING, post)(genes, start, edges)
-        else:
-            start, records_in = lax.map(lambda entry: entry_value(entry, x, p), entries)
-            nodes, records = graph(OPERATIONS, INNER_WIRING, post)(jnp.stack(genes), start, edges)
+        inner = jnp.stack([genes[e] for e in INNER])
+        start, records_in = lax.map(lambda entry: entry_value(entry, x, p), entries)
+        nodes, records = graph(OPERATIONS, INNER_WIRING, post)(inner, start, edges)
         if tap.layer is not None:
             for kernel, slot in zip(ENTRY_KERNELS, ("conv", "conv", "reduce_a", "reduce_b"), strict=True):
                 p.layers[f"{name}/{kernel}"] = records_in[slot]
         keep_edges(p, name, records)
         if tap.activation is not None:
-            conv = [is_conv(gene) for gene in genes]
+            conv = is_conv(inner)
             fed = [conv[0] | conv[1], conv[2]]
             p.activating(f"{name}/input", x)
             p.activations[f"{name}/nodes"] = stack([read_where(c, tap.activation, lax.stop_gradient(nodes[n])) for n, c in enumerate(fed)])
@@ -114,7 +103,7 @@ ENTRY_KERNELS = ("conv1x1_in", "conv3x3_in", "reduce_a", "reduce_b")
 class MicroNet(nnx.Module):
     """The whole network of skeleton 41414: stem, three times a widening cell and cells of one size, global mean, linear head.
 
-    Call: images `[B, H, W, in_channels]`, arch of 6 genes (Python ints or a traced int array), `Pass`. -> logits `[B, classes]`
+    Call: images `[B, H, W, in_channels]`, genes int32 `[6]`, which may be traced, and a `Pass`. -> logits `[B, classes]`
     """
 
     def __init__(self, channels: int, classes: int, in_channels: int):
@@ -124,15 +113,14 @@ class MicroNet(nnx.Module):
         self.stages = nnx.List([Cells(count, channels << stage + 1) for stage, count in enumerate(STAGES)])
         self.head, self.head_bias = kernel(channels << len(STAGES), classes), kernel(classes)
 
-    def __call__(self, x: Array, arch: Genes, p: Pass) -> Array:
-        ops = list(arch) if not hasattr(arch, "astype") else list(jnp.asarray(arch).astype(jnp.int32))
-        if p.tap.layer is None and p.tap.activation is None and not isinstance(ops[0], int):  # nobody looks at what leads nowhere
-            ops = list(without_dead_edges(OPERATIONS, EDGES, jnp.stack(ops)))
+    def __call__(self, x: Array, genes: Array, p: Pass) -> Array:
+        if p.tap.layer is None and p.tap.activation is None:  # nobody looks at what leads nowhere
+            genes = without_dead_edges(OPERATIONS, EDGES, genes)
         x = self.stem0_bn(layer(edge_ops.conv3x3_stride2, x, self.stem0, p), p)
         x = self.stem1_bn(layer(edge_ops.conv3x3_stride2, self.stem_relu(x, p), self.stem1, p), p)
         x = p.map("stem", x)
         for stage, (widening, cells) in enumerate(zip(self.widenings, self.stages, strict=True)):
             name = f"widenings/{stage}"
-            (x,) = p.rescale(p.map(name, widening(x, ops, p, name)))
-            x = cells(x, ops, p, f"stages/{stage}")
+            (x,) = p.rescale(p.map(name, widening(x, genes, p, name)))
+            x = cells(x, genes, p, f"stages/{stage}")
         return layer(jnp.matmul, x.mean((1, 2)), self.head, p, self.head_bias)

@@ -35,11 +35,11 @@ class BasicBlock(nnx.Module):
         self.stride = stride
 
     def __call__(self, x: Array, p: Pass) -> Array:
-        conv3x3, conv1x1 = (edge_ops.conv3x3, edge_ops.conv1x1) if self.stride == 1 else (edge_ops.conv3x3_stride2, conv1x1_stride2)
-        y = self.bn_a(layer(conv3x3, self.relu_a(x, p), self.conv_a, p), p)
+        first, projection = (edge_ops.conv3x3, edge_ops.conv1x1) if self.stride == 1 else (edge_ops.conv3x3_stride2, conv1x1_stride2)
+        y = self.bn_a(layer(first, self.relu_a(x, p), self.conv_a, p), p)
         y = self.bn_b(layer(edge_ops.conv3x3, self.relu_b(y, p), self.conv_b, p), p)
         if self.downsample is not None and self.bn_downsample is not None:
-            x = self.bn_downsample(layer(conv1x1, x, self.downsample, p), p)
+            x = self.bn_downsample(layer(projection, x, self.downsample, p), p)
         return x + y
 
 

@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from jaxzc.types import Array, Params
+from jaxzc.spacekit.vectors import check_vector
+from jaxzc.types import Array, Genes, Params
 from jaxzc_spaces.core.layers import BatchNorm, NetworkModule, ReLU, conv, kernel, layer
 from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.nasbench201.own import Cell, convolutions, edge_name, stage_params, without_stacks
-from jaxzc_spaces.transnas101.encoding import SKIP
+from jaxzc_spaces.transnas101.encoding import MICRO_CHOICES, SKIP
 from jaxzc_spaces.transnas101.micro_network import ENTERING, INNER, STAGES
 from jaxzc_spaces.transnas101.network import BLOCK
 
@@ -29,15 +30,18 @@ class OwnNet(NetworkModule):
 
     def logits(self, x: Array, p: Pass) -> Array:
         x = self.stem0_bn(conv(x, self.stem0, p, 2), p)
-        x = self.stem1_bn(conv(self.stem_relu(x, p), self.stem1, p, 2), p)
+        x = p.map("stem", self.stem1_bn(conv(self.stem_relu(x, p), self.stem1, p, 2), p))
         for widening, cells in zip(self.widenings, self.stages, strict=True):
             for cell in (widening, *cells):
-                (x,) = p.rescale(cell(x, p))
+                p.cell += 1
+                (x,) = p.rescale(p.map(f"cell{p.cell}", cell(x, p)))
+        p.cell = -1
         return layer(jnp.matmul, x.mean((1, 2)), self.head, p, self.head_bias)
 
 
-def own_params(params: Params, genes: Sequence[int]) -> Any:
+def own_params(params: Params, arch: Genes) -> Any:
     """The parameters of `OwnNet`, cut from those of the shared program."""
+    genes = check_vector(MICRO_CHOICES, arch).tolist()
     parts = {
         "widenings": {k: _widening(params["widenings"][k], genes) for k in range(len(STAGES))},
         "stages": {k: stage_params(params["stages"][k], genes) for k in range(len(STAGES))},

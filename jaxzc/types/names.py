@@ -1,9 +1,9 @@
-"""What is said of a name that does not exist: the nearest that does, and all of them."""
+"""Names in text: several at once, the name of a label, and what is said of one that does not exist."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from jaxzc.types import JaxzcError
+from jaxzc.types.arrays import JaxzcError
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> JaxzcError:
@@ -31,3 +31,20 @@ def some_of(names: Sequence[str], most: int = 3) -> str:
     """The first names, and how many others there are: `a, b, c and 4 others`."""
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} other{'s' if rest > 1 else ''}" if rest > 0 else "")
+
+
+def split_names(text: str) -> list[str]:
+    """Splits text such as `zico(std_of='abs'),snip` at its commas, except inside brackets."""
+    names, depth = [""], 0
+    for character in text:
+        depth += (character in "([{") - (character in ")]}")
+        if character == "," and depth == 0:
+            names.append("")
+        else:
+            names[-1] += character
+    return [n.strip() for n in names if n.strip()]
+
+
+def direction_of(label: str, directions: Mapping[str, bool]) -> bool | None:
+    """Whether a higher score is better for the proxy with this label; None if unknown. The label may have settings in brackets."""
+    return directions.get(label, directions.get(label.partition("(")[0]))
