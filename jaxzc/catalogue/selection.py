@@ -100,8 +100,8 @@ def select(proxies: ProxySpec, ingredients: Iterable[Callable[..., Any]] = ()) -
     """The chosen proxies: a dictionary from label to function.
 
     proxies: "founding", "all", "transformers", "recurrent", names separated by commas, a function, a list or tuple of names, functions
-        and pairs (label, name or function), or a mapping from label to name or function. The label of a name is the name as written, and that of a
-        function its `__name__`. The name of a set (`SETS`) stands for all its names.
+        and pairs (label, name or function), or a mapping from label to name or function. The label of a name is the name as written, and
+        that of a function its `__name__`. The name of a set (`SETS`) stands for all its names.
     ingredients: the user's functions that compute what the user's proxies ask for. They are attached to these proxies.
     Raises `JaxzcError` for unknown names or settings, repeated labels, and an empty choice.
     """
