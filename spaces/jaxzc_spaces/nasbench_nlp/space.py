@@ -2,7 +2,8 @@
 
 >>> space = NasBenchNlp()
 >>> arch = space.parse('{"f": {"op": "linear", "input": ["x", "h_prev_0"]}, "h_new_0": {"op": "activation_tanh", "input": ["f"]}}')
->>> program = jaxzc.spacekit.program_of(space, arch)
+>>> program = program_of(space, arch)
+>>> tokens = jnp.zeros((2, *space.inputs.shape), jnp.int32)
 >>> program.network(arch).forward(program.init(jax.random.key(0)), tokens, norm="batch").outputs  # logits [B, steps, words]
 """
 
