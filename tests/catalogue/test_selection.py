@@ -8,7 +8,7 @@ import pytest
 
 from jaxzc.catalogue import spaces
 from jaxzc.catalogue.selection import check_setting, parse_proxy, select
-from jaxzc.proxies import FOR_TRANSFORMERS, FOUNDING, PROXIES, naswot, snip, sweet_ntk, zico
+from jaxzc.proxies import FOR_TRANSFORMERS, FOUNDING, PROXIES, RECURRENT, naswot, snip, sweet_ntk, zico
 from jaxzc.types import InputSpec, JaxzcError
 from jaxzc.types.names import split_names, unknown
 
@@ -17,13 +17,14 @@ def mine(loss_grads: Any) -> Any:
     return loss_grads
 
 
-ALL = [name for name in PROXIES if name not in FOR_TRANSFORMERS]
+ALL = [name for name in PROXIES if name not in (*FOR_TRANSFORMERS, *RECURRENT)]
 
 
-def test_all_is_every_proxy_in_order_but_for_those_of_transformers() -> None:
+def test_all_is_every_proxy_in_order_but_for_those_of_some_networks() -> None:
     assert select("all") == {name: PROXIES[name] for name in ALL}
     assert list(select(" all ")) == ALL
     assert set(select("transformers")) == {*FOUNDING, *FOR_TRANSFORMERS, "az_expressivity"} - {"naswot"}
+    assert list(select("all,recurrent")) == [*ALL, *RECURRENT]
 
 
 def test_founding_is_a_part_of_all() -> None:

@@ -87,7 +87,7 @@ def test_same_evaluation_same_bytes(evaluation: Evaluation, written: Path, tmp_p
     monkeypatch.setattr(files, "drawings", lambda evaluation, comparisons: some)
     report.write(evaluation, tmp_path / "again", commands=["jaxzc score nasbench201 --out s.parquet"], comparisons=[pair_of(evaluation)])
     again = [path for path in sorted((tmp_path / "again").rglob("*")) if path.is_file()]
-    assert len(again) == len(some) + 3
+    assert len(again) == 2 * len(FORMATS) + 3
     for path in again:
         assert path.read_bytes() == (written / path.relative_to(tmp_path / "again")).read_bytes(), path.name
 

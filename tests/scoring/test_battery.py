@@ -40,10 +40,11 @@ SLOW = {
     "resnet_zen",
     "mnasnet",
     "published",
+    "nasbench_nlp",
     "autoformer",
     "pit",
 }
-"""Spaces in which every architecture is a program of its own, and three whose programs compile for minutes."""
+"""Spaces in which every architecture is a program of its own, and four whose programs compile for minutes."""
 
 TOKENS = {"flexibert"}
 """Spaces whose networks take no images."""
@@ -179,7 +180,7 @@ def discrete(case: Case) -> dict[str, Any]:
     fixed = drawn_alike(case.space, arch, params, proxies, batches, key) | {"param_count": case.scorer.recipe.param_counts(arch[None])[0]}
     names = sorted({name for proxy in proxies.values() for name in needs(proxy)})
     network = case.space.network(arch)
-    run = jax.jit(lambda params, fixed: ingredients(names, network, params, batches, key, fixed))
+    run = jax.jit(lambda params, fixed: ingredients(names, network, params, batches, key, fixed, case.scorer.recipe.task))
     return run(shared.discrete_params(params, arch), fixed)
 
 
