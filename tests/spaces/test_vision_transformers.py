@@ -114,7 +114,7 @@ def test_counts_of_every_network_of_auto_prox() -> None:
 
 def test_relative_places() -> None:
     """Of 2 x 3 patches and the class token, limited to one row or column: the fourth patch stands one row below the first."""
-    rows, columns = relative_places((2, 3), 1)
+    rows, columns = map(np.array, relative_places((2, 3), 1))
     assert rows.shape == (7, 7)
     assert not rows[0].any()
     assert not columns[:, 0].any()

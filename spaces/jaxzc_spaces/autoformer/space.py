@@ -121,4 +121,4 @@ class AutoFormer(OfVariableDepth):
 @lru_cache(maxsize=64)
 def _network(space: AutoFormer, of: Architecture) -> DiscreteNetwork:
     shape = space.inputs.shape
-    return discrete_network(lambda: AutoFormerModule(space.form, of, space.classes, shape), shape)
+    return discrete_network(partial(AutoFormerModule, space.form, of, space.classes, shape), shape)

@@ -82,9 +82,9 @@ class Pass:
             self._keep(self.norms, self.name(named), self.tap.norm(x))
         return x
 
-    def embedding(self, table: nnx.Param) -> Array:
+    def embedding(self, named: nnx.Param, table: Array) -> Array:
         """A learned array that is no kernel and no bias: a class token, positions, a table in which entries are looked up."""
-        return table[...]
+        return table
 
     def operating(self, number: int) -> None:
         """Told of so many operations that are no layer, normalisation or activation, such as a pool's; only a pass that counts listens."""
@@ -177,9 +177,9 @@ class Recorder(Pass):
         self.roles: dict[str, str] = {}
         self.embeddings: list[str] = []
 
-    def embedding(self, table: nnx.Param) -> Array:
-        self.embeddings.append(self.name(table))
-        return super().embedding(table)
+    def embedding(self, named: nnx.Param, table: Array) -> Array:
+        self.embeddings.append(self.name(named))
+        return table
 
     def layer(self, kernel: Named, y: Array) -> Array:
         self.roles[self.name(kernel)] = self.role

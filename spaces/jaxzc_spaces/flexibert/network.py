@@ -46,9 +46,9 @@ class Embeddings(nnx.Module):
         self.ln = LayerNorm(sizes.embedding, EPS)
 
     def __call__(self, words: Array, types: Any, p: Pass) -> Array:
-        p.embedding(self.word)
-        of_type = p.embedding(self.type)[0 if types is None else types]
-        return self.ln(words + of_type + p.embedding(self.position)[: words.shape[1]], p)
+        p.embedding(self.word, self.word[...])
+        of_type = p.embedding(self.type, self.type[...])[0 if types is None else types]
+        return self.ln(words + of_type + p.embedding(self.position, self.position[...])[: words.shape[1]], p)
 
 
 class FeedForward(nnx.Module):

@@ -9,7 +9,7 @@ Every architecture is a program of its own, compiled in pieces.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -112,4 +112,4 @@ class FlexiBert(OfVariableDepth):
 
 @lru_cache(maxsize=64)
 def _network(space: FlexiBert, hidden: int, parts: tuple[Part, ...]) -> TokenNetwork:
-    return token_network(lambda: FlexiBertModule(space.sizes, hidden, parts), space.inputs)
+    return token_network(partial(FlexiBertModule, space.sizes, hidden, parts), space.inputs)

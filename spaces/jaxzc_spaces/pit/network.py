@@ -62,12 +62,14 @@ class PitModule(NetworkModule):
 
     def logits(self, x: Array, p: Pass) -> Array:
         patches = self.patch(x, p)
-        patches, cls, cell = patches + p.embedding(self.pos), p.embedding(self.cls), 0
+        patches = patches + p.embedding(self.pos, self.pos[...])
+        cls, cell = p.embedding(self.cls, self.cls[...]), 0
         for stage, depth in enumerate(self.depths):
             size = patches.shape[1:3]
             x = with_class_token(cls, patches.reshape(len(patches), -1, patches.shape[-1]))
             for number in range(depth):
-                p.cell, cell, name = cell, cell + 1, f"block{number}"
+                p.cell = cell
+                cell, name = cell + 1, f"block{number}"
                 x = getattr(getattr(self, f"stage{stage}"), name)(x, p, f"stage{stage}/{name}")
             p.cell = -1
             cls, patches = x[:, :1], x[:, 1:].reshape(len(x), *size, -1)

@@ -8,7 +8,7 @@ Every architecture is a program of its own, compiled in pieces; those of its lay
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -86,4 +86,4 @@ class Pit(OneNetworkEach, WithModule):
 
 @lru_cache(maxsize=64)
 def _network(space: Pit, of: Architecture) -> DiscreteNetwork:
-    return discrete_network(lambda: PitModule(of, *space._sizes), space.inputs.shape)
+    return discrete_network(partial(PitModule, of, *space._sizes), space.inputs.shape)

@@ -5,12 +5,11 @@ Activations are `[B, tokens, channels]`; the class token is the first token. Sou
 AutoFormer (Chen et al., ICCV 2021) and its code.
 """
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jax import lax
 
@@ -84,8 +83,8 @@ class Block(nnx.Module):
         return p.map(name, x + self.fc2(self.gelu(self.fc1(self.ln2(x, p), p), p), p))
 
     def _attend(self, x: Array, p: Pass) -> Array:
-        p.role, of = "attention", self.attention
-        batch, tokens, _ = x.shape
+        p.role = "attention"
+        of, (batch, tokens, _) = self.attention, x.shape
         q, k, v = jnp.moveaxis(self.qkv(x, p).reshape(batch, tokens, 3, of.heads, -1), (2, 3), (0, 2))
         products = jnp.matmul(q, jnp.swapaxes(k, 2, 3))
         if of.distance:
@@ -101,19 +100,21 @@ class Block(nnx.Module):
     def _relative(self, rows: nnx.Param, columns: nnx.Param, p: Pass) -> Array:
         """What each token (first axis) has of the place of each other (second): `[tokens, tokens, width of a head]`."""
         by_row, by_column = relative_places(self.attention.grid, self.attention.distance)
-        return p.embedding(rows)[by_row] + p.embedding(columns)[by_column]
+        of_rows, of_columns = p.embedding(rows, rows[...]), p.embedding(columns, columns[...])
+        return of_rows[jnp.array(by_row)] + of_columns[jnp.array(by_column)]
 
 
-def relative_places(grid: tuple[int, int], distance: int) -> tuple[np.ndarray, np.ndarray]:
-    """Entries of the tables of rows and of columns for each pair of tokens, int `[tokens, tokens]`: the second's row (column) less the
-    first's, limited to `distance`, plus `distance` + 1; 0 where one of the two is the class token."""
+@lru_cache(maxsize=16)
+def relative_places(grid: tuple[int, int], distance: int) -> tuple[list[list[int]], list[list[int]]]:
+    """Entries of the tables of rows and of columns for each pair of tokens, `[tokens, tokens]`: the second's row (column) less the first's,
+    limited to `distance`, plus `distance` + 1; 0 where one of the two is the class token."""
 
-    def places(numbers: np.ndarray) -> np.ndarray:
-        apart = np.clip(numbers[None] - numbers[:, None], -distance, distance) + distance + 1
-        return np.pad(apart, ((1, 0), (1, 0)))
+    def places(numbers: list[int]) -> list[list[int]]:
+        apart = [[0, *(min(max(to - of, -distance), distance) + distance + 1 for to in numbers)] for of in numbers]
+        return [[0] * (len(numbers) + 1), *apart]
 
-    rows, columns = np.divmod(np.arange(grid[0] * grid[1]), grid[1])
-    return places(rows), places(columns)
+    patches = [divmod(patch, grid[1]) for patch in range(grid[0] * grid[1])]
+    return places([row for row, _ in patches]), places([column for _, column in patches])
 
 
 def with_class_token(cls: Array, tokens: Array) -> Array:
