@@ -4,6 +4,7 @@ import ast
 import doctest
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,10 +53,11 @@ def calls(example: Example) -> Iterator[tuple[ast.Call, Any]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             exec(ast.unparse(node), names)
+    made = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
+        if isinstance(node, ast.Call) and re.fullmatch(r"[\w.]+", ast.unparse(node.func)):
             first, *rest = ast.unparse(node.func).split(".")
-            if first in names and not any(isinstance(each, ast.Starred) for each in node.args):
+            if first in names.keys() - made and not any(isinstance(each, ast.Starred) for each in node.args):
                 value = names[first]
                 for word in rest:
                     value = getattr(value, word)  # which says what does not exist
@@ -112,7 +114,9 @@ def test_examples_of_figures(here: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "example", [each for each in EXAMPLES if each.module.endswith(".space") or ".transnas101.m" in each.module], ids=str
+    "example",
+    [each for each in EXAMPLES if each.module.endswith(".space") or ".transnas101.m" in each.module],
+    ids=lambda each: each.module,
 )
 def test_examples_of_spaces(example: Example) -> None:
     """Traced, not computed: they are of the benchmarks' own sizes."""
