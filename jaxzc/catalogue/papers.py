@@ -25,6 +25,7 @@ PAPERS = {
     "sweet": Paper("Yang et al., Sweet Gradient Matters, 2023", "https://openreview.net/forum?id=AsSdrNJ-DZG"),
     "tcet": Paper("Xiang et al., T-CET, AutoML 2023", "https://proceedings.mlr.press/v224/xiang23a.html"),
     "az_nas": Paper("Lee & Ham, AZ-NAS, CVPR 2024", "https://arxiv.org/abs/2403.19232"),
+    "dextr": Paper("Asthana et al., Dextr, TMLR 2025", "https://arxiv.org/abs/2508.12977"),
     "tf_tas": Paper("Zhou et al., Training-free Transformer Architecture Search, CVPR 2022", "https://arxiv.org/abs/2203.12217"),
     "auto_prox": Paper("Wei et al., Auto-Prox, AAAI 2024", "https://arxiv.org/abs/2312.09059"),
     "epe_nas": Paper("Lopes et al., EPE-NAS, ICANN 2021", "https://arxiv.org/abs/2102.08099"),
@@ -42,6 +43,8 @@ PAPERS = {
         "Serianni & Kalita, Training-free Neural Architecture Search for RNNs and Transformers, ACL 2023",
         "https://arxiv.org/abs/2306.00288",
     ),
+    "near": Paper("NEAR, ICLR 2025", "https://arxiv.org/abs/2408.08776"),
+    "w_pca": Paper("W-PCA, ICLR 2025", "https://arxiv.org/abs/2504.15983"),
     "zen": Paper("Lin et al., Zen-NAS, ICCV 2021", "https://arxiv.org/abs/2102.01063"),
     "l_swag": Paper("Casarin, Escalera & Lanz, L-SWAG, CVPR 2025", "https://arxiv.org/abs/2505.07300"),
 }
@@ -124,6 +127,12 @@ EQUATIONS = {
         r"\sigma_l = \sigma_{\max}\left( \frac{(J_l^\top g)^\top g}{\mathrm{positions}} \right), \quad g \in \{-1, 1\}",
         ("az_nas",),
     ),
+    "dextr": Equation(
+        r"\frac{S K}{S + K}, \quad S = \log\Big( 1 + \sum_l \frac{s_{\min}(z_l(x_1))}{s_{\max}(z_l(x_1))} \Big), \quad "
+        r"K = \log\left( 1 + \frac{\sqrt{|\dot f|^2 |\ddot f|^2 - (\dot f \cdot \ddot f)^2}}{|\dot f|^3} \right), \quad "
+        r"f(t) = f(u_0 \cos t + u_1 \sin t)",
+        ("dextr",),
+    ),
     "dss": Equation(
         r"\sum_{l \in \text{attention}} \big\| |W_l| \big\|_* \left\| \frac{\partial R}{\partial |W_l|} \right\|_* + "
         rf"\sum_{{w \in \text{{other linear layers}}}} \Big| w \, \frac{{\partial R}}{{\partial w}} \Big|, \quad {_FLOW}",
@@ -147,6 +156,11 @@ EQUATIONS = {
     ),
     "nwot_outputs": Equation(
         r"\log \Big| \det \sum_l K_l \Big|, \quad K_l = X_l X_l^\top + (1 - X_l)(1 - X_l)^\top, \quad X_l = [z_l > 0]", ("tcet", "naswot")
+    ),
+    "near": Equation(
+        r"\sum_l \operatorname{erank}(Z_l) + \operatorname{erank}(\phi(Z_l)), \quad "
+        r"\operatorname{erank}(A) = \exp\Big( -\sum_i p_i \log p_i \Big), \quad p_i = \frac{s_i(A)}{\sum_j s_j(A)}",
+        ("near",),
     ),
     "jacob_trace": Equation(
         r"\frac{1}{B} \sum_n \left\| \frac{\partial\, \mathbf{1}^\top f(x_n)}{\partial x_n} \right\|^2", ("sensitivity",)
@@ -187,6 +201,11 @@ EQUATIONS = {
         ("vkdnw",),
     ),
     "vkdnw_single": Equation(r"\#l + \frac{\mathrm{vkdnw}}{\log 9}", ("vkdnw",)),
+    "w_pca": Equation(r"P \cdot \mathrm{v\_pca}", ("w_pca",)),
+    "v_pca": Equation(
+        r"\sum_l \min \Big\{ k : \sum_{i \le k} \lambda_i(\operatorname{Cov} z_l) > 0.99 \sum_i \lambda_i(\operatorname{Cov} z_l) \Big\}",
+        ("w_pca",),
+    ),
     "wrcor": Equation(
         r"\log \Big| \det \sum_i 2^i "
         r"\left( |\operatorname{corr} a_i| + \Big| \operatorname{corr} \frac{\partial L}{\partial a_i} \Big| \right) \Big|",

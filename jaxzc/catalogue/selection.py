@@ -99,9 +99,9 @@ def identity(proxy: Proxy) -> str:
 def select(proxies: ProxySpec, ingredients: Iterable[Callable[..., Any]] = ()) -> dict[str, Proxy]:
     """The chosen proxies: a dictionary from label to function.
 
-    proxies: "founding", "all", "transformers", "recurrent", names separated by commas, a function, a list or tuple of names, functions
-        and pairs (label, name or function), or a mapping from label to name or function. The label of a name is the name as written, and
-        that of a function its `__name__`. The name of a set (`SETS`) stands for all its names.
+    proxies: "founding", "all", "transformers", "recurrent", names separated by commas, a function, a list or tuple of names, functions and
+        pairs (label, name or function), or a mapping from label to name or function. The label of a name is the name as written, and that
+        of a function its `__name__`. The name of a set (`SETS`) stands for all its names.
     ingredients: the user's functions that compute what the user's proxies ask for. They are attached to these proxies.
     Raises `JaxzcError` for unknown names or settings, repeated labels, and an empty choice.
     """

@@ -32,6 +32,9 @@ FILES = (
     "fisher_information",
     "responses",
     "states",
+    "extrinsic",
+    "effective_ranks",
+    "components",
 )
 """Every decorated function of these files makes ingredients."""
 

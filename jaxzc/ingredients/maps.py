@@ -69,9 +69,7 @@ def az_pass(
     shifts = OrderedDict((name, jnp.zeros(s.shape, s.dtype)) for name, s in shapes.items())
 
     def cell(y: Array, shift: Array) -> tuple[Array, PyTree]:
-        rows = y.reshape(-1, y.shape[-1])
-        centred = rows - rows.mean(0)
-        return lax.stop_gradient(y) + shift, {"map": y if pulls else None, "covariance": lax.stop_gradient(centred.T @ centred / len(rows))}
+        return lax.stop_gradient(y) + shift, {"map": y if pulls else None, "covariance": lax.stop_gradient(centred_covariance(y))}
 
     def run(shifts: PyTree) -> tuple[Any, Any]:
         records = entry.forward(network, az_params, inputs, az_images, norm=norm, tap=Tap(cell=cell, cell_perturb=shifts)).cells or {}
@@ -87,6 +85,13 @@ def az_pass(
     if "map_entropies" in wanted:
         results["map_entropies"] = jnp.concatenate([in_float64(entropy)(c) for c in covariances])
     return results
+
+
+def centred_covariance(values: Array) -> Array:
+    """Covariance of the channels over examples and positions, `[C, C]`, of values `[B, ..., C]`."""
+    rows = values.reshape(-1, values.shape[-1])
+    centred = rows - rows.mean(0)
+    return centred.T @ centred / len(rows)
 
 
 def entropy(covariances: Array) -> Array:

@@ -49,6 +49,8 @@ def drawn_alike(
     """The ingredients that these proxies draw anew from this key, for the discrete network. params: of the program."""
     program, network = program_of(space, arch), space.network(arch)
     names = [name for name in RESOLVER.wanted(proxies) if name.endswith("_params") or name == "az_probes"]
+    if not names:
+        return {}
     genes = jnp.asarray(arch, jnp.int32)
     values = jax.jit(lambda params: ingredients(names, program.network(genes), params, batches, key, {}))(params)
 

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from jaxzc.catalogue import spaces
@@ -46,13 +45,12 @@ def share(name: str) -> list[str]:
 
 
 def own_scores(name: str, proxies: list[str] | None = None) -> OwnScores:
-    """proxies: by default the space's share. Nothing in them broadcasts arrays of different ranks silently."""
+    """proxies: by default the space's share."""
     rng = np.random.default_rng(0)
     space = small(name)
     batches, arch = two_batches(space, rng), smallest(space, rng)
     scorer = SpaceScorer(space, batches, share(name) if proxies is None else proxies)
-    with jax.numpy_rank_promotion("raise"):
-        return OwnScores(space, scorer, arch, scorer.one(arch))
+    return OwnScores(space, scorer, arch, scorer.one(arch))
 
 
 def record(name: str) -> dict[str, Any]:
