@@ -28,12 +28,14 @@ if TYPE_CHECKING:
         training,
     )
     from jaxzc.catalogue.spaces import space, spaces
+    from jaxzc.evaluation.across.request import LeaderboardRequest, leaderboard
     from jaxzc.evaluation.request import EvaluateRequest, evaluate
     from jaxzc.facts import Passes, ingredient, proxy, with_settings
     from jaxzc.jobs.request import ScoreRequest, run_scoring
     from jaxzc.networks import as_network
     from jaxzc.planning import Plan, PlanRequest, plan
     from jaxzc.proxies import PROXIES
+    from jaxzc.report.across.files import write_leaderboard
     from jaxzc.report.files import write_report
     from jaxzc.scoring.compute import compute_scores
     from jaxzc.scoring.network import score
@@ -53,12 +55,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "jaxzc.catalogue.spaces": ("space", "spaces"),
+    "jaxzc.evaluation.across.request": ("LeaderboardRequest", "leaderboard"),
     "jaxzc.evaluation.request": ("EvaluateRequest", "evaluate"),
     "jaxzc.facts": ("Passes", "ingredient", "proxy", "with_settings"),
     "jaxzc.jobs.request": ("ScoreRequest", "run_scoring"),
     "jaxzc.networks": ("as_network",),
     "jaxzc.planning": ("Plan", "PlanRequest", "plan"),
     "jaxzc.proxies": ("PROXIES",),
+    "jaxzc.report.across.files": ("write_leaderboard",),
     "jaxzc.report.files": ("write_report",),
     "jaxzc.scoring.compute": ("compute_scores",),
     "jaxzc.scoring.network": ("score",),
@@ -86,6 +90,7 @@ __all__ = [
     "EvaluateRequest",
     "InputSpec",
     "JaxzcError",
+    "LeaderboardRequest",
     "Network",
     "Passes",
     "Plan",
@@ -109,6 +114,7 @@ __all__ = [
     "experiments",
     "ingredient",
     "ingredients",
+    "leaderboard",
     "networks",
     "plan",
     "proxies",
@@ -129,6 +135,7 @@ __all__ = [
     "train",
     "training",
     "with_settings",
+    "write_leaderboard",
     "write_report",
 ]
 

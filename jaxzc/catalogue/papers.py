@@ -25,6 +25,9 @@ PAPERS = {
     "sweet": Paper("Yang et al., Sweet Gradient Matters, 2023", "https://openreview.net/forum?id=AsSdrNJ-DZG"),
     "tcet": Paper("Xiang et al., T-CET, AutoML 2023", "https://proceedings.mlr.press/v224/xiang23a.html"),
     "az_nas": Paper("Lee & Ham, AZ-NAS, CVPR 2024", "https://arxiv.org/abs/2403.19232"),
+    "dextr": Paper("Asthana et al., Dextr, TMLR 2025", "https://arxiv.org/abs/2508.12977"),
+    "tf_tas": Paper("Zhou et al., Training-free Transformer Architecture Search, CVPR 2022", "https://arxiv.org/abs/2203.12217"),
+    "auto_prox": Paper("Wei et al., Auto-Prox, AAAI 2024", "https://arxiv.org/abs/2312.09059"),
     "epe_nas": Paper("Lopes et al., EPE-NAS, ICANN 2021", "https://arxiv.org/abs/2102.08099"),
     "gradsign": Paper("Zhang & Jia, GradSign, ICLR 2022", "https://arxiv.org/abs/2110.08616"),
     "meco": Paper("Jiang et al., MeCo, NeurIPS 2023", "https://openreview.net/forum?id=KFm2lZiI7n"),
@@ -36,6 +39,12 @@ PAPERS = {
     "te_nas": Paper("Chen, Gong & Wang, TE-NAS, ICLR 2021", "https://arxiv.org/abs/2102.11535"),
     "vkdnw": Paper("Tybl & Neumann, VKDNW, CVPR 2025", "https://arxiv.org/abs/2502.04975"),
     "wrcor": Paper("Jing et al., Weighted Response Correlation, Neurocomputing 2025", "https://arxiv.org/abs/2507.08841"),
+    "recurrent": Paper(
+        "Serianni & Kalita, Training-free Neural Architecture Search for RNNs and Transformers, ACL 2023",
+        "https://arxiv.org/abs/2306.00288",
+    ),
+    "near": Paper("NEAR, ICLR 2025", "https://arxiv.org/abs/2408.08776"),
+    "w_pca": Paper("W-PCA, ICLR 2025", "https://arxiv.org/abs/2504.15983"),
     "zen": Paper("Lin et al., Zen-NAS, ICCV 2021", "https://arxiv.org/abs/2102.01063"),
     "l_swag": Paper("Casarin, Escalera & Lanz, L-SWAG, CVPR 2025", "https://arxiv.org/abs/2505.07300"),
 }
@@ -118,6 +127,17 @@ EQUATIONS = {
         r"\sigma_l = \sigma_{\max}\left( \frac{(J_l^\top g)^\top g}{\mathrm{positions}} \right), \quad g \in \{-1, 1\}",
         ("az_nas",),
     ),
+    "dextr": Equation(
+        r"\frac{S K}{S + K}, \quad S = \log\Big( 1 + \sum_l \frac{s_{\min}(z_l(x_1))}{s_{\max}(z_l(x_1))} \Big), \quad "
+        r"K = \log\left( 1 + \frac{\sqrt{|\dot f|^2 |\ddot f|^2 - (\dot f \cdot \ddot f)^2}}{|\dot f|^3} \right), \quad "
+        r"f(t) = f(u_0 \cos t + u_1 \sin t)",
+        ("dextr",),
+    ),
+    "dss": Equation(
+        r"\sum_{l \in \text{attention}} \big\| |W_l| \big\|_* \left\| \frac{\partial R}{\partial |W_l|} \right\|_* + "
+        rf"\sum_{{w \in \text{{other linear layers}}}} \Big| w \, \frac{{\partial R}}{{\partial w}} \Big|, \quad {_FLOW}",
+        ("tf_tas",),
+    ),
     "epe_nas": Equation(
         r"\sum_c \Big| \sum_{i, j \in c} \log( |\rho_{ij}| + \varepsilon ) \Big|, \quad "
         r"\rho = \operatorname{corr} \frac{\partial\, \mathbf{1}^\top f(x)}{\partial x}",
@@ -130,8 +150,17 @@ EQUATIONS = {
     "meco_opt": Equation(
         r"\sum_l \frac{c_l}{n} \lambda_{\min}(P_l), \quad P_l = \operatorname{corr}(n \text{ random channels of } z_l)", ("meco",)
     ),
+    "naswot_gelu": Equation(
+        r"\log |\det K|, \quad K_{ij} = \#\{u : [z_u(x_i) > 0] = [z_u(x_j) > 0]\}, \quad z_u \text{ the inputs of GELUs}",
+        ("naswot", "tf_tas", "auto_prox"),
+    ),
     "nwot_outputs": Equation(
         r"\log \Big| \det \sum_l K_l \Big|, \quad K_l = X_l X_l^\top + (1 - X_l)(1 - X_l)^\top, \quad X_l = [z_l > 0]", ("tcet", "naswot")
+    ),
+    "near": Equation(
+        r"\sum_l \operatorname{erank}(Z_l) + \operatorname{erank}(\phi(Z_l)), \quad "
+        r"\operatorname{erank}(A) = \exp\Big( -\sum_i p_i \log p_i \Big), \quad p_i = \frac{s_i(A)}{\sum_j s_j(A)}",
+        ("near",),
     ),
     "jacob_trace": Equation(
         r"\frac{1}{B} \sum_n \left\| \frac{\partial\, \mathbf{1}^\top f(x_n)}{\partial x_n} \right\|^2", ("sensitivity",)
@@ -139,6 +168,22 @@ EQUATIONS = {
     "knas": Equation(rf"\frac{{1}}{{n^2}} \sum_{{ij}} \Theta_{{ij}}, \quad {_NTK}", ("knas",)),
     "nasi": Equation(r"\left\| \frac{\partial L}{\partial w} \right\|^2", ("nasi",)),
     "ntk_trace": Equation(rf"\sum_i \Theta_{{ii}}, \quad {_NTK}", ("nasi",)),
+    "activation_distance": Equation(r"\log |\det K|, \quad K_{ij} = \#\{u : [a_u(x_i) > 0] = [a_u(x_j) > 0]\}", ("recurrent", "naswot")),
+    "hidden_covariance": Equation(
+        r"-\sum_i \left( \log(v_i + \varepsilon) + \frac{1}{v_i + \varepsilon} \right), \quad "
+        r"v = \lambda\left(\operatorname{corr}(\text{units of } h_l)\right)",
+        ("recurrent",),
+    ),
+    "hidden_jacob_cosine": Equation(
+        r"1 - \frac{1}{2 B (B - 1)} \sum_{i \ne j} |\cos(J_i, J_j)|^{1/20}, \quad "
+        r"J_i = \frac{\partial\, \mathbf{1}^\top h_{\mathrm{top}}(x_i)}{\partial x_i}",
+        ("recurrent",),
+    ),
+    "hidden_jacob_cov": Equation(
+        r"-\sum_{i=1}^{B} \left( \log(v_i + \varepsilon) + \frac{1}{v_i + \varepsilon} \right), \quad "
+        r"v = \lambda\left(\operatorname{corr} \frac{\partial\, \mathbf{1}^\top h_{\mathrm{top}}(x)}{\partial x}\right)",
+        ("recurrent", "naswot"),
+    ),
     "swap": Equation(r"\mathbb{E}_{\theta} \, \#\left\{ \left( [z_u(x_1) > 0], \dots, [z_u(x_{16}) > 0] \right) : u \right\}", ("swap",)),
     "swap_regularised": Equation(r"\mathrm{swap} \cdot \exp\left( -\frac{(P - \mu)^2}{\sigma} \right)", ("swap",)),
     "sweet_grad_norm": Equation(rf"\sum_{{{_GATE}}} |g_w|", ("sweet",)),
@@ -156,6 +201,11 @@ EQUATIONS = {
         ("vkdnw",),
     ),
     "vkdnw_single": Equation(r"\#l + \frac{\mathrm{vkdnw}}{\log 9}", ("vkdnw",)),
+    "w_pca": Equation(r"P \cdot \mathrm{v\_pca}", ("w_pca",)),
+    "v_pca": Equation(
+        r"\sum_l \min \Big\{ k : \sum_{i \le k} \lambda_i(\operatorname{Cov} z_l) > 0.99 \sum_i \lambda_i(\operatorname{Cov} z_l) \Big\}",
+        ("w_pca",),
+    ),
     "wrcor": Equation(
         r"\log \Big| \det \sum_i 2^i "
         r"\left( |\operatorname{corr} a_i| + \Big| \operatorname{corr} \frac{\partial L}{\partial a_i} \Big| \right) \Big|",

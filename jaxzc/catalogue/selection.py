@@ -8,7 +8,7 @@ from typing import Any
 from jaxzc.catalogue.functions import named_function
 from jaxzc.facts import Proxy, WithIngredients, parts, proxy_facts, with_settings
 from jaxzc.ingredients import RESOLVER
-from jaxzc.proxies import FOUNDING, PROXIES
+from jaxzc.proxies import FOR_TRANSFORMERS, FOUNDING, PROXIES, RECURRENT, TRANSFORMERS
 from jaxzc.types import JaxzcError
 from jaxzc.types.names import split_names, unknown
 
@@ -16,8 +16,14 @@ Named = tuple[str, str | Callable[..., Any]]
 """A label, and a proxy by name or as a function."""
 ProxySpec = str | Callable[..., Any] | Iterable[str | Callable[..., Any] | Named] | Mapping[str, str | Callable[..., Any]]
 
-SETS = {"founding": FOUNDING, "all": tuple(PROXIES)}
-"""Names of sets of proxies: those of the four founding papers, and all proxies of jaxzc."""
+SETS = {
+    "founding": FOUNDING,
+    "all": tuple(name for name in PROXIES if name not in (*FOR_TRANSFORMERS, *RECURRENT)),
+    "transformers": TRANSFORMERS,
+    "recurrent": RECURRENT,
+}
+"""Names of sets of proxies: those of the four founding papers, all that ask for nothing that only transformers or recurrent networks have,
+those that transformers are scored with, and those that only recurrent networks have."""
 
 KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text", tuple: "numbers in brackets"}
 
@@ -93,9 +99,9 @@ def identity(proxy: Proxy) -> str:
 def select(proxies: ProxySpec, ingredients: Iterable[Callable[..., Any]] = ()) -> dict[str, Proxy]:
     """The chosen proxies: a dictionary from label to function.
 
-    proxies: "founding", "all", names separated by commas, a function, a list or tuple of names, functions and pairs (label, name or
-        function), or a mapping from label to name or function. The label of a name is the name as written, and that of a function its
-        `__name__`. The name of a set (`SETS`) stands for all its names.
+    proxies: "founding", "all", "transformers", "recurrent", names separated by commas, a function, a list or tuple of names, functions and
+        pairs (label, name or function), or a mapping from label to name or function. The label of a name is the name as written, and that
+        of a function its `__name__`. The name of a set (`SETS`) stands for all its names.
     ingredients: the user's functions that compute what the user's proxies ask for. They are attached to these proxies.
     Raises `JaxzcError` for unknown names or settings, repeated labels, and an empty choice.
     """

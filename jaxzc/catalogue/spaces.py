@@ -75,7 +75,7 @@ def space(name: str, *, classes: int | None = None, inputs: InputSpec | Sequence
     return maker(name)(**from_data, **options)
 
 
-def fitted(which: str | Space, options: Mapping[str, Any], *, classes: int, inputs: Sequence[int]) -> Space:
+def fitted(which: str | Space, options: Mapping[str, Any], *, classes: int, inputs: InputSpec | Sequence[int]) -> Space:
     """The space of that name made for data, or the space itself. Raises `JaxzcError` as `space` does, and for options of a space that is
     made already."""
     if isinstance(which, str):

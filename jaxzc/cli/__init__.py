@@ -1,4 +1,4 @@
-"""The command line: `jaxzc demo`, `score`, `merge`, `status`, `evaluate`, `search`, `train`, `export`, `proxies` ..."""
+"""The command line: `jaxzc demo`, `score`, `merge`, `status`, `evaluate`, `leaderboard`, `search`, `train`, `export`, `proxies` ..."""
 
 import argparse
 import os
@@ -18,6 +18,7 @@ from jaxzc.cli import (
     experiment,
     export,
     import_,
+    leaderboard,
     merge,
     plan,
     proxies,
@@ -47,6 +48,7 @@ COMMANDS = (
     merge,
     status,
     evaluate,
+    leaderboard,
     search,
     train,
     export,

@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxzc import embedded
 from jaxzc.aggregates import AGGREGATES, RULES
-from jaxzc.cli.arguments.numbers import positive, seed
+from jaxzc.cli.arguments.numbers import count, seed
 from jaxzc.cli.arguments.outputs import check_file
 from jaxzc.cli.arguments.requests import command_line
 from jaxzc.cli.terminal import note
@@ -64,7 +64,7 @@ def add(commands: Any) -> None:
     )
     command.add_argument(
         "--resamples",
-        type=_count,
+        type=count,
         default=2000,
         metavar="N",
         help="of the bootstrap; 0: no intervals (default: %(default)s)",
@@ -79,11 +79,6 @@ def add(commands: Any) -> None:
     )
     command.add_argument("--overwrite", action="store_true", help="replace the report that DIR holds, and FILE")
     command.set_defaults(run=run)
-
-
-def _count(text: str) -> int:
-    """An argparse type: 0, or a number of resamples."""
-    return 0 if text == "0" else positive(text)
 
 
 def run(arguments: argparse.Namespace) -> None:

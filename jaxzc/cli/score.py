@@ -71,7 +71,8 @@ def add(commands: Any) -> None:
         default=ScoreRequest.proxies,
         metavar="A,B,...",
         help="names, with settings in brackets, or my_module:function for one of your own; params and flops are always added; "
-        "founding: those of the four founding papers, the default; all: every one",
+        "founding: those of the four founding papers, the default; all: every one that does not ask for a transformer; transformers: those "
+        "that transformers are scored with",
     )
     command.add_argument(
         "--isomorphs",

@@ -1,4 +1,4 @@
-"""Batches from a named source: scikit-learn's digits, noise, an npz file, folders of images, or a prepared tensorflow-datasets data set."""
+"""Batches from a named source: digits, noise, an npz file, folders of images, a prepared tensorflow-datasets data set, or a text."""
 
 import hashlib
 import os
@@ -7,24 +7,26 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import numpy as np
 
-from jaxzc.data import folder, pixels, prepared
+from jaxzc.data import folder, pixels, prepared, text
 from jaxzc.data.labels import check_labels
 from jaxzc.data.pixels import Drawn, Source
 from jaxzc.types import Batch, JaxzcError
 from jaxzc.types.names import hint
 
-SPECS = "digits, normal, FILE.npz, folder:PATH, tfds:NAME"
-"""What a source of images may be called, for messages."""
+SPECS = "digits, normal, FILE.npz, folder:PATH, tfds:NAME, text:FILE"
+"""What a source may be called, for messages."""
 
 
 @dataclass(frozen=True)
 class Data:
     """What `load` gives.
 
-    batches: images float32 `[batch_size, H, W, C]`, labels int32 `[batch_size]`.
+    batches: images float32 `[batch_size, H, W, C]`, labels int32 `[batch_size]`; of a text, tokens and the tokens that follow, int32
+        `[batch_size, steps]`.
     classes: number of classes of the source; labels lie in `[0, classes)`.
     name: the spec that was asked for.
     digest: 16 hex digits over images and labels of all batches; equal digests mean equal data.
@@ -44,7 +46,7 @@ def load(
     batch_size: int,
     batches: int = 2,
     seed: int = 0,
-    shape: tuple[int, int, int] | None = None,
+    shape: tuple[int, ...] | None = None,
     classes: int | None = None,
 ) -> Data:
     """Draws `batches` batches without replacement; batch k depends on spec, batch_size and seed only, not on how many are drawn.
@@ -53,8 +55,10 @@ def load(
         `FILE.npz` or `npz:FILE` (arrays `images` [N, H, W, C] and integer `labels` [N]; uint8 images are normalised by `mean` and `std` of
         the file, on the [0, 1] scale, or else, with 3 channels, by CIFAR-10's; float images are taken as already normalised; `classes`,
         optional, is the number of classes or their names); `folder:PATH` (a folder for each class; see `jaxzc.data.folder`); `tfds:NAME`
-        (its `train` split; see `jaxzc.data.prepared`).
-    shape: (H, W, C) wanted: the size of `normal` (default 32x32x3); digits are repeated to it; other sources must have it.
+        (its `train` split; see `jaxzc.data.prepared`); `text:FILE` or `text:FILE@STEPS` (words and what follows them; see
+        `jaxzc.data.text`), whose classes are its words.
+    shape: (H, W, C) wanted, of a text (steps,): the size of `normal` (default 32x32x3); digits are repeated to it; other sources must have
+        it.
     classes: number of classes wanted: that of `normal` (default 10); other sources must have it (npz files without `classes` take it).
 
     Raises `JaxzcError`: unknown spec, unreadable or unprepared data, another shape or number of classes, not enough images.
@@ -62,13 +66,16 @@ def load(
     for name, value, least in (("batch_size", batch_size, 1), ("batches", batches, 1), ("seed", seed, 0)):
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
             raise JaxzcError(f"{name} is {value!r}, expected a whole number of at least {least}")
-    if shape is not None and (len(shape) != 3 or min(shape) < 1):
-        raise JaxzcError(f"shape is {tuple(shape)}, expected (height, width, channels) of at least 1 each")
+    axes = ("steps",) if spec.startswith("text:") else ("height", "width", "channels")
+    if shape is not None and (len(shape) != len(axes) or min(shape) < 1):
+        raise JaxzcError(f"shape is {tuple(shape)}, expected ({', '.join(axes)}) of at least 1 each")
     if classes is not None and classes < 1:
         raise JaxzcError(f"classes is {classes}, expected at least 1")
     drawn = _source(spec, shape, classes)(batch_size * batches, np.random.default_rng(seed))
     _check_asked(spec, drawn, shape, classes)
-    images, labels = drawn.images.astype(np.float32, copy=False), drawn.labels.astype(np.int32, copy=False)
+    images, labels = drawn.images, drawn.labels.astype(np.int32, copy=False)
+    if images.ndim > 2:  # others are tokens
+        images = images.astype(np.float32, copy=False)
     cut = [slice(k * batch_size, (k + 1) * batch_size) for k in range(batches)]
     parts = tuple(Batch(images[part], labels[part]) for part in cut)
     return Data(parts, drawn.classes, spec, digest(parts), drawn.notes)
@@ -83,12 +90,15 @@ def digest(batches: Sequence[Batch]) -> str:
     return sha.hexdigest()[:16]
 
 
-def _source(spec: str, shape: tuple[int, int, int] | None, classes: int | None) -> Source:
+def _source(spec: str, shape: tuple[int, ...] | None, classes: int | None) -> Source:
     kind, rest = _parts(spec)
+    if kind == "text" and rest:
+        return partial(text.draw, text=rest, steps=shape[0] if shape else None)
+    image = cast("tuple[int, int, int] | None", shape)
     if spec == "digits":
-        return partial(_digits, shape=shape)
+        return partial(_digits, shape=image)
     if spec == "normal":
-        return partial(_normal, shape=shape or (32, 32, 3), classes=classes or 10)
+        return partial(_normal, shape=image or (32, 32, 3), classes=classes or 10)
     if kind == "npz" and rest:
         return partial(_npz, path=os.path.expanduser(rest), classes=classes)
     if kind == "folder" and rest:
@@ -97,7 +107,7 @@ def _source(spec: str, shape: tuple[int, int, int] | None, classes: int | None) 
         return partial(prepared.draw, name=rest)
     if os.path.isdir(os.path.expanduser(spec)):
         raise JaxzcError(f"{spec} is a directory: write folder:{spec} for images in folders, one for each class")
-    raise JaxzcError(f"unknown data {spec!r}: {hint(kind, ['digits', 'normal', 'npz', 'folder', 'tfds'])}choose one of {SPECS}")
+    raise JaxzcError(f"unknown data {spec!r}: {hint(kind, ['digits', 'normal', 'npz', 'folder', 'tfds', 'text'])}choose one of {SPECS}")
 
 
 def _parts(spec: str) -> tuple[str, str]:
@@ -108,7 +118,7 @@ def _parts(spec: str) -> tuple[str, str]:
     return kind, rest
 
 
-def _check_asked(spec: str, drawn: Drawn, shape: tuple[int, int, int] | None, classes: int | None) -> None:
+def _check_asked(spec: str, drawn: Drawn, shape: tuple[int, ...] | None, classes: int | None) -> None:
     image_size = drawn.images.shape[1:]
     if shape is not None and image_size != tuple(shape):
         sizes = ("x".join(map(str, size)) for size in (image_size, shape))

@@ -15,7 +15,8 @@ IMAGENET16_MEAN, IMAGENET16_STD = (122.68 / 255, 116.66 / 255, 104.01 / 255), (6
 
 
 class Drawn(NamedTuple):
-    """Images float32 `[count, H, W, C]`, normalised; labels int32 `[count]`; number of classes; how the images were made."""
+    """Images float32 `[count, H, W, C]`, normalised; labels int32 `[count]`; number of classes; how the images were made. Of a text, tokens
+    int32 `[count, steps]` and those that follow."""
 
     images: np.ndarray
     labels: np.ndarray

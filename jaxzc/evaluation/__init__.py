@@ -1,8 +1,10 @@
 """How well scores order trained networks: correlations, retrieval of the best, what is left when size is held fixed, with intervals.
 
-`evaluate` judges a score table, `compare` two proxies of it; the statistics themselves are functions of two arrays.
+`evaluate` judges a score table, `compare` two proxies of it, `across` several benchmarks; the statistics themselves are functions of two
+arrays.
 """
 
+from jaxzc.evaluation.across import Benchmark, Description, Leaderboard, read_description
 from jaxzc.evaluation.alignment import BASELINES, KEYS
 from jaxzc.evaluation.ceiling import noise_ceiling, read_ceiling
 from jaxzc.evaluation.compare import Comparison, compare
@@ -16,9 +18,12 @@ __all__ = [
     "BASELINES",
     "KEYS",
     "STATISTICS",
+    "Benchmark",
     "Comparison",
+    "Description",
     "Estimate",
     "Evaluation",
+    "Leaderboard",
     "Row",
     "compare",
     "evaluate",
@@ -29,6 +34,7 @@ __all__ = [
     "pearson",
     "precision",
     "read_ceiling",
+    "read_description",
     "regret",
     "spearman",
     "top_retrieval",

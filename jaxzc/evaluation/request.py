@@ -98,7 +98,7 @@ def evaluate(request: EvaluateRequest | Any, *truth: Any, **settings: Any) -> Ju
     scores = joining.join(each) if several else next(iter(each.values()))
     facts: dict[str, Any] = {}
     if files:
-        digests = [_digest(file) for file in files]
+        digests = [digest(file) for file in files]
         facts |= {"scores": files, "scores_digest": digests} if several else {"scores": files[0], "scores_digest": digests[0]}
     if isinstance(request.truth, Mapping):
         truths, ceiling = request.truth, None
@@ -106,7 +106,7 @@ def evaluate(request: EvaluateRequest | Any, *truth: Any, **settings: Any) -> Ju
         path = embedded.table_named(request.truth)
         truths = read_truth(path, request.metric)
         ceiling = read_ceiling(path, request.metric, scores.columns.get("arch", np.array([])).tolist())
-        facts |= {"table": str(request.truth), "table_digest": _digest(path)}
+        facts |= {"table": str(request.truth), "table_digest": digest(path)}
     evaluation = evaluate_table(
         scores,
         truths,
@@ -148,8 +148,13 @@ def _columns(proxies: Sequence[str] | None, aggregates: Mapping[str, Aggregate],
     return [column for name in names for column in ([name] if name in BASELINES else [joining.label(name, file) for file in files])]
 
 
-def _digest(path: str | Path) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+def digest(content: str | Path | bytes) -> str:
+    """The first 16 letters of SHA-256 of a file, or of bytes. Raises `JaxzcError` for a file that is not there."""
+    try:
+        held = content if isinstance(content, bytes) else Path(content).read_bytes()
+    except OSError as error:
+        raise JaxzcError(f"{content} cannot be read ({error.strerror or error}): check the path") from error
+    return hashlib.sha256(held).hexdigest()[:16]
 
 
 def _aggregates(texts: Sequence[str]) -> dict[str, Aggregate]:

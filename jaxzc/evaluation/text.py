@@ -19,7 +19,7 @@ def format_leaderboard(evaluation: Evaluation) -> str:
     """One line per row: Spearman with its interval, Kendall, Spearman given params and given FLOPs, precision at 10 %, coverage (rounded
     down, so that 100.0 % means every row), seeds; `flipped` marks a score that was turned because lower is better. A column in which
     nothing is defined (intervals of a few networks, what is left beyond a size that all share) is left out."""
-    lines = _aligned(_defined([HEADER, *(_cells(row) for row in evaluation.rows)]))
+    lines = aligned(_defined([HEADER, *(_cells(row) for row in evaluation.rows)]))
     unmatched = max((row.unmatched for row in evaluation.rows), default=0)
     if unmatched:
         lines.append(f"{unmatched} scored rows left out: the ground truth has no accuracy for their architecture")
@@ -38,7 +38,7 @@ def format_statistics(evaluation: Evaluation, names: list[str]) -> str:
             estimate = row.statistics[name]
             over = [_number(row.over_seeds[name])] if spread else []
             cells.append((row.proxy, _number(estimate.value), _interval(estimate), *over, ""))
-        blocks.append("\n".join(_aligned(cells)))
+        blocks.append("\n".join(aligned(cells)))
     return "\n\n".join(blocks)
 
 
@@ -116,7 +116,7 @@ def _interval(estimate: Estimate) -> str:
     return f"[{estimate.low:.3f}, {estimate.high:.3f}]"
 
 
-def _aligned(cells: list[tuple[str, ...]]) -> list[str]:
+def aligned(cells: list[tuple[str, ...]]) -> list[str]:
     """Names to the left, numbers to the right, and no blanks at the end of a line; the last cell is a remark."""
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     return [

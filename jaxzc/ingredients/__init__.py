@@ -23,6 +23,7 @@ FILES = (
     "examples",
     "activations",
     "synflow",
+    "attention",
     "ntk",
     "distinct",
     "maps",
@@ -30,6 +31,10 @@ FILES = (
     "channels",
     "fisher_information",
     "responses",
+    "states",
+    "extrinsic",
+    "effective_ranks",
+    "components",
 )
 """Every decorated function of these files makes ingredients."""
 

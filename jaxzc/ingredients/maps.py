@@ -22,7 +22,8 @@ from jaxzc.types import Array, Batch, JaxzcError, Network, Norm, Params, PyTree,
 def map_shapes(
     network: Network, params: Params, inputs: PyTree, norm: Norm, asker: str = "map_entropies or map_gains", noise: PyTree = None
 ) -> OrderedDict[str, Any]:
-    """Shape and dtype `[maps, B, H, W, channels]` of every map group, by its name, of the inputs or of noise in their place.
+    """Shape and dtype `[maps, B, H, W, channels]` (in transformers `[maps, B, tokens, channels]`) of every map group, by its name, of the
+    inputs or of noise in their place.
 
     Raises `JaxzcError` where the network offers no maps."""
     tap = Tap(cell=lambda y, _: (y, y))
@@ -68,9 +69,7 @@ def az_pass(
     shifts = OrderedDict((name, jnp.zeros(s.shape, s.dtype)) for name, s in shapes.items())
 
     def cell(y: Array, shift: Array) -> tuple[Array, PyTree]:
-        rows = y.reshape(-1, y.shape[-1])
-        centred = rows - rows.mean(0)
-        return lax.stop_gradient(y) + shift, {"map": y if pulls else None, "covariance": lax.stop_gradient(centred.T @ centred / len(rows))}
+        return lax.stop_gradient(y) + shift, {"map": y if pulls else None, "covariance": lax.stop_gradient(centred_covariance(y))}
 
     def run(shifts: PyTree) -> tuple[Any, Any]:
         records = entry.forward(network, az_params, inputs, az_images, norm=norm, tap=Tap(cell=cell, cell_perturb=shifts)).cells or {}
@@ -86,6 +85,13 @@ def az_pass(
     if "map_entropies" in wanted:
         results["map_entropies"] = jnp.concatenate([in_float64(entropy)(c) for c in covariances])
     return results
+
+
+def centred_covariance(values: Array) -> Array:
+    """Covariance of the channels over examples and positions, `[C, C]`, of values `[B, ..., C]`."""
+    rows = values.reshape(-1, values.shape[-1])
+    centred = rows - rows.mean(0)
+    return centred.T @ centred / len(rows)
 
 
 def entropy(covariances: Array) -> Array:
@@ -112,7 +118,14 @@ def _gains(pulled: Any, probes: Any) -> dict[str, Any]:
 
 
 def _product(g_in: Array, g_out: Array) -> Array:
-    """g_in' g_out / positions `[C_in * stride**2, C_out]`, positions those of the smaller map."""
+    """g_in' g_out / positions `[C_in * stride**2, C_out]`, positions those of the smaller map; of `[B, tokens, channels]` by tokens."""
+    if g_out.ndim == 3:
+        if g_in.shape[:2] != g_out.shape[:2]:
+            raise JaxzcError(
+                f"compares gradients token by token, and a map of {g_in.shape[1]} tokens is followed by one of {g_out.shape[1]}: leave "
+                "this proxy out for transformers that pool their tokens"
+            )
+        return jnp.einsum("bnc,bnd->cd", g_in, g_out) / (g_out.shape[0] * g_out.shape[1])
     b, h, w, c = g_out.shape
     stride = g_in.shape[1] // h
     folded = g_in.reshape(b, h, stride, w, stride, -1).transpose(0, 1, 3, 2, 4, 5).reshape(b * h * w, -1)

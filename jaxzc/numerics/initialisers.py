@@ -5,6 +5,7 @@ network are cut from one long draw: one random stream per network compiles in a 
 """
 
 import math
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -18,6 +19,9 @@ from jax.core import Tracer
 from jaxzc._compile.cache import StoredFunction
 from jaxzc.types import Array, InitialiserSpec, JaxzcError, LayerGroup
 from jaxzc.types.names import hint
+
+EMBEDDING_DEVIATION = 0.02
+"""Standard deviation of `embeddings`."""
 
 
 class Initialiser(NamedTuple):
@@ -50,6 +54,8 @@ INITIALISERS: dict[str, Initialiser] = {
     # Glorot & Bengio, 2010.
     "xavier_uniform": Initialiser(_uniform, lambda fan_in, fan_out: math.sqrt(6 / (fan_in + fan_out)), _zero),
     "normal": Initialiser(_normal, lambda fan_in, fan_out: 1.0, _zero),
+    # Devlin et al., 2019 (BERT), and most vision transformers, where it is called truncated: at 100 standard deviations.
+    "normal_0.02": Initialiser(_normal, lambda fan_in, fan_out: EMBEDDING_DEVIATION, _zero),
 }
 
 
@@ -89,6 +95,15 @@ def draw(
     numbers: Any = chosen.sample(key, ends[-1]) if isinstance(key, Tracer) else _on_host(name, key, ends[-1])
     drawn = [scale * numbers[end - n : end].reshape(s) for scale, n, end, s in zip(scales, sizes, ends, shapes, strict=True)]
     return drawn[: len(groups)], drawn[len(groups) :]
+
+
+def embeddings(key: Array, shapes: Sequence[tuple[int, ...]]) -> list[Array]:
+    """Learned arrays of these shapes that are no kernels: class tokens, positions, tables of relative positions. They are normal with
+    standard deviation 0.02 whatever the initialiser, as the authors of transformers draw them. key: that of the kernels; as for `draw`."""
+    if not shapes:
+        return []
+    apart = jax.random.fold_in(key, zlib.crc32(b"embeddings"))
+    return [EMBEDDING_DEVIATION * a[0] for a in draw("normal", apart, [LayerGroup("", shape, 1, shape[-1]) for shape in shapes])[0]]
 
 
 def _drawn_by(function: Callable[..., Any], key: Array, groups: Sequence[LayerGroup]) -> list[Array]:

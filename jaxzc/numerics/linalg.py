@@ -1,7 +1,7 @@
 """Linear algebra that survives float32: matrices of at most batch x batch are decomposed in float64 where the platform has it."""
 
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import jax
@@ -30,7 +30,7 @@ def power_of_two(exponent: Array, dtype: Any) -> Array:
 
 
 def each_matrix(function: Callable[[Array], Array], matrices: Array) -> Array:
-    """`function` of each of `[..., n, n]`; on a CPU one after another.
+    """`function` of each of `[..., n, m]`; on a CPU one after another.
 
     LAPACK's batched calls of jaxlib 0.10 hand their matrices to the pool of threads on one of which they run, and wait: with as many
     such calls under way as the pool has threads, all of them wait for ever.
@@ -48,6 +48,11 @@ def each_matrix(function: Callable[[Array], Array], matrices: Array) -> Array:
 def eigenvalues(matrices: Array) -> Array:
     """Eigenvalues `[..., n]`, ascending, of symmetric matrices `[..., n, n]`."""
     return each_matrix(jnp.linalg.eigvalsh, matrices)
+
+
+def singular_values(matrices: Array) -> Array:
+    """Singular values `[..., min(n, m)]`, descending, of matrices `[..., n, m]`."""
+    return each_matrix(partial(jnp.linalg.svd, compute_uv=False), matrices)
 
 
 def log_determinant(gram: Array) -> Array:

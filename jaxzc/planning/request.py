@@ -17,7 +17,7 @@ from jaxzc.facts import Proxy, Sizes
 from jaxzc.planning.compiling import Planned, compiled, lowerable
 from jaxzc.planning.targets import Target, target
 from jaxzc.scoring.space.recipe import SpaceRecipe
-from jaxzc.types import Batch, JaxzcError, Norm, Space
+from jaxzc.types import Batch, JaxzcError, Norm, Space, WithTask
 
 SAMPLE = 200
 """Random architectures whose programs and sizes a plan looks at."""
@@ -113,6 +113,8 @@ def plan(request: PlanRequest | str | Space, *proxies: Any, **settings: Any) -> 
     if not chunks or min(chunks) < 1:
         raise JaxzcError(f"chunks={chunks}: expected how many architectures a device takes at a time, at least 1")
     space = _space(request)
+    if isinstance(space, WithTask):
+        raise JaxzcError(f"{space.name} takes {space.inputs.dtype} {space.inputs.shape}: planning knows spaces of images only")
     chosen = select(request.proxies)
     recipe = SpaceRecipe(space, chosen, request.weights, request.init, norm=request.norm)
     sample = space.sample(np.random.default_rng(0), SAMPLE)

@@ -16,7 +16,8 @@ def az_expressivity(map_entropies: Array) -> Array:
     """Entropy of the channels' principal components, summed over the maps.
 
     Definition: sum_l s_l, s_l = -sum_i p_i log(p_i + 1e-8), p the eigenvalues of the channel covariance of map l divided by their sum; maps
-        are the outputs of the stem and of every cell, on standard normal images.
+        are the outputs of the stem and of every cell, on standard normal images; in transformers the tokens behind every attention and
+        every feed-forward part.
     Source: Lee & Ham, AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search, CVPR 2024, section 3.2.
     Authors' code: as here; NaN becomes -inf.
     Weights: none; feature maps.
@@ -31,7 +32,7 @@ def az_progressivity(map_entropies: Array) -> Array:
 
     Definition: min_l (s_l - s_{l-1}), s as in az_expressivity.
     Source: Lee & Ham, AZ-NAS, CVPR 2024, section 3.2.
-    Authors' code: as here; NaN becomes -inf.
+    Authors' code: as here; NaN becomes -inf. They do not use it for transformers.
     Weights: none; feature maps.
     Fails: -inf where a map is constant; the difference of close numbers: networks whose cells are identities tie near 0.
     """
@@ -48,7 +49,7 @@ def az_trainability(map_gains: Array, map_identities: Array) -> Array:
     Authors' code: as here: -inf where g_in equals g_out exactly (a cell that is the identity); where a cell halves the map, g_in is folded
         into channels. Each pair takes a backward pass of its own there; here one pass serves all.
     Weights: none; feature maps.
-    Fails: near -1e6 for each disconnected cell.
+    Fails: near -1e6 for each disconnected cell; NaN for transformers that pool their tokens (PiT), of which the authors' code raises.
     """
     terms = -map_gains - 1 / (map_gains + 1e-6) + 2
     return _least(jnp.where(map_identities, -jnp.inf, terms).mean())

@@ -25,6 +25,20 @@ def naswot(relu_kernels: Sequence[Array], relu_counts: Sequence[Array], relu_hoo
     return log_determinant(jnp.asarray(kernel))
 
 
+@proxy(direction="higher", labels=False, init="normal", norm="batch")
+def naswot_gelu(gelu_kernels: Sequence[Array]) -> Array:
+    """NASWOT of transformers: the signs of GELUs' inputs are the code.
+
+    Definition: log |det K|, K_ij = number of inputs of GELUs, of all tokens, whose signs examples i and j share.
+    Source: Mellor et al., Neural Architecture Search without Training, ICML 2021, eq. 2; for GELU the code of Zhou et al., TF-TAS, CVPR
+        2022, and of Wei et al., Auto-Prox, AAAI 2024.
+    Authors' code: as here, after weights were drawn from N(0, 1) and biases set to 0 (`init="normal"`); TF-TAS feeds normal noise.
+    Weights: none; signs of GELU inputs.
+    Fails: GELU is not piecewise linear, so the code is no linear region; -inf where K is singular; grows with the width.
+    """
+    return log_determinant(jnp.asarray(sum(k.sum(0) for k in gelu_kernels)))
+
+
 @proxy(direction="higher", labels=False, init="torch", norm="init", over_layers="kernels")
 def nwot_outputs(layer_kernels: Sequence[Array]) -> Array:
     """NASWOT of the signs of convolution and linear outputs.

@@ -8,6 +8,10 @@
 >>> report.save(axes, "intervals.pdf")
 """
 
+from jaxzc.report.across.critical import plot_critical_difference
+from jaxzc.report.across.files import check_leaderboard, write_leaderboard
+from jaxzc.report.across.tables import latex_board, markdown_board
+from jaxzc.report.across.text import markdown_page
 from jaxzc.report.figures import plot_comparisons, plot_intervals, plot_similarity, plot_size
 from jaxzc.report.files import PAGE, check, write, write_report
 from jaxzc.report.look import ONE_COLUMN, SERIES, TWO_COLUMNS, axes, check_format, save, style
@@ -23,10 +27,15 @@ __all__ = [
     "axes",
     "check",
     "check_format",
+    "check_leaderboard",
+    "latex_board",
     "latex_table",
+    "markdown_board",
+    "markdown_page",
     "markdown_table",
     "plot_comparisons",
     "plot_cost",
+    "plot_critical_difference",
     "plot_intervals",
     "plot_network_places",
     "plot_networks",
@@ -37,5 +46,6 @@ __all__ = [
     "style",
     "sweet_sentence",
     "write",
+    "write_leaderboard",
     "write_report",
 ]

@@ -1,7 +1,7 @@
 """Writes a report into a directory: the page, its figures and its tables."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jaxzc._durable.files import replacing
@@ -20,12 +20,16 @@ FIGURES, TABLES = "figures", "tables"
 
 def check(directory: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Raises `JaxzcError` where `write` would refuse the directory: before an hour of work rather than after."""
-    directory = Path(directory)
+    check_directory(Path(directory), (PAGE, FIGURES, TABLES), "report", overwrite=overwrite)
+
+
+def check_directory(directory: Path, names: Sequence[str], what: str, *, overwrite: bool) -> None:
+    """Raises `JaxzcError` where a page of a kind (`what`) cannot be written into the directory, or files of these names are there."""
     if os.path.exists(directory) and not os.path.isdir(directory):
-        raise JaxzcError(f"{directory} is a file, and a report is a directory: choose another name")
-    for name in (PAGE, FIGURES, TABLES):
+        raise JaxzcError(f"{directory} is a file, and a {what} is a directory: choose another name")
+    for name in names:
         if os.path.lexists(directory / name) and not overwrite:
-            raise JaxzcError(f"{directory} has a report already ({name}): choose another directory, or add --overwrite")
+            raise JaxzcError(f"{directory} has a {what} already ({name}): choose another directory, or add --overwrite")
     parent = directory.absolute() if os.path.isdir(directory) else directory.absolute().parent
     if not os.path.isdir(parent):
         raise JaxzcError(f"there is no directory {parent} for {directory.name}: create it first")
@@ -54,19 +58,25 @@ def write(
     """
     directory = Path(directory)
     check(directory, overwrite=overwrite)
-    content = drawings(evaluation, comparisons)
+    content = {**drawings(evaluation, comparisons)}
     content[f"{TABLES}/leaderboard.tex"] = tables.latex_table(evaluation).encode()
     content[f"{TABLES}/leaderboard.md"] = tables.markdown_table(evaluation).encode()
     content[PAGE] = page(evaluation, commands, comparisons).encode()
+    write_files(directory, content)
+    return directory / PAGE
+
+
+def write_files(directory: Path, content: Mapping[str, bytes]) -> None:
+    """Writes name -> content, in this order, into a directory, which is made with its folders where it is missing; every file appears
+    complete or not at all. Raises `JaxzcError` where that cannot be done."""
     try:
-        for folder in (FIGURES, TABLES):
-            (directory / folder).mkdir(parents=True, exist_ok=True)
+        for folder in {(directory / name).parent for name in content}:
+            folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise JaxzcError(f"{directory} cannot be made ({error.strerror or error}): choose a directory you may write to") from error
     for name, data in content.items():
         with replacing(directory / name) as file:
             file.write(data)
-    return directory / PAGE
 
 
 def drawings(evaluation: Evaluation, comparisons: Sequence[Comparison] = ()) -> dict[str, bytes]:

@@ -33,10 +33,10 @@ def latex_table(evaluation: Evaluation, statistics: Sequence[str] | None = None,
     shown, listed = _shown(evaluation, statistics), evaluation.rows[:rows]
     best = {column.name: _best(column, listed) for column in shown}
     heads = ["proxy", *(column.label for column in shown)]
-    lines = [" & ".join(map(_tex, heads)) + r" \\", r"\midrule"]
+    lines = [" & ".join(map(tex, heads)) + r" \\", r"\midrule"]
     for row in listed:
-        name = rf"\textit{{{_tex(row.proxy)}}}" if row.proxy in BASELINES else _tex(row.proxy)
-        cells = [_cell(row, column, intervals, _tex) for column in shown]
+        name = rf"\textit{{{tex(row.proxy)}}}" if row.proxy in BASELINES else tex(row.proxy)
+        cells = [_cell(row, column, intervals, tex) for column in shown]
         bold = [row.statistics[column.name].value == best[column.name] for column in shown]
         lines.append(" & ".join([name, *(rf"\textbf{{{c}}}" if b else c for c, b in zip(cells, bold, strict=True))]) + r" \\")
     body = "\n".join([r"\toprule", *lines, r"\bottomrule"])
@@ -52,7 +52,7 @@ def markdown_table(
     lines = ["| " + " | ".join(["proxy", *(column.label for column in shown)]) + " |"]
     lines.append("|:--|" + "--:|" * len(shown))
     for row in listed:
-        name = f"*{_markdown(row.proxy)}*" if row.proxy in BASELINES else _markdown(row.proxy)
+        name = f"*{markdown(row.proxy)}*" if row.proxy in BASELINES else markdown(row.proxy)
         cells = [_cell(row, column, intervals, str) for column in shown]
         bold = [row.statistics[column.name].value == best[column.name] for column in shown]
         lines.append("| " + " | ".join([name, *(f"**{c}**" if b else c for c, b in zip(cells, bold, strict=True))]) + " |")
@@ -81,11 +81,12 @@ def _cell(row: Row, column: Column, intervals: bool, write: Callable[[str], str]
     return write(f"{text} ({around})" if around else text)
 
 
-def _tex(text: str) -> str:
+def tex(text: str) -> str:
+    """Text that LaTeX prints as it is."""
     return "".join(LETTERS.get(letter) or SPECIAL.get(letter, letter) for letter in text)
 
 
-def _markdown(text: str) -> str:
+def markdown(text: str) -> str:
     """Text that Markdown does not read as its own signs, nor as HTML."""
     return "".join(ENTITIES.get(letter) or (f"\\{letter}" if letter in r"\`*_{}[]#|" else letter) for letter in text)
 

@@ -7,7 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.types import Batch, JaxzcError, PyTree
+from jaxzc.tasks import Task
+from jaxzc.tasks.checks import with_targets
+from jaxzc.tasks.losses import described
+from jaxzc.types import Batch, JaxzcError, PyTree, Space, WithTask
 
 Batches = Batch | tuple[Any, Any] | Sequence[Batch | tuple[Any, Any]]
 
@@ -44,6 +47,26 @@ def checked_batches(batches: Batches, classes: int | None = None, image_shape: t
         listed = ", ".join(", ".join(map(str, shape)) for shape in shapes)
         raise JaxzcError(f"the batches have inputs of different shapes {listed}: give batches of one shape")
     return tuple(Batch(*(_arrays(part) for part in b)) for b in checked)
+
+
+def batches_for(space: Space, batches: Batches, task: Task) -> tuple[Batch, ...]:
+    """The batches as JAX arrays, for networks of a space; targets that the task takes from the inputs are made. Raises `JaxzcError` as
+    `checked_batches`, and for inputs of another shape or kind of dtype than the space's."""
+    if not isinstance(space, WithTask):
+        return checked_batches(batches, space.classes, space.inputs.shape)
+    checked = checked_batches(batches)
+    for batch in checked:
+        inputs = batch.inputs
+        kinds = {np.dtype(space.inputs.dtype).kind, np.dtype(getattr(inputs, "dtype", object)).kind}
+        if np.shape(inputs)[1:] != space.inputs.shape or not (len(kinds) == 1 or kinds == {"i", "u"}):
+            wanted = ", ".join(map(str, ("N", *space.inputs.shape)))
+            raise JaxzcError(f"{space.name}: inputs {described(inputs)}: expected {space.inputs.dtype} [{wanted}], as space.inputs says")
+        if kinds <= {"i", "u"} and inputs.size and (int(inputs.min()) < 0 or int(inputs.max()) >= space.classes):
+            raise JaxzcError(
+                f"{space.name}: tokens from {int(inputs.min())} to {int(inputs.max())}: expected 0 to {space.classes - 1}, "
+                "or a space of more classes"
+            )
+    return tuple(with_targets(task, batch) for batch in checked)
 
 
 def _arrays(tree: PyTree) -> Any:

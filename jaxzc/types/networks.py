@@ -18,6 +18,8 @@ class LayerGroup:
     cells: for each layer of the group, the number of the cell it sits in, in depth order from 0; -1 outside every cell (stem, head).
     places: for each layer of the group, its place among all layers in the order of execution, by which fresh kernels are drawn; () where
         the groups stand in that order, one layer after another.
+    role: "attention" where the layers make queries, keys and values, or join the heads of attention; "" for all others, and where the
+        network does not say.
     """
 
     name: str
@@ -26,6 +28,7 @@ class LayerGroup:
     channels: int
     cells: tuple[int, ...] = (-1,)
     places: tuple[int, ...] = ()
+    role: str = ""
 
 
 RECTIFIERS = frozenset({"relu", "relu6", "leaky_relu", "prelu"})
@@ -56,8 +59,9 @@ class Tap(NamedTuple):
     activation: called with the input `[B, ...]` of each activation function. Returns the record.
     perturb: layer group's name -> pytree with leaves `[layers, ...]`, for every group.
     norm: called with the input `[B, ..., channels]` of each normalisation layer. Returns the record.
-    cell: called, in depth order, with the output `[B, H, W, channels]` of the stem, of each cell and of each block between cells, and with
-        the slice of `cell_perturb` for it (None without it). Returns the value that replaces the output, and the record.
+    cell: called, in depth order, with the output `[B, H, W, channels]` of the stem, of each cell and of each block between cells (in a
+        transformer `[B, tokens, channels]`, of each attention and of each feed-forward part), and with the slice of `cell_perturb` for it
+        (None without it). Returns the value that replaces the output, and the record.
     cell_perturb: map group's name -> pytree with leaves `[maps, ...]`, for every group. A map group is a sequence of outputs of one shape.
 
     A network that does not offer `norm` or `cell` (see `Forward`) never calls them.

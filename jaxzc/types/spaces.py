@@ -105,6 +105,18 @@ class WithOwnCounts(Protocol):
 
 
 @runtime_checkable
+class WithTask(Protocol):
+    """A space whose networks do not classify images. Its inputs are of any dtype; targets are what the task says.
+
+    task: name of a ready-made task (`jaxzc.tasks.TASKS`), which scores are of unless the user gives one. `classes` are those of an output,
+    such as the words of a vocabulary.
+    """
+
+    @property
+    def task(self) -> str: ...
+
+
+@runtime_checkable
 class WithSameNetwork(Protocol):
     """A space that knows which architectures are the same network up to their random weights. A job scores only one of these.
 

@@ -8,7 +8,7 @@ import pytest
 
 from jaxzc.catalogue import spaces
 from jaxzc.catalogue.selection import check_setting, parse_proxy, select
-from jaxzc.proxies import FOUNDING, PROXIES, naswot, snip, sweet_ntk, zico
+from jaxzc.proxies import FOR_TRANSFORMERS, FOUNDING, PROXIES, RECURRENT, naswot, snip, sweet_ntk, zico
 from jaxzc.types import InputSpec, JaxzcError
 from jaxzc.types.names import split_names, unknown
 
@@ -17,9 +17,14 @@ def mine(loss_grads: Any) -> Any:
     return loss_grads
 
 
-def test_all_is_every_proxy_in_order() -> None:
-    assert select("all") == PROXIES
-    assert list(select(" all ")) == list(PROXIES)
+ALL = [name for name in PROXIES if name not in (*FOR_TRANSFORMERS, *RECURRENT)]
+
+
+def test_all_is_every_proxy_in_order_but_for_those_of_some_networks() -> None:
+    assert select("all") == {name: PROXIES[name] for name in ALL}
+    assert list(select(" all ")) == ALL
+    assert set(select("transformers")) == {*FOUNDING, *FOR_TRANSFORMERS, "az_expressivity"} - {"naswot"}
+    assert list(select("all,recurrent")) == [*ALL, *RECURRENT]
 
 
 def test_founding_is_a_part_of_all() -> None:
@@ -37,8 +42,8 @@ def test_names() -> None:
 
 def test_all_beside_variants() -> None:
     chosen = select("all,zico(std_of='abs')")
-    assert list(chosen) == [*PROXIES, "zico(std_of='abs')"]
-    assert list(select(["all", mine])) == [*PROXIES, "mine"]
+    assert list(chosen) == [*ALL, "zico(std_of='abs')"]
+    assert list(select(["all", mine])) == [*ALL, "mine"]
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "bits": lambda h: h * ((lax.iota(jnp.uint32, 4) << 1) ^ 3) + lax.population_count(jnp.asarray(INDEX))[:, None],
     "rounded": lambda h: h[jnp.clip(jnp.floor(jnp.abs(h[0])).astype(jnp.int32), 0, 2)],
     "sizes": lambda h: h[jnp.nonzero(h[0] > -9, size=3)[0]] * jnp.bincount(INDEX, length=4),
-    "mask": lambda h: jnp.where(jax.random.bernoulli(jax.random.key(0), 0.5, h.shape), h, 0),
+    "mask": lambda h: jnp.where(jax.random.bits(jax.random.key(0), h.shape, jnp.uint32) % 2 == 0, h, 0),
     "shuffled": lambda h: h[jax.random.permutation(jax.random.key(0), 3)],
     "own jvp": counted,
     "own vjp": picked,

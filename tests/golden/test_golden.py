@@ -337,13 +337,13 @@ def test_meco_of_every_convolution(drawn64: Drawn) -> None:
         theirs = stored["code32/meco"][np.array(convolutions)]
         of_group = dict(zip((group.name for group in golden.space.program().groups), ours, strict=True))
         names = [str(n) for n in golden.arrays["layers"] if not str(n).startswith("head")]
-        mine = [_layer(golden, of_group, name) for name in names]
+        mine = [layer_value(golden, of_group, name) for name in names]
         # Pooling edges have a module op.1 of no kind; every convolution has one.
         assert len(mine) == len(theirs), golden.path.name
         np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-5, err_msg=golden.path.name)
 
 
-def _layer(golden: Golden, of_group: dict[str, np.ndarray], name: str) -> float:
+def layer_value(golden: Golden, of_group: dict[str, np.ndarray], name: str) -> float:
     """The value of one stored layer, such as stage0/cell1/edge2/conv, among those of our groups."""
     where, _, rest = name.partition("/")
     if where == "stem":

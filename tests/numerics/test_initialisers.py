@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxzc.numerics.initialisers import INITIALISERS, draw, initialiser
+from jaxzc.numerics.initialisers import INITIALISERS, draw, embeddings, initialiser
 from jaxzc.types import JaxzcError, LayerGroup
 
 KEY = jax.random.key(0)
@@ -28,6 +28,7 @@ NORMAL = {
     "kaiming_normal_fan_in": lambda fan_in, fan_out: math.sqrt(2 / fan_in),
     "kaiming_normal_fan_out": lambda fan_in, fan_out: math.sqrt(2 / fan_out),
     "normal": lambda fan_in, fan_out: 1.0,
+    "normal_0.02": lambda fan_in, fan_out: 0.02,
 }
 
 
@@ -58,6 +59,14 @@ def test_normal_deviations(name: str) -> None:
             assert layer.std() == pytest.approx(deviation, rel=0.02)
             assert np.abs(layer).max() > 3.5 * deviation  # not truncated
             assert abs(layer.mean()) < 0.03 * deviation
+
+
+def test_embeddings_have_a_deviation_of_their_own() -> None:
+    first, second = embeddings(KEY, [(4000,), (50, 80)])
+    assert (first.shape, second.shape) == ((4000,), (50, 80))
+    assert np.std(first) == pytest.approx(0.02, rel=0.05)
+    assert abs(np.corrcoef(first, np.ravel(second))[0, 1]) < 0.1
+    assert embeddings(KEY, []) == []
 
 
 def test_biases() -> None:

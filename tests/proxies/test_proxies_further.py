@@ -158,3 +158,20 @@ def test_vkdnw() -> None:
     assert value(proxies.vkdnw, fisher, active) == pytest.approx(entropy, rel=1e-5)
     assert value(proxies.vkdnw_single, fisher, active) == pytest.approx(11 + entropy / math.log(9), rel=1e-5)
     assert value(proxies.vkdnw, 0 * fisher, active) == 0
+
+
+def test_dextr() -> None:
+    spread, bend = math.log(1 + 3.5), math.log(1 + 2)
+    conditions = [jnp.array([0.5, 1.0]), jnp.array([2.0])]
+    assert value(proxies.dextr, conditions, jnp.float32(2)) == pytest.approx(spread * bend / (spread + bend))
+    assert value(proxies.dextr, conditions, jnp.float32(np.nan)) == pytest.approx(spread)  # no output changes: the first part alone
+
+
+def test_near() -> None:
+    assert value(proxies.near, [jnp.array([[2.0, 1], [3, 0.5]]), jnp.array([[1.0, 1]])]) == 8.5
+
+
+def test_w_pca() -> None:
+    components = [jnp.array([2.0, 3]), jnp.array([1.0])]
+    assert value(proxies.v_pca, components) == 6
+    assert value(proxies.w_pca, components, jnp.float32(10)) == 60

@@ -15,6 +15,7 @@ from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.keys import NOISE, fold_in
 from jaxzc.scoring.results import to_float
 from jaxzc.spacekit import program_of
+from tests.support.drawn_alike import drawn_alike
 from tests.support.own_scores import COUNTS, SPACES, STORED, own_scores, share
 from tests.support.tolerances import LOOSE, ROUNDING
 
@@ -53,8 +54,9 @@ def test_a_share_of_the_proxies_equals_that_of_the_discrete_network(name: str) -
     network: Any = program.network(genes) if program.in_pieces else space.network(arch)
     own = params if program.in_pieces else program.discrete_params(params, arch)
     key = jax.random.fold_in(fold_in(jax.random.key(0), genes), NOISE)
-    fixed = {"param_count": scorer.recipe.param_counts(arch[None])[0]}
     proxies = traced_proxies({proxy: PROXIES[proxy] for proxy in scores if proxy not in COUNTS})
+    fixed = {} if program.in_pieces else drawn_alike(space, arch, params, proxies, scorer.batches, key)
+    fixed["param_count"] = scorer.recipe.param_counts(arch[None])[0]
     whole = jax.jit(lambda params, batches: compute_scores(proxies, network, params, batches, key=key, fixed=fixed))(own, scorer.batches)
     for proxy in proxies:
         assert np.isfinite(scores[proxy]), proxy

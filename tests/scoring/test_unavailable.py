@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import jaxzc
+from jaxzc.catalogue.selection import select
 from jaxzc.networks import as_network
-from jaxzc.proxies import FOUNDING, PROXIES
+from jaxzc.proxies import FOUNDING
 from jaxzc.scoring.results import Scores, UnavailableWarning
 from jaxzc.types import JaxzcError
 
@@ -48,7 +49,7 @@ def test_one_batch_and_the_default_proxies() -> None:
 def test_all_proxies_of_the_smallest_network() -> None:
     with pytest.warns(UnavailableWarning, match=r" and is NaN: .*, \d+ more; see"):
         scores = jaxzc.score(smooth, PARAMS, [(X, Y), (X, Y)], "all")
-    assert list(scores) == list(PROXIES)
+    assert list(scores) == list(select("all"))
     assert {"naswot", "zen", "az_expressivity", "wrcor"} <= scores.reasons.keys()
     assert {"snip", "zico", "synflow", "jacob_cov", "params", "ntk_trace"}.isdisjoint(scores.reasons)
     assert all(math.isnan(scores[name]) for name in scores.reasons)

@@ -28,6 +28,8 @@ TINY: dict[str, dict[str, Any]] = {
     "resnet_zen": {"residual": True},
     "mnasnet": {"stem": 4, "widths": (4, 4, 4, 8, 8, 8, 8), "head": 16, "inputs": (16, 16, 3)},
     "published": {"inputs": (32, 32, 3)},
+    "autoformer": {"widths": (8, 12), "depths": (1, 2), "heads": (1, 2), "ratios": (1.0, 2.0, 3.0), "patch": 4},
+    "pit": {"bases": (2, 4), "depths": ("111", "211", "121"), "heads": ("124", "222"), "ratios": (1, 2, 3, 4, 5), "patch": 4, "stride": 2},
 }
 LARGEST = 200_000
 """Parameters of the networks drawn."""
@@ -60,7 +62,8 @@ def scored(space: Any, arch: np.ndarray) -> tuple[Any, Any]:
 
 
 def test_all_spaces_are_here() -> None:
-    assert set(TINY) == set(spaces.spaces()) - {"conv_chains"}
+    """But the example of a third party, and the spaces of tokens, whose modules have tests of their own."""
+    assert set(TINY) == set(spaces.spaces()) - {"conv_chains", "nasbench_nlp", "flexibert"}
 
 
 @pytest.mark.parametrize("number", [1, pytest.param(6, marks=pytest.mark.slow)])
@@ -71,7 +74,7 @@ def test_module_has_its_own_parameters_and_no_others(name: str, number: int) -> 
         module = nnx.eval_shape(lambda arch=arch: space.module(arch))
         assert sum(leaf.size for leaf in jax.tree.leaves(nnx.state(module, nnx.Param))) == space.counts(arch[None]).params[0]
         norms = [leaf.size for leaf in jax.tree.leaves(nnx.state(module, nnx.BatchStat))]
-        assert (len(norms) > 1) == bool(space.own_network(arch).blueprint.norms)  # VGG and SqueezeNet do not normalise
+        assert (len(norms) > 1) == bool(space.own_network(arch).blueprint.norms)  # VGG, SqueezeNet and transformers have none
         assert not jax.tree.leaves(nnx.state(module, nnx.Not(nnx.Any(nnx.Param, nnx.BatchStat))))
 
 

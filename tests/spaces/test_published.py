@@ -11,7 +11,7 @@ from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.core.units import Activation, hard_sigmoid
 from jaxzc_spaces.published.mobile import Shuffle
 from jaxzc_spaces.published.parts import measure, pool
-from jaxzc_spaces.published.space import Published, build
+from jaxzc_spaces.published.space import Published, maker
 from jaxzc_spaces.published.table import NETWORKS
 
 from jaxzc.types import InputSpec, JaxzcError
@@ -60,14 +60,14 @@ def test_names() -> None:
 def test_every_family_runs_on_small_images(name: str) -> None:
     space = Published(3, InputSpec((48, 33, 3)))
     images = jax.ShapeDtypeStruct((2, 48, 33, 3), jnp.float32)
-    assert jax.eval_shape(lambda x: build(space, name)(x, Pass()), images).shape == (2, 3)
+    assert jax.eval_shape(lambda x: maker(space, name)()(x, Pass()), images).shape == (2, 3)
 
 
 def test_layers_by_hand() -> None:
     """SqueezeNet 1.1 at 224 pixels: 26 convolutions, and the multiply-accumulates of the first, without padding, are known."""
     counts = Published().counts(Published().parse("squeezenet_v1_1"))
     assert counts.layers.item() == 26
-    assert measure(lambda: build(SMALL, "squeezenet_v1_1"), (32, 32, 3)).layers == 26
+    assert measure(maker(SMALL, "squeezenet_v1_1"), (32, 32, 3)).layers == 26
     group = Published().network(Published().parse("squeezenet_v1_1")).groups[0]
     assert (group.name, group.kernel, group.cells) == ("stem/conv", (3, 3, 3, 64), (-1,))
 

@@ -15,6 +15,7 @@ from jaxzc.facts import Proxy
 from jaxzc.ingredients import RESOLVER
 from jaxzc.scoring.compute import compute_scores
 from jaxzc.spacekit import program_of
+from jaxzc.tasks import Task, classification
 from jaxzc.types import Batch, Space
 
 
@@ -29,9 +30,17 @@ def reader(name: str) -> Any:
     return read
 
 
-def ingredients(names: Iterable[str], network: Any, params: Any, batches: tuple[Batch, ...], key: Any, fixed: Any) -> dict[str, Any]:
+def ingredients(
+    names: Iterable[str],
+    network: Any,
+    params: Any,
+    batches: tuple[Batch, ...],
+    key: Any,
+    fixed: Any,
+    task: Task = classification,
+) -> dict[str, Any]:
     """Ingredients of a network, by name."""
-    return compute_scores({name: reader(name) for name in names}, network, params, batches, key=key, fixed=fixed)
+    return compute_scores({name: reader(name) for name in names}, network, params, batches, task, key=key, fixed=fixed)
 
 
 def drawn_alike(
@@ -40,6 +49,8 @@ def drawn_alike(
     """The ingredients that these proxies draw anew from this key, for the discrete network. params: of the program."""
     program, network = program_of(space, arch), space.network(arch)
     names = [name for name in RESOLVER.wanted(proxies) if name.endswith("_params") or name == "az_probes"]
+    if not names:
+        return {}
     genes = jnp.asarray(arch, jnp.int32)
     values = jax.jit(lambda params: ingredients(names, program.network(genes), params, batches, key, {}))(params)
 

@@ -40,8 +40,8 @@ class Stored:
         """The stored kernels and biases as parameters of our network; keys are our paths."""
         params = jax.tree.map(lambda a: np.array(a, dtype), network.init(jax.random.key(0)))
         for key, value in self.arrays.items():
-            if "/" in key:
-                *path, last = key.split("/")
+            if "/" in key or key in params:
+                *path, last = (int(word) if word.isdigit() else word for word in key.split("/"))
                 leaf = params
                 for word in path:
                     leaf = leaf[word]

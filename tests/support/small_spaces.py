@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from jaxzc.catalogue import spaces
-from jaxzc.types import Batch, Space
+from jaxzc.spacekit import key_of
+from jaxzc.types import Batch, InputSpec, Space, WithTask
 
 SMALL: dict[str, dict[str, Any]] = {
     "nasbench201": {"channels": 2, "cells": 1, "inputs": (8, 8, 3)},
@@ -19,6 +20,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "mobilenetv2_zen": {"head": 16, "inputs": (64, 64, 3)},
     "resnet_zen": {"inputs": (16, 16, 3)},
     "mnasnet": {"stem": 4, "widths": (4, 4, 4, 8, 8, 8, 8), "head": 16},
+    "nasbench_nlp": {"emsize": 6, "nhid": 8, "layers": 2, "inputs": InputSpec((8,), "int32")},
+    "autoformer": {"widths": (8, 12), "depths": (1, 2), "heads": (1, 2), "ratios": (1.0, 2.0), "patch": 8},
+    "pit": {"bases": (2, 4), "depths": ("111", "211"), "heads": ("124", "222"), "ratios": (1, 2, 3), "patch": 8, "stride": 4},
 }
 """Options that make a space's networks tiny; a space that is not named here is scored at its default size. (Where the last map is 1 x 1, a
 batch of one image is normalised to zero, and with it what some proxies see of TransNAS's networks, whose images are larger therefore.)"""
@@ -32,7 +36,10 @@ def small(name: str) -> Space:
 
 
 def drawn(space: Space, n: int, rng: np.random.Generator, largest: int = LARGEST) -> np.ndarray:
-    """Architectures that are not too large, `[n, genes]`."""
+    """Architectures that are not too large, `[n, genes]`; recipes with a rectifier, which not all have, that share one program."""
+    if space.name == "nasbench_nlp":
+        archs = space.sample(rng, 40)
+        return archs[["leaky" in space.to_string(arch) and key_of(space, arch) == (0,) for arch in archs]][:n]
     archs = space.sample(rng, n)
     while (heavy := space.counts(archs).params > largest).any():
         archs[heavy] = space.sample(rng, int(heavy.sum()))
@@ -46,5 +53,8 @@ def smallest(space: Space, rng: np.random.Generator) -> np.ndarray:
 
 
 def two_batches(space: Space, rng: np.random.Generator, examples: int = 6) -> list[Batch]:
+    """Of images and classes, or of tokens, which are their own targets."""
     shape = (examples, *space.inputs.shape)
+    if isinstance(space, WithTask):
+        return [Batch(rng.integers(0, space.classes, shape)) for _ in range(2)]
     return [Batch(rng.standard_normal(shape).astype(np.float32), rng.integers(0, 3, examples)) for _ in range(2)]

@@ -4,7 +4,7 @@
 LOOSE = {"plain": 1e-2, "grasp": 1e-2, "jacob_cov": 1e-2, "zico": 1e-1, "sweet_zico": 1e-1, "sweetimator": 5e-2, "sweet_gradsign": 5e-2}
 LOOSE |= {"zico_bc": 1e-1, "l_swag": 1e-1, "gradsign": 5e-2, "grad_conflict": 5e-2, "sweet_grad_norm": 5e-2, "epe_nas": 1e-2}
 LOOSE |= {"ntk_condition": 1e-2, "ntk_condition_init": 1e-2, "linear_regions": 2e-2, "swap": 2e-2, "swap_regularised": 2e-2, "vkdnw": 1e-2}
-LOOSE |= {"az_progressivity": 1e-2, "az_trainability": 1e-2, "wrcor": 1e-2, "zen": 1e-2}
+LOOSE |= {"az_progressivity": 1e-2, "az_trainability": 1e-2, "wrcor": 1e-2, "zen": 1e-2, "dextr": 1e-2}
 """Relative tolerances of scores; 1e-3 for what is not named."""
 
 ROUNDING = {"transnas101_micro": "jacob_cov", "transnas101_macro": "jacob_cov", "darts": "sweet_gradsign"}

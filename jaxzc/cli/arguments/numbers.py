@@ -16,6 +16,11 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def count(text: str) -> int:
+    """An argparse type: 0, or a whole number as `positive` takes it."""
+    return 0 if text == "0" else positive(text)
+
+
 def devices(text: str) -> int | None:
     """An argparse type: a whole number of at least 1, or `all`, which is None."""
     return None if text == "all" else positive(text)

@@ -30,8 +30,10 @@ def of_relus(
     asks: str = "the patterns of ReLU inputs",
     kinds: Collection[str] = RECTIFIERS,
 ) -> list[Any]:
-    """Of the rectifiers, the network's last one last; raises `JaxzcError` where there is none."""
+    """Of the rectifiers, or of activation functions of these kinds, the network's last one last; `JaxzcError` where there is none."""
     relus = [] if records is None else [records[group.name] for group in rectifiers(network, kinds)]
+    if not relus and not set(kinds) <= RECTIFIERS:
+        raise JaxzcError(f"needs {asks}, and this network has no {' or '.join(kinds)}")
     if not relus:
         raise JaxzcError(f"needs {asks}, and this network has no ReLU (GELU, SiLU and others have no binary code)")
     return relus

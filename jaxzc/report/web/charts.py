@@ -37,9 +37,9 @@ def whiskers(evaluation: Evaluation) -> str:
         rho = spearman(row)
         said = f"{row.proxy}: {number(rho.value)}{f' ({interval(rho)})' if interval(rho) else ''}"
         dot = "dot hollow" if row.proxy in BASELINES else "dot"
-        drawn = _bar("bar", rho.low, rho.high, low, high) + _mark(dot, rho.value, low, high)
+        drawn = bar("bar", rho.low, rho.high, low, high) + mark(dot, rho.value, low, high)
         tracks.append(Track(row.proxy, row.proxy, said, drawn, number(rho.value)))
-    return _plot(tracks, lines, low, high)
+    return plot(tracks, lines, low, high)
 
 
 def dumbbells(evaluation: Evaluation) -> str:
@@ -51,11 +51,11 @@ def dumbbells(evaluation: Evaluation) -> str:
     for row, series in known:
         values = [estimate.value for estimate in series.values() if math.isfinite(estimate.value)]
         said = f"{row.proxy}: " + ", ".join(f"{number(series[kind].value)} {label}" for kind, label in marks.SIZE_SERIES.items())
-        drawn = _bar("link", min(values), max(values), low, high)
+        drawn = bar("link", min(values), max(values), low, high)
         for lane, (kind, estimate) in zip(marks.lanes(len(series)), series.items(), strict=True):
-            drawn += _mark(looks[kind], estimate.value, low, high, lane) if math.isfinite(estimate.value) else ""
+            drawn += mark(looks[kind], estimate.value, low, high, lane) if math.isfinite(estimate.value) else ""
         tracks.append(Track(row.proxy, row.proxy, said, drawn, ""))
-    return _plot(tracks, [], low, high)
+    return plot(tracks, [], low, high)
 
 
 def differences(comparisons: Sequence[Comparison]) -> str:
@@ -72,9 +72,9 @@ def differences(comparisons: Sequence[Comparison]) -> str:
             f"{pair.a} is better in {100 * pair.better:.1f} % of the resamples"
         )
         dot = "dot" if low > 0 or high < 0 else "dot hollow"
-        drawn = _bar("bar", low, high, -half, half) + _mark(dot, value, -half, half)
+        drawn = bar("bar", low, high, -half, half) + mark(dot, value, -half, half)
         tracks.append(Track(f"{pair.a} {columns.MINUS} {pair.b}", pair.a, said, drawn, number(value)))
-    return _plot(tracks, [], -half, half, step=half / 2, digits=3)
+    return plot(tracks, [], -half, half, step=half / 2, digits=3)
 
 
 def _round_up(value: float) -> float:
@@ -83,7 +83,7 @@ def _round_up(value: float) -> float:
     return next(step * power for step in (1, 2, 5, 10) if step * power >= value)
 
 
-def _plot(tracks: Sequence[Track], lines: Sequence[Line], low: float, high: float, step: float = 0.2, digits: int = 1) -> str:
+def plot(tracks: Sequence[Track], lines: Sequence[Line], low: float, high: float, step: float = 0.2, digits: int = 1) -> str:
     """A grid of name, track and value; behind all tracks one layer of vertical lines."""
     ticks = [low + step * place for place in range(round((high - low) / step) + 1)]
     behind = [f'<i class="tick{" zero" if abs(tick) < 1e-9 else ""}" style="left:{_at(tick, low, high)}"></i>' for tick in ticks]
@@ -105,14 +105,15 @@ def _plot(tracks: Sequence[Track], lines: Sequence[Line], low: float, high: floa
     return f'{layer}{"".join(rows)}<span class="axis" style="grid-row:{len(rows) + 1}">{axis}</span>'
 
 
-def _bar(kind: str, start: float, end: float, low: float, high: float) -> str:
+def bar(kind: str, start: float, end: float, low: float, high: float) -> str:
+    """A line from `start` to `end` on a track that goes from `low` to `high`; nothing where an end is not known."""
     if math.isnan(start) or math.isnan(end):
         return ""
     return f'<i class="{kind}" style="left:{_at(start, low, high)};right:{_at(low + high - end, low, high)}"></i>'
 
 
-def _mark(kind: str, value: float, low: float, high: float, lane: float = 0.0) -> str:
-    """lane: height within the line, from -0.5 to 0.5 of it."""
+def mark(kind: str, value: float, low: float, high: float, lane: float = 0.0) -> str:
+    """A mark at a value on such a track. lane: height within the line, from -0.5 to 0.5 of it."""
     moved = f";--lane:{lane:g}" if lane else ""
     return f'<i class="{kind}" style="left:{_at(value, low, high)}{moved}"></i>'
 

@@ -15,18 +15,19 @@ from jaxzc.report.web import charts, leaderboard, sections
 from jaxzc.report.web.points import points
 
 SCRIPTS = ("base.js", "tip.js", "select.js", "table.js", "scatter.js", "networks.js", "cost.js")
+STYLES = ("style.css", "charts.css", "print.css")
 
 
 def page(evaluation: Evaluation, commands: Sequence[str] = (), comparisons: Sequence[Comparison] = ()) -> str:
     """The whole page as text; the same arguments give the same text."""
-    scripts = "\n".join(_asset(name) for name in SCRIPTS)
+    scripts = "\n".join(map(asset, SCRIPTS))
     data = points(evaluation)
-    return Template(_asset("page.html")).substitute(
+    return Template(asset("page.html")).substitute(
         # The policy lets this one script run and nothing be fetched, so that a name which slips through escaping stays text.
-        script_digest=base64.b64encode(hashlib.sha256(f"\n{scripts}\n".encode()).digest()).decode(),
-        style="\n".join(_asset(name) for name in ("style.css", "charts.css", "print.css")),
+        script_digest=script_digest(scripts),
+        style="\n".join(map(asset, STYLES)),
         script=scripts,
-        data=_json(data),
+        data=json_text(data),
         title=escape(sections.title(evaluation)),
         headline=sections.headline(evaluation),
         facts=sections.facts(evaluation),
@@ -52,11 +53,17 @@ def page(evaluation: Evaluation, commands: Sequence[str] = (), comparisons: Sequ
     )
 
 
-def _asset(name: str) -> str:
+def script_digest(scripts: str) -> str:
+    """What the page's policy allows to run: the digest of these scripts between two ends of a line."""
+    return base64.b64encode(hashlib.sha256(f"\n{scripts}\n".encode()).digest()).decode()
+
+
+def asset(name: str) -> str:
+    """The text of a file of `assets`, which the page holds."""
     return (files("jaxzc.report.web") / "assets" / name).read_text(encoding="utf-8").strip()
 
 
-def _json(value: object) -> str:
+def json_text(value: object) -> str:
     """JSON that cannot end the script element it stands in."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e")

@@ -9,15 +9,15 @@ import numpy as np
 
 from jaxzc._compile.devices import chunk_for, mesh
 from jaxzc.catalogue.selection import ProxySpec, select
-from jaxzc.scoring.batches import Batches, checked_batches
+from jaxzc.scoring.batches import Batches, batches_for
 from jaxzc.scoring.options import options_of
 from jaxzc.scoring.results import to_floats
 from jaxzc.scoring.space.dispatch import Dispatcher
 from jaxzc.scoring.space.programs import ProgramCache
 from jaxzc.scoring.space.recipe import Functions, SpaceRecipe
 from jaxzc.spacekit import genes_of, key_of
-from jaxzc.tasks import Loss, Task, classification, named_task
-from jaxzc.types import InitialiserSpec, Norm, Space
+from jaxzc.tasks import TASKS, Loss, Task, classification, named_task
+from jaxzc.types import InitialiserSpec, Norm, Space, WithTask
 
 
 class SpaceScorer:
@@ -28,7 +28,7 @@ class SpaceScorer:
     batches: all architectures are scored on these. proxies: as for `jaxzc.Scorer`.
     weights: `redrawn` for every architecture (the papers' protocol; the genes are folded into the key) or `shared` by all (common random
         numbers). The noise and the redrawn weights of some proxies follow the same rule.
-    loss, task: as for `jaxzc.Scorer`; without both, classification.
+    loss, task: as for `jaxzc.Scorer`; without both, the space's (`jaxzc.types.WithTask`), else classification.
     init: name of an initialiser (`jaxzc.numerics.initialisers`), or a function (key, shape, dtype) -> kernel, as `jax.nn.initializers` has.
     pieces: whether to compile in pieces that architectures have in common (`jaxzc._compile.pieces`). Default: as each program says
         (`SpaceProgram.in_pieces`). With several devices it is always off.
@@ -58,8 +58,9 @@ class SpaceScorer:
         pieces: bool | None = None,
         ingredients: Iterable[Callable[..., Any]] = (),
     ):
-        self.recipe = SpaceRecipe(space, select(proxies, ingredients), weights, init, named_task(loss, task) or classification, norm)
-        self.batches = checked_batches(batches, space.classes, space.inputs.shape)
+        own = TASKS[space.task] if isinstance(space, WithTask) else classification
+        self.recipe = SpaceRecipe(space, select(proxies, ingredients), weights, init, named_task(loss, task) or own, norm)
+        self.batches = batches_for(space, batches, self.recipe.task)
         programs = ProgramCache(self.recipe, mesh(devices), pieces)
         on_cpu = programs.mesh.devices.flat[0].platform == "cpu"
         self.chunk = chunk or chunk_for(programs.mesh.devices.flat[0].platform)
@@ -95,7 +96,7 @@ class SpaceScorer:
     def with_batches(self, batches: Batches) -> "SpaceScorer":
         """The same scorer with other batches. Both share compiled programs, of which batches are an argument."""
         other = copy.copy(self)
-        other.batches = checked_batches(batches, self.space.classes, self.space.inputs.shape)
+        other.batches = batches_for(self.space, batches, self.recipe.task)
         return other
 
     def narrower(self) -> "SpaceScorer | None":

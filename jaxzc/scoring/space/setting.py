@@ -15,7 +15,7 @@ from jaxzc.facts import Proxy, Sizes, proxy_facts
 from jaxzc.ingredients import RESOLVER
 from jaxzc.scoring.batches import Batches
 from jaxzc.scoring.space import SpaceScorer
-from jaxzc.types import JaxzcError, Norm, Space
+from jaxzc.types import InputSpec, JaxzcError, Norm, Space
 
 COMPARED = {"batch_grads": "batches", "input_grads": "batch_size", "relu_kernels": "batch_size", "layer_kernels": "batch_size"}
 """Ingredient -> the field that must be 2 at least, because the proxies that read it compare batches, or images of a batch."""
@@ -73,7 +73,8 @@ class Setting:
         else:
             wanted = {"shape": space.inputs.shape, "classes": space.classes}
         draws = [load(self.source, batch_size=self.batch_size, batches=self.batches, seed=seed, **wanted) for seed in seeds]
-        inputs = draws[0].batches[0].inputs.shape[1:]
+        one = draws[0].batches[0].inputs[0]
+        inputs = InputSpec(one.shape, one.dtype.name)
         return spaces.fitted(space, self.options, classes=draws[0].classes, inputs=inputs), draws
 
     def scorer(self, space: Space, batches: Batches, proxies: ProxySpec) -> SpaceScorer:

@@ -21,7 +21,7 @@ from jaxzc.numerics import initialisers
 from jaxzc.spacekit import VectorSpace, check_key
 from jaxzc.spacekit.vectors import check_vectors
 from jaxzc.types import ActivationGroup, Array, Forward, Genes, InitialiserSpec, JaxzcError, LayerGroup, Norm, Params, Tap
-from jaxzc_spaces.core.params import with_parameters
+from jaxzc_spaces.core.params import at_path, with_parameters
 from jaxzc_spaces.core.passes import Recorder, Step
 
 Path = tuple[Any, ...]
@@ -36,8 +36,8 @@ class Blueprint:
 
     make: builds the module; a `functools.partial` where the network is to be written as code that stands alone (`core.alone`).
     graph, state: the module taken apart, its parameters as shapes.
-    groups: layers whose kernels and outputs have one shape, in the order in which their first layers run. layers: their members, which are
-        the paths of the kernels. biases: (path, fan_in) of the layers' biases.
+    groups: layers of one role whose kernels and outputs have one shape, in the order in which their first layers run. layers: their
+        members, which are the paths of the kernels. biases: (path, fan_in) of the layers' biases. embeddings: paths (`Pass.embedding`).
     activations: values of one shape that are activated alike, the group of the last one last. activated: their members; ways: for each
         group, which of its `modules` each member has. norms: likewise the inputs of batch normalisations. maps: runs of maps of one shape.
     """
@@ -48,6 +48,7 @@ class Blueprint:
     groups: tuple[LayerGroup, ...]
     layers: Members
     biases: tuple[tuple[Path, int], ...]
+    embeddings: tuple[Path, ...]
     activations: tuple[ActivationGroup, ...]
     activated: Members
     ways: tuple[tuple[int, ...], ...]
@@ -73,11 +74,11 @@ def blueprint(make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: 
     graph, state = nnx.split(nnx.eval_shape(make))
     layers: dict[Any, list[str]] = {}
     for name, shape, out, _ in recorder.kernels:
-        layers.setdefault((shape, out), []).append(name)
+        layers.setdefault((shape, out, recorder.roles[name]), []).append(name)
     cells = {name: inside if cell is None else cell(name.split("/")[0]) for name, _, _, inside in recorder.kernels}
     groups = [
-        LayerGroup(names[0], shape, math.prod(shape[:-1]), shape[-1], tuple(cells[name] for name in names))
-        for (shape, _), names in layers.items()
+        LayerGroup(names[0], shape, math.prod(shape[:-1]), shape[-1], tuple(cells[name] for name in names), role=role)
+        for (shape, _, role), names in layers.items()
     ]
     fan_in = {_bias_of(_path(name)): math.prod(shape[:-1]) for name, shape, _, _ in recorder.kernels}
     biases = [(path, fan_in[path]) for path in map(_path, recorder.names.values()) if path in fan_in]
@@ -92,6 +93,7 @@ def blueprint(make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: 
         tuple(groups),
         tuple(map(tuple, layers.values())),
         tuple(biases),
+        tuple(map(_path, dict.fromkeys(recorder.embeddings))),
         tuple(ActivationGroup(names[0], recorder.kinds[names[0]], way) for names, way in zip(activated, ways, strict=True)),
         activated,
         tuple(tuple(way.index(modules[name]) for name in names) for names, way in zip(activated, ways, strict=True)),
@@ -141,16 +143,19 @@ class DiscreteNetwork:
         return self.blueprint.activations
 
     def init(self, key: Array, initialiser: InitialiserSpec = "torch") -> Params:
-        """Parameters: kernels and biases by the initialiser, normalisations with scale 1 and bias 0."""
-        sizes = [(int(_leaf(self._shapes, path).size), fan_in) for path, fan_in in self.blueprint.biases]
+        """Parameters: kernels and biases by the initialiser, normalisations with scale 1 and bias 0, embeddings as
+        `jaxzc.numerics.initialisers.embeddings` says."""
+        sizes = [(int(at_path(self._shapes, path).size), fan_in) for path, fan_in in self.blueprint.biases]
         kernels, biases = initialisers.draw(initialiser, key, self.groups, sizes)
         params = jax.tree_util.tree_map_with_path(lambda path, a: np.full(a.shape, float(path[-1].key == "scale"), a.dtype), self._shapes)
-        for (path, _), bias in zip(self.blueprint.biases, biases, strict=True):
-            _leaf(params, path[:-1])[path[-1]] = bias
+        tables = initialisers.embeddings(key, [at_path(self._shapes, path).shape for path in self.blueprint.embeddings])
+        paths = (*(path for path, _ in self.blueprint.biases), *self.blueprint.embeddings)
+        for path, drawn in zip(paths, [*biases, *tables], strict=True):
+            at_path(params, path[:-1])[path[-1]] = drawn
         return jax.tree.map(jnp.asarray, self.with_weights(params, kernels))
 
     def weights(self, params: Params) -> list[Array]:
-        return [jnp.stack([_leaf(params, _path(name)) for name in members]) for members in self.blueprint.layers]
+        return [jnp.stack([at_path(params, _path(name)) for name in members]) for members in self.blueprint.layers]
 
     def with_weights(self, params: Params, weights: Sequence[Array]) -> Params:
         params = jax.tree.map(lambda a: a, params)
@@ -160,7 +165,7 @@ class DiscreteNetwork:
             rows = np.split(stacked, len(members)) if isinstance(stacked, np.ndarray) else lax.split(jnp.asarray(stacked), one_each)
             for name, kernel in zip(members, rows, strict=True):
                 *path, last = _path(name)
-                _leaf(params, tuple(path))[last] = kernel[0]
+                at_path(params, tuple(path))[last] = kernel[0]
         return params
 
     def map_params(self, fn: Callable[[Array], Array], params: Params) -> Params:
@@ -177,13 +182,16 @@ class DiscreteNetwork:
         """The NNX module with these parameters; call it with images and a `Pass`."""
         return with_parameters(self.blueprint.graph, self.blueprint.state, params)
 
-    def forward(self, params: Params, inputs: Array, *, norm: Norm, tap: Tap | None = None) -> Forward:
+    def run(self, module: Any, inputs: Any, p: Step) -> Array:
+        return module(jnp.asarray(inputs), p)
+
+    def forward(self, params: Params, inputs: Any, *, norm: Norm, tap: Tap | None = None) -> Forward:
         tap, of = tap or Tap(), self.blueprint
         module = self.module(params)
         perturb = _spread("perturb", "layer", tap.perturb, of.layers)
         cell_perturb = _spread("cell_perturb", "map", tap.cell_perturb, of.maps)
         p = Step(norm, tap._replace(perturb=perturb, cell_perturb=cell_perturb, cell=tap.cell if of.maps else None), module)
-        logits = module(jnp.asarray(inputs), p)
+        logits = self.run(module, inputs, p)
         result = p.forward(logits, maps=bool(of.maps))
         members = {"layers": of.layers, "activations": of.activated, "norms": of.norms, "cells": of.maps}
         return result._replace(**{name: _gathered(getattr(result, name), groups) for name, groups in members.items()})
@@ -243,9 +251,3 @@ class OneNetworkEach(VectorSpace):
 
     def network(self, arch: Genes) -> DiscreteNetwork:
         raise NotImplementedError(f"{type(self).__name__} has no networks: write network(arch)")
-
-
-def _leaf(params: Params, path: Path) -> Any:
-    for key in path:
-        params = params[key]
-    return params

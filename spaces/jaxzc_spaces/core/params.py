@@ -1,6 +1,6 @@
 """Nested parameters: arrays by path, as in "stages/0/conv3x3", and the module that has them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -11,8 +11,13 @@ from jaxzc.types import Array, Params
 
 def leaf(params: Params, path: str) -> Any:
     """What lies at the path."""
-    for key in path.split("/") if path else ():
-        params = params[_key(key)]
+    return at_path(params, list(map(_key, path.split("/"))) if path else ())
+
+
+def at_path(params: Params, path: Sequence[Any]) -> Any:
+    """What lies at these keys."""
+    for key in path:
+        params = params[key]
     return params
 
 

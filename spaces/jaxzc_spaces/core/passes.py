@@ -35,14 +35,15 @@ class Pass:
 
     norm: how batch normalisation acts. tap: what is read. module: the network, by whose paths layers are named; needed with a tap only.
     layers, activations, norms, maps: what the tap kept, by name, in the order of execution.
-    cell: the number of the cell that the module is in, where the module says so.
+    cell: the number of the cell that the module is in, where the module says so. role: what its layers are for
+        (`jaxzc.types.LayerGroup.role`).
     exponent: with `norm="none"`, the power of two taken out of the activations so far.
     """
 
     def __init__(self, norm: Mode = "batch", tap: Tap | None = None, module: nnx.Module | None = None, exponent: Any = None):
         self.norm: Any = norm
         self.tap, self.module = tap or Tap(), module
-        self.cell = -1
+        self.cell, self.role = -1, ""
         self.layers: OrderedDict[str, Any] = OrderedDict()
         self.activations: OrderedDict[str, Any] = OrderedDict()
         self.norms: OrderedDict[str, Any] = OrderedDict()
@@ -80,6 +81,10 @@ class Pass:
         if self.tap.norm is not None:
             self._keep(self.norms, self.name(named), self.tap.norm(x))
         return x
+
+    def embedding(self, named: nnx.Param, table: Array) -> Array:
+        """A learned array that is no kernel and no bias: a class token, positions, a table in which entries are looked up."""
+        return table
 
     def operating(self, number: int) -> None:
         """Told of so many operations that are no layer, normalisation or activation, such as a pool's; only a pass that counts listens."""
@@ -159,7 +164,8 @@ class Step(Pass):
 
 
 class Recorder(Pass):
-    """Notes what a network has: of each layer its name, kernel and shape of its output; the shapes of what else a tap may read."""
+    """Notes what a network has: of each layer its name, kernel and shape of its output; the shapes of what else a tap may read; the names
+    of embeddings."""
 
     def __init__(self, module: nnx.Module):
         super().__init__(module=module)
@@ -168,8 +174,15 @@ class Recorder(Pass):
         self.kinds: dict[str, str] = {}
         self.normalised: list[tuple[str, tuple[int, ...]]] = []
         self.outputs: list[tuple[str, tuple[int, ...]]] = []
+        self.roles: dict[str, str] = {}
+        self.embeddings: list[str] = []
+
+    def embedding(self, named: nnx.Param, table: Array) -> Array:
+        self.embeddings.append(self.name(named))
+        return table
 
     def layer(self, kernel: Named, y: Array) -> Array:
+        self.roles[self.name(kernel)] = self.role
         shape = tuple(kernel.shape) if isinstance(kernel, nnx.Param) else ()
         self.kernels.append((self.name(kernel), shape, y.shape[1:], self.cell))
         return y

@@ -10,8 +10,8 @@ function selectProxy(name) {
   for (const element of document.querySelectorAll("[data-proxy]")) element.classList.toggle("selected", element.dataset.proxy === name);
   for (const element of document.querySelectorAll(".selected-name")) element.textContent = name;
   for (const pick of document.querySelectorAll("button.pick")) pick.setAttribute("aria-pressed", String(pick.dataset.proxy === name));
-  const heads = [...byId("heat").querySelectorAll("thead th")], at = heads.findIndex((head) => head.dataset.proxy === name);
-  for (const row of byId("heat").tBodies[0]?.rows ?? []) [...row.cells].forEach((cell, k) => { if (k) cell.classList.toggle("selected", k === at + 1 && at >= 0); });
+  const heads = [...(byId("heat")?.querySelectorAll("thead th") ?? [])], at = heads.findIndex((head) => head.dataset.proxy === name);
+  for (const row of byId("heat")?.tBodies[0]?.rows ?? []) [...row.cells].forEach((cell, k) => { if (k) cell.classList.toggle("selected", k === at + 1 && at >= 0); });
   for (const listener of onSelect) listener(name);
 }
 proxySelect.addEventListener("change", () => selectProxy(selectedName()));

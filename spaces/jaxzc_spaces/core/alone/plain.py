@@ -21,6 +21,10 @@ def BatchNorm(channels: int, eps: float = 1e-5, affine: bool = True) -> nnx.Batc
     return nnx.BatchNorm(channels, use_running_average=False, **settings, rngs=nnx.Rngs(0))
 
 
+def LayerNorm(channels: int, eps: float) -> nnx.LayerNorm:
+    return nnx.LayerNorm(channels, epsilon=eps, use_fast_variance=False, rngs=nnx.Rngs(0))
+
+
 class ReLU(nnx.Module):
     def __call__(self, x: Array) -> Array:
         return jax.nn.relu(x)
@@ -107,6 +111,7 @@ PLAIN = {
     "jaxzc_spaces.core.units": ("Activation",),
     "jaxzc_spaces.core.pools": ("larger", "max_pool", "avg_pool"),
     "jaxzc_spaces.cells.ops": ("Array", "avg_pool3x3", "mean_pool2x2", "conv1x1", "conv3x3", "conv3x3_stride2"),
+    "jaxzc_spaces.transformers.blocks": ("LayerNorm",),
     "jaxzc_spaces.nasbench101.network": ("max_pool3x3", "max_pool2x2"),
 }
 """Module -> names of it whose namesakes here take their places."""

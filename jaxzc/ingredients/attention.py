@@ -1,0 +1,53 @@
+"""What attention's layers are and carry: for proxies that score transformers."""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from jaxzc._compile.float64 import in_float64
+from jaxzc.facts import Passes, ingredient
+from jaxzc.ingredients.passes.groups import of_relus
+from jaxzc.ingredients.passes.patterns import pattern_kernel, relu_code
+from jaxzc.numerics.linalg import singular_values
+from jaxzc.numerics.trees import first
+from jaxzc.types import Array, Batch, JaxzcError, Network, Norm, Params, Tap
+
+
+@ingredient(attention_diversities=Passes(), linear_layers=Passes())
+def synaptic(network: Network, weights: list[Array], synflow_bn_grads: list[Array], *, wanted: frozenset[str]) -> dict[str, Any]:
+    """Per group: attention_diversities, of every layer that makes queries, keys and values or joins the heads, the sum of singular values
+    of its absolute weights, times that of R's gradient by them, float `[layers]`, None for other groups (R and its power of two as in
+    synflow_bn_grads); linear_layers, whether they are the other linear layers, a bool.
+
+    Raises `JaxzcError` for a network that does not say which of its layers are attention's."""
+    attends = [group.role == "attention" for group in network.groups]
+    if not any(attends):
+        raise JaxzcError(
+            "needs to know which layers are attention's, and this network has none that says so (LayerGroup.role): score a space of "
+            "transformers, or leave this proxy out"
+        )
+    results: dict[str, Any] = {
+        "linear_layers": [len(g.kernel) == 2 and not on for g, on in zip(network.groups, attends, strict=True)],
+    }
+    if "attention_diversities" in wanted:
+        results["attention_diversities"] = [
+            _nuclear(jnp.abs(w), group.kernel) * _nuclear(g, group.kernel) if on else None
+            for group, on, w, g in zip(network.groups, attends, weights, synflow_bn_grads, strict=True)
+        ]
+    return results
+
+
+def _nuclear(flat: Array, kernel: tuple[int, ...]) -> Array:
+    """Sum of singular values of kernels `[layers, n]` of this shape."""
+    return in_float64(lambda matrices: singular_values(matrices).sum(-1))(flat.reshape(-1, *kernel))
+
+
+@ingredient(Passes(forward=1))
+def gelu_kernels(network: Network, params: Params, batches: tuple[Batch, ...], norm: Norm) -> list[Array]:
+    """Hamming kernels of the signs of GELUs' inputs on the first batch, `[gelus, B, B]` per group; zero for one that the network lacks."""
+    tap = Tap(activation=lambda x: pattern_kernel(relu_code(x), x.dtype))
+    records = network.forward(params, first(batches[0].inputs, None), norm=norm, tap=tap).activations
+    kernels = of_relus(network, records, "the signs of GELU's inputs", ("gelu",))
+    counts = network.activation_counts()
+    numbers = [counts[group.name].sum(1) for group in network.activations if group.kind == "gelu"]
+    return [jnp.asarray(n, k.dtype)[:, None, None] * k for n, k in zip(numbers, kernels, strict=True)]

@@ -1,0 +1,147 @@
+"""The operators of FlexiBERT's layers as Flax NNX modules: x `[B, T, hidden]`, a pass -> the same shape.
+
+Source: Tuli et al., FlexiBERT, JAIR 2023; span-based dynamic convolution: Jiang et al., ConvBERT, NeurIPS 2020; mixing by Fourier
+transforms: Lee-Thorp et al., FNet, 2021. Details as in the code of training-free-nas: transforms have no projection, residual connection or
+normalisation behind them, and no operator heeds a mask.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax import lax
+
+from jaxzc.types import Array
+from jaxzc_spaces.core.layers import Linear, kernel, layer
+from jaxzc_spaces.core.passes import Pass
+from jaxzc_spaces.transformers.blocks import LayerNorm
+
+EPS = 1e-12
+
+
+def attention(q: Array, k: Array, v: Array, heads: int) -> Array:
+    """Scaled dot product attention of `[B, T, width]`, by heads -> `[B, T, width]`."""
+    q, k, v = (jnp.swapaxes(a.reshape(*a.shape[:2], heads, -1), 1, 2) for a in (q, k, v))
+    weights = jax.nn.softmax(jnp.matmul(q, jnp.swapaxes(k, 2, 3)) * q.shape[-1] ** -0.5, axis=-1)
+    return _joined(jnp.swapaxes(jnp.matmul(weights, v), 1, 2))
+
+
+def _joined(y: Array) -> Array:
+    """`[B, T, heads, width of a head]` -> `[B, T, width]`."""
+    return y.reshape(*y.shape[:2], -1)
+
+
+class SelfAttention(nnx.Module):
+    """Queries, keys and values, each by a linear layer; with `matrix`, queries are multiplied by one more (weighted multiplicative
+    attention)."""
+
+    def __init__(self, hidden: int, heads: int, matrix: bool):
+        self.heads = heads
+        self.query, self.key, self.value = Linear(hidden, hidden), Linear(hidden, hidden), Linear(hidden, hidden)
+        self.weight_matrix = Matrix(hidden, hidden) if matrix else None
+        self.output, self.ln = Linear(hidden, hidden), LayerNorm(hidden, EPS)
+
+    def __call__(self, x: Array, p: Pass) -> Array:
+        p.role = "attention"
+        q = self.query(x, p)
+        q = q if self.weight_matrix is None else self.weight_matrix(q, p)
+        y = self.output(attention(q, self.key(x, p), self.value(x, p), self.heads), p)
+        p.role = ""
+        return self.ln(y + x, p)
+
+
+class Matrix(nnx.Module):
+    """A linear layer without bias."""
+
+    def __init__(self, c_in: int, c_out: int):
+        self.kernel = kernel(c_in, c_out)
+
+    def __call__(self, x: Array, p: Pass) -> Array:
+        return layer(jnp.matmul, x, self.kernel, p)
+
+
+class Transform(nnx.Module):
+    """A linear layer, and of each head's `[T, width]` the two-dimensional transform: with "DFT" the real part of Fourier's, unscaled,
+    with "DCT" the cosine transform of type II, unnormalised."""
+
+    def __init__(self, hidden: int, heads: int, kind: str):
+        self.heads, self.kind, self.input = heads, kind, Linear(hidden, hidden)
+
+    def __call__(self, x: Array, p: Pass) -> Array:
+        u = self.input(x, p)
+        u = u.reshape(*u.shape[:2], self.heads, -1)
+        along_time, along_width = (waves(self.kind, size) for size in (u.shape[1], u.shape[3]))
+        parts = [
+            jnp.einsum("st,bthd,de->bshe", jnp.asarray(a, u.dtype), u, jnp.asarray(b.T, u.dtype))
+            for a, b in zip(along_time, along_width, strict=True)
+        ]
+        return _joined(parts[0] - parts[1] if self.kind == "DFT" else parts[0])
+
+
+def waves(kind: str, size: int) -> tuple[np.ndarray, ...]:
+    """Matrices `[frequencies, size]`: cosines and sines of the Fourier transform, or twice the cosines of the cosine transform."""
+    k, n = np.arange(size)[:, None], np.arange(size)
+    if kind == "DCT":
+        return (2 * np.cos(np.pi * k * (2 * n + 1) / (2 * size)),)
+    angles = 2 * np.pi * (k * n % size) / size
+    return np.cos(angles), np.sin(angles)
+
+
+class DynamicConvolution(nnx.Module):
+    """Half of the heads attend; the others average values in a window of `size` tokens, with weights that a convolution makes of it."""
+
+    def __init__(self, hidden: int, heads: int, size: int):
+        self.heads, self.size = max(1, heads // 2), size
+        width = self.heads * (hidden // heads)
+        self.query, self.key, self.value = Linear(hidden, width), Linear(hidden, width), Linear(hidden, width)
+        self.key_conv = SeparableConv(hidden, width, size)
+        self.conv_kernel, self.conv_out = Linear(width, self.heads * size), Linear(hidden, width)
+        self.output, self.ln = Linear(2 * width, hidden), LayerNorm(hidden, EPS)
+
+    def __call__(self, x: Array, p: Pass) -> Array:
+        p.role = "attention"
+        q, k, v = self.query(x, p), self.key(x, p), self.value(x, p)
+        p.role = ""
+        spans = self.conv_kernel(self.key_conv(x, p) * q, p)
+        weights = jax.nn.softmax(spans.reshape(*x.shape[:2], self.heads, self.size), axis=-1)
+        values, half = self.conv_out(x, p), self.size // 2
+        padded = jnp.pad(values, ((0, 0), (half, half), (0, 0))).reshape(len(x), -1, self.heads, values.shape[-1] // self.heads)
+        convolved = sum(weights[..., j : j + 1] * padded[:, j : j + x.shape[1]] for j in range(self.size))
+        p.role = "attention"
+        y = self.output(jnp.concatenate([attention(q, k, v, self.heads), _joined(jnp.asarray(convolved))], -1), p)
+        p.role = ""
+        return self.ln(y + x, p)
+
+
+class Depthwise(nnx.Module):
+    """A depthwise convolution over `size` tokens, padded with zeros, without bias."""
+
+    def __init__(self, channels: int, size: int):
+        self.kernel = kernel(size, 1, channels)
+
+    def __call__(self, x: Array, p: Pass) -> Array:
+        return layer(_depthwise, x, self.kernel, p)
+
+
+def _depthwise(x: Array, w: Array) -> Array:
+    half = len(w) // 2
+    return lax.conv_general_dilated(x, w, (1,), [(half, half)], dimension_numbers=("NWC", "WIO", "NWC"), feature_group_count=x.shape[-1])
+
+
+class SeparableConv(nnx.Module):
+    """A depthwise convolution, and a linear layer."""
+
+    def __init__(self, c_in: int, c_out: int, size: int):
+        self.depthwise, self.pointwise = Depthwise(c_in, size), Matrix(c_in, c_out)
+        self.bias = nnx.Param(jnp.zeros(c_out, jnp.float32))
+
+    def __call__(self, x: Array, p: Pass) -> Array:
+        return self.pointwise(self.depthwise(x, p), p) + self.bias[...]
+
+
+def operator(name: str, hidden: int, heads: int) -> nnx.Module:
+    """The operator of this name (`encoding.OPERATORS`)."""
+    kind, setting = name.split(":")
+    if kind == "SA":
+        return SelfAttention(hidden, heads, setting == "WMA")
+    return Transform(hidden, heads, setting) if kind == "LT" else DynamicConvolution(hidden, heads, int(setting))

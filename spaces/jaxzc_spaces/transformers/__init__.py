@@ -1,0 +1,1 @@
+"""What transformers are made of: layer normalisation, attention with relative positions, blocks, patches."""
