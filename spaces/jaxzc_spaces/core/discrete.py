@@ -7,7 +7,7 @@ shape are one group, which keeps programs small: a proxy's arithmetic is done fo
 import itertools
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +20,10 @@ from jax import lax
 from jaxzc.numerics import initialisers
 from jaxzc.spacekit import VectorSpace, check_key
 from jaxzc.spacekit.vectors import check_vectors
-from jaxzc.types import ActivationGroup, Array, Forward, Genes, InitialiserSpec, JaxzcError, LayerGroup, Norm, Params, Tap
+from jaxzc.types import ActivationGroup, Array, Forward, Genes, InitialiserSpec, LayerGroup, Norm, Params, Tap
 from jaxzc_spaces.core.params import at_path, with_parameters
 from jaxzc_spaces.core.passes import Recorder, Step
+from jaxzc_spaces.core.stacked import gathered, spread
 
 Path = tuple[Any, ...]
 """Keys of nested parameters: words, and the numbers of a list's members."""
@@ -188,33 +189,17 @@ class DiscreteNetwork:
     def forward(self, params: Params, inputs: Any, *, norm: Norm, tap: Tap | None = None) -> Forward:
         tap, of = tap or Tap(), self.blueprint
         module = self.module(params)
-        perturb = _spread("perturb", "layer", tap.perturb, of.layers)
-        cell_perturb = _spread("cell_perturb", "map", tap.cell_perturb, of.maps)
+        perturb = spread("perturb", "layer", tap.perturb, of.layers)
+        cell_perturb = spread("cell_perturb", "map", tap.cell_perturb, of.maps)
         p = Step(norm, tap._replace(perturb=perturb, cell_perturb=cell_perturb, cell=tap.cell if of.maps else None), module)
         logits = self.run(module, inputs, p)
         result = p.forward(logits, maps=bool(of.maps))
         members = {"layers": of.layers, "activations": of.activated, "norms": of.norms, "cells": of.maps}
-        return result._replace(**{name: _gathered(getattr(result, name), groups) for name, groups in members.items()})
+        return result._replace(**{name: gathered(getattr(result, name), groups) for name, groups in members.items()})
 
     @property
     def _shapes(self) -> Any:
         return nnx.to_pure_dict(self.blueprint.state)
-
-
-def _spread(what: str, of: str, stacked: Mapping[str, Any] | None, groups: Members) -> dict[str, Any] | None:
-    """What a tap gives for each group, as one pytree for each member."""
-    if stacked is None or not groups:
-        return None
-    missing = [names[0] for names in groups if names[0] not in stacked]
-    if missing:
-        raise JaxzcError(f"tap.{what} has no entry {missing[0]!r}: give one pytree for each {of} group, by its name")
-    return {name: jax.tree.map(lambda a, k=k: a[k], stacked[names[0]]) for names in groups for k, name in enumerate(names)}
-
-
-def _gathered(records: Mapping[str, Any] | None, groups: Members) -> Any:
-    if records is None:
-        return None
-    return OrderedDict((names[0], jax.tree.map(lambda *a: jnp.stack(a), *(records[name] for name in names))) for names in groups)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,14 +3,15 @@
 Indices are never negative and always inside: saying so saves half of a program's lines, most of them from `array[index]`.
 """
 
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxzc.types import Array, PyTree
+from jaxzc.types import Array, JaxzcError, PyTree
 
 
 def at(tree: PyTree, index: Any) -> Any:
@@ -36,3 +37,20 @@ def read_where(condition: Array, read: Callable[[Array], PyTree], y: Array) -> A
     """`read(y)` where the condition holds, zeros elsewhere: reading costs a matrix product, so it is not done in vain."""
     nothing = zeros(jax.eval_shape(read, y))
     return lax.cond(condition, read, lambda _: nothing, y)
+
+
+def spread(what: str, of: str, stacked: Mapping[str, Any] | None, groups: Sequence[Sequence[str]]) -> dict[str, Any] | None:
+    """What a tap gives for each group, as one pytree for each member."""
+    if stacked is None or not groups:
+        return None
+    missing = [names[0] for names in groups if names[0] not in stacked]
+    if missing:
+        raise JaxzcError(f"tap.{what} has no entry {missing[0]!r}: give one pytree for each {of} group, by its name")
+    return {name: jax.tree.map(lambda a, k=k: a[k], stacked[names[0]]) for names in groups for k, name in enumerate(names)}
+
+
+def gathered(records: Mapping[str, Any] | None, groups: Sequence[Sequence[str]]) -> Any:
+    """What members recorded, stacked for each group."""
+    if records is None:
+        return None
+    return OrderedDict((names[0], jax.tree.map(lambda *a: jnp.stack(a), *(records[name] for name in names))) for names in groups)
