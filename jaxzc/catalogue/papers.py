@@ -134,7 +134,7 @@ EQUATIONS = {
         ("dextr",),
     ),
     "dss": Equation(
-        r"\sum_{l \in \text{attention}} \big\| |W_l| \big\|_* \left\| \frac{\partial R}{\partial |W_l|} \right\|_* + "
+        r"\sum_{l \in \text{attention}} \left\| |W_l| \right\|_* \left\| \frac{\partial R}{\partial |W_l|} \right\|_* + "
         rf"\sum_{{w \in \text{{other linear layers}}}} \Big| w \, \frac{{\partial R}}{{\partial w}} \Big|, \quad {_FLOW}",
         ("tf_tas",),
     ),
@@ -203,7 +203,7 @@ EQUATIONS = {
     "vkdnw_single": Equation(r"\#l + \frac{\mathrm{vkdnw}}{\log 9}", ("vkdnw",)),
     "w_pca": Equation(r"P \cdot \mathrm{v\_pca}", ("w_pca",)),
     "v_pca": Equation(
-        r"\sum_l \min \Big\{ k : \sum_{i \le k} \lambda_i(\operatorname{Cov} z_l) > 0.99 \sum_i \lambda_i(\operatorname{Cov} z_l) \Big\}",
+        r"\sum_l \min \left\{ k : \sum_{i \le k} \lambda_i(\operatorname{Cov} z_l) > 0.99 \sum_i \lambda_i(\operatorname{Cov} z_l) \right\}",
         ("w_pca",),
     ),
     "wrcor": Equation(
