@@ -39,7 +39,7 @@ class Setting:
     @property
     def source(self) -> str:
         """Where the images come from."""
-        return self.data or "digits"
+        return "digits" if self.data is None else self.data
 
     @property
     def facts(self) -> dict[str, Any]:

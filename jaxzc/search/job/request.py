@@ -53,7 +53,9 @@ class SearchRequest(Setting):
     @property
     def source(self) -> str:
         """Where the images come from. Tables know no images: 32x32x3 is the size of most benchmarks."""
-        return self.data or ("digits" if self.table in (None, embedded.NAME) else "normal")
+        if self.data is not None:
+            return self.data
+        return "digits" if self.table in (None, embedded.NAME) else "normal"
 
 
 @dataclass(frozen=True)
