@@ -203,7 +203,8 @@ EQUATIONS = {
     "vkdnw_single": Equation(r"\#l + \frac{\mathrm{vkdnw}}{\log 9}", ("vkdnw",)),
     "w_pca": Equation(r"P \cdot \mathrm{v\_pca}", ("w_pca",)),
     "v_pca": Equation(
-        r"\sum_l \min \left\{ k : \sum_{i \le k} \lambda_i(\operatorname{Cov} z_l) > 0.99 \sum_i \lambda_i(\operatorname{Cov} z_l) \right\}",
+        r"\sum_l \min \left\{ k : \sum_{i \le k} \lambda_i(\operatorname{Cov} z_l) > "
+        r"0.99 \sum_i \lambda_i(\operatorname{Cov} z_l) \right\}",
         ("w_pca",),
     ),
     "wrcor": Equation(
