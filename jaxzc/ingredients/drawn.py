@@ -48,7 +48,12 @@ def noise(network: Network, params: Params, inputs: PyTree, key: Array, count: i
     """Standard normal values in the place of the first floating values that `count` examples of the inputs become."""
     leaves, structure = jax.tree.flatten(entry.shapes(network, params, first(inputs, count)))
     keys = [key] if len(leaves) == 1 else jax.random.split(key, len(leaves))
-    return jax.tree.unflatten(structure, [jax.random.normal(k, s.shape, s.dtype) for k, s in zip(keys, leaves, strict=True)])
+    return jax.tree.unflatten(structure, [_normal(k, s.shape, s.dtype) for k, s in zip(keys, leaves, strict=True)])
+
+
+def _normal(key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Standard normal values, in half precision those of float32, rounded."""
+    return jax.random.normal(key, shape, jnp.promote_types(dtype, jnp.float32)).astype(dtype)
 
 
 def _parameters(name: str, initialiser: str) -> Callable[..., Any]:
@@ -135,7 +140,7 @@ def meco_image(batches: tuple[Batch, ...], key: Array, *, size: int = 64) -> Arr
     """One image of standard normal noise, `[1, size, size, channels]`."""
     pictures = _pictures(batches)
     shape = (1, at_least_one("size", size), size, pictures.shape[-1])
-    return jax.random.normal(named(key, "meco_image"), shape, pictures.dtype)
+    return _normal(named(key, "meco_image"), shape, pictures.dtype)
 
 
 def _pictures(batches: tuple[Batch, ...]) -> Array:

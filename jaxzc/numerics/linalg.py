@@ -24,7 +24,7 @@ def binary_exponent(x: Array) -> Array:
 
 def power_of_two(exponent: Array, dtype: Any) -> Array:
     """2**exponent, exactly, limited to the normal numbers of `dtype` (from a table, which is simpler than setting bits of two formats)."""
-    limit = int(np.finfo(dtype).maxexp) - 2
+    limit = int(jnp.finfo(dtype).maxexp) - 2
     table = np.ldexp(np.ones(2 * limit + 1), np.arange(-limit, limit + 1)).astype(dtype)
     return jnp.asarray(table)[jnp.clip(exponent, -limit, limit) + limit]
 
