@@ -2,7 +2,8 @@
 
     JAX_DISABLE_MOST_OPTIMIZATIONS=1 python -m tests.support.own_scores [SPACE ...]
 
-computes those of the spaces that are named (default: of all) anew and writes them into the file. A change of a number there is a change of
+computes those of the spaces that are named (default: of all) anew and writes them into the file, which holds those that compile in half a
+minute. A change of a number there is a change of
 what a score means: say so in the changelog, and raise the proxy's version."""
 
 import json
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxzc.catalogue import spaces
-from jaxzc.proxies import FOR_TRANSFORMERS, PROXIES
+from jaxzc.proxies import FOR_TRANSFORMERS, PROXIES, RECURRENT
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.types import Space
 from tests.support.small_spaces import small, smallest, two_batches
@@ -23,9 +24,11 @@ FILE = Path(__file__).parents[1] / "golden" / "own_scores.json"
 STORED: dict[str, dict[str, Any]] = json.loads(FILE.read_text()) if FILE.exists() else {}
 """Space -> {"arch": the architecture in the space's encoding, "scores": proxy -> score with seven digits}."""
 COUNTS = ("params", "flops", "layers")
-OF_TRANSFORMERS = ("autoformer", "pit")
+OF_CELLS = ("az_expressivity", "az_progressivity", "az_trainability")
+"""Proxies of cells, which not every space has."""
+OF_TRANSFORMERS, OF_RECURRENT = ("autoformer", "pit"), "nasbench_nlp"
 SPACES = [name for name in sorted(spaces.spaces()) if name not in ("conv_chains", "flexibert")]
-"""Those whose networks take images."""
+"""All but one whose networks need a loss that a `SpaceScorer` is not given here."""
 
 
 class OwnScores(NamedTuple):
@@ -36,11 +39,15 @@ class OwnScores(NamedTuple):
 
 
 def share(name: str) -> list[str]:
-    """The proxies of a space: dealt out one by one; the counts and snip, which every space must have. Transformers have their own."""
+    """The proxies of a space: dealt out one by one; the counts and snip, which every space must have. Transformers and recurrent networks
+    have their own."""
     if name in OF_TRANSFORMERS:
         return [*COUNTS, "snip", "synflow_bn", *FOR_TRANSFORMERS]
-    others = [other for other in SPACES if other not in OF_TRANSFORMERS]
-    dealt = [proxy for proxy in PROXIES if proxy not in (*COUNTS, *FOR_TRANSFORMERS)][others.index(name) :: len(others)]
+    if name == OF_RECURRENT:
+        return [*COUNTS, "snip", "synflow", *RECURRENT]
+    others = [other for other in SPACES if other not in (*OF_TRANSFORMERS, OF_RECURRENT)]
+    general = [proxy for proxy in PROXIES if proxy not in (*COUNTS, *FOR_TRANSFORMERS, *RECURRENT, *OF_CELLS)]
+    dealt = [*general[others.index(name) :: len(others)], *(OF_CELLS if name == "nasbench201" else ())]
     return list(dict.fromkeys([*COUNTS, "snip", *(proxy for proxy in dealt if ROUNDING.get(name) != proxy)]))
 
 
