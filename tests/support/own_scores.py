@@ -24,8 +24,8 @@ FILE = Path(__file__).parents[1] / "golden" / "own_scores.json"
 STORED: dict[str, dict[str, Any]] = json.loads(FILE.read_text()) if FILE.exists() else {}
 """Space -> {"arch": the architecture in the space's encoding, "scores": proxy -> score with seven digits}."""
 COUNTS = ("params", "flops", "layers")
-OF_CELLS = ("az_expressivity", "az_progressivity", "az_trainability")
-"""Proxies of cells, which not every space has."""
+OF_CELLS = ("az_expressivity", "az_progressivity", "az_trainability", "zen")
+"""Proxies of cells and of the inputs of normalisations, which not every space has."""
 OF_TRANSFORMERS, OF_RECURRENT = ("autoformer", "pit"), "nasbench_nlp"
 SPACES = [name for name in sorted(spaces.spaces()) if name not in ("conv_chains", "flexibert")]
 """All but one whose networks need a loss that a `SpaceScorer` is not given here."""
@@ -44,7 +44,7 @@ def share(name: str) -> list[str]:
     if name in OF_TRANSFORMERS:
         return [*COUNTS, "snip", "synflow_bn", *FOR_TRANSFORMERS]
     if name == OF_RECURRENT:
-        return [*COUNTS, "snip", "synflow", *RECURRENT]
+        return [*COUNTS, "snip", "synflow", *(proxy for proxy in RECURRENT if ROUNDING.get(name) != proxy)]
     others = [other for other in SPACES if other not in (*OF_TRANSFORMERS, OF_RECURRENT)]
     general = [proxy for proxy in PROXIES if proxy not in (*COUNTS, *FOR_TRANSFORMERS, *RECURRENT, *OF_CELLS)]
     dealt = [*general[others.index(name) :: len(others)], *(OF_CELLS if name == "nasbench201" else ())]

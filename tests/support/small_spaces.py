@@ -22,7 +22,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "mnasnet": {"stem": 4, "widths": (4, 4, 4, 8, 8, 8, 8), "head": 16},
     "nasbench_nlp": {"emsize": 6, "nhid": 8, "layers": 2, "inputs": InputSpec((8,), "int32")},
     "autoformer": {"widths": (8, 12), "depths": (1, 2), "heads": (1, 2), "ratios": (1.0, 2.0), "patch": 8},
-    "pit": {"bases": (2, 4), "depths": ("111", "211"), "heads": ("124", "222"), "ratios": (1, 2, 3), "patch": 8, "stride": 4},
+    "pit": {"bases": (2, 4, 6), "depths": ("111", "211"), "heads": ("124", "222"), "ratios": (1, 2, 3, 4), "patch": 8, "stride": 4},
 }
 """Options that make a space's networks tiny; a space that is not named here is scored at its default size. (Where the last map is 1 x 1, a
 batch of one image is normalised to zero, and with it what some proxies see of TransNAS's networks, whose images are larger therefore.)"""

@@ -5,8 +5,10 @@ LOOSE = {"plain": 1e-2, "grasp": 1e-2, "jacob_cov": 1e-2, "zico": 1e-1, "sweet_z
 LOOSE |= {"zico_bc": 1e-1, "l_swag": 1e-1, "gradsign": 5e-2, "grad_conflict": 5e-2, "sweet_grad_norm": 5e-2, "epe_nas": 1e-2}
 LOOSE |= {"ntk_condition": 1e-2, "ntk_condition_init": 1e-2, "linear_regions": 2e-2, "swap": 2e-2, "swap_regularised": 2e-2, "vkdnw": 1e-2}
 LOOSE |= {"az_progressivity": 1e-2, "az_trainability": 1e-2, "wrcor": 1e-2, "zen": 1e-2, "dextr": 1e-2}
+LOOSE |= {"v_pca": 2e-2, "w_pca": 2e-2}
 """Relative tolerances of scores; 1e-3 for what is not named."""
 
 ROUNDING = {"transnas101_micro": "jacob_cov", "transnas101_macro": "jacob_cov", "darts": "sweet_gradsign"}
+ROUNDING |= {"nasbench_nlp": "hidden_jacob_cov"}
 """Scores that are rounding errors in a space. Where batch normalisation comes last, the sum of the logits does not depend on the images,
-and the last cell's gradients of one image are zero but for rounding: their signs are none."""
+and the last cell's gradients of one image are zero but for rounding: their signs are none. Jacobians of a tiny recurrent network are so alike that their correlation is singular."""
