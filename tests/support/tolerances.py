@@ -11,4 +11,5 @@ LOOSE |= {"v_pca": 2e-2, "w_pca": 2e-2}
 ROUNDING = {"transnas101_micro": "jacob_cov", "transnas101_macro": "jacob_cov", "darts": "sweet_gradsign"}
 ROUNDING |= {"nasbench_nlp": "hidden_jacob_cov"}
 """Scores that are rounding errors in a space. Where batch normalisation comes last, the sum of the logits does not depend on the images,
-and the last cell's gradients of one image are zero but for rounding: their signs are none. Jacobians of a tiny recurrent network are so alike that their correlation is singular."""
+and the last cell's gradients of one image are zero but for rounding: their signs are none. Jacobians of a tiny recurrent
+network are so alike that their correlation is singular."""
