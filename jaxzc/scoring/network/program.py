@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc._compile import depthwise, memory, pieces
+from jaxzc._compile import convolutions, memory, pieces
 from jaxzc._compile.cache import planned, settings
+from jaxzc._compile.convolutions import rewritten
 from jaxzc._compile.cutting import cut
-from jaxzc._compile.depthwise import rewritten
 from jaxzc._compile.jaxpr import Trace, flatten
 from jaxzc._compile.platforms import here, platform_of
 from jaxzc.facts import Proxy
@@ -144,7 +144,7 @@ def executable_of(function: Callable[..., Any], args: tuple[Any, ...], in_pieces
         return lambda *args: jax.tree.unflatten(structure, plan.run(_on_device(args))), plan.memory
 
     def whole(*args: Any) -> Any:
-        return jax.tree.unflatten(structure, depthwise.outputs(traced, jax.tree.leaves(args)))
+        return jax.tree.unflatten(structure, convolutions.outputs(traced, jax.tree.leaves(args)))
 
     executable = jax.jit(whole).lower(*args).compile()
     return executable, planned(executable)
