@@ -59,7 +59,7 @@ def chosen_by_user(recipe: ModelRecipe) -> Hashable:
     proxies = tuple((label, _chosen_proxy(proxy)) for label, proxy in recipe.proxies.items())
     return (
         model,
-        recipe.model.method,
+        recipe.model.options.method,
         proxies,
         None if recipe.task is None else recipe.task.readout,
         recipe.norm,

@@ -5,7 +5,7 @@ other collections of a Linen module, nor the state of an NNX module (running sta
 seed.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from flax import nnx
 from jax.core import Tracer
 
-from jaxzc.networks import as_network
+from jaxzc.networks import NetworkOptions, network_of
 from jaxzc.networks.libraries import taken_apart
 from jaxzc.networks.nnx import as_state
 from jaxzc.types import Batch, JaxzcError, Network, Params, PyTree
@@ -26,17 +26,10 @@ ARRAYS = (jax.Array, np.ndarray, np.generic, float, complex, jax.ShapeDtypeStruc
 
 @dataclass(frozen=True)
 class Model:
-    """A model and the options of `jaxzc.as_network`."""
+    """A model, and how it is called."""
 
     model: Any
-    cells: Callable[[str], int] | None = None
-    model_kwargs: Mapping[str, Any] | None = None
-    method: Any = None
-    output: Callable[[Any], Any] | None = None
-
-    def network(self, params: Params, inputs: PyTree) -> tuple[Network, Any]:
-        options: dict[str, Any] = {"model_kwargs": self.model_kwargs, "method": self.method, "output": self.output}
-        return as_network(self.model, params, inputs, cells=self.cells, **options)
+    options: NetworkOptions
 
     def bound(self, params: Params) -> "Bound":
         """The model with these parameters. None: an NNX module's own."""
@@ -80,10 +73,9 @@ class Bound:
         varying, constant = iter(arrays), iter(self.constant)
         tree = jax.tree.unflatten(self.structure, [next(varying if varies else constant) for varies in self.varies])
         if self.graph is None:
-            return self.model.network(tree, inputs)
+            return network_of(self.model.model, tree, inputs, self.model.options)
         params, others = tree
-        module = nnx.merge(self.graph, params, others)
-        return replace(self.model, model=module).network(None, inputs)
+        return network_of(nnx.merge(self.graph, params, others), None, inputs, self.model.options)
 
     def check(self) -> None:
         """Raises `JaxzcError` for arrays that are traced, or have no values."""

@@ -12,7 +12,8 @@ from jaxzc._compile.devices import chunk_for
 from jaxzc._compile.platforms import platform_of
 from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.ingredients import RESOLVER
-from jaxzc.networks.keywords import call_keywords
+from jaxzc.networks import NetworkOptions
+from jaxzc.networks.keywords import with_keywords
 from jaxzc.scoring.batches import Batches, checked_batches
 from jaxzc.scoring.compute import scores_from_counts
 from jaxzc.scoring.keys import seeded
@@ -65,7 +66,7 @@ class Scorer:
         norm: Norm = "batch",
         cells: Callable[[str], int] | None = None,
         model_kwargs: Mapping[str, Any] | None = None,
-        method: Any = None,
+        method: str | Callable[..., Any] | None = None,
         output: Callable[[Any], Any] | None = None,
         unavailable: Unavailable = "nan",
         ingredients: Iterable[Callable[..., Any]] = (),
@@ -78,10 +79,8 @@ class Scorer:
         selected = select(proxies, ingredients)
         RESOLVER.wanted(selected)
         ours = (*inspect.signature(Scorer).parameters, "seed")
-        keywords = call_keywords(model, model_kwargs, call, method, ours)
-        self.recipe = ModelRecipe(
-            Model(model, cells, keywords, method, output), selected, named_task(loss, task), norm, unavailable, pieces
-        )
+        options = with_keywords(NetworkOptions(cells, model_kwargs, method, output), model, call, ours)
+        self.recipe = ModelRecipe(Model(model, options), selected, named_task(loss, task), norm, unavailable, pieces)
         self._recent = RecentPrograms(MOST)
 
     @property
