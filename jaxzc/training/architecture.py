@@ -74,4 +74,4 @@ def write(module: nnx.Module, directory: str | os.PathLike[str], space: Space, g
     except JaxzcError as error:
         note(f"load.py needs jaxzc: {error}")
         code = ""
-    return export(module, directory, space.inputs, code=code, made=lines_of(space, genes), onnx=onnx)
+    return export(module, directory, space.inputs, code=code, construction=lines_of(space, genes), onnx=onnx)

@@ -53,8 +53,8 @@ def judge(
         seed=seed,
     )
     key = _key(benchmark, request)
-    if keep is not None and (kept := load(keep / f"{key}.npz")) is not None:
-        return Judgement(benchmark, block, *kept, absent)
+    if keep is not None and (earlier := load(keep / f"{key}.npz")) is not None:
+        return Judgement(benchmark, block, *earlier, absent)
     evaluation = evaluate(request).evaluation
     files = {"scores": str(benchmark.scores), "scores_digest": digest(benchmark.scores), "distinct": benchmark.distinct}
     evaluation = replace(evaluation, settings=files | dict(evaluation.settings))
