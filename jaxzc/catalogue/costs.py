@@ -1,8 +1,8 @@
 """The cost of proxies in arithmetic, in a unit in which they can be compared with each other and with training.
 
 The unit is one forward pass over one batch. Wherever jaxzc prints or stores `passes`, it means the number of forward passes that take as
-much arithmetic. A backward pass counts as two (see `jaxzc.facts`), so a training step is three passes. FLOPs are multiply-accumulates of
-convolution and linear layers, as in `Counts.flops`.
+much arithmetic. A backward pass counts as two (see `jaxzc.definitions.facts`), so a training step is three passes. FLOPs are
+multiply-accumulates of convolution and linear layers, as in `Counts.flops`.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from jaxzc.catalogue.selection import parse_proxy
-from jaxzc.facts import BACKWARD, FORWARD, Proxy, Sizes
+from jaxzc.definitions.facts import BACKWARD, FORWARD, Proxy, Sizes
 from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import PROXIES
 from jaxzc.types import JaxzcError

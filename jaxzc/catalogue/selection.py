@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from jaxzc.catalogue.functions import named_function
-from jaxzc.facts import Proxy, WithIngredients, parts, proxy_facts, with_settings
+from jaxzc.definitions.facts import Proxy, WithIngredients, parts, proxy_facts, with_settings
 from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import FOR_TRANSFORMERS, FOUNDING, PROXIES, RECURRENT, TRANSFORMERS
 from jaxzc.types import JaxzcError

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc._compile.float64 import in_float64
-from jaxzc.facts import Passes, ingredient
+from jaxzc.definitions.facts import Passes, ingredient
 from jaxzc.ingredients.maps import centred_covariance
 from jaxzc.numerics.linalg import eigenvalues
 from jaxzc.numerics.trees import first

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxzc.facts import ingredient
+from jaxzc.definitions.facts import ingredient
 from jaxzc.ingredients.passes import entry
 from jaxzc.numerics import initialisers
 from jaxzc.numerics.trees import first, map_named

@@ -15,7 +15,7 @@ from jaxzc._compile.platforms import here
 from jaxzc._durable.files import check_parent
 from jaxzc._durable.store import is_remote, store
 from jaxzc.catalogue.selection import ProxySpec, identity, select
-from jaxzc.facts import Proxy
+from jaxzc.definitions.facts import Proxy
 from jaxzc.jobs.manifest import MANIFEST, Request
 from jaxzc.jobs.merging import Merged, merge
 from jaxzc.jobs.parts import Row

@@ -6,8 +6,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxzc.facts import OverLayers, Proxy, parts, proxy_facts
-from jaxzc.signatures import needs, settings
+from jaxzc.definitions.facts import OverLayers, Proxy, parts, proxy_facts
+from jaxzc.definitions.signatures import needs, settings
 from jaxzc.types import Array, JaxzcError, Scaled
 
 INGREDIENTS: Mapping[OverLayers, frozenset[str]] = {

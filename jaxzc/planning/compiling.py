@@ -13,7 +13,7 @@ from jax.sharding import PartitionSpec as P
 
 from jaxzc._compile.depthwise import rewritten
 from jaxzc._compile.devices import spread
-from jaxzc.facts import Proxy
+from jaxzc.definitions.facts import Proxy
 from jaxzc.planning.targets import Target
 from jaxzc.scoring.space.recipe import SpaceRecipe
 from jaxzc.types import Batch

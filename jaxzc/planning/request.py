@@ -13,7 +13,7 @@ from jaxzc._compile.devices import chunk_for
 from jaxzc.catalogue import spaces
 from jaxzc.catalogue.costs import forward_passes
 from jaxzc.catalogue.selection import ProxySpec, select
-from jaxzc.facts import Proxy, Sizes
+from jaxzc.definitions.facts import Proxy, Sizes
 from jaxzc.planning.compiling import Planned, compiled, lowerable
 from jaxzc.planning.targets import Target, target
 from jaxzc.scoring.space.recipe import SpaceRecipe

@@ -8,11 +8,11 @@ import numpy as np
 
 from jaxzc._compile.platforms import float32_products
 from jaxzc.catalogue.selection import ProxySpec, select
-from jaxzc.facts import Proxy
+from jaxzc.definitions.facts import Proxy
+from jaxzc.definitions.signatures import needs
 from jaxzc.ingredients import RESOLVER
 from jaxzc.scoring.batches import Batches, as_batches
 from jaxzc.scoring.results import Unavailable, check_unavailable, warn_of
-from jaxzc.signatures import needs
 from jaxzc.tasks import Loss, Task, classification, named_task
 from jaxzc.types import Array, Batch, Counts, JaxzcError, Network, Norm, Params
 from jaxzc.types.names import unknown

@@ -17,7 +17,7 @@ from flax import nnx
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from jaxzc.catalogue.selection import PROXIES
-from jaxzc.facts import Proxy, parts, proxy_facts
+from jaxzc.definitions.facts import Proxy, parts, proxy_facts
 from jaxzc.scoring.compute import compute_values, traced_proxies
 from jaxzc.scoring.network.models import Bound
 from jaxzc.scoring.network.program import ModelRecipe

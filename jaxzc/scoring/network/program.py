@@ -16,7 +16,7 @@ from jaxzc._compile.cutting import cut
 from jaxzc._compile.depthwise import rewritten
 from jaxzc._compile.jaxpr import Trace, flatten
 from jaxzc._compile.platforms import here, platform_of
-from jaxzc.facts import Proxy
+from jaxzc.definitions.facts import Proxy
 from jaxzc.scoring.compute import compute_values, traced_proxies
 from jaxzc.scoring.network.doubts import Doubts, doubts, is_frozen
 from jaxzc.scoring.network.models import Bound, Model, batch_size

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxzc.facts import Proxy
+from jaxzc.definitions.facts import Proxy
 from jaxzc.ingredients import RESOLVER
 from jaxzc.scoring.batches import as_batches
 from jaxzc.scoring.compute import compute_values, scores_from_counts, traced_proxies

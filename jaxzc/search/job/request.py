@@ -11,7 +11,7 @@ import numpy as np
 from jaxzc import embedded, tables
 from jaxzc.aggregates import AGGREGATES
 from jaxzc.catalogue.selection import ProxySpec, select
-from jaxzc.facts import Proxy, proxy_facts
+from jaxzc.definitions.facts import Proxy, proxy_facts
 from jaxzc.scoring.space.setting import Setting
 from jaxzc.search.algorithms import ALGORITHMS, Algorithm
 from jaxzc.search.job.named_costs import costs as named_costs

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from jaxzc.facts import parts
+from jaxzc.definitions.facts import parts
 from jaxzc.types import JaxzcError
 
 WANTED = "wanted"

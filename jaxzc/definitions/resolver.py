@@ -2,7 +2,7 @@
 
 A proxy is a pure function; its positional argument names are *ingredients*, its keyword-only arguments are settings. An ingredient comes
 from a function of the same form, which may give several in one pass over the network (one backward pass gives the loss gradients, and with
-them the activation gradients). What each is called and costs stands on the function (`jaxzc.facts`).
+them the activation gradients). What each is called and costs stands on the function (`jaxzc.definitions.facts`).
 
 Settings: a proxy has its own, and those of all ingredients that it is made from. What is set goes to whoever has a setting of that name.
 Two proxies that set an ingredient differently each get an ingredient of their own; equal settings share one.
@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxzc.facts import Passes, Proxy, ingredient_facts, parts, proxy_facts
-from jaxzc.signatures import WANTED, hashable, joined, name_of, needs, settings
+from jaxzc.definitions.facts import Passes, Proxy, ingredient_facts, parts, proxy_facts
+from jaxzc.definitions.signatures import WANTED, hashable, joined, name_of, needs, settings
 from jaxzc.types import JaxzcError
 
 
