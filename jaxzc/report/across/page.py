@@ -1,4 +1,4 @@
-"""The leaderboard's page: one HTML file in the report's look, which asks the network for nothing."""
+"""The leaderboard's page, in the report's look."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -14,26 +14,19 @@ from jaxzc.report.across.text import explanation
 from jaxzc.report.columns import DASH, KNOWN, compact, number, percent
 from jaxzc.report.web import charts, sections
 from jaxzc.report.web.charts import Track
+from jaxzc.report.web.frame import asset, framed
 from jaxzc.report.web.leaderboard import head, marked, sortable, with_interval
-from jaxzc.report.web.page import STYLES, asset, json_text, script_digest
 
 SCRIPTS = ("base.js", "tip.js", "select.js", "table.js")
+LINKS = {"leaderboard": "Leaderboard", "ranks": "Ranks", "benchmarks": "Benchmarks", "reproduce": "Reproduce"}
 MORE = ("kendall", "precision_10", "regret_10", "spearman_given_params", "spearman_given_flops")
 """Statistics of each benchmark that the board shows on demand."""
 
 
 def page(board: Leaderboard, commands: Sequence[str] = ()) -> str:
     """The whole page as text; the same arguments give the same text. commands: that made it, shown as they are."""
-    scripts = "\n".join(map(asset, SCRIPTS))
     scoring = [judgement.benchmark.command for judgement in board.judgements if judgement.benchmark.command]
-    return Template(asset("across.html")).substitute(
-        script_digest=script_digest(scripts),
-        style="\n".join(map(asset, STYLES)),
-        script=scripts,
-        data=json_text({"proxies": [{"name": row.proxy} for row in board.standings]}),
-        title=escape(board.title),
-        headline=headline(board),
-        facts=facts(board),
+    content = Template(asset("across.html")).substitute(
         explanation=escape(explanation(board)),
         leaderboard=table(board),
         verdict=escape(f"{verdict(board.friedman, len(board.judgements))}."),
@@ -42,6 +35,16 @@ def page(board: Leaderboard, commands: Sequence[str] = ()) -> str:
         benchmarks="\n".join(map(_benchmark, board.judgements)),
         commands=sections.code([*dict.fromkeys(scoring), *commands]),
         settings_json=sections.settings_json(board.settings),
+    )
+    return framed(
+        content,
+        "leaderboard",
+        title=board.title,
+        headline=headline(board),
+        facts=facts(board),
+        links=LINKS,
+        scripts=SCRIPTS,
+        data={"proxies": [{"name": row.proxy} for row in board.standings]},
     )
 
 
