@@ -49,8 +49,8 @@ class PlanRequest:
 
 @dataclass(frozen=True)
 class Plan:
-    """programs: one for each chunk. proxies: how many scores. reasons: proxy -> why it does not lower for the platform; the programs are
-    without it, and its score would be NaN. keys: how many programs `SAMPLE` random architectures have; the plan is that of the commonest.
+    """programs: one for each chunk. proxies: how many scores. reasons: proxy -> why it does not lower for the platform; the programs leave
+    it out, and its score would be NaN. keys: how many programs `SAMPLE` random architectures have; the plan is that of the commonest.
     flops: floating-point operations that one architecture's passes take (two for each multiply-accumulate of its layers), mean of the
     sample."""
 

@@ -24,7 +24,8 @@ MORE = ("kendall", "precision_10", "regret_10", "spearman_given_params", "spearm
 
 
 def page(board: Leaderboard, commands: Sequence[str] = ()) -> str:
-    """The whole page as text; the same arguments give the same text. commands: that made it, shown as they are."""
+    """The leaderboard's page as HTML; equal arguments give equal text. commands: what the reader types to repeat it, shown below those of
+    the benchmarks."""
     scoring = [judgement.benchmark.command for judgement in board.judgements if judgement.benchmark.command]
     content = Template(asset("across.html")).substitute(
         explanation=escape(explanation(board)),

@@ -21,7 +21,7 @@ def explanation(board: Leaderboard) -> str:
 
 
 def markdown_page(board: Leaderboard, commands: Sequence[str] = ()) -> str:
-    """The page; the same arguments give the same text. commands: that made it, shown at the end."""
+    """The page as Markdown; equal arguments give equal text. commands: what the reader types to repeat it, shown at the end."""
     said = f"{markdown(verdict(board.friedman, len(board.judgements)))}."
     parts = [
         f"# {board.title}",

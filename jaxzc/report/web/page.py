@@ -17,7 +17,8 @@ BETWEEN = ("intervals", "networks", "size", "similarity", "cost", "coverage")
 
 
 def page(evaluation: Evaluation, commands: Sequence[str] = (), comparisons: Sequence[Comparison] = ()) -> str:
-    """The whole page as text; the same arguments give the same text."""
+    """The report's page as HTML; equal arguments give equal text. commands: what the reader types to repeat it. comparisons: pairs of
+    proxies that get a section of their own."""
     data = points(evaluation)
     content = Template(asset("page.html")).substitute(
         leaderboard=leaderboard.leaderboard(evaluation),

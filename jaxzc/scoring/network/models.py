@@ -7,7 +7,7 @@ seed.
 
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +20,8 @@ from jaxzc.networks.libraries import taken_apart
 from jaxzc.networks.nnx import as_state
 from jaxzc.types import Batch, JaxzcError, Network, Params, PyTree
 
+Leaf: TypeAlias = Any
+"""A leaf that is an argument of the program, of one of the types in `ARRAYS`."""
 ARRAYS = (jax.Array, np.ndarray, np.generic, float, complex, jax.ShapeDtypeStruct)
 """Types of the leaves that are arguments of the program. Leaves of other types (text, functions, whole numbers) are part of it."""
 
@@ -61,14 +63,14 @@ class Bound:
     """
 
     model: Model
-    arrays: list[Any]
+    arrays: list[Leaf]
     handed: int
     graph: Any
     structure: Any
     varies: tuple[bool, ...]
-    constant: tuple[Any, ...]
+    constant: tuple[object, ...]
 
-    def network(self, arrays: list[Any], inputs: PyTree) -> tuple[Network, Any]:
+    def network(self, arrays: list[Leaf], inputs: PyTree) -> tuple[Network, Params]:
         """The network and its parameters, with `arrays` in the place of its own; they may be traced."""
         varying, constant = iter(arrays), iter(self.constant)
         tree = jax.tree.unflatten(self.structure, [next(varying if varies else constant) for varies in self.varies])
@@ -108,19 +110,19 @@ class Bound:
         return sizes.pop()
 
 
-def shapes(arrays: Any) -> Hashable:
+def shapes(arrays: PyTree) -> Hashable:
     """Structure, shapes and dtypes of a pytree of arrays, and the device of those that were placed on one explicitly."""
     leaves, structure = jax.tree.flatten(arrays)
     return structure, tuple(_shape(leaf) for leaf in leaves)
 
 
-def _shape(leaf: Any) -> Hashable:
+def _shape(leaf: Leaf) -> Hashable:
     placed = leaf.sharding if isinstance(leaf, jax.Array) and leaf.committed else None
     dtype = leaf.dtype if hasattr(leaf, "dtype") else jnp.result_type(leaf)
     return np.shape(leaf), dtype, bool(getattr(leaf, "weak_type", isinstance(leaf, float | complex))), placed
 
 
-def check_concrete(arrays: Any, name: str) -> None:
+def check_concrete(arrays: PyTree, name: str) -> None:
     """Raises `JaxzcError` where an array is traced, because scores as Python floats cannot be computed while tracing."""
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(arrays)):
         raise JaxzcError(
