@@ -3,7 +3,7 @@
 import ast
 import numbers
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from jaxzc.catalogue.functions import named_function
 from jaxzc.definitions.facts import Ingredient, Proxy, WithIngredients, parts, proxy_facts, with_settings
@@ -120,12 +120,7 @@ def select(proxies: ProxySpec, ingredients: Iterable[Ingredient] = ()) -> dict[s
     for label, proxy in pairs:
         if label in chosen:
             raise JaxzcError(f"proxy {label!r} is named twice: give each one once, or a mapping with labels of your own")
-        if isinstance(proxy, str):
-            chosen[label] = parse_proxy(proxy)
-        elif callable(proxy):
-            chosen[label] = proxy
-        else:
-            raise JaxzcError(f"proxy {label!r} is a {type(proxy).__name__}: expected a name or a function whose arguments are ingredients")
+        chosen[label] = _function(label, proxy)
     if not isinstance(ingredients, Iterable) or isinstance(ingredients, str):
         raise JaxzcError(f"ingredients={ingredients!r:.60}: expected a list of functions, each under @jaxzc.ingredient(...)")
     further = tuple(ingredients)
@@ -139,6 +134,15 @@ def _pairs(entry: Any) -> list[tuple[str, Any]]:
         return [entry]
     members = SETS.get(entry.strip(), ()) if isinstance(entry, str) else ()
     return [(_label(proxy), proxy) for proxy in members or [entry]]
+
+
+def _function(label: str, proxy: Any) -> Proxy:
+    """The proxy that a name or a function stands for. Raises `JaxzcError` for anything else."""
+    if isinstance(proxy, str):
+        return parse_proxy(proxy)
+    if not callable(proxy):
+        raise JaxzcError(f"proxy {label!r} is a {type(proxy).__name__}: expected a name or a function whose arguments are ingredients")
+    return cast("Proxy", proxy)
 
 
 def _label(proxy: Any) -> str:
