@@ -10,8 +10,8 @@ a new file in FILES.
 
 from importlib import import_module
 
-from jaxzc.facts import FACTS, IngredientFacts
-from jaxzc.resolver import Resolver
+from jaxzc.definitions.facts import FACTS, IngredientFacts
+from jaxzc.definitions.resolver import Resolver
 
 ROOTS = ("network", "params", "batches", "task", "norm", "counts", "key", "param_count")
 """What whoever scores hands in."""

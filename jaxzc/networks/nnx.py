@@ -1,6 +1,6 @@
 """Flax NNX modules as networks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -10,29 +10,18 @@ from flax.core import unfreeze
 
 from jaxzc.networks.calls import arguments, explained, mode_kwargs, signature
 from jaxzc.networks.normalisation import NormModes
+from jaxzc.networks.options import NetworkOptions
 from jaxzc.networks.traced.network import ProgramNetwork, make_network
 from jaxzc.types import Array, JaxzcError
 
 
-def nnx_network(
-    module: nnx.Module,
-    params: Any,
-    inputs: Any,
-    *,
-    cells: Callable[[str], int] | None = None,
-    model_kwargs: Mapping[str, Any] | None = None,
-    method: Any = None,
-    output: Callable[[Any], Any] | None = None,
-) -> tuple[ProgramNetwork, Any]:
+def nnx_network(module: nnx.Module, params: Any, inputs: Any, options: NetworkOptions) -> tuple[ProgramNetwork, Any]:
     """The network of an NNX module, and its parameters (an `nnx.State` of its `nnx.Param`s).
 
     params: such a state (or one of all the module's variables), the nested dict of its arrays that a checkpoint holds, or None for the
         module's own. The module is copied, never changed. Its running statistics are neither read nor changed: `norm="init"` means an
         untrained network. Other variables are constants.
-    model_kwargs: keywords of the call; mode flags (`train`, `deterministic`, ...) are set to evaluation where these do not say otherwise.
-        Dropout is off always.
-    method: what is called instead of `__call__`, by name or as a function. output: what takes the outputs out of the result.
-    Raises `JaxzcError` where params are not such a state, and where the module draws random numbers.
+    Dropout is off always. Raises `JaxzcError` where params are not such a state, and where the module draws random numbers.
     """
     # the split shares its variables with the user's module, which may be trained on: mapping over it makes new ones
     graph, own, statistics, rest = nnx.split(module, nnx.Param, nnx.BatchStat, ...)
@@ -41,9 +30,9 @@ def nnx_network(
     if jax.tree_util.tree_structure(params) != jax.tree_util.tree_structure(own):
         raise JaxzcError("params of an NNX module must be None or nnx.state(module, nnx.Param)")
     name = type(module).__name__
-    call = getattr(type(module), method) if isinstance(method, str) else method or type(module).__call__
+    call = options.call_of(type(module))
     parameters = signature(call, 1)
-    kwargs = mode_kwargs(parameters, model_kwargs)
+    kwargs = mode_kwargs(parameters, options.model_kwargs)
 
     def function(params: Any, statistics: Any, inputs: Any) -> Any:
         model: Any = nnx.merge(graph, params, statistics, rest, copy=True)
@@ -55,9 +44,9 @@ def nnx_network(
         args, named = arguments(name, parameters, inputs, kwargs)
         with explained(name, params, inputs):
             result = call(model, *args, **named)
-            return result if output is None else output(result)
+            return options.outputs_of(result)
 
-    return make_network(NormModes(function, name, statistics, draws=False), params, inputs, cells), params
+    return make_network(NormModes(function, name, statistics, draws=False), params, inputs, options.cells), params
 
 
 def as_state(params: Any, own: Any) -> Any:

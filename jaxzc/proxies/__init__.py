@@ -6,7 +6,7 @@ facts are data: `@proxy(direction=..., labels=..., ...)`. To add one: write the 
 
 # ruff: noqa: F401 (an import is what registers a proxy)
 
-from jaxzc.facts import FACTS, Proxy, ProxyFacts
+from jaxzc.definitions.facts import FACTS, Proxy, ProxyFacts
 from jaxzc.proxies.az_nas import az_expressivity, az_progressivity, az_trainability
 from jaxzc.proxies.dextr import dextr
 from jaxzc.proxies.dss import dss

@@ -1,20 +1,20 @@
 """Scores of one network as a pure function of arrays, which can be called inside jit, vmap, grad or scan."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, get_args
+from typing import get_args
 
 import jax
 import numpy as np
 
 from jaxzc._compile.platforms import float32_products
 from jaxzc.catalogue.selection import ProxySpec, select
-from jaxzc.facts import Proxy
+from jaxzc.definitions.facts import Proxy
+from jaxzc.definitions.signatures import needs
 from jaxzc.ingredients import RESOLVER
 from jaxzc.scoring.batches import Batches, as_batches
 from jaxzc.scoring.results import Unavailable, check_unavailable, warn_of
-from jaxzc.signatures import needs
 from jaxzc.tasks import Loss, Task, classification, named_task
-from jaxzc.types import Array, Batch, Counts, JaxzcError, Network, Norm, Params
+from jaxzc.types import Array, Batch, Counts, JaxzcError, Network, Norm, Params, PyTree, Score
 from jaxzc.types.names import unknown
 
 LARGEST = 2**31 - 1
@@ -29,11 +29,11 @@ def compute_scores(
     task: Task | str = classification,
     norm: Norm = "batch",
     key: Array | None = None,
-    fixed: Mapping[str, Any] | None = None,
+    fixed: Mapping[str, PyTree] | None = None,
     *,
     loss: Loss | None = None,
     unavailable: Unavailable = "nan",
-) -> dict[str, Any]:
+) -> dict[str, Score]:
     """Proxy -> value `[]` of one network: a pure function of `params`, `batches` and `key`, which may be traced.
 
     >>> network, params = jaxzc.as_network(model, variables, inputs)
@@ -64,9 +64,9 @@ def compute_values(
     task: Task,
     norm: Norm,
     key: Array | None,
-    fixed: Mapping[str, Any] | None,
+    fixed: Mapping[str, PyTree] | None,
     reasons: dict[str, str] | None,
-) -> dict[str, Any]:
+) -> dict[str, Score]:
     """As `compute_scores`, for selected proxies and a tuple of `Batch`.
 
     reasons: a dictionary that receives, for each proxy that cannot be computed, the reason. None: such a proxy is an error."""
@@ -82,9 +82,9 @@ def compute_values(
         return RESOLVER.run(proxies, {**roots, **_count_ingredients(network, params), **(fixed or {})}, reasons)
 
 
-def _count_ingredients(network: Network, params: Params) -> dict[str, Any]:
+def _count_ingredients(network: Network, params: Params) -> dict[str, PyTree]:
     """The ingredients `counts` and `param_count` of a network that has a method `counts`; nothing for other networks."""
-    count: Callable[[Any], Counts] | None = getattr(network, "counts", None)
+    count: Callable[[Params], Counts] | None = getattr(network, "counts", None)
     if count is None:
         return {}
     counts = count(params)
@@ -96,7 +96,7 @@ def only_counts(proxy: Proxy) -> bool:
     return set(needs(proxy)) <= {"counts"}
 
 
-def scores_from_counts(proxies: Mapping[str, Proxy], counts: Counts | None) -> dict[str, Any]:
+def scores_from_counts(proxies: Mapping[str, Proxy], counts: Counts | None) -> dict[str, Score]:
     """Label -> value of the proxies that need counts only, computed on the host in exact integers."""
     return {k: f(counts) if needs(f) else f() for k, f in proxies.items() if only_counts(f)}
 

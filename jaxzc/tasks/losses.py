@@ -1,15 +1,15 @@
 """The losses of the ready-made tasks: outputs of a network and targets -> one number, the mean over examples."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.types import Array, JaxzcError
+from jaxzc.types import Array, JaxzcError, PyTree
 
-Loss = Callable[[Any, Any], Array]
+Loss: TypeAlias = Callable[[PyTree, PyTree], Array]
 """(what the network returned, the targets) -> one number."""
 
 
@@ -52,7 +52,7 @@ def token_cross_entropy(outputs: Array | np.ndarray, targets: Array | np.ndarray
     return jnp.where(counts, each, 0).sum() / jnp.maximum(counts.sum(), 1)
 
 
-def ctc_loss(outputs: Any, targets: Any, *, blank: int = 0) -> Array:
+def ctc_loss(outputs: PyTree, targets: PyTree, *, blank: int = 0) -> Array:
     """Mean connectionist temporal classification loss of an alignment-free sequence (speech, handwriting), as `optax.ctc_loss`.
 
     outputs: logits `[N, T, symbols]`, or a pair of them and how many frames are used, lengths `[N]` int or paddings `[N, T]` (1 where
@@ -64,7 +64,7 @@ def ctc_loss(outputs: Any, targets: Any, *, blank: int = 0) -> Array:
 
     logits, frames = outputs if isinstance(outputs, tuple | list) else (outputs, None)
     parts = list(targets) if isinstance(targets, tuple | list) else [targets]
-    symbols: Any = parts[0]
+    symbols: PyTree = parts[0]
     used, of_targets = (*parts[1:], None, None)[:2]
     if jnp.ndim(logits) != 3 or jnp.ndim(symbols) != 2:
         raise JaxzcError(
@@ -99,7 +99,7 @@ def fitted(outputs: Array | np.ndarray, targets: Array | np.ndarray, what: str) 
     return jnp.reshape(targets, outputs.shape).astype(outputs.dtype)
 
 
-def wide(x: Any) -> Array:
+def wide(x: PyTree) -> Array:
     """In float32 at least: sums over half precision overflow. Raises `JaxzcError` where `x` is a structure of several arrays."""
     leaves = jax.tree.leaves(x)
     if len(leaves) != 1 or not jnp.issubdtype(jnp.result_type(leaves[0]), jnp.floating):
@@ -110,7 +110,7 @@ def wide(x: Any) -> Array:
     return jnp.asarray(leaves[0]).astype(jnp.promote_types(jnp.result_type(leaves[0]), jnp.float32))
 
 
-def described(x: Any) -> str:
+def described(x: PyTree) -> str:
     """Outputs or targets in a few words: "float32 [8, 10]", "a tuple of float32 [8, 10], float32 [8]"."""
     leaves = [f"{getattr(leaf, 'dtype', type(leaf).__name__)} {list(jnp.shape(leaf))}" for leaf in jax.tree.leaves(x)]
     several = not (len(leaves) == 1 and jax.tree.structure(x) == jax.tree.structure(0))

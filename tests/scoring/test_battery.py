@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from jaxzc.catalogue import spaces
+from jaxzc.definitions.signatures import needs
 from jaxzc.proxies import PROXIES
 from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.keys import NOISE, fold_in
 from jaxzc.scoring.results import to_float
 from jaxzc.scoring.space import SpaceScorer
-from jaxzc.signatures import needs
 from jaxzc.spacekit import key_of, program_of
 from jaxzc.types import Space
 from tests.support.drawn_alike import drawn_alike, ingredients

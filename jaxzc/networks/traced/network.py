@@ -107,8 +107,8 @@ class ProgramNetwork:
 
         Iterations of `lax.scan` are counted; a branch of `lax.cond` and the body of `lax.while_loop` count once.
         """
-        found = self._example.analysis
-        macs, products = sum(layer.macs for layer in found.layers) // self._batch, found.products // self._batch
+        analysis = self._example.analysis
+        macs, products = sum(layer.macs for layer in analysis.layers) // self._batch, analysis.products // self._batch
         size = sum(int(np.size(leaf)) for n, leaf in enumerate(self._flat(params)) if _is_float(leaf) or n in self.leaves)
         return Counts(np.int64(size), np.int64(macs), np.int64(sum(len(group.cells) for group in self.groups)), np.int64(products))
 
@@ -124,12 +124,12 @@ class ProgramNetwork:
         traced = self._traced(flat, inputs, "batch")
         entry, program = traced.entry.checked(), traced.program
         if any(len(place) > 1 for place in entry.ops):
-            kept = run_tapped(program, [*flat, *leaves], {}, dict.fromkeys(entry.ops, lambda output, _: (output, output)), {})[2]
-            made = [examples_first(kept[place], place) for place in entry.ops]
+            records = run_tapped(program, [*flat, *leaves], {}, dict.fromkeys(entry.ops, lambda output, _: (output, output)), {})[2]
+            entries = [examples_first(records[place], place) for place in entry.ops]
         else:
             results = tuple(program.ops[op].outputs[0] for (op,) in entry.ops)
-            made = run(replace(program, ops=needed(program.ops, results), outputs=results), [*flat, *leaves])
-        values, batch = (*(jnp.asarray(leaves[place]) for place in entry.leaves), *made), batch_size(inputs)
+            entries = run(replace(program, ops=needed(program.ops, results), outputs=results), [*flat, *leaves])
+        values, batch = (*(jnp.asarray(leaves[place]) for place in entry.leaves), *entries), batch_size(inputs)
         axes = example_axes(program, list(map(Place, entry.ops)), batch, lambda: self._of_twice(flat, inputs, "batch", None))
         check_examples(values, batch, list(axes.values()))
         return values
@@ -232,9 +232,9 @@ def make_network(fn: Function, params: Any, inputs: Any, cells: Callable[[str], 
     return ProgramNetwork(fn, tuple(groups), tuple(first), structure, traced, own, batch_size(inputs), cache)
 
 
-def _replaced(then: Callable[[Any, Any], Any] | None, output: Any, given: tuple[Any, Any]) -> tuple[Any, Any]:
-    """A value in the place of an operation's output, and what a tap does there. given: the value, and the tap's perturbation."""
-    value, perturb = given
+def _replaced(then: Callable[[Any, Any], Any] | None, output: Any, change: tuple[Any, Any]) -> tuple[Any, Any]:
+    """A value in the place of an operation's output, and what a tap does there. change: the value, and the tap's perturbation."""
+    value, perturb = change
     if np.shape(value) != output.shape:
         raise JaxzcError(f"an entry or kernel has shape {np.shape(value)} in the place of {output.shape}")
     value = value.astype(output.dtype)
