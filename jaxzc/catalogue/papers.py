@@ -44,6 +44,7 @@ PAPERS = {
         "https://arxiv.org/abs/2306.00288",
     ),
     "near": Paper("NEAR, ICLR 2025", "https://arxiv.org/abs/2408.08776"),
+    "intrain": Paper("InTrain, CVPR 2026", "https://arxiv.org/abs/2606.18676"),
     "w_pca": Paper("W-PCA, ICLR 2025", "https://arxiv.org/abs/2504.15983"),
     "zen": Paper("Lin et al., Zen-NAS, ICCV 2021", "https://arxiv.org/abs/2102.01063"),
     "l_swag": Paper("Casarin, Escalera & Lanz, L-SWAG, CVPR 2025", "https://arxiv.org/abs/2505.07300"),
@@ -161,6 +162,12 @@ EQUATIONS = {
         r"\sum_l \operatorname{erank}(Z_l) + \operatorname{erank}(\phi(Z_l)), \quad "
         r"\operatorname{erank}(A) = \exp\Big( -\sum_i p_i \log p_i \Big), \quad p_i = \frac{s_i(A)}{\sum_j s_j(A)}",
         ("near",),
+    ),
+    "intrain": Equation(
+        r"\frac{\gamma (1 + o)}{\log(L + 1)}, \quad \gamma = \sum_l \log \frac{(\operatorname{tr} C_l)^2}{\operatorname{tr} C_l^2}, \quad "
+        r"C_l = \operatorname{cov}(\text{channels of } \phi(z_l)), \quad "
+        r"o = \sum_l \min\Big(1, \frac{\operatorname{std}(g_l)}{\max|g_l|}\Big)",
+        ("intrain",),
     ),
     "jacob_trace": Equation(
         r"\frac{1}{B} \sum_n \left\| \frac{\partial\, \mathbf{1}^\top f(x_n)}{\partial x_n} \right\|^2", ("sensitivity",)

@@ -35,6 +35,7 @@ FILES = (
     "extrinsic",
     "effective_ranks",
     "components",
+    "participation",
 )
 """Every decorated function of these files makes ingredients."""
 
