@@ -147,6 +147,12 @@ EQUATIONS = {
     "gradsign": Equation(_SIGNS, ("gradsign",)),
     "grad_angle": Equation(r"\frac{1}{B} \sum_n \cos(g_n, m), \quad m = \frac{1}{B} \sum_n \frac{g_n}{\| g_n \|}", ("sweet",)),
     "grad_conflict": Equation(_SIGNS, ("gradsign", "sweet")),
+    "intrain": Equation(
+        r"\frac{\gamma (1 + o)}{\log(L + 1)}, \quad \gamma = \sum_l \log \frac{(\operatorname{tr} C_l)^2}{\operatorname{tr} C_l^2}, \quad "
+        r"C_l = \operatorname{cov}(\text{channels of } \phi(z_l)), \quad "
+        r"o = \sum_l \min\Big(1, \frac{\operatorname{std}(g_l)}{\max|g_l|}\Big)",
+        ("intrain",),
+    ),
     "meco": Equation(r"\sum_l \lambda_{\min}(P_l), \quad P_l = \operatorname{corr}(\text{channels of } z_l)", ("meco",)),
     "meco_opt": Equation(
         r"\sum_l \frac{c_l}{n} \lambda_{\min}(P_l), \quad P_l = \operatorname{corr}(n \text{ random channels of } z_l)", ("meco",)
@@ -162,12 +168,6 @@ EQUATIONS = {
         r"\sum_l \operatorname{erank}(Z_l) + \operatorname{erank}(\phi(Z_l)), \quad "
         r"\operatorname{erank}(A) = \exp\Big( -\sum_i p_i \log p_i \Big), \quad p_i = \frac{s_i(A)}{\sum_j s_j(A)}",
         ("near",),
-    ),
-    "intrain": Equation(
-        r"\frac{\gamma (1 + o)}{\log(L + 1)}, \quad \gamma = \sum_l \log \frac{(\operatorname{tr} C_l)^2}{\operatorname{tr} C_l^2}, \quad "
-        r"C_l = \operatorname{cov}(\text{channels of } \phi(z_l)), \quad "
-        r"o = \sum_l \min\Big(1, \frac{\operatorname{std}(g_l)}{\max|g_l|}\Big)",
-        ("intrain",),
     ),
     "jacob_trace": Equation(
         r"\frac{1}{B} \sum_n \left\| \frac{\partial\, \mathbf{1}^\top f(x_n)}{\partial x_n} \right\|^2", ("sensitivity",)
