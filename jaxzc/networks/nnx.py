@@ -100,9 +100,9 @@ def _replaced(cls: Any) -> Any:
         shape, usual = self.kernel.shape, 2 if isinstance(self, nnx.Linear) else len(self.kernel_size) + 2
         if len(shape) > usual:
             raise JaxzcError(
-                f"a kernel {list(shape)} of {cls.__name__} has more axes than the {usual} of one layer, as in an ensemble made by nnx.vmap: "
-                "score its members, jaxzc.Scorer(one, proxies).score_many(nnx.state(ensemble, nnx.Param), batch), where `one` is a single "
-                "model of the kind"
+                f"a kernel {list(shape)} of {cls.__name__} has more axes than the {usual} of one layer, as in an ensemble made by "
+                "nnx.vmap: score its members, jaxzc.Scorer(one, proxies).score_many(nnx.state(ensemble, nnx.Param), batch), where `one` "
+                "is a single model of the kind"
             )
         return cls.__call__(self, *args, **kwargs)
 
