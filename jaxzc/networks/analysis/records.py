@@ -71,6 +71,14 @@ class Layer:
         return tuple(source.leaf for source in self.kernels)
 
 
+class Nonlinearity(NamedTuple):
+    """kind: "relu", "relu6", "leaky_relu", "prelu", "elu", "hard_sigmoid", "softplus", "silu", "gelu", "tanh" or "sigmoid". position: which
+    input of the operation it acts on, up to a positive factor."""
+
+    kind: str
+    position: int
+
+
 class Activation(NamedTuple):
     """One activation function.
 

@@ -87,10 +87,16 @@ def method_clip(p, x, norm, relu):
     return relu(x @ p["w"]).clip(min=0) @ p["head"]
 
 
-@odd(W, MLP)
-def sign_masks_x(p, x, norm, relu):
+@odd({**W, "a": ()}, MLP)
+def prelu_of_x_and_its_lower_half(p, x, norm, relu):
     x = relu(x @ p["w"])
-    return (x * (jnp.sign(x) + 1) / 2) @ p["head"]
+    return (x - p["a"] * jnp.minimum(x, 0)) @ p["head"]
+
+
+@odd(W, MLP, missing=NO_CODE)
+def softplus_without_overflow(p, x, norm, relu):
+    x = x @ p["w"]
+    return (jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))) @ p["head"]
 
 
 # Normalisation
