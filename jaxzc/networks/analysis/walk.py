@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jaxzc._compile.jaxpr import CUSTOM_RULES, PRODUCTS, Trace, closed_body, flatten, scan_starts
+from jaxzc._compile.jaxpr import CUSTOM_RULES, PRODUCTS, Op, Trace, closed_body, flatten, jaxprs_of, scan_starts
 from jaxzc.networks.analysis.layouts import after_bias, conv_layout, dot_layout, is_stacked, multiply_accumulates, product
 from jaxzc.networks.analysis.nonlinear import is_normalisation, nonlinearity, rectifier
 from jaxzc.networks.analysis.records import Activation, Analysis, Layer, Point, Source, Taint, Where
+from jaxzc.types import JaxzcError
 
 
 def analyse(program: Trace, shapes: Sequence[tuple[int, ...]]) -> Analysis:
@@ -76,6 +77,11 @@ class _Walk:
             return self._body(closed_body(op.eqn), ins, where.into("a function with a custom derivative"), times)
         if op.name in PRODUCTS and all(taint.leaves for taint in ins):
             ins = [taint._replace(leaves=frozenset(source._replace(factor=True) for source in taint.leaves)) for taint in ins]
+        mixes = any(taint.data for taint in ins) and any(taint.leaves for taint in ins)
+        if mixes and op.name not in CUSTOM_RULES and _hides_products(op):
+            raise JaxzcError(
+                f"the model runs {op.name}, and layers inside of it are not read: score the function that runs there, without it"
+            )
         return [_join(*ins)] * len(op.outputs)
 
     def _loop(self, body: Any, fixed: list[Taint], state: list[Taint], xs: list[Taint], where: Where, times: int) -> list[Taint]:
@@ -140,6 +146,12 @@ class _Walk:
         sizes = {source: math.prod(self.shape(source)) for source in plain}
         largest = max(sizes.values(), default=0) if not factors else size
         return tuple(sorted([*(source for source, own in sizes.items() if own == largest), *factors]))
+
+
+def _hides_products(op: Op) -> bool:
+    """Whether an operation runs a program that has matrix products or convolutions."""
+    bodies = [flatten(body) for value in op.params.values() for body in jaxprs_of(value)]
+    return any(inner.name in PRODUCTS or _hides_products(inner) for body in bodies for inner in body.ops)
 
 
 def _join(*taints: Taint) -> Taint:
