@@ -110,6 +110,8 @@ class _Walk:
 
     def _layer(self, program: Trace, number: int, ins: list[Taint], where: Where, times: int) -> Layer | None:
         op = program.ops[number]
+        if op.name == "ragged_dot_general" and ins[0].data and not ins[1].data:
+            return self._ragged(program, number, ins[1].leaves, where, times)
         if op.name not in PRODUCTS or ins[0].data == ins[1].data:
             return None
         side = 1 if ins[0].data else 0
@@ -135,6 +137,15 @@ class _Walk:
             reason=reason,
             where=where,
         )
+
+    def _ragged(self, program: Trace, number: int, sources: frozenset[Source], where: Where, times: int) -> Layer | None:
+        """A product of every row with one of several kernels, as of tokens with their experts."""
+        op = program.ops[number]
+        data, kernel, out = (program.avals[value].shape for value in (*op.inputs[:2], op.outputs[0]))
+        kernels = self._kernels(sources, math.prod(kernel))
+        (contract, _), _ = op.params["ragged_dot_dimension_numbers"].dot_dimension_numbers
+        fan_in, macs, reason = math.prod(data[axis] for axis in contract), math.prod(out), "multiplies rows by kernels that the data choose"
+        return Layer(kernels, fan_in, out[-1], macs * fan_in * times, (number, 1), None, reason, where) if kernels else None
 
     def _kernels(self, sources: frozenset[Source], size: int) -> tuple[Source, ...]:
         """Of the parameters that an operand of this many numbers was made from, those that are kernels: the largest with two axes (others
