@@ -31,6 +31,8 @@ def _moves(program: Trace, op: Op, position: int) -> bool:
         return True
     if op.name == "transpose":
         return p["permutation"][0] != 0
+    if op.name == "reshape" and p["dimensions"]:  # a transposition before it
+        return True
     if op.name == "broadcast_in_dim":
         return p["broadcast_dimensions"][0] != 0
     if op.name == "rev":

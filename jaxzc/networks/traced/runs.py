@@ -94,7 +94,7 @@ def _result(pair: Pair, op: Op, output: int, runs: Runs) -> int | None:
     if size % batch or UNKNOWN in {runs[value] for value in holding}:
         return UNKNOWN
     if op.name == "reshape":
-        return _reshaped(pair, holding[0], output, runs[holding[0]])
+        return _reshaped(pair, op, runs[holding[0]])
     if op.name == "concatenate" and op.params["dimension"] == axis:
         rests = {pair.size(value) // (runs[value] * batch) for value in holding}
         return sum(runs[value] for value in op.inputs) if len(holding) == len(op.inputs) and len(rests) == 1 else UNKNOWN
@@ -108,12 +108,15 @@ def _result(pair: Pair, op: Op, output: int, runs: Runs) -> int | None:
     return _joined(same) if same else UNKNOWN
 
 
-def _reshaped(pair: Pair, before: int, after: int, runs: int) -> int:
+def _reshaped(pair: Pair, op: Op, runs: int) -> int:
     """An example is every B-th block of numbers, of one length: the product of the axes behind its own and of what shares that."""
+    (before, *_), (after,) = op.inputs, op.outputs
     axis, new = pair.axis(before), pair.axis(after)
     assert axis is not None
     assert new is not None
-    block = pair.size(before) // (runs * pair.batch) * math.prod(pair.shape(before)[axis + 1 :])
+    order = op.params["dimensions"] or range(len(pair.shape(before)))  # a transposition before it
+    shape = [pair.shape(before)[place] for place in order]
+    block = pair.size(before) // (runs * pair.batch) * math.prod(shape[list(order).index(axis) + 1 :])
     behind = math.prod(pair.shape(after)[new + 1 :])
     rest = block // behind
     return UNKNOWN if block % behind or not rest or pair.size(after) % (rest * pair.batch) else pair.size(after) // (rest * pair.batch)

@@ -104,7 +104,8 @@ def softplus_without_overflow(p, x, norm, relu):
 
 @odd({**W, "gamma": (6,)}, MLP)
 def gemma_scale(p, x, norm, relu):
-    return jax.nn.relu(relu(rms(x @ p["w"], norm) * (1 + p["gamma"]))) @ p["head"]
+    x = x @ p["w"]
+    return jax.nn.relu(relu(x if norm == "none" else rms(x, norm) * (1 + p["gamma"]))) @ p["head"]
 
 
 @odd({"q": (3, 6), "k": (3, 6), "w": (3, 6)}, 6 * 3 * 18 + 2 * 36 * 6 + HEAD, "q k w head", inputs=SERIES)
@@ -123,7 +124,7 @@ def instance_norm(p, x, norm, relu):
     return pooled(p, jax.nn.relu(relu(x)))
 
 
-@odd({**W, "gamma": (6,)}, MLP)
+@odd({**W, "gamma": (6,)}, MLP, missing=("synflow",))  # which passes one example
 def ghost_batch_norm(p, x, norm, relu):
     x = x @ p["w"]
     if norm != "none":
