@@ -23,7 +23,7 @@ from jaxzc.networks.traced.integers import floats, stored
 from jaxzc.networks.traced.sites import collected, layer_places, located, perturbations, sites_of
 from jaxzc.networks.traced.tapped import run_tapped
 from jaxzc.networks.traced.taps import activation_names, activation_places, activation_taps, of_activations, tap_layer
-from jaxzc.networks.traced.tracing import Function, OwnTypes, Traced, key_of, read, trace
+from jaxzc.networks.traced.tracing import Function, OwnTypes, Traced, check_outputs, key_of, read, trace
 from jaxzc.numerics.trees import batch_size, leaf_name
 from jaxzc.types import ActivationGroup, Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
 
@@ -192,6 +192,7 @@ class ProgramNetwork:
                 if {leaf for layer in traced.analysis.layers for leaf in layer.leaves} != set(self.leaves):
                     shapes = ", ".join(str(np.shape(leaf)) for leaf in jax.tree.leaves(inputs))
                     raise JaxzcError(f"with norm={norm!r} and inputs {shapes} the model runs other layers than with its example inputs")
+                check_outputs(self._example, traced, self._batch, batch_size(inputs))
                 self._cache[key] = traced
         if in_float64 and (key, "float64") not in self._cache:
             narrow = self._cache[key]

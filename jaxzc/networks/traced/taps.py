@@ -76,6 +76,8 @@ def activation_names(analysis: Analysis) -> list[str]:
 
 def tap_layer(tap: Tap, point: Point, batch: int, name: str, value: Array, perturb: Any) -> tuple[Array, Any]:
     """Call the tap on `value`, brought to `[B, ..., channels]`. Returns the new value in the program's layout, and the tap's record."""
+    if jnp.iscomplexobj(value):
+        raise JaxzcError(f"the output of layer {name} is complex, and has no signs: leave out proxies that need activations")
     moved = jnp.transpose(value, point.axes)
     flat = moved.reshape(*moved.shape[: point.rows], -1)
     rows = _batch_first(flat, batch, f"the output of layer {name}", Layout(0, point.runs))
