@@ -21,7 +21,8 @@ def nnx_network(module: nnx.Module, params: Any, inputs: Any, options: NetworkOp
     params: such a state (or one of all the module's variables), the nested dict of its arrays that a checkpoint holds, or None for the
         module's own. The module is copied, never changed. Its running statistics are neither read nor changed: `norm="init"` means an
         untrained network. Other variables are constants.
-    Dropout is off always. Raises `JaxzcError` where params are not such a state, and where the module draws random numbers.
+    Dropout is off always. Raises `JaxzcError` where params are not such a state, where the module draws random numbers, and where it is an
+    ensemble.
     """
     # the split shares its variables with the user's module, which may be trained on: mapping over it makes new ones
     graph, own, statistics, rest = nnx.split(module, nnx.Param, nnx.BatchStat, ...)
@@ -38,7 +39,7 @@ def nnx_network(module: nnx.Module, params: Any, inputs: Any, options: NetworkOp
         model: Any = nnx.merge(graph, params, statistics, rest, copy=True)
         model.eval()
         for _, part in nnx.iter_modules(model):
-            if isinstance(part, (nnx.Dropout, nnx.BatchNorm)):
+            if isinstance(part, (nnx.Dropout, nnx.BatchNorm)) or type(part).__call__ in (nnx.Linear.__call__, nnx.Conv.__call__):
                 # the class changes, not the object: it stays where it is, in lists too, and isinstance still holds
                 object.__setattr__(part, "__class__", _replaced(type(part)))
         args, named = arguments(name, parameters, inputs, kwargs)
@@ -76,7 +77,8 @@ def as_state(params: Any, own: Any) -> Any:
 
 @cache
 def _replaced(cls: Any) -> Any:
-    """A subclass of a dropout that does nothing, or of a batch normalisation that honours a mask, which stored statistics do not know."""
+    """A subclass of a dropout that does nothing, of a batch normalisation that honours a mask, which stored statistics do not know, or of a
+    layer that refuses a kernel with an axis too many, with which it would multiply along a wrong one."""
 
     def identity(self: Any, x: Array, *args: Any, **kwargs: Any) -> Array:
         return x
@@ -84,4 +86,15 @@ def _replaced(cls: Any) -> Any:
     def masked(self: Any, x: Array, use_running_average: bool | None = None, *, mask: Array | None = None) -> Array:
         return cls.__call__(self, x, use_running_average if mask is None else False, mask=mask)
 
-    return type(cls.__name__, (cls,), {"__call__": identity if issubclass(cls, nnx.Dropout) else masked})
+    def checked(self: Any, *args: Any, **kwargs: Any) -> Array:
+        shape, usual = self.kernel.shape, 2 if isinstance(self, nnx.Linear) else len(self.kernel_size) + 2
+        if len(shape) > usual:
+            raise JaxzcError(
+                f"a kernel {list(shape)} of {cls.__name__} has more axes than the {usual} of one layer, as in an ensemble made by "
+                "nnx.vmap: score its members, jaxzc.Scorer(one, proxies).score_many(nnx.state(ensemble, nnx.Param), batch), where `one` "
+                "is a single model of the kind"
+            )
+        return cls.__call__(self, *args, **kwargs)
+
+    call = identity if issubclass(cls, nnx.Dropout) else masked if issubclass(cls, nnx.BatchNorm) else checked
+    return type(cls.__name__, (cls,), {"__call__": call})

@@ -18,12 +18,12 @@ from jaxzc.networks.analysis.order import places
 from jaxzc.networks.analysis.records import Layer, Source
 from jaxzc.networks.normalisation import NormModes
 from jaxzc.networks.traced.entry import check_examples, examples_first, replacements
-from jaxzc.networks.traced.examples import Place, example_axes
+from jaxzc.networks.traced.examples import Place, example_layouts
 from jaxzc.networks.traced.integers import floats, stored
 from jaxzc.networks.traced.sites import collected, layer_places, located, perturbations, sites_of
 from jaxzc.networks.traced.tapped import run_tapped
 from jaxzc.networks.traced.taps import activation_names, activation_places, activation_taps, of_activations, tap_layer
-from jaxzc.networks.traced.tracing import Function, OwnTypes, Traced, key_of, read, trace
+from jaxzc.networks.traced.tracing import Function, OwnTypes, Traced, check_outputs, key_of, read, trace
 from jaxzc.numerics.trees import batch_size, leaf_name
 from jaxzc.types import ActivationGroup, Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
 
@@ -130,8 +130,9 @@ class ProgramNetwork:
             results = tuple(program.ops[op].outputs[0] for (op,) in entry.ops)
             entries = run(replace(program, ops=needed(program.ops, results), outputs=results), [*flat, *leaves])
         values, batch = (*(jnp.asarray(leaves[place]) for place in entry.leaves), *entries), batch_size(inputs)
-        axes = example_axes(program, list(map(Place, entry.ops)), batch, lambda: self._of_twice(flat, inputs, "batch", None))
-        check_examples(values, batch, list(axes.values()))
+        ops, data = list(map(Place, entry.ops)), program.inputs[len(flat) :]
+        layouts = example_layouts(program, data, ops, batch, lambda: self._of_twice(flat, inputs, "batch", None))
+        check_examples(values, batch, list(layouts.values()))
         return values
 
     def forward(self, params: Any, inputs: Any, *, norm: Norm, tap: Tap | None = None, entry: Any = None) -> Forward:
@@ -149,14 +150,12 @@ class ProgramNetwork:
         tap, batch, leaves = tap or Tap(), batch_size(inputs), jax.tree.leaves(inputs)
         sites = sites_of(self.groups, self.leaves, traced.analysis, tap)
         reads = [*layer_places(sites), *activation_places(traced.analysis, tap)]
-        axes = example_axes(traced.program, reads, batch, lambda: self._of_twice(flat, inputs, norm, (entry, kernels)))
-        sites = located(self.groups, sites, axes)
-        after = {
-            site: partial(tap_layer, tap, layer.point, batch, self.groups[group].name)
-            for site, (group, layer) in sites.items()
-            if layer.point
-        }
-        looks, perturb = activation_taps(traced.analysis, tap, batch, axes), perturbations(self.groups, sites, tap)
+        data, more = traced.program.inputs[len(flat) :], (entry, kernels)
+        layouts = example_layouts(traced.program, data, reads, batch, lambda: self._of_twice(flat, inputs, norm, more))
+        sites = located(self.groups, sites, layouts)
+        taps = [(site, layer.point, self.groups[group].name) for site, (group, layer) in sites.items() if layer.point]
+        after = {site: partial(tap_layer, tap, point, batch, name) for site, point, name in taps}
+        looks, perturb = activation_taps(traced.analysis, tap, batch, layouts), perturbations(self.groups, sites, tap)
         if entry is not None:
             leaves, values = replacements(traced.entry.checked(), leaves, jax.tree.leaves(entry))
             perturb |= {place: (value, perturb.get(place)) for place, value in values.items()}
@@ -193,6 +192,7 @@ class ProgramNetwork:
                 if {leaf for layer in traced.analysis.layers for leaf in layer.leaves} != set(self.leaves):
                     shapes = ", ".join(str(np.shape(leaf)) for leaf in jax.tree.leaves(inputs))
                     raise JaxzcError(f"with norm={norm!r} and inputs {shapes} the model runs other layers than with its example inputs")
+                check_outputs(self._example, traced, self._batch, batch_size(inputs))
                 self._cache[key] = traced
         if in_float64 and (key, "float64") not in self._cache:
             narrow = self._cache[key]
