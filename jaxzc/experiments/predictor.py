@@ -63,7 +63,7 @@ class Comparator(nnx.Module):
         # The linear layer of the concatenation, without making it for every pair.
         kernel, half = self.head.kernel[...], self.head.in_features // 2
         bias = self.head(jnp.zeros(2 * half))
-        return (one @ kernel[:half])[:, None] + (other @ kernel[half:])[None] + bias
+        return (one @ kernel[:half])[:, None] + (other @ kernel[half:])[None] + bias[None, None]
 
 
 def encode(space: Space, archs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -50,7 +50,7 @@ def backward(operation: Operation, norm: Norm, inner: tuple[bool, ...]) -> Calla
 
 def _layer(operation: Operation, inputs: tuple[Array, ...], kernel: Array | None, bias: Array | None) -> Array:
     y = operation.layer(inputs, None if kernel is None else kernel.reshape(operation.kernel))
-    return y if bias is None else y + bias
+    return y if bias is None else y + lax.broadcast_to_rank(bias, y.ndim)
 
 
 def loss_cotangent(task: Task) -> Callable[..., Array]:

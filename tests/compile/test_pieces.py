@@ -265,7 +265,10 @@ def test_a_value_that_several_outputs_are() -> None:
     close(Pieced(lambda x: (x, x + 1, x))(jnp.ones(2)), (np.ones(2), 2 * np.ones(2), np.ones(2)))
 
 
-@pytest.mark.parametrize(("name", "proxies"), [("nasbench_macro", "snip,zico,jacob_cov"), ("resnet_zen", "synflow,tcet_snip")])
+@pytest.mark.parametrize(
+    ("name", "proxies"),
+    [("nasbench_macro", "zico,jacob_cov,synflow"), pytest.param("resnet_zen", "synflow,tcet_snip", marks=pytest.mark.slow)],
+)
 def test_scores_of_a_space(name: str, proxies: str) -> None:
     space, rng = small(name), np.random.default_rng(0)
     batches, archs = two_batches(space, rng, 4), smallest(space, rng)[None]

@@ -130,17 +130,20 @@ def trainer() -> ProgramTrainer:
     return ProgramTrainer(SPACE, digits.task(), replace(digits.SETTINGS, steps=60))
 
 
-def test_training_depends_on_genes_and_seed_only(trainer: ProgramTrainer) -> None:
-    convs, nones = SPACE.parse(CONVS), SPACE.parse(NONES)
-    first = trainer.one(convs, 0)
-    other = trainer.one(nones, 1)
-    assert trainer.one(convs, 1) != first
-    assert trainer.one(nones, 1) == other
-    assert trainer.one(convs, 0) == first
+@pytest.fixture(scope="module")
+def accuracies(trainer: ProgramTrainer) -> list[dict[str, float]]:
+    """Of both architectures, trained once for all tests: each takes seconds."""
+    return [trainer.one(SPACE.parse(text), seed) for text, seed in ((CONVS, 0), (NONES, 1))]
 
 
-def test_convolutions_learn_and_a_disconnected_cell_stays_at_chance(trainer: ProgramTrainer) -> None:
-    convs, nones = trainer.one(SPACE.parse(CONVS)), trainer.one(SPACE.parse(NONES))
+def test_training_depends_on_genes_and_seed_only(trainer: ProgramTrainer, accuracies: list[dict[str, float]]) -> None:
+    convs = SPACE.parse(CONVS)
+    assert trainer.one(convs, 1) != accuracies[0]
+    assert trainer.one(convs, 0) == accuracies[0]
+
+
+def test_convolutions_learn_and_a_disconnected_cell_stays_at_chance(accuracies: list[dict[str, float]]) -> None:
+    convs, nones = accuracies
     assert set(convs) == set(digits.SPLITS)
     assert max(nones.values()) < 12
     assert min(convs.values()) > 30

@@ -15,6 +15,7 @@ from jaxzc_spaces.superblocks.network import plainnet_steps
 from jaxzc_spaces.superblocks.space import plainnet_blueprint
 
 import jaxzc
+from jaxzc._compile.pieces import Pieced
 from jaxzc.ladder.passes import Passes
 from jaxzc.ladder.program import StepsProgram
 from jaxzc.ladder.store import PIECES, Pieces
@@ -97,7 +98,6 @@ def test_gradients_and_codes_are_those_of_the_discrete_network(setup):
         wide = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), params)
         inputs, targets = jnp.asarray(batch.inputs, jnp.float64), jnp.asarray(batch.targets)
 
-        @jax.jit
         def discrete(ws):
             def value(ws):
                 return cross_entropy(network.forward(network.with_weights(wide, ws), inputs, norm="batch").outputs, targets)
@@ -105,7 +105,7 @@ def test_gradients_and_codes_are_those_of_the_discrete_network(setup):
             tap = Tap(layer=lambda y, _: (y, (y > 0).reshape(len(y), -1)))
             return jax.grad(value)(ws), list(network.forward(wide, inputs, norm="init", tap=tap).layers.values())
 
-        expected, codes = discrete(network.weights(wide))
+        expected, codes = Pieced(discrete)(network.weights(wide))  # whose layers repeat
         flat = Weights(*([None if a is None else jnp.asarray(a, jnp.float64) for a in part] for part in weights))
         passes = Passes(Pieces(), steps, flat)
         grads, _ = passes.gradients(Batch(inputs, targets), classification, "batch")

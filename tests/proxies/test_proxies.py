@@ -1,7 +1,6 @@
 """Every proxy as a function of arrays written by hand; the expected values are the closed formulas beside them."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -17,12 +16,6 @@ from tests.support.by_hand import group, value
 
 NAN, INF = float("nan"), float("inf")
 ON = [jnp.array([True])]
-
-
-@pytest.fixture(autouse=True)
-def strict() -> Iterator[None]:
-    with jax.numpy_rank_promotion("raise"):
-        yield
 
 
 def test_grad_norm() -> None:

@@ -1,10 +1,8 @@
 """The proxies beyond the founding ones as functions of arrays written by hand; the expected values are the closed formulas beside them."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -15,12 +13,6 @@ from jaxzc.types import JaxzcError
 from tests.support.by_hand import group, value
 
 INF = float("inf")
-
-
-@pytest.fixture(autouse=True)
-def strict() -> Iterator[None]:
-    with jax.numpy_rank_promotion("raise"):
-        yield
 
 
 @pytest.mark.parametrize("proxy", [proxies.ntk_condition, proxies.ntk_condition_init])

@@ -78,8 +78,8 @@ def test_module_has_its_own_parameters_and_no_others(name: str, number: int) -> 
         assert not jax.tree.leaves(nnx.state(module, nnx.Not(nnx.Any(nnx.Param, nnx.BatchStat))))
 
 
-FAST = ("nasbench201", "transnas101_micro", "resnet_zen")
-"""Two whose program is shared, and one whose architectures are programs of their own; the others are slow."""
+FAST = ("nasbench201", "nasbench_macro")
+"""One whose program is shared, and one whose architectures are programs of their own; the others are slow."""
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in TINY])

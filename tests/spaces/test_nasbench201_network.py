@@ -25,7 +25,10 @@ CORNERS = {
     "dead source": [NONE, CONV3, CONV3, SKIP, CONV1, NONE],
     "dead target": [CONV3, CONV1, CONV3, SKIP, POOL, NONE],
 }
-RANDOM = np.random.default_rng(5).integers(0, len(OPS), (5, 6)).tolist()
+RANDOM = {str(genes): genes for genes in np.random.default_rng(5).integers(0, len(OPS), (5, 6)).tolist()}
+EVERY = CORNERS | RANDOM
+FAST = ("all none", "disconnected", "dead target", [*RANDOM][-1])
+"""Every operation, and edges that lead from nowhere or nowhere; the others are slow: a discrete network compiles for several seconds."""
 
 
 def _quantities(network: Any, params: Any, images: jax.Array, labels: jax.Array) -> dict[str, Any]:
@@ -54,9 +57,9 @@ def setting() -> tuple[Any, jax.Array, jax.Array, Any]:
         return params, images, labels, program
 
 
-@pytest.mark.parametrize("arch", [*CORNERS.values(), *RANDOM], ids=[*CORNERS, *map(str, RANDOM)])
-def test_program_equals_discrete_network(setting: Any, arch: list[int]) -> None:
-    params, images, labels, program = setting
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in EVERY])
+def test_program_equals_discrete_network(setting: Any, name: str) -> None:
+    arch, (params, images, labels, program) = EVERY[name], setting
     with jax.enable_x64(True):
         ours = program(jnp.asarray(arch, jnp.int32), params, images, labels)
         cut = SPACE.program().discrete_params
@@ -64,14 +67,14 @@ def test_program_equals_discrete_network(setting: Any, arch: list[int]) -> None:
         discrete = Pieced(lambda params, *data: _quantities(SPACE.network(arch), params, *data))
         reference = discrete(cut(params, arch), images, labels)
         assert program.compilations == 1, "one program for every architecture"
-        for name in ("gradients", "Hessian-vector product"):  # of parameters; those that the architecture has not get none
-            squares = [sum(float(jnp.square(a).sum()) for a in jax.tree.leaves(made[name])) for made in (ours, reference)]
+        for quantity in ("gradients", "Hessian-vector product"):  # of parameters; those that the architecture has not get none
+            squares = [sum(float(jnp.square(a).sum()) for a in jax.tree.leaves(made[quantity])) for made in (ours, reference)]
             np.testing.assert_allclose(*squares, rtol=1e-9)
-            ours[name] = cut(ours[name], arch)
-    for name, value in reference.items():
-        assert jax.tree.structure(ours[name]) == jax.tree.structure(value)
-        for a, b in zip(jax.tree.leaves(ours[name]), jax.tree.leaves(value), strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11, err_msg=name)
+            ours[quantity] = cut(ours[quantity], arch)
+    for quantity, value in reference.items():
+        assert jax.tree.structure(ours[quantity]) == jax.tree.structure(value)
+        for a, b in zip(jax.tree.leaves(ours[quantity]), jax.tree.leaves(value), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11, err_msg=quantity)
 
 
 def test_the_discrete_network_read_as_a_users_module_agrees() -> None:

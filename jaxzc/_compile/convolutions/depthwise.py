@@ -104,7 +104,8 @@ def _sums(x: Array, w: Array, strides: Sequence[int], dilation: Sequence[int]) -
     sizes = _sizes(x.shape[1:-1], w.shape[:-1], strides, dilation)
     total = jnp.zeros((), x.dtype)
     for pixel in product(*map(range, w.shape[:-1])):
-        total = total + _every(x, [k * d for k, d in zip(pixel, dilation, strict=True)], sizes, strides) * w[pixel]
+        moved = _every(x, [k * d for k, d in zip(pixel, dilation, strict=True)], sizes, strides)
+        total = total + moved * lax.broadcast_to_rank(w[pixel], x.ndim)
     return total
 
 

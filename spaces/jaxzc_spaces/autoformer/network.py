@@ -62,7 +62,7 @@ class AutoFormerModule(NetworkModule):
     def logits(self, x: Array, p: Pass) -> Array:
         patches = self.patch(x, p)
         x = with_class_token(p.embedding(self.cls, self.cls[...]), patches.reshape(len(patches), -1, patches.shape[-1]))
-        x = x if self.pos is None else x + p.embedding(self.pos, self.pos[...])
+        x = x if self.pos is None else x + p.embedding(self.pos, self.pos[...])[None]
         for number in range(self.depth):
             p.cell = number
             x = getattr(self, f"block{number}")(x, p, f"block{number}")

@@ -38,7 +38,7 @@ def kernel(*shape: int) -> nnx.Param:
 def layer(op: Callable[[Array, Array], Array], x: Array, kernel: nnx.Param, p: Pass, bias: nnx.Param | None = None) -> Array:
     """The convolution or linear layer `op(x, kernel)`."""
     y = op(x, kernel[...])
-    return p.layer(kernel, y if bias is None else y + p.bias(bias[...]))
+    return p.layer(kernel, y if bias is None else y + along(y, p.bias(bias[...])))
 
 
 def conv(x: Array, kernel: nnx.Param, p: Pass, stride: int | tuple[int, int] = 1, bias: nnx.Param | None = None) -> Array:
@@ -66,15 +66,20 @@ def convolution(x: Array, w: Array, strides: tuple[int, int] = (1, 1), dilation:
     )
 
 
+def along(x: Array, channels: Array) -> Array:
+    """A number for each channel, `[C]`, with the axes of x, `[1, ..., 1, C]`. One number for all stays as it is."""
+    return lax.broadcast_to_rank(channels, x.ndim) if channels.ndim else channels
+
+
 def normalise(x: Array, scale: Array, bias: Array, norm: Mode, eps: float = BN_EPS) -> Array:
     """Affine batch normalisation over all axes but the last."""
     if norm == "none":
         return x
     if norm == "init":
-        return x * (scale * (1 + eps) ** -0.5) + bias
+        return x * along(x, scale * (1 + eps) ** -0.5) + along(x, bias)
     axes = tuple(range(x.ndim - 1))
-    centred = x - x.mean(axes)
-    return centred * (scale * lax.rsqrt(jnp.square(centred).mean(axes) + eps)) + bias
+    centred = x - along(x, x.mean(axes))
+    return centred * along(x, scale * lax.rsqrt(jnp.square(centred).mean(axes) + eps)) + along(x, bias)
 
 
 class BatchNorm(nnx.Module):
@@ -112,7 +117,8 @@ class BatchNorm(nnx.Module):
                 "a network without running statistics was called without a pass: make it with space.module(arch), or give a Pass"
             )
         if self.use_running_average:
-            return (x - self.mean[...]) * (scale * lax.rsqrt(self.var[...] + self.eps)) + bias
+            slope = along(x, scale * lax.rsqrt(self.var[...] + self.eps))
+            return (x - along(x, self.mean[...])) * slope + along(x, bias)
         axes = tuple(range(x.ndim - 1))
         for running, of_batch in ((self.mean, x.mean(axes)), (self.var, x.var(axes))):
             running[...] = self.momentum * running[...] + (1 - self.momentum) * lax.stop_gradient(of_batch)

@@ -83,7 +83,8 @@ def _taps(x: Array, w: Array, reach: Array, dilation: Array) -> Array:
             _slice(padded, (0, MARGIN + (i - 2) * dilation, 0, 0), (b, h, width + 2 * MARGIN, c)),
             _slice(w, (i, 0, 0), (1, SIZE, c)),
         )
-        return total + sum(_slice(rows, (0, 0, MARGIN + (j - 2) * dilation, 0), x.shape) * weights[0, j] for j in range(SIZE))
+        moved = (_slice(rows, (0, 0, MARGIN + (j - 2) * dilation, 0), x.shape) for j in range(SIZE))
+        return total + sum(part * lax.broadcast_to_rank(weights[0, j], x.ndim) for j, part in enumerate(moved))
 
     return lax.fori_loop(2 - reach, 3 + reach, row, jnp.zeros_like(x))
 

@@ -47,8 +47,9 @@ class Embeddings(nnx.Module):
 
     def __call__(self, words: Array, types: Any, p: Pass) -> Array:
         p.embedding(self.word, self.word[...])
-        of_type = p.embedding(self.type, self.type[...])[0 if types is None else types]
-        return self.ln(words + of_type + p.embedding(self.position, self.position[...])[: words.shape[1]], p)
+        table = p.embedding(self.type, self.type[...])
+        of_type = table[None, :1] if types is None else table[types]
+        return self.ln(words + of_type + p.embedding(self.position, self.position[...])[None, : words.shape[1]], p)
 
 
 class FeedForward(nnx.Module):

@@ -12,7 +12,7 @@ from flax import nnx
 from jax import lax
 
 from jaxzc.types import Array
-from jaxzc_spaces.core.layers import Linear, kernel, layer
+from jaxzc_spaces.core.layers import Linear, along, kernel, layer
 from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.transformers.blocks import LayerNorm
 
@@ -136,7 +136,7 @@ class SeparableConv(nnx.Module):
         self.bias = nnx.Param(jnp.zeros(c_out, jnp.float32))
 
     def __call__(self, x: Array, p: Pass) -> Array:
-        return self.pointwise(self.depthwise(x, p), p) + self.bias[...]
+        return self.pointwise(self.depthwise(x, p), p) + along(x, self.bias[...])
 
 
 def operator(name: str, hidden: int, heads: int) -> nnx.Module:

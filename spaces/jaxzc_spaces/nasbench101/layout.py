@@ -29,9 +29,9 @@ def cell(genes: Array) -> Cell:
     edges = ((genes[: len(EDGES)] > 0)[:, None, None] & PLACES).any(0)
     fed, feeds = jnp.arange(VERTICES) == 0, jnp.arange(VERTICES) == OUTPUT
     for _ in range(VERTICES - 1):
-        fed, feeds = fed | (edges & fed[:, None]).any(0), feeds | (edges & feeds).any(1)
+        fed, feeds = fed | (edges & fed[:, None]).any(0), feeds | (edges & feeds[None]).any(1)
     live = fed & feeds
-    return Cell(edges & live[:, None] & live, live, jnp.pad(genes[len(EDGES) :], 1, constant_values=-1))
+    return Cell(edges & live[:, None] & live[None], live, jnp.pad(genes[len(EDGES) :], 1, constant_values=-1))
 
 
 class Layout(NamedTuple):

@@ -21,8 +21,8 @@ class LinearNode(nnx.Module):
         self.bias, self.count = kernel(units), len(wide)
 
     def arrays(self) -> tuple[list[Array], Array]:
-        """Matrices and bias."""
-        return [getattr(self, f"w{i}")[...] for i in range(self.count)], self.bias[...]
+        """Matrices, and the bias `[1, units]`."""
+        return [getattr(self, f"w{i}")[...] for i in range(self.count)], self.bias[...][None]
 
 
 class Layer(nnx.Module):
@@ -75,7 +75,7 @@ class LanguageModel(nnx.Module):
         x = jnp.take(table, tokens, axis=0)
         for layer in self.layers:
             x = layer(x)
-        return x @ (table.T if self.decoder is None else self.decoder[...]) + self.decoder_bias[...]
+        return x @ (table.T if self.decoder is None else self.decoder[...]) + self.decoder_bias[...][None, None]
 
 
 def own_params(params: Params, cell: Cell) -> dict[str, Any]:

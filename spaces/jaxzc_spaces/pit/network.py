@@ -62,7 +62,7 @@ class PitModule(NetworkModule):
 
     def logits(self, x: Array, p: Pass) -> Array:
         patches = self.patch(x, p)
-        patches = patches + p.embedding(self.pos, self.pos[...])
+        patches = patches + p.embedding(self.pos, self.pos[...])[None]
         cls, cell = p.embedding(self.cls, self.cls[...]), 0
         for stage, depth in enumerate(self.depths):
             size = patches.shape[1:3]

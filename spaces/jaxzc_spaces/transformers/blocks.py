@@ -14,7 +14,7 @@ from flax import nnx
 from jax import lax
 
 from jaxzc.types import Array
-from jaxzc_spaces.core.layers import Linear, kernel, layer
+from jaxzc_spaces.core.layers import Linear, along, kernel, layer
 from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.core.units import unpadded
 
@@ -33,7 +33,7 @@ class LayerNorm(nnx.Module):
             return x
         centred = x - x.mean(-1, keepdims=True)
         deviation = lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + self.eps)
-        return centred * deviation * self.scale[...] + self.bias[...]
+        return centred * deviation * along(x, self.scale[...]) + along(x, self.bias[...])
 
 
 class GELU(nnx.Module):
