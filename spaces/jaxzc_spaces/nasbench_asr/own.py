@@ -20,20 +20,20 @@ from jaxzc_spaces.transformers.blocks import LayerNorm
 
 
 class Operation(nnx.Module):
-    """A linear layer for each frame, or a convolution, and its activation."""
+    """A linear layer for each frame, or a convolution, and its activation. (dilation: 0 for the first.)"""
 
     def __init__(self, op: int, channels: int, groups: int, clip: float):
+        self.groups = groups
         if op == LINEAR:
-            self.function = jnp.matmul
-            self.op = kernel(channels, channels)
+            self.dilation, shape = 0, (channels, channels)
         else:
-            size, dilation = CONVOLUTIONS[op]
-            self.function = partial(convolution_over_frames, dilation=dilation, groups=groups)
-            self.op = kernel(size, channels // groups, channels)
-        self.op_bias, self.relu = kernel(channels), CutOffReLU(clip)
+            size, self.dilation = CONVOLUTIONS[op]
+            shape = size, channels // groups, channels
+        self.op, self.op_bias, self.relu = kernel(*shape), kernel(channels), CutOffReLU(clip)
 
     def __call__(self, x: Array, p: Pass) -> Array:
-        return self.relu(layer(self.function, x, self.op, p, self.op_bias), p)
+        convolution = partial(convolution_over_frames, dilation=self.dilation, groups=self.groups)
+        return self.relu(layer(convolution if self.dilation else jnp.matmul, x, self.op, p, self.op_bias), p)
 
 
 class Cell(nnx.Module):
