@@ -17,6 +17,7 @@ from jax import lax
 from jaxzc.types import Array, PyTree
 from jaxzc_spaces.core.layers import Linear, kernel, layer
 from jaxzc_spaces.core.passes import Pass
+from jaxzc_spaces.core.stacked import at, put
 from jaxzc_spaces.nasbench_asr.counts import Sizes
 from jaxzc_spaces.nasbench_asr.encoding import CONVOLUTIONS, LINEAR, NODES, OP_GENES, OPS
 from jaxzc_spaces.nasbench_asr.layers import BLOCK_KERNEL, EPS, LSTM, STRIDES, CutOffReLU, convolution_over_frames, cut_off, padding
@@ -45,6 +46,10 @@ OFFSETS = np.array([_offsets(op) for op in range(len(OPS))], np.int32)
 """int32 `[6, 7]`: operation -> frames that a convolution sees, counted from its own. Places beyond its size are 0."""
 BEFORE, BEHIND = int(-OFFSETS.min()), int(OFFSETS.max())
 """The most that one sees before and behind."""
+
+
+BITS = np.array([[gene + 1 + source if source <= node else -1 for source in range(NODES + 1)] for node, gene in enumerate(OP_GENES)])
+"""int `[3, 4]`: for each node and value, the cell's input first, the gene of the skip; -1 where the value comes later."""
 
 
 class Kernels(NamedTuple):
@@ -97,23 +102,25 @@ class Cells(nnx.Module):
         return x
 
     def _cell(self, x: Array, genes: Array, kernels: Kernels, p: Pass, perturb: PyTree) -> tuple[Array, PyTree]:
-        """One cell without its normalisation, and what was kept of its nodes."""
-        values, kept = [x], []
-        for node, gene in enumerate(OP_GENES):
-            op, bits = genes[gene], genes[gene + 1 : gene + 2 + node]
+        """One cell without its normalisation, and what was kept of its nodes, `[3, ...]`."""
+        ops = genes[np.array(OP_GENES)]
+        skips = jnp.where(BITS < 0, 0, genes[np.maximum(BITS, 0)]).astype(x.dtype)
+
+        def step(values: Array, inputs: Any) -> Any:
+            node, op, skip, own, of_node = inputs
             slot = jnp.asarray(SLOT_OF)[op]
-            own, of_node = jax.tree.map(lambda a, node=node: a[node], (kernels, perturb))
             chosen = None
             if of_node is not None:
-                chosen = jax.tree.map(lambda *a, slot=slot: lax.select_n(jnp.minimum(slot, len(SLOTS) - 1), *a), *of_node)
+                chosen = jax.tree.map(lambda *a: lax.select_n(jnp.minimum(slot, len(SLOTS) - 1), *a), *of_node)
             q = p.step(None if chosen is None else {"layer": chosen})
-            y = q.layer("layer", operation(values[-1], op, slot, own, self.groups))
+            y = q.layer("layer", operation(at(values, node), op, slot, own, self.groups))
             y = jnp.where(slot < len(SLOTS), cut_off(q.activating("relu", y), self.clip), 0)
-            for value, bit in zip(values, bits, strict=True):
-                y = y + bit.astype(y.dtype) * value
-            values.append(y)
-            kept.append({**q.layers, **q.activations})
-        return values[-1], jax.tree.map(lambda *a: jnp.stack(a), *kept)
+            y = y + jnp.tensordot(skip, values, 1)
+            return put(values, node + 1, y), {**q.layers, **q.activations}
+
+        values = jnp.zeros((NODES + 1, *x.shape), x.dtype).at[0].set(x)
+        values, records = lax.scan(step, values, (jnp.arange(NODES), ops, skips, kernels, perturb))
+        return values[-1], records
 
     def _keep(self, p: Pass, name: str, genes: Array, records: PyTree) -> None:
         """Hands the pass what was kept of all nodes, `[nodes, ...]`: zeros of a kernel that the node does not use."""
@@ -145,16 +152,14 @@ def operation(x: Array, op: Array, slot: Array, kernels: Kernels, groups: int) -
 
 @partial(jax.checkpoint, static_argnums=(3,))
 def grouped(x: Array, weight: Array, offsets: Array, groups: int) -> Array:
-    """A convolution over frames, whose offsets int `[size]` are data: one product for each frame that it sees. (Convolutions in a loop are
-    slow on CPUs.) Derivatives compute the moved frames again, of which there are seven times as many as of x."""
+    """A convolution over frames, whose offsets int `[size]` are data, as one product of all frames that it sees. (Convolutions in a loop
+    are slow on CPUs.) Derivatives compute these frames again, of which there are seven times as many as of x."""
     batch, length, channels = x.shape
     padded = jnp.pad(x, ((0, 0), (BEFORE, BEHIND), (0, 0)))
+    moved = [lax.dynamic_slice_in_dim(padded, BEFORE + offsets[number], length, axis=1) for number in range(len(weight))]
     of_groups = weight.reshape(len(weight), -1, groups, channels // groups)
-    y = jnp.zeros((batch, length, groups, channels // groups), x.dtype)
-    for number in range(len(weight)):
-        moved = lax.dynamic_slice_in_dim(padded, BEFORE + offsets[number], length, axis=1)
-        y = y + jnp.einsum("btgi,igo->btgo", moved.reshape(batch, length, groups, -1), of_groups[number])
-    return y.reshape(batch, length, channels)
+    y = jnp.einsum("kbtgi,kigo->btgo", jnp.stack(moved).reshape(len(weight), batch, length, groups, -1), of_groups)
+    return y.reshape(x.shape)
 
 
 class Block(nnx.Module):
