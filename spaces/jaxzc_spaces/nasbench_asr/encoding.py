@@ -6,6 +6,7 @@ after another. Source: Mehrotra et al., NAS-Bench-ASR, ICLR 2021, and the author
 """
 
 import json
+from typing import Any
 
 import numpy as np
 
@@ -52,10 +53,11 @@ def nodes(arch: Genes) -> tuple[Node, ...]:
 def parse(text: str) -> np.ndarray:
     """The genes int32 `[9]` of an official vector, a list of lists. Raises `JaxzcError` that quotes what is wrong."""
     try:
-        rows = json.loads(text)
+        parsed: Any = json.loads(text)
     except (TypeError, ValueError, RecursionError):
-        rows = None
-    lengths = [len(row) if isinstance(row, list) else -1 for row in rows] if isinstance(rows, list) else []
+        parsed = None
+    rows: list[Any] = parsed if isinstance(parsed, list) else []
+    lengths = [len(row) if isinstance(row, list) else -1 for row in rows]
     if lengths != [2, 3, 4] or not all(isinstance(gene, int) and not isinstance(gene, bool) for row in rows for gene in row):
         raise JaxzcError(f"{text!r:.80} is no NAS-Bench-ASR architecture: expected three lists of 2, 3 and 4 integers, as in {EXAMPLE}")
     return check_vector(CHOICES, [gene for row in rows for gene in row])

@@ -183,9 +183,8 @@ class AsrNet(nnx.Module):
 
     def __init__(self, sizes: Sizes):
         widths = (sizes.features, *sizes.filters)
-        self.blocks = nnx.List(
-            [Block(*widths[b : b + 2], cells, stride, sizes) for b, (cells, stride) in enumerate(zip(sizes.cells, STRIDES, strict=True))]
-        )
+        blocks = zip(widths, sizes.filters, sizes.cells, STRIDES, strict=False)
+        self.blocks = nnx.List([Block(*of_block, sizes) for of_block in blocks])
         self.lstm = LSTM(widths[-1], sizes.units, sizes.biases) if sizes.units else None
         self.head = Linear(sizes.units or widths[-1], sizes.classes)
 
