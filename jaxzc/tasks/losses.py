@@ -58,8 +58,23 @@ def ctc_loss(outputs: PyTree, targets: PyTree, *, blank: int = 0) -> Array:
     outputs: logits `[N, T, symbols]`, or a pair of them and how many frames are used, lengths `[N]` int or paddings `[N, T]` (1 where
         padded).
     targets: symbols `[N, L]` int, padded with the blank or with negative numbers; or a pair of them and their lengths or paddings; or
-        three, the third the frames' lengths or paddings.
+        three, the third the frames' lengths or paddings (the second may be None).
     """
+    return _each_ctc(outputs, targets, blank)[0].mean()
+
+
+def ctc_loss_per_frame(outputs: Any, targets: Any, *, blank: int = 0) -> Array:
+    """As `ctc_loss`, that of each example divided by its frames, and 0 where it has more symbols (and blanks between equal ones) than
+    frames: the mean over all examples. Source: Mehrotra et al., NAS-Bench-ASR, ICLR 2021, code."""
+    losses, symbols, label_paddings, logit_paddings = _each_ctc(outputs, targets, blank)
+    frames, counts = (1 - logit_paddings).sum(1), label_paddings == 0
+    equal = (symbols[:, 1:] == symbols[:, :-1]) & counts[:, 1:] & counts[:, :-1]
+    possible = counts.sum(1) + equal.sum(1) <= frames
+    return jnp.where(possible, losses / jnp.maximum(frames, 1), 0).mean()
+
+
+def _each_ctc(outputs: Any, targets: Any, blank: int) -> tuple[Array, Array, Array, Array]:
+    """The loss of each example `[N]`, symbols `[N, L]`, and the paddings of symbols and of frames, 1 where padded."""
     import optax
 
     logits, frames = outputs if isinstance(outputs, tuple | list) else (outputs, None)
@@ -75,10 +90,10 @@ def ctc_loss(outputs: PyTree, targets: PyTree, *, blank: int = 0) -> Array:
     frames = of_targets if frames is None else frames
     label_paddings = (symbols == blank) | (symbols < 0) if used is None else padded(used, symbols.shape[1])
     logit_paddings = jnp.zeros(logits.shape[:2]) if frames is None else padded(frames, logits.shape[1])
-    losses = optax.ctc_loss(
-        logits, logit_paddings.astype(logits.dtype), jnp.maximum(symbols, 0), label_paddings.astype(logits.dtype), blank_id=blank
-    )
-    return losses.mean()
+    label_paddings, logit_paddings = label_paddings.astype(logits.dtype), logit_paddings.astype(logits.dtype)
+    symbols = jnp.maximum(symbols, 0)
+    losses = optax.ctc_loss(logits, logit_paddings, symbols, label_paddings, blank_id=blank)
+    return losses, symbols, label_paddings, logit_paddings
 
 
 def padded(used: Array, steps: int) -> Array:

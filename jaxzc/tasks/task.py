@@ -6,7 +6,16 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from jaxzc.tasks.losses import Loss, cross_entropy, ctc_loss, described, sigmoid_cross_entropy, squared_error, token_cross_entropy
+from jaxzc.tasks.losses import (
+    Loss,
+    cross_entropy,
+    ctc_loss,
+    ctc_loss_per_frame,
+    described,
+    sigmoid_cross_entropy,
+    squared_error,
+    token_cross_entropy,
+)
 from jaxzc.types import Array, JaxzcError, PyTree
 
 
@@ -74,5 +83,8 @@ takes them from its own tokens, moved by one."""
 ctc = Task(ctc_loss, name="ctc")
 """Connectionist temporal classification, see `ctc_loss`."""
 
-TASKS = {task.name: task for task in (classification, regression, multilabel, next_token, ctc)}
+ctc_per_frame = Task(ctc_loss_per_frame, name="ctc_per_frame")
+"""As ctc, divided by the frames of each example, see `ctc_loss_per_frame`."""
+
+TASKS = {task.name: task for task in (classification, regression, multilabel, next_token, ctc, ctc_per_frame)}
 """Name -> ready-made task."""

@@ -45,7 +45,7 @@ class Scorer:
         module `rngs={...}`); `model_kwargs=dict(...)` is the same for keywords that have the name of an argument of ours.
     loss: function (outputs, targets) -> scalar; it receives the network's outputs and the batch's targets unchanged.
     task: instead of a loss a `jaxzc.Task`, or the name of a ready-made one ("classification", "regression", "multilabel", "next_token",
-        "ctc"); None: chosen from outputs and targets where these allow one reading.
+        "ctc", "ctc_per_frame"); None: chosen from outputs and targets where these allow one reading.
     norm: how batch normalisation acts in the passes that the authors run in train mode.
     unavailable: "nan": a proxy that cannot be computed (the network has no ReLU, one batch where two are needed, ...) is NaN, its reason
         is in `Scores.reasons`, and a warning names it; "error": it is a `JaxzcError`.
