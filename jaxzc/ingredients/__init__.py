@@ -12,9 +12,10 @@ from importlib import import_module
 
 from jaxzc.definitions.facts import FACTS, IngredientFacts
 from jaxzc.definitions.resolver import Resolver
+from jaxzc.ingredients.roots import Roots
 
-ROOTS = ("network", "params", "batches", "task", "norm", "counts", "key", "param_count")
-"""What whoever scores hands in."""
+ROOTS = (*Roots._fields, "counts", "param_count")
+"""What is provided and not computed: `counts` and `param_count` are of networks that count themselves."""
 
 FILES = (
     "statics",
@@ -43,4 +44,4 @@ _CONTENTS = [value for file in FILES for value in vars(import_module(f"{__name__
 RESOLVER = Resolver(dict.fromkeys(f for f in _CONTENTS if callable(f) and isinstance(getattr(f, FACTS, None), IngredientFacts)), ROOTS)
 """Knows all ingredients, and computes those that proxies ask for."""
 
-__all__ = ["FILES", "RESOLVER", "ROOTS"]
+__all__ = ["FILES", "RESOLVER", "ROOTS", "Roots"]

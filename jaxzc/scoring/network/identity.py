@@ -18,7 +18,8 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from jaxzc.catalogue.selection import PROXIES
 from jaxzc.definitions.facts import Proxy, parts, proxy_facts
-from jaxzc.scoring.compute import compute_values, traced_proxies
+from jaxzc.ingredients import Roots
+from jaxzc.scoring.compute import compute_values
 from jaxzc.scoring.network.models import Bound, Leaf
 from jaxzc.scoring.network.program import ModelRecipe
 from jaxzc.tasks import as_task, classification
@@ -37,7 +38,7 @@ def identity(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...]) -> t
         passes = _passes(recipe, network, params, batches[0], notes)
         outputs = jax.eval_shape(lambda p, x: network.forward(p, x, norm=recipe.norm).outputs, params, batches[0].inputs)
         task = as_task(recipe.task, outputs, targets)
-        own = compute_values(_own_proxies(recipe), network, params, batches, task, recipe.norm, key, None, reasons)
+        own = compute_values(_own_proxies(recipe), Roots(network, params, batches, task, recipe.norm, key), reasons=reasons)
         return passes, own
 
     traced = jax.make_jaxpr(compute)(bound.arrays, batches, jax.random.key(0))
@@ -77,7 +78,7 @@ def _chosen_proxy(proxy: Proxy) -> Hashable:
 def _own_proxies(recipe: ModelRecipe) -> dict[str, Proxy]:
     """The user's proxies that run the network. They may change between calls; those of jaxzc do not."""
     ours = set(PROXIES.values())
-    return {label: proxy for label, proxy in traced_proxies(recipe.proxies).items() if parts(proxy)[0] not in ours}
+    return {label: proxy for label, proxy in recipe.traced.items() if parts(proxy)[0] not in ours}
 
 
 def _passes(recipe: ModelRecipe, network: Network, params: Params, batch: Batch, notes: list[str]) -> list[PyTree]:

@@ -4,6 +4,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +18,7 @@ from jaxzc._compile.cutting import cut
 from jaxzc._compile.jaxpr import Trace, flatten
 from jaxzc._compile.platforms import here, platform_of
 from jaxzc.definitions.facts import Proxy
+from jaxzc.ingredients import Roots
 from jaxzc.scoring.compute import compute_values, traced_proxies
 from jaxzc.scoring.network.doubts import Doubts, doubts, is_frozen
 from jaxzc.scoring.network.models import Bound, Leaf, Model, batch_size
@@ -42,11 +44,17 @@ class ModelRecipe:
     unavailable: Unavailable
     pieces: bool | None = None
 
-    def values(
-        self, network: Network, params: Params, batches: tuple[Batch, ...], key: Array, task: Task, reasons: dict[str, str] | None
-    ) -> dict[str, Score]:
-        """Proxy -> value, for the proxies that run the network; see `jaxzc.compute_scores`."""
-        return compute_values(traced_proxies(self.proxies), network, params, batches, task, self.norm, key, None, reasons)
+    @cached_property
+    def traced(self) -> dict[str, Proxy]:
+        """The proxies that run the network, by label. The others are computed from exact counts."""
+        return traced_proxies(self.proxies)
+
+    def task_of(self, network: Network, params: Params, batches: tuple[Batch, ...]) -> tuple[Task, PyTree]:
+        """The task, and the shapes of the network's outputs. Raises `JaxzcError` where targets do not fit them."""
+        outputs = jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").outputs, params, batches[0].inputs)
+        task = as_task(self.task, outputs, batches[0].targets)
+        check_targets(task, outputs, batches)
+        return task, outputs
 
 
 LONG = 8000
@@ -90,11 +98,9 @@ def compiled(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...], keys
     """
     one = bound.at(0) if lanes.stacked else bound
     network, params = one.network(one.arrays, batches[0].inputs)
-    outputs = jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").outputs, params, batches[0].inputs)
-    task = as_task(recipe.task, outputs, batches[0].targets)
-    check_targets(task, outputs, batches)
+    task, outputs = recipe.task_of(network, params, batches)
     counts: Counts = network.counts(params)  # type: ignore[attr-defined]
-    if not traced_proxies(recipe.proxies):
+    if not recipe.traced:
         return ModelProgram(None, outputs, task, counts, {}, 0)
     bound.check()
     groups, frozen = tuple(group.name for group in network.groups), is_frozen(network, params, batches[0].inputs)
@@ -102,7 +108,8 @@ def compiled(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...], keys
 
     def scores(arrays: list[Leaf], batches: tuple[Batch, ...], key: Array) -> tuple[dict[str, Score], Doubts]:
         network, params = bound.network(arrays, batches[0].inputs)
-        return recipe.values(network, params, batches, key, task, reasons), doubts(network, params, batches[0].inputs)
+        roots = Roots(network, params, batches, task, recipe.norm, key)
+        return compute_values(recipe.traced, roots, reasons=reasons), doubts(network, params, batches[0].inputs)
 
     function = jax.vmap(scores, (bound.axes() if lanes.stacked else None, None, 0)) if lanes.size > 1 else scores
     if program_settings()[1]:
@@ -123,11 +130,13 @@ def compiled(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...], keys
 def reasons_of(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...]) -> dict[str, str]:
     """Proxy -> why it cannot be computed. Traces the program and compiles nothing."""
     network, params = bound.network(bound.arrays, batches[0].inputs)
-    outputs = jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").outputs, params, batches[0].inputs)
-    task = as_task(recipe.task, outputs, batches[0].targets)
-    check_targets(task, outputs, batches)
+    task, _ = recipe.task_of(network, params, batches)
     reasons: dict[str, str] = {}
-    jax.eval_shape(lambda batches, key: recipe.values(network, params, batches, key, task, reasons), batches, jax.random.key(0))
+
+    def scores(batches: tuple[Batch, ...], key: Array) -> dict[str, Score]:
+        return compute_values(recipe.traced, Roots(network, params, batches, task, recipe.norm, key), reasons=reasons)
+
+    jax.eval_shape(scores, batches, jax.random.key(0))
     return reasons
 
 

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from jaxzc.ingredients import RESOLVER
 from jaxzc.networks import NetworkOptions
 from jaxzc.networks.keywords import with_keywords
 from jaxzc.scoring.batches import Batches, checked_batches
-from jaxzc.scoring.compute import scores_from_counts
+from jaxzc.scoring.compute import check_norm, scores_from_counts
 from jaxzc.scoring.keys import seeded
 from jaxzc.scoring.network.doubts import warn_of_doubts
 from jaxzc.scoring.network.models import Bound, Model, check_concrete, shapes
@@ -75,8 +75,7 @@ class Scorer:
         **call: Any,
     ):
         check_unavailable(unavailable)
-        if norm not in get_args(Norm):
-            raise JaxzcError(f"norm={norm!r}: expected one of {', '.join(map(repr, get_args(Norm)))}")
+        check_norm(norm)
         selected = select(proxies, ingredients)
         RESOLVER.wanted(selected)
         ours = (*inspect.signature(Scorer).parameters, "seed")

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from jaxzc.definitions.facts import Proxy
-from jaxzc.ingredients import RESOLVER
+from jaxzc.ingredients import RESOLVER, Roots
 from jaxzc.scoring.compute import compute_values, scores_from_counts, traced_proxies
 from jaxzc.scoring.keys import NOISE, fold_in
 from jaxzc.tasks import Task, classification
@@ -70,8 +70,8 @@ class SpaceRecipe:
             params: Params, genes: Array, batches: Sequence[Batch], rng_key: Array, param_count: Array | np.ndarray
         ) -> dict[str, Score]:
             noise = jax.random.fold_in(own_key(rng_key, genes), NOISE)
-            network, size = program.network(genes), {"param_count": param_count}
-            return compute_values(self.traced, network, params, tuple(batches), self.task, self.norm, noise, size, reasons)
+            roots = Roots(program.network(genes), params, tuple(batches), self.task, self.norm, noise)
+            return compute_values(self.traced, roots, {"param_count": param_count}, reasons)
 
         return Functions(draw, score)
 
