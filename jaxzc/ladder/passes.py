@@ -21,7 +21,7 @@ Grads = list[Any]
 
 
 @dataclass(frozen=True)
-class Passes:
+class StepPasses:
     """Passes over one architecture. Arrays may be shapes instead: see `store`."""
 
     pieces: Pieces
