@@ -25,7 +25,7 @@ NONE = np.float32(0)
 
 
 @dataclass(frozen=True)
-class Passes:
+class StepPasses:
     """Passes over one architecture. Arrays may be shapes instead: see `store`."""
 
     pieces: Pieces
