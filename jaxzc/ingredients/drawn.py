@@ -114,7 +114,7 @@ def region_params(network: Network, params: Params, key: Array) -> Any:
     """A network one channel wide, inside this one: every kernel is drawn (Kaiming, fan-in) and then zero but for its first output channel,
     so that the other channels are zero everywhere."""
     thin = redrawn(network, params, named(key, "region_params"), "kaiming_normal_fan_in")
-    first: Callable[[Array], Array] = lambda w: w * (jnp.arange(w.shape[-1]) == 0).astype(w.dtype)  # noqa: E731
+    first: Callable[[Array], Array] = lambda w: w * lax.broadcast_to_rank((jnp.arange(w.shape[-1]) == 0).astype(w.dtype), w.ndim)  # noqa: E731
     return network.with_weights(thin, [first(w) for w in network.weights(thin)])
 
 
