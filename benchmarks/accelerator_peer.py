@@ -18,7 +18,7 @@ from timing import best
 
 import jaxzc
 from jaxzc.catalogue.costs import forward_passes
-from jaxzc.facts import Sizes
+from jaxzc.definitions.facts import Sizes
 
 TIMED = 3.0
 """Seconds for which a program is run, at least; or `MOST` calls."""

@@ -17,7 +17,8 @@ from jax import lax
 from timing import best
 
 import jaxzc
-from jaxzc._compile import depthwise
+from jaxzc._compile import convolutions
+from jaxzc._compile.convolutions import depthwise
 
 SHAPES = ((32, 32, 16, 3, 1), (32, 32, 48, 5, 1), (64, 16, 32, 3, 2), (16, 16, 96, 3, 1), (16, 8, 240, 5, 1), (16, 4, 1152, 7, 1))
 """Images, their side, channels, kernel, stride."""
@@ -37,7 +38,7 @@ def main() -> None:
             "the gradient of its kernel": lambda x, w, g, conv=conv: jax.vjp(lambda w: conv(x, w), w)[1](g),
         }
         for kind, function in kinds.items():
-            both = [jax.jit(f).lower(x, w, g).compile() for f in (function, depthwise.rewritten(function))]
+            both = [jax.jit(f).lower(x, w, g).compile() for f in (function, convolutions.rewritten(function))]
             scratch = [getattr(program.memory_analysis(), "temp_size_in_bytes", 0) / 1e6 for program in both]
             xla, sums = (1e3 * best(program, x, w, g) for program in both)
             row = f"| {images}, {side}x{side}, {channels}, {size}x{size}, {stride} | {kind} | {xla:.2f} | {sums:.2f} | {xla / sums:.1f} |"

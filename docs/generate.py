@@ -23,7 +23,8 @@ ROOT = DOCS.parent
 
 NOTES = {
     "cutting": ("Programs in pieces", "jaxzc/_compile/cutting.py"),
-    "depthwise": ("Depthwise convolutions on CPUs", "jaxzc/_compile/depthwise.py"),
+    "depthwise": ("Depthwise convolutions on CPUs", "jaxzc/_compile/convolutions/depthwise.py"),
+    "products": ("Convolutions that are matrix products", "jaxzc/_compile/convolutions/products.py"),
     "widening": ("Programs in float64", "jaxzc/_compile/widening.py"),
     "cells": ("Cells whose operations are data", "spaces/jaxzc_spaces/cells/loop.py"),
     "normalisation": ("Norm modes of anybody's network", "jaxzc/networks/normalisation/DESIGN.md"),

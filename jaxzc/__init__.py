@@ -28,9 +28,9 @@ if TYPE_CHECKING:
         training,
     )
     from jaxzc.catalogue.spaces import space, spaces
+    from jaxzc.definitions.facts import Passes, ingredient, proxy, with_settings
     from jaxzc.evaluation.across.request import LeaderboardRequest, leaderboard
     from jaxzc.evaluation.request import EvaluateRequest, evaluate
-    from jaxzc.facts import Passes, ingredient, proxy, with_settings
     from jaxzc.jobs.request import ScoreRequest, run_scoring
     from jaxzc.networks import as_network
     from jaxzc.planning import Plan, PlanRequest, plan
@@ -57,7 +57,7 @@ _HOMES = {
     "jaxzc.catalogue.spaces": ("space", "spaces"),
     "jaxzc.evaluation.across.request": ("LeaderboardRequest", "leaderboard"),
     "jaxzc.evaluation.request": ("EvaluateRequest", "evaluate"),
-    "jaxzc.facts": ("Passes", "ingredient", "proxy", "with_settings"),
+    "jaxzc.definitions.facts": ("Passes", "ingredient", "proxy", "with_settings"),
     "jaxzc.jobs.request": ("ScoreRequest", "run_scoring"),
     "jaxzc.networks": ("as_network",),
     "jaxzc.planning": ("Plan", "PlanRequest", "plan"),

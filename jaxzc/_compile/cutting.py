@@ -24,7 +24,7 @@ Beware:
   every program and never stored. That is slow but right. If many pieces begin with `ONCE`, give the object a `__repr__` of its contents.
 - `UNREAD` names parameters that hold functions for differentiation. The cut program is never differentiated again, so they are left out.
   Were they part of the key, every call of a custom derivative would be unique, because they print addresses.
-- Depthwise convolutions compile to something else on CPUs (`jaxzc._compile.depthwise`), so the key says when that happens.
+- Some convolutions compile to something else on CPUs (`jaxzc._compile.convolutions`), so the key says when that happens.
 """
 
 import hashlib
@@ -37,8 +37,8 @@ import jax
 import numpy as np
 from jax.extend.core import Literal
 
+from jaxzc._compile import convolutions
 from jaxzc._compile.cache import settings
-from jaxzc._compile.depthwise import is_depthwise
 from jaxzc._compile.jaxpr import CUSTOM_RULES, Op, Trace, closed
 
 ALONE = frozenset(
@@ -153,7 +153,7 @@ def _key(ops: Sequence[Op], inputs: Sequence[int], outputs: Sequence[int], progr
     for op in ops:
         read = [str(number[v]) if v in number else _constant(program.constants[v], program.avals[v]) for v in op.inputs]
         number |= {value: len(number) + place for place, value in enumerate(op.outputs)}
-        words.append(f"{op.name}{' by pixels' * is_depthwise(op.eqn)}({','.join(read)}){_params(op)}")
+        words.append(f"{op.name}{convolutions.kind(op.eqn)}({','.join(read)}){_params(op)}")
     words += [str([number[value] for value in outputs]), str(settings())]
     text = "\n".join(words)
     # An object that prints its address only cannot be compared with that of another program.

@@ -16,7 +16,7 @@ from jax.core import ShapedArray, eval_jaxpr
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from jaxzc._compile import depthwise, derivatives
+from jaxzc._compile import convolutions, derivatives
 from jaxzc._compile.platforms import by_platform
 
 NAME = "float64"
@@ -40,8 +40,8 @@ def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
             wide = jax.make_jaxpr(lambda *a: _cast(function(*_cast(a, jnp.float64)), dtype), return_shape=True)
             closed, shapes = wide(*arguments)
             leaves = jax.tree.leaves(arguments)
-            if depthwise.occurs(closed):
-                closed = jax.make_jaxpr(partial(depthwise.outputs, closed))(leaves)
+            if convolutions.occurs(closed):
+                closed = jax.make_jaxpr(partial(convolutions.outputs, closed))(leaves)
         # What the function closes over may be traced, and comes in as an argument.
         results = _bind(_Run(closed.jaxpr, len(closed.consts)), [*closed.consts, *leaves])
         return jax.tree.unflatten(jax.tree.structure(shapes), results)

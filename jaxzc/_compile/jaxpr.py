@@ -5,7 +5,7 @@ is a straight line of operations on numbered values. Running it binds every prim
 vmapped like the model itself; custom derivative rules stay in place because such calls are never opened when running.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -161,6 +161,15 @@ def flatten(jaxpr: Any, platform: str | None = None) -> Trace:
 def closed_body(eqn: Any) -> Closed:
     """The jaxpr that a call-like equation runs."""
     return closed(next(eqn.params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in eqn.params))
+
+
+def jaxprs_of(value: Any) -> Iterator[Any]:
+    """The jaxprs that a parameter of an operation is, or holds."""
+    if type(value) is tuple:
+        for part in value:
+            yield from jaxprs_of(part)
+    elif hasattr(value, "eqns") or (hasattr(value, "jaxpr") and hasattr(value, "consts")):
+        yield value
 
 
 def scan_starts(params: Mapping[str, Any]) -> tuple[int, int]:

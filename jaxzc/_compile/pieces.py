@@ -36,7 +36,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxzc._compile import cache, depthwise, float64, memory
+from jaxzc._compile import cache, convolutions, float64, memory
 from jaxzc._compile.cutting import ALONE, LONG, ONCE, Piece, cut
 from jaxzc._compile.devices import processors
 from jaxzc._compile.jaxpr import Op, Trace, closed_body, flatten, scan_starts
@@ -160,7 +160,7 @@ def _compile(program: Trace, folder: Path | None, settings: Sequence[Any], piece
     def run(*values: Any) -> list[Any]:
         env = constants | dict(zip(piece.inputs, values, strict=True))
         for op in piece.ops:
-            env.update(zip(op.outputs, depthwise.bind(op.eqn, [env[value] for value in op.inputs]), strict=True))
+            env.update(zip(op.outputs, convolutions.bind(op.eqn, [env[value] for value in op.inputs]), strict=True))
         return [env[value] for value in piece.outputs]
 
     shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in (program.avals[value] for value in piece.inputs)]

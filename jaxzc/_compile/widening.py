@@ -22,7 +22,7 @@ Beware:
 - Matrix products with an algorithm that names its types lose that algorithm.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -31,7 +31,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from jaxzc._compile.jaxpr import CUSTOM_RULES, Trace, bind, closed, closed_body, flatten
+from jaxzc._compile.jaxpr import CUSTOM_RULES, Trace, bind, closed, closed_body, flatten, jaxprs_of
 from jaxzc.types import JaxzcError
 
 BITWISE = frozenset({"bitcast_convert_type", "nextafter"})
@@ -191,16 +191,7 @@ def _has_wide_types(body: Any) -> bool:
     program = flatten(body)
     if any(getattr(aval, "dtype", None) in WIDE for aval in program.avals):
         return True
-    return any(_has_wide_types(inner) for op in program.ops for value in op.params.values() for inner in _jaxprs(value))
-
-
-def _jaxprs(value: Any) -> Iterator[Any]:
-    """The jaxprs that a parameter of an operation is, or holds."""
-    if type(value) is tuple:
-        for part in value:
-            yield from _jaxprs(part)
-    elif hasattr(value, "eqns") or (hasattr(value, "jaxpr") and hasattr(value, "consts")):
-        yield value
+    return any(_has_wide_types(inner) for op in program.ops for value in op.params.values() for inner in jaxprs_of(value))
 
 
 def _placed(values: Sequence[Any], places: Sequence[int], others: Sequence[Any]) -> list[Any]:

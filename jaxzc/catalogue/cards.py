@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from jaxzc.catalogue.costs import in_words
-from jaxzc.facts import Proxy, ProxyFacts, proxy_facts
+from jaxzc.definitions.facts import Proxy, ProxyFacts, proxy_facts
+from jaxzc.definitions.signatures import needs
 from jaxzc.proxies import PROXIES
-from jaxzc.signatures import needs
 
 PROSE = ("Definition", "Source", "Authors' code", "Weights", "Fails")
 """Names of the fields in a proxy's docstring."""

@@ -1,8 +1,8 @@
 """The cost of proxies in arithmetic, in a unit in which they can be compared with each other and with training.
 
 The unit is one forward pass over one batch. Wherever jaxzc prints or stores `passes`, it means the number of forward passes that take as
-much arithmetic. A backward pass counts as two (see `jaxzc.facts`), so a training step is three passes. FLOPs are multiply-accumulates of
-convolution and linear layers, as in `Counts.flops`.
+much arithmetic. A backward pass counts as two (see `jaxzc.definitions.facts`), so a training step is three passes. FLOPs are
+multiply-accumulates of convolution and linear layers, as in `Counts.flops`.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from jaxzc.catalogue.selection import parse_proxy
-from jaxzc.facts import BACKWARD, FORWARD, Proxy, Sizes
+from jaxzc.definitions.facts import BACKWARD, FORWARD, Proxy, Sizes
 from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import PROXIES
 from jaxzc.types import JaxzcError
@@ -44,7 +44,8 @@ def passes_of(label: str, metadata: Mapping[str, Any]) -> float:
 
 
 def in_words(proxy: Proxy) -> str:
-    """The passes of one proxy's ingredients, in the order in which they run, such as `F + B; F`; `none` if it does not run the network."""
+    """The passes of a proxy's ingredients as text, in the order in which they run, such as `F + B; F`; `none` if it does not run the
+    network."""
     resolver = RESOLVER.with_those_of([proxy])
     calls = [[resolver.cost(need) for need in call] for call in resolver.calls({"": proxy})]
     dearest = [max(call, key=lambda cost: cost.forward_passes(ANY)) for call in calls]
@@ -56,5 +57,5 @@ ANY = Sizes(batch_size=64, batches=2)
 
 
 def training_flops(forward_flops: Any, images: int) -> Any:
-    """FLOPs of training a network on `images` images in total (images times epochs). forward_flops: of one forward pass of one image."""
+    """FLOPs of a training that sees `images` images in total (images times epochs). forward_flops: of one forward pass of one image."""
     return (FORWARD + BACKWARD) * forward_flops * images

@@ -44,6 +44,7 @@ PAPERS = {
         "https://arxiv.org/abs/2306.00288",
     ),
     "near": Paper("NEAR, ICLR 2025", "https://arxiv.org/abs/2408.08776"),
+    "intrain": Paper("InTrain, CVPR 2026", "https://arxiv.org/abs/2606.18676"),
     "w_pca": Paper("W-PCA, ICLR 2025", "https://arxiv.org/abs/2504.15983"),
     "zen": Paper("Lin et al., Zen-NAS, ICCV 2021", "https://arxiv.org/abs/2102.01063"),
     "l_swag": Paper("Casarin, Escalera & Lanz, L-SWAG, CVPR 2025", "https://arxiv.org/abs/2505.07300"),
@@ -146,6 +147,12 @@ EQUATIONS = {
     "gradsign": Equation(_SIGNS, ("gradsign",)),
     "grad_angle": Equation(r"\frac{1}{B} \sum_n \cos(g_n, m), \quad m = \frac{1}{B} \sum_n \frac{g_n}{\| g_n \|}", ("sweet",)),
     "grad_conflict": Equation(_SIGNS, ("gradsign", "sweet")),
+    "intrain": Equation(
+        r"\frac{\gamma (1 + o)}{\log(L + 1)}, \quad \gamma = \sum_l \log \frac{(\operatorname{tr} C_l)^2}{\operatorname{tr} C_l^2}, \quad "
+        r"C_l = \operatorname{cov}(\text{channels of } \phi(z_l)), \quad "
+        r"o = \sum_l \min\Big(1, \frac{\operatorname{std}(g_l)}{\max|g_l|}\Big)",
+        ("intrain",),
+    ),
     "meco": Equation(r"\sum_l \lambda_{\min}(P_l), \quad P_l = \operatorname{corr}(\text{channels of } z_l)", ("meco",)),
     "meco_opt": Equation(
         r"\sum_l \frac{c_l}{n} \lambda_{\min}(P_l), \quad P_l = \operatorname{corr}(n \text{ random channels of } z_l)", ("meco",)

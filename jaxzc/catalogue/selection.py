@@ -2,19 +2,19 @@
 
 import ast
 import numbers
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 from jaxzc.catalogue.functions import named_function
-from jaxzc.facts import Proxy, WithIngredients, parts, proxy_facts, with_settings
+from jaxzc.definitions.facts import Ingredient, Proxy, WithIngredients, parts, proxy_facts, with_settings
 from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import FOR_TRANSFORMERS, FOUNDING, PROXIES, RECURRENT, TRANSFORMERS
 from jaxzc.types import JaxzcError
 from jaxzc.types.names import split_names, unknown
 
-Named = tuple[str, str | Callable[..., Any]]
+Named = tuple[str, str | Proxy]
 """A label, and a proxy by name or as a function."""
-ProxySpec = str | Callable[..., Any] | Iterable[str | Callable[..., Any] | Named] | Mapping[str, str | Callable[..., Any]]
+ProxySpec = str | Proxy | Iterable[str | Proxy | Named] | Mapping[str, str | Proxy]
 
 SETS = {
     "founding": FOUNDING,
@@ -96,7 +96,7 @@ def identity(proxy: Proxy) -> str:
     return f"{name}({chosen})@{proxy_facts(proxy).version}"
 
 
-def select(proxies: ProxySpec, ingredients: Iterable[Callable[..., Any]] = ()) -> dict[str, Proxy]:
+def select(proxies: ProxySpec, ingredients: Iterable[Ingredient] = ()) -> dict[str, Proxy]:
     """The chosen proxies: a dictionary from label to function.
 
     proxies: "founding", "all", "transformers", "recurrent", names separated by commas, a function, a list or tuple of names, functions and
@@ -120,9 +120,7 @@ def select(proxies: ProxySpec, ingredients: Iterable[Callable[..., Any]] = ()) -
     for label, proxy in pairs:
         if label in chosen:
             raise JaxzcError(f"proxy {label!r} is named twice: give each one once, or a mapping with labels of your own")
-        if not isinstance(proxy, str) and not callable(proxy):
-            raise JaxzcError(f"proxy {label!r} is a {type(proxy).__name__}: expected a name or a function whose arguments are ingredients")
-        chosen[label] = parse_proxy(proxy) if isinstance(proxy, str) else proxy
+        chosen[label] = _function(label, proxy)
     if not isinstance(ingredients, Iterable) or isinstance(ingredients, str):
         raise JaxzcError(f"ingredients={ingredients!r:.60}: expected a list of functions, each under @jaxzc.ingredient(...)")
     further = tuple(ingredients)
@@ -136,6 +134,15 @@ def _pairs(entry: Any) -> list[tuple[str, Any]]:
         return [entry]
     members = SETS.get(entry.strip(), ()) if isinstance(entry, str) else ()
     return [(_label(proxy), proxy) for proxy in members or [entry]]
+
+
+def _function(label: str, proxy: Any) -> Proxy:
+    """The proxy that a name or a function stands for. Raises `JaxzcError` for anything else."""
+    if isinstance(proxy, str):
+        return parse_proxy(proxy)
+    if not callable(proxy):
+        raise JaxzcError(f"proxy {label!r} is a {type(proxy).__name__}: expected a name or a function whose arguments are ingredients")
+    return cast("Proxy", proxy)
 
 
 def _label(proxy: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from jaxzc.catalogue import costs
-from jaxzc.facts import Proxy
+from jaxzc.definitions.facts import Proxy
 
 
 def compiling(chosen: Mapping[str, Proxy]) -> str:

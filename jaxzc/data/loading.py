@@ -1,4 +1,5 @@
-"""Batches from a named source: digits, noise, an npz file, folders of images, a prepared tensorflow-datasets data set, or a text."""
+"""Batches from a named source: digits, noise, an npz file, folders of images, a prepared tensorflow-datasets data set, a text, or
+frames of sound."""
 
 import hashlib
 import os
@@ -11,14 +12,16 @@ from typing import cast
 
 import numpy as np
 
-from jaxzc.data import folder, pixels, prepared, text
+from jaxzc.data import folder, frames, pixels, prepared, text
 from jaxzc.data.labels import check_labels
 from jaxzc.data.pixels import Drawn, Source
 from jaxzc.types import Batch, JaxzcError
 from jaxzc.types.names import hint
 
-SPECS = "digits, normal, FILE.npz, folder:PATH, tfds:NAME, text:FILE"
+SPECS = "digits, normal, FILE.npz, folder:PATH, tfds:NAME, text:FILE, frames:FILE.npz"
 """What a source may be called, for messages."""
+AXES = {"text": ("steps",), "frames": ("frames", "features")}
+"""Kind of a source that has no images -> the axes of an example."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Data:
     """What `load` gives.
 
     batches: images float32 `[batch_size, H, W, C]`, labels int32 `[batch_size]`; of a text, tokens and the tokens that follow, int32
-        `[batch_size, steps]`.
+        `[batch_size, steps]`; of sound, frames float32 `[batch_size, T, F]` and symbols int32 `[batch_size, L]`, padded with the blank, 0.
     classes: number of classes of the source; labels lie in `[0, classes)`.
     name: the spec that was asked for.
     digest: 16 hex digits over images and labels of all batches; equal digests mean equal data.
@@ -56,9 +59,10 @@ def load(
         the file, on the [0, 1] scale, or else, with 3 channels, by CIFAR-10's; float images are taken as already normalised; `classes`,
         optional, is the number of classes or their names); `folder:PATH` (a folder for each class; see `jaxzc.data.folder`); `tfds:NAME`
         (its `train` split; see `jaxzc.data.prepared`); `text:FILE` or `text:FILE@STEPS` (words and what follows them; see
-        `jaxzc.data.text`), whose classes are its words.
-    shape: (H, W, C) wanted, of a text (steps,): the size of `normal` (default 32x32x3); digits are repeated to it; other sources must have
-        it.
+        `jaxzc.data.text`), whose classes are its words; `frames:FILE.npz`, or `frames:normal` and `frames:normal@TxF` (frames of sound and
+        the symbols of each example; see `jaxzc.data.frames`).
+    shape: (H, W, C) wanted, of a text (steps,), of sound (T, F): the size of `normal` (default 32x32x3); digits are repeated to it; other
+        sources must have it.
     classes: number of classes wanted: that of `normal` (default 10); other sources must have it (npz files without `classes` take it).
 
     Raises `JaxzcError`: unknown spec, unreadable or unprepared data, another shape or number of classes, not enough images.
@@ -66,7 +70,7 @@ def load(
     for name, value, least in (("batch_size", batch_size, 1), ("batches", batches, 1), ("seed", seed, 0)):
         if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
             raise JaxzcError(f"{name} is {value!r}, expected a whole number of at least {least}")
-    axes = ("steps",) if spec.startswith("text:") else ("height", "width", "channels")
+    axes = AXES.get(_parts(spec)[0], ("height", "width", "channels"))
     if shape is not None and (len(shape) != len(axes) or min(shape) < 1):
         raise JaxzcError(f"shape is {tuple(shape)}, expected ({', '.join(axes)}) of at least 1 each")
     if classes is not None and classes < 1:
@@ -94,6 +98,8 @@ def _source(spec: str, shape: tuple[int, ...] | None, classes: int | None) -> So
     kind, rest = _parts(spec)
     if kind == "text" and rest:
         return partial(text.draw, text=rest, steps=shape[0] if shape else None)
+    if kind == "frames" and rest:
+        return partial(frames.draw, text=rest, shape=shape, classes=classes)
     image = cast("tuple[int, int, int] | None", shape)
     if spec == "digits":
         return partial(_digits, shape=image)
@@ -107,7 +113,7 @@ def _source(spec: str, shape: tuple[int, ...] | None, classes: int | None) -> So
         return partial(prepared.draw, name=rest)
     if os.path.isdir(os.path.expanduser(spec)):
         raise JaxzcError(f"{spec} is a directory: write folder:{spec} for images in folders, one for each class")
-    raise JaxzcError(f"unknown data {spec!r}: {hint(kind, ['digits', 'normal', 'npz', 'folder', 'tfds', 'text'])}choose one of {SPECS}")
+    raise JaxzcError(f"unknown data {spec!r}: {hint(kind, ['digits', 'normal', 'npz', 'folder', 'tfds', *AXES])}choose one of {SPECS}")
 
 
 def _parts(spec: str) -> tuple[str, str]:

@@ -11,10 +11,10 @@ KINDS = ("passes", "seconds", "flops")
 
 
 def cost(label: str, metadata: Mapping[str, Any]) -> dict[str, float]:
-    """Cost of a proxy `label` (a name, perhaps with settings) in a score table with these metadata, as far as it is known.
+    """What is known of the cost of the proxy `label` (a name, perhaps with settings) in a score table with these metadata.
 
-    passes: see `jaxzc.catalogue.costs`. seconds: of one network. flops: of one network. They are read from `costs` (label -> kind ->
-    number) and `proxy_seconds`; passes that are not recorded there are worked out from `batch_size` and `batches`.
+    passes: see `jaxzc.catalogue.costs`. seconds, flops: of one network. They are read from the metadata's `costs` (label -> kind -> number)
+    and `proxy_seconds`. Passes that are not recorded are computed from `batch_size` and `batches`.
     """
     recorded = (metadata.get("costs") or {}).get(label) or {}
     costs = {"passes": passes_of(label, metadata), **{kind: float(recorded[kind]) for kind in KINDS if recorded.get(kind) is not None}}

@@ -90,7 +90,7 @@ def check_resampling(resamples: int, seed: int, level: float) -> None:
 
 
 def turned(values: np.ndarray, higher_is_better: bool | None) -> np.ndarray:
-    """The score of which higher is better."""
+    """The score with its sign such that higher is better."""
     return -values if higher_is_better is False else values
 
 

@@ -10,11 +10,12 @@ a new file in FILES.
 
 from importlib import import_module
 
-from jaxzc.facts import FACTS, IngredientFacts
-from jaxzc.resolver import Resolver
+from jaxzc.definitions.facts import FACTS, IngredientFacts
+from jaxzc.definitions.resolver import Resolver
+from jaxzc.ingredients.roots import Roots
 
-ROOTS = ("network", "params", "batches", "task", "norm", "counts", "key", "param_count")
-"""What whoever scores hands in."""
+ROOTS = (*Roots._fields, "counts", "param_count")
+"""What is provided and not computed: `counts` and `param_count` are of networks that count themselves."""
 
 FILES = (
     "statics",
@@ -35,6 +36,7 @@ FILES = (
     "extrinsic",
     "effective_ranks",
     "components",
+    "participation",
 )
 """Every decorated function of these files makes ingredients."""
 
@@ -42,4 +44,4 @@ _CONTENTS = [value for file in FILES for value in vars(import_module(f"{__name__
 RESOLVER = Resolver(dict.fromkeys(f for f in _CONTENTS if callable(f) and isinstance(getattr(f, FACTS, None), IngredientFacts)), ROOTS)
 """Knows all ingredients, and computes those that proxies ask for."""
 
-__all__ = ["FILES", "RESOLVER", "ROOTS"]
+__all__ = ["FILES", "RESOLVER", "ROOTS", "Roots"]

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.facts import Passes, ingredient
+from jaxzc.definitions.facts import Passes, ingredient
 from jaxzc.ingredients.passes.groups import by_group, on_calls, rectifiers
 from jaxzc.ingredients.passes.patterns import pattern_kernel, relu_code
 from jaxzc.numerics.trees import first

@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxzc._compile.float64 import in_float64
-from jaxzc.facts import Passes, ingredient
+from jaxzc.definitions.facts import Passes, ingredient
 from jaxzc.ingredients.passes.groups import of_relus
 from jaxzc.ingredients.passes.patterns import pattern_kernel, relu_code
 from jaxzc.numerics.linalg import singular_values
@@ -15,11 +15,15 @@ from jaxzc.types import Array, Batch, JaxzcError, Network, Norm, Params, Tap
 
 @ingredient(attention_diversities=Passes(), linear_layers=Passes())
 def synaptic(network: Network, weights: list[Array], synflow_bn_grads: list[Array], *, wanted: frozenset[str]) -> dict[str, Any]:
-    """Per group: attention_diversities, of every layer that makes queries, keys and values or joins the heads, the sum of singular values
-    of its absolute weights, times that of R's gradient by them, float `[layers]`, None for other groups (R and its power of two as in
-    synflow_bn_grads); linear_layers, whether they are the other linear layers, a bool.
+    """For every group of layers, two ingredients.
 
-    Raises `JaxzcError` for a network that does not say which of its layers are attention's."""
+    attention_diversities: for each layer that makes queries, keys and values or joins the heads, float `[layers]`: the sum of singular
+    values of its absolute weights, times the same sum of the gradient of R by them. None for other groups. R and its power of two are those
+    of synflow_bn_grads.
+    linear_layers: bool, whether these are linear layers outside of attention.
+
+    Raises `JaxzcError` for a network that does not say which of its layers are attention's.
+    """
     attends = [group.role == "attention" for group in network.groups]
     if not any(attends):
         raise JaxzcError(

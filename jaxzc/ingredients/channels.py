@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxzc._compile.float64 import in_float64
-from jaxzc.facts import Passes, ingredient
+from jaxzc.definitions.facts import Passes, ingredient
 from jaxzc.ingredients.drawn import named
 from jaxzc.ingredients.passes import resized
 from jaxzc.ingredients.passes.groups import by_group, on_calls

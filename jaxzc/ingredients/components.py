@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc._compile.float64 import in_float64
-from jaxzc.facts import Passes, ingredient
+from jaxzc.definitions.facts import Passes, ingredient
 from jaxzc.ingredients.maps import centred_covariance
 from jaxzc.numerics.linalg import eigenvalues
 from jaxzc.numerics.trees import first
@@ -30,8 +30,8 @@ def principal_components(network: Network, params: Params, batches: tuple[Batch,
 
 
 def components(covariances: Array, share: float) -> Array:
-    """The number of leading eigenvalues whose part of the sum exceeds `share`, of covariances `[values, C, C]`; 0 of one that is 0 or not
-    finite."""
+    """For covariances `[values, C, C]`, the number of leading eigenvalues that together exceed the part `share` of the sum of all; 0 for a
+    matrix that is 0 or not finite."""
     finite = jnp.isfinite(covariances).all((1, 2))
     values = jnp.maximum(eigenvalues(jnp.where(finite[:, None, None], covariances, 0))[:, ::-1], 0)
     total = values.sum(-1, keepdims=True)

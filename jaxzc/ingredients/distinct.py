@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.facts import Passes, ingredient
+from jaxzc.definitions.facts import Passes, ingredient
 from jaxzc.ingredients.passes import resized
 from jaxzc.ingredients.passes.groups import of_relus
 from jaxzc.ingredients.passes.patterns import relu_code

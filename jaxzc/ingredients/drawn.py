@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxzc.facts import ingredient
+from jaxzc.definitions.facts import ingredient
 from jaxzc.ingredients.passes import entry
 from jaxzc.numerics import initialisers
 from jaxzc.numerics.trees import first, map_named
@@ -86,7 +86,7 @@ vkdnw_params = _parameters("vkdnw_params", "kaiming_normal_fan_in")
 
 @ingredient()
 def vkdnw_images(network: Network, params: Params, batches: tuple[Batch, ...], key: Array, *, images: int = 16) -> Any:
-    """Standard normal images of the first batch's shape, `images` of them or as many as it has."""
+    """Standard normal images of the first batch's shape: `images` of them, or fewer where the batch has fewer."""
     return noise(network, params, batches[0].inputs, named(key, "vkdnw_images"), at_least_one("images", images))
 
 

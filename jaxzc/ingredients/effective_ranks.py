@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc._compile.float64 import in_float64
-from jaxzc.facts import Passes, ingredient
+from jaxzc.definitions.facts import Passes, ingredient
 from jaxzc.ingredients.drawn import named
 from jaxzc.numerics.linalg import singular_values
 from jaxzc.numerics.trees import first

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from jaxzc._compile.float64 import in_float64
-from jaxzc.facts import Passes, ingredient
+from jaxzc.definitions.facts import Passes, ingredient
 from jaxzc.ingredients.drawn import at_least_one, named, noise
 from jaxzc.ingredients.passes import entry
 from jaxzc.ingredients.passes.groups import by_group, on_calls

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxzc.facts import Passes, ingredient
+from jaxzc.definitions.facts import Passes, ingredient
 from jaxzc.ingredients.passes import entry
 from jaxzc.numerics.trees import at_least_float32, batch_size, first
 from jaxzc.tasks import Task

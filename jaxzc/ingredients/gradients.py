@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxzc.facts import Passes, ingredient
+from jaxzc.definitions.facts import Passes, ingredient
 from jaxzc.ingredients.passes import entry
 from jaxzc.ingredients.passes.groups import by_group, of_groups, of_relus
 from jaxzc.ingredients.passes.patterns import pattern_kernel, relu_code

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxzc._compile.float64 import in_float64
-from jaxzc.facts import Passes, ingredient
+from jaxzc.definitions.facts import Passes, ingredient
 from jaxzc.ingredients.drawn import named
 from jaxzc.ingredients.passes import entry
 from jaxzc.numerics.linalg import eigenvalues

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxzc.facts import Passes, ingredient
+from jaxzc.definitions.facts import Passes, ingredient
 from jaxzc.numerics.trees import at_least_float32, without_biases
 from jaxzc.tasks import Task
 from jaxzc.types import Array, Network, Norm, Params, PyTree

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxzc.facts import Passes, ingredient
+from jaxzc.definitions.facts import Passes, ingredient
 from jaxzc.ingredients.maps import map_shapes
 from jaxzc.numerics.linalg import correlation
 from jaxzc.numerics.trees import first

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from jaxzc.facts import Passes, ingredient
+from jaxzc.definitions.facts import Passes, ingredient
 from jaxzc.ingredients.passes import entry
 from jaxzc.ingredients.passes.patterns import pattern_kernel, relu_code
 from jaxzc.numerics.trees import batch_size, first
@@ -41,8 +41,8 @@ def states(
     if "hidden_input_grads" not in wanted:
         return {"hidden_states": run(None)[1]}
     grads, layers = jax.grad(run, has_aux=True)(jax.tree.map(jnp.zeros_like, entry.shapes(network, params, inputs)))
-    made = {"hidden_states": layers, "hidden_input_grads": entry.flat(grads, batch_size(inputs))}
-    return {name: value for name, value in made.items() if name in wanted}
+    states = {"hidden_states": layers, "hidden_input_grads": entry.flat(grads, batch_size(inputs))}
+    return {name: value for name, value in states.items() if name in wanted}
 
 
 @ingredient(Passes(forward=1))

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.facts import Passes, ingredient
+from jaxzc.definitions.facts import Passes, ingredient
 from jaxzc.numerics.trees import at_least_float32, batch_size
 from jaxzc.tasks.checks import targets_of
 from jaxzc.types import Array, Batch, JaxzcError, Network, Params

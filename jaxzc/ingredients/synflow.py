@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc._compile.float64 import in_float64
-from jaxzc.facts import Passes, ingredient
+from jaxzc.definitions.facts import Passes, ingredient
 from jaxzc.ingredients.passes import entry
 from jaxzc.numerics.linalg import binary_exponent, power_of_two
 from jaxzc.numerics.trees import at_least_float32, first

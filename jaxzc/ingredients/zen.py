@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxzc.facts import Passes, ingredient
+from jaxzc.definitions.facts import Passes, ingredient
 from jaxzc.ingredients.passes import entry
 from jaxzc.ingredients.passes.groups import of_relus
 from jaxzc.types import Array, Batch, JaxzcError, Network, Norm, Params, PyTree, Tap

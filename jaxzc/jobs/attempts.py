@@ -6,7 +6,6 @@ by halving it. Errors of what the user gave (`JaxzcError`) are not failures of a
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
 
 import jax
 import numpy as np
@@ -24,8 +23,8 @@ DOUBTS = 10
 class Attempts:
     """Scores units with the proxies of one scorer.
 
-    batches: seed -> images. identities: label -> name in the parts. before: told what is about to be scored. alone: these are scored first,
-    each by itself.
+    batches: seed -> images. identities: label -> name in the parts. before: called with the units that are scored next. alone:
+    architectures that are scored first, each by itself.
     """
 
     def __init__(
@@ -133,6 +132,6 @@ def _out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or (isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error))
 
 
-def _in_words(error: Any) -> str:
+def _in_words(error: Exception) -> str:
     """One line that says what happened; compilers print pages."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"

@@ -43,7 +43,7 @@ def crash_of(store: Store, stripe: Stripe) -> Crash | None:
 
 
 class Report:
-    """A block in which a fatal signal is reported; `scoring` says what is being scored."""
+    """Records a fatal signal that ends the process. `scoring` notes which architectures are being scored, to be found with the record."""
 
     def __init__(self, store: Store, stripe: Stripe):
         self.folder = store.root / FOLDER if isinstance(store, LocalStore) else None

@@ -46,7 +46,7 @@ class Request:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def settings_digest(facts: Mapping[str, Any]) -> str:
+def settings_digest(facts: Mapping[str, object]) -> str:
     """16 hex digits: every part of a job says which settings it was made with."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -64,7 +64,7 @@ def read_settings(store: Store) -> dict[str, Any] | None:
     return content["settings"]
 
 
-def begin(store: Store, facts: Mapping[str, Any], request: Request) -> None:
+def begin(store: Store, facts: Mapping[str, object], request: Request) -> None:
     """Begins the job, or adds the request to it. `facts` are the settings (JSON).
 
     Raises `JaxzcError`, which names what differs: the job has other settings, or other images for a seed.
@@ -89,7 +89,7 @@ def begin(store: Store, facts: Mapping[str, Any], request: Request) -> None:
         store.write(f"{REQUESTS}/{request.digest}.parquet", _to_bytes(request))
 
 
-def check(where: str, stored: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+def check(where: str, stored: Mapping[str, object], facts: Mapping[str, object]) -> None:
     """Raises `JaxzcError` that names the first setting in which two jobs differ."""
     for name in {**stored, **facts}:
         old, new = stored.get(name), facts.get(name)
@@ -99,7 +99,7 @@ def check(where: str, stored: Mapping[str, Any], facts: Mapping[str, Any]) -> No
             )
 
 
-def _words(value: Any) -> str:
+def _words(value: object) -> str:
     return ", ".join(f"{name} {part}" for name, part in value.items()) if isinstance(value, Mapping) else repr(value)
 
 

@@ -32,7 +32,7 @@ class Merged:
 
     @property
     def passes(self) -> dict[str, float]:
-        """Label -> forward passes that the proxy is worth by itself; those of one program share passes, so none has a time of its own."""
+        """Label -> forward passes that the proxy costs when it is scored alone. Proxies that are scored together share passes."""
         return self._about("passes")
 
     @property
@@ -49,7 +49,7 @@ class Merged:
 
 
 def merge(store: Store, only: Sequence[Request] | None = None) -> Merged:
-    """Reads all of the job (or these requests of it). Raises `JaxzcError` where there is no job, or nothing was asked of it."""
+    """Reads the scores of a job, or of some of its requests. Raises `JaxzcError` where there is no job, or nothing was asked of it."""
     settings = manifest.read_settings(store)
     asked = list(only) if only is not None else manifest.requests(store)
     if settings is None or not asked:

@@ -15,7 +15,7 @@ from jaxzc._compile.platforms import here
 from jaxzc._durable.files import check_parent
 from jaxzc._durable.store import is_remote, store
 from jaxzc.catalogue.selection import ProxySpec, identity, select
-from jaxzc.facts import Proxy
+from jaxzc.definitions.facts import Proxy
 from jaxzc.jobs.manifest import MANIFEST, Request
 from jaxzc.jobs.merging import Merged, merge
 from jaxzc.jobs.parts import Row
@@ -104,9 +104,9 @@ def work_of(
     choose: Callable[[Space], tuple[np.ndarray, str]] | None = None,
     *,
     stripe: Stripe = WHOLE,
-    about: Mapping[str, Any] = {},
+    about: Mapping[str, object] = {},
 ) -> Work:
-    """What a job needs to do as it is asked: the space, the images of every seed, the architectures and their scorer.
+    """Everything that a job needs to do what the request asks: the space, the images of every seed, the architectures and their scorer.
 
     choose: space -> architectures int32 `[n, genes]`, and how they were chosen, for the record; None: those of the request. about: further
     facts for the record. Raises `JaxzcError` for names and settings that cannot be used.

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from jaxzc._durable.keeper import Keeper
 from jaxzc._durable.lease import Lease
@@ -47,7 +46,7 @@ class Work:
     scorer: makes the scorer of some of the request's labels. retry: score those again that failed before.
     """
 
-    facts: Mapping[str, Any]
+    facts: Mapping[str, object]
     request: Request
     units: Sequence[Unit]
     batches: Mapping[int, Batches]

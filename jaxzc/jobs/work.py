@@ -40,9 +40,11 @@ def parse_stripe(text: str) -> Stripe:
 
 
 def representatives(space: Space, archs: np.ndarray) -> np.ndarray:
-    """For architectures `[n, genes]` the one that is scored for each, `[n, genes]`: where a space tells which are the same network
-    (`WithSameNetwork`), what it says. Elsewhere, of those with one canonical form and equal counts of parameters, FLOPs and layers, the
-    canonical form itself if it has these counts too, else the first in the order of genes.
+    """For each of the architectures `[n, genes]`, the one whose score it gets, `[n, genes]`.
+
+    A space that knows which architectures are the same network says so (`WithSameNetwork`). In other spaces two architectures are the same
+    network if they have one canonical form and equal counts of parameters, FLOPs and layers. Then the canonical form is scored if it has
+    these counts, and otherwise the first of them in the order of genes.
     """
     if isinstance(space, WithSameNetwork):
         return space.same_network(archs)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc._compile import memory
-from jaxzc.facts import Proxy
+from jaxzc.definitions.facts import Proxy
 from jaxzc.ladder import functions, terms
 from jaxzc.ladder.passes import Passes
 from jaxzc.ladder.store import PIECES, Pieces

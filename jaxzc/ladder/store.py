@@ -14,7 +14,7 @@ from typing import Any
 import jax
 
 from jaxzc._compile import cache, memory
-from jaxzc._compile.depthwise import rewritten
+from jaxzc._compile.convolutions import rewritten
 from jaxzc._compile.devices import processors
 from jaxzc._compile.sources import tell
 
@@ -41,7 +41,7 @@ class Pieces:
 
     def __call__(self, function: Callable[..., Callable[..., Any]], statics: tuple[Any, ...], *arguments: Any) -> Any:
         leaves, structure = jax.tree.flatten(arguments)
-        key = (function, statics, cache.settings(), structure, *((leaf.shape, leaf.dtype.name) for leaf in leaves))
+        key = (function, statics, cache.settings(), structure, *((leaf.shape, leaf.dtype) for leaf in leaves))
         if any(type(leaf) is jax.ShapeDtypeStruct for leaf in leaves):
             return self._shapes(key, arguments)
         if key not in self.executables:

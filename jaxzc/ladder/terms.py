@@ -6,8 +6,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxzc.facts import OverLayers, Proxy, parts, proxy_facts
-from jaxzc.signatures import needs, settings
+from jaxzc.definitions.facts import OverLayers, Proxy, parts, proxy_facts
+from jaxzc.definitions.signatures import needs, settings
 from jaxzc.types import Array, JaxzcError, Scaled
 
 INGREDIENTS: Mapping[OverLayers, frozenset[str]] = {
@@ -38,7 +38,7 @@ def form(proxy: Proxy) -> OverLayers | None:
 
 
 def split(proxies: Mapping[str, Proxy]) -> tuple[Labelled, Labelled]:
-    """(label, proxy) of those that are sums of terms, and of those of summed kernels."""
+    """(label, proxy) of the proxies that are sums of terms, and of the proxies that are computed from summed kernels."""
     terms, kernels = (tuple(pair for pair in proxies.items() if form(pair[1]) == kind) for kind in INGREDIENTS)
     return terms, kernels
 
@@ -49,10 +49,11 @@ def wanted(proxies: Mapping[str, Proxy]) -> frozenset[str]:
 
 
 def add_terms(proxies: Labelled) -> Callable[..., tuple[dict[str, Array], dict[str, Array]]]:
-    """(label -> sum so far, ingredient -> its value of one layer) -> label -> sum with this layer's term, and label -> exponent of those
-    scores that have one, which is the same for every layer.
+    """A function that adds the term of one layer: (label -> sum so far, ingredient -> its value for the layer) -> (label -> sum with this
+    layer's term, label -> exponent). Only scores that are `Scaled` have an exponent, which is the same for every layer.
 
-    `batch_grads` is a tuple of the batches' gradients; `synflow_exponent` is a scalar."""
+    `batch_grads` is a tuple of the batches' gradients; `synflow_exponent` is a scalar.
+    """
 
     def run(sums: dict[str, Array], values: dict[str, Any]) -> tuple[dict[str, Array], dict[str, Array]]:
         groups = {name: value if name == "synflow_exponent" else [value] for name, value in values.items()}

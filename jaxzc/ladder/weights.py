@@ -41,8 +41,8 @@ def draw(steps: Sequence[Step], key: Array, initialiser: InitialiserSpec) -> Wei
 
 
 def grouped(steps: Sequence[Step]) -> dict[Kernel, list[int]]:
-    """The numbers of the steps whose kernels and outputs have one shape, groups and members in the order in which they run: the order in
-    which the discrete network draws."""
+    """The numbers of the steps, in groups whose kernels and outputs have one shape. Groups and their members are in the order in which they
+    run, because the discrete network draws its weights in this order."""
     groups: dict[Kernel, list[int]] = {}
     for number, step in enumerate(steps):
         if step.kernel is not None:

@@ -9,14 +9,15 @@ from flax.nnx import Module as NNXModule
 
 from jaxzc.networks.apply import apply_network
 from jaxzc.networks.calls import check_leaves
-from jaxzc.networks.keywords import call_keywords
+from jaxzc.networks.keywords import with_keywords
 from jaxzc.networks.linen import linen_network
 from jaxzc.networks.nnx import nnx_network
+from jaxzc.networks.options import NetworkOptions
 from jaxzc.networks.recognised import recognise
 from jaxzc.networks.traced.network import ProgramNetwork
 from jaxzc.types import JaxzcError
 
-__all__ = ["ProgramNetwork", "as_network"]
+__all__ = ["NetworkOptions", "ProgramNetwork", "as_network", "network_of"]
 
 
 def as_network(
@@ -26,7 +27,7 @@ def as_network(
     *,
     cells: Callable[[str], int] | None = None,
     model_kwargs: Mapping[str, Any] | None = None,
-    method: Any = None,
+    method: str | Callable[..., Any] | None = None,
     output: Callable[[Any], Any] | None = None,
     **call: Any,
 ) -> tuple[ProgramNetwork, Any]:
@@ -49,19 +50,20 @@ def as_network(
     Normalisation is recognised in the traced program, whoever wrote it, and follows the norm mode (see `jaxzc.networks.normalisation`).
     Raises `JaxzcError` where the model has no layers, needs random numbers, or cannot be called.
     """
-    for option, value in (("cells", cells), ("output", output)):
-        if value is not None and not callable(value):
-            raise JaxzcError(f"{option}={value!r:.60}: expected a function, or None")
-    model_kwargs = call_keywords(model, model_kwargs, call, method, inspect.signature(as_network).parameters)
+    options = NetworkOptions(cells, model_kwargs, method, output)
+    return network_of(model, params, inputs, with_keywords(options, model, call, inspect.signature(as_network).parameters))
+
+
+def network_of(model: Any, params: Any, inputs: Any, options: NetworkOptions) -> tuple[ProgramNetwork, Any]:
+    """`as_network` for options that are put together already."""
     model, params = recognise(model, params)
     check_leaves(params)
-    options: dict[str, Any] = {"cells": cells, "model_kwargs": model_kwargs, "output": output}
     if isinstance(model, LinenModule):
-        return linen_network(model, params, inputs, method=method, **options)
+        return linen_network(model, params, inputs, options)
     if isinstance(model, NNXModule):
-        return nnx_network(model, params, inputs, method=method, **options)
+        return nnx_network(model, params, inputs, options)
     if not callable(model):
         raise JaxzcError(f"a model is a Linen module, an NNX module or a function apply_fn(params, inputs), got {type(model).__name__}")
-    if method is not None:
-        raise JaxzcError(f"method={method!r} is for Linen and NNX modules: give a function of (params, inputs) that calls it")
-    return apply_network(model, params, inputs, **options)
+    if options.method is not None:
+        raise JaxzcError(f"method={options.method!r} is for Linen and NNX modules: give a function of (params, inputs) that calls it")
+    return apply_network(model, params, inputs, options)

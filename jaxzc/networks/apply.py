@@ -1,6 +1,6 @@
 """Bare functions `apply_fn(params, inputs)` as networks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,25 +10,16 @@ from jaxzc.networks.calls import arguments, explained, mode_kwargs, signature
 from jaxzc.networks.linen import collections
 from jaxzc.networks.normalisation import NormModes
 from jaxzc.networks.normalisation.leaves import without
+from jaxzc.networks.options import NetworkOptions
 from jaxzc.networks.traced.network import ProgramNetwork, make_network
 from jaxzc.types import JaxzcError, Norm
 
 
-def apply_network(
-    apply_fn: Callable[..., Any],
-    params: Any,
-    inputs: Any,
-    *,
-    cells: Callable[[str], int] | None = None,
-    model_kwargs: Mapping[str, Any] | None = None,
-    output: Callable[[Any], Any] | None = None,
-) -> tuple[ProgramNetwork, Any]:
-    """The network of `apply_fn(params, inputs, **model_kwargs)`, and its parameters.
+def apply_network(apply_fn: Callable[..., Any], params: Any, inputs: Any, options: NetworkOptions) -> tuple[ProgramNetwork, Any]:
+    """The network of `apply_fn(params, inputs, **options.model_kwargs)`, and its parameters.
 
     params: any pytree. Of Flax variables (`{"params": ..., "batch_stats": ...}`) only `params` are parameters; in other trees, leaves that
         are running statistics are none either, and None is in their place.
-    model_kwargs: keywords of the call; mode flags (`train`, `deterministic`, ...) are set to evaluation where these do not say otherwise.
-    output: what takes the outputs out of the result.
 
     Normalisation is recognised and switched in the function's program; a function with a keyword `norm` is told the mode and left as it is.
     Raises `JaxzcError` where the function cannot be called with parameters and inputs.
@@ -37,8 +28,8 @@ def apply_network(
     parameters = signature(apply_fn)
     _check(name, parameters)
     parameters = None if parameters is None else parameters[1:]
-    told = _takes_norm(parameters) and "norm" not in (model_kwargs or {})
-    kwargs = mode_kwargs(parameters, model_kwargs)
+    told = _takes_norm(parameters) and "norm" not in (options.model_kwargs or {})
+    kwargs = mode_kwargs(parameters, options.model_kwargs)
 
     def call(params: Any, inputs: Any, **more: Any) -> Any:
         args, named = arguments(name, parameters, inputs, {**kwargs, **more})
@@ -50,14 +41,14 @@ def apply_network(
                     f"{name} runs an NNX module of its own, whose variables it changes ({error}): "
                     "score the module itself, score(module, None, batch)"
                 ) from error
-            return result if output is None else output(result)
+            return options.outputs_of(result)
 
     if told:
 
         def fn(params: Any, inputs: Any, norm: Norm) -> Any:
             return call(params, inputs, norm=norm)
 
-        return make_network(fn, params, inputs, cells), params
+        return make_network(fn, params, inputs, options.cells), params
     parts = collections(params)
     if parts is not None:
         own, statistics, rest = parts
@@ -65,16 +56,16 @@ def apply_network(
         def function(params: Any, statistics: Any, inputs: Any) -> Any:
             return call({"params": params, **({"batch_stats": statistics} if statistics else {}), **rest}, inputs)
 
-        return make_network(NormModes(function, name, statistics), own, inputs, cells), own
+        return make_network(NormModes(function, name, statistics), own, inputs, options.cells), own
     modes = NormModes(lambda params, _, inputs: call(params, inputs), name, frozen=True)
     stored = modes.stored(params, inputs)
     if not stored:
-        return make_network(modes, params, inputs, cells), params
+        return make_network(modes, params, inputs, options.cells), params
     own, restored = without(params, stored)
     flat = jax.tree.leaves(params)
     statistics = [flat[number] for number in sorted(stored)]
     modes = NormModes(lambda params, statistics, inputs: call(restored(params, statistics), inputs), name, statistics)
-    return make_network(modes, own, inputs, cells), own
+    return make_network(modes, own, inputs, options.cells), own
 
 
 def _check(name: str, parameters: Any) -> None:

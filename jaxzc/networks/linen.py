@@ -10,6 +10,7 @@ from flax.errors import InvalidRngError, ScopeCollectionNotFound, ScopeParamNotF
 
 from jaxzc.networks.calls import FLAGS, arguments, explained, mode_kwargs, signature
 from jaxzc.networks.normalisation import NormModes
+from jaxzc.networks.options import NetworkOptions
 from jaxzc.networks.traced.network import ProgramNetwork, make_network
 from jaxzc.types import JaxzcError
 
@@ -17,24 +18,12 @@ STATISTICS = "batch_stats"
 """The collection of running statistics."""
 
 
-def linen_network(
-    module: nn.Module,
-    variables: Any,
-    inputs: Any,
-    *,
-    cells: Callable[[str], int] | None = None,
-    model_kwargs: Mapping[str, Any] | None = None,
-    method: Any = None,
-    output: Callable[[Any], Any] | None = None,
-) -> tuple[ProgramNetwork, Any]:
+def linen_network(module: nn.Module, variables: Any, inputs: Any, options: NetworkOptions) -> tuple[ProgramNetwork, Any]:
     """The network of a Linen module, and its parameters (the `params` collection).
 
     variables: what `module.init` returned, or its `params` alone. Running statistics in it are neither read nor changed: `norm="init"`
         means an untrained network. Other collections are constants; what the module writes to them is dropped.
-    model_kwargs: keywords of the call; mode flags (`train`, `deterministic`, ...) are set to evaluation where these do not say otherwise.
-        Dropout is off always.
-    method: what is called instead of `__call__`, by name or as a function. output: what takes the outputs out of the result.
-    Raises `JaxzcError` where the module asks for random numbers, or for arguments that it is not given.
+    Dropout is off always. Raises `JaxzcError` where the module asks for random numbers, or for arguments that it is not given.
     """
     variables = nn.meta.unbox(unfreeze(variables))
     name = type(module).__name__
@@ -45,9 +34,8 @@ def linen_network(
         )
     # a submodule may itself be called "params", so the key alone does not tell the collection
     params, statistics, rest = collections(variables) or (variables, {}, {})
-    call = getattr(type(module), method) if isinstance(method, str) else method or type(module).__call__
-    parameters = signature(call, 1)
-    kwargs = mode_kwargs(parameters, model_kwargs)
+    parameters = signature(options.call_of(type(module)), 1)
+    kwargs = mode_kwargs(parameters, options.model_kwargs)
     # `rngs` are an argument of `Module.apply`; a call that has one of that name gets it
     rngs = None if any(p.name == "rngs" for p in parameters or ()) else kwargs.pop("rngs", None)
 
@@ -58,7 +46,7 @@ def linen_network(
         mutable = DenyList(("params", "jaxzc"))
         with nn.intercept_methods(_intercept), explained(name, params, inputs):
             try:
-                result, _ = module.apply(every, *args, rngs=rngs, mutable=mutable, method=method, **named)
+                result, _ = module.apply(every, *args, rngs=rngs, mutable=mutable, method=options.method, **named)
             except InvalidRngError as error:
                 raise JaxzcError(
                     f"{name} asks for random numbers ({error}): a score must not depend on them, "
@@ -68,10 +56,11 @@ def linen_network(
                 raise JaxzcError(
                     f"the parameters are not those of {name} ({error}): give what {name}(...).init(key, inputs) returned"
                 ) from error
-            return result if output is None else output(result)
+            return options.outputs_of(result)
 
     params = jax.tree.map(lambda leaf: leaf, params)
-    return make_network(NormModes(function, name, statistics, evaluates=FLAGS.keys().isdisjoint(kwargs)), params, inputs, cells), params
+    modes = NormModes(function, name, statistics, evaluates=FLAGS.keys().isdisjoint(kwargs))
+    return make_network(modes, params, inputs, options.cells), params
 
 
 def collections(variables: Any) -> tuple[Any, Any, dict[str, Any]] | None:

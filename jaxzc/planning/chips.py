@@ -15,8 +15,10 @@ PRODUCTS_FOR_FLOAT32 = 6
 
 @dataclass(frozen=True)
 class Chip:
-    """bfloat16: peak FLOP/s with factors of bfloat16. float32: with factors of float32. memory: bytes. bandwidth: bytes/s of the memory.
-    All are those of one device as JAX counts devices; devices: how many of them a chip has."""
+    """Published figures of an accelerator, each for one device as JAX counts devices; devices: how many of them a chip has.
+
+    bfloat16, float32: peak FLOP/s with factors of this type. memory: bytes. bandwidth: of the memory, bytes/s.
+    """
 
     name: str
     bfloat16: float

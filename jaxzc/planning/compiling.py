@@ -11,12 +11,12 @@ import jax.numpy as jnp
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jaxzc._compile.depthwise import rewritten
+from jaxzc._compile.convolutions import rewritten
 from jaxzc._compile.devices import spread
-from jaxzc.facts import Proxy
+from jaxzc.definitions.facts import Proxy
 from jaxzc.planning.targets import Target
 from jaxzc.scoring.space.recipe import SpaceRecipe
-from jaxzc.types import Batch
+from jaxzc.types import Batch, PyTree
 
 AXES = (0, 0, None, None, 0)
 """The arguments of a scoring function that differ from architecture to architecture: weights, genes and number of parameters."""
@@ -56,7 +56,7 @@ class Planned:
 
 
 def lowerable(recipe: SpaceRecipe, key: tuple[int, ...], batches: tuple[Batch, ...], target: Target) -> tuple[SpaceRecipe, dict[str, str]]:
-    """The recipe with those of its proxies that lower for the target, and the reasons of the others."""
+    """The recipe with only the proxies that lower for the target, and the reasons of the others."""
     reasons: dict[str, str] = {}
     try:
         _lowered(recipe, key, batches, 1, target, reasons)
@@ -116,11 +116,11 @@ def _lowered(
     return spread(rewritten(score), AXES, mesh, chunk).trace(*placed).lower(lowering_platforms=(target.platform,))
 
 
-def _wider(tree: Any, width: int) -> Any:
+def _wider(tree: PyTree, width: int) -> PyTree:
     return jax.tree.map(lambda a: jax.ShapeDtypeStruct((width, *a.shape), a.dtype), tree)
 
 
-def _placed(tree: Any, sharding: NamedSharding) -> Any:
+def _placed(tree: PyTree, sharding: NamedSharding) -> PyTree:
     return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding), tree)
 
 

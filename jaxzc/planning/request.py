@@ -13,7 +13,7 @@ from jaxzc._compile.devices import chunk_for
 from jaxzc.catalogue import spaces
 from jaxzc.catalogue.costs import forward_passes
 from jaxzc.catalogue.selection import ProxySpec, select
-from jaxzc.facts import Proxy, Sizes
+from jaxzc.definitions.facts import Proxy, Sizes
 from jaxzc.planning.compiling import Planned, compiled, lowerable
 from jaxzc.planning.targets import Target, target
 from jaxzc.scoring.space.recipe import SpaceRecipe
@@ -49,8 +49,8 @@ class PlanRequest:
 
 @dataclass(frozen=True)
 class Plan:
-    """programs: one for each chunk. proxies: how many scores. reasons: proxy -> why it does not lower for the platform; the programs are
-    without it, and its score would be NaN. keys: how many programs `SAMPLE` random architectures have; the plan is that of the commonest.
+    """programs: one for each chunk. proxies: how many scores. reasons: proxy -> why it does not lower for the platform; the programs leave
+    it out, and its score would be NaN. keys: how many programs `SAMPLE` random architectures have; the plan is that of the commonest.
     flops: floating-point operations that one architecture's passes take (two for each multiply-accumulate of its layers), mean of the
     sample."""
 

@@ -6,7 +6,7 @@ facts are data: `@proxy(direction=..., labels=..., ...)`. To add one: write the 
 
 # ruff: noqa: F401 (an import is what registers a proxy)
 
-from jaxzc.facts import FACTS, Proxy, ProxyFacts
+from jaxzc.definitions.facts import FACTS, Proxy, ProxyFacts
 from jaxzc.proxies.az_nas import az_expressivity, az_progressivity, az_trainability
 from jaxzc.proxies.dextr import dextr
 from jaxzc.proxies.dss import dss
@@ -15,6 +15,7 @@ from jaxzc.proxies.fisher import fisher
 from jaxzc.proxies.grad_norm import grad_norm
 from jaxzc.proxies.gradsign import grad_angle, grad_conflict, gradsign
 from jaxzc.proxies.grasp import grasp
+from jaxzc.proxies.intrain import intrain
 from jaxzc.proxies.jacob_cov import jacob_cov
 from jaxzc.proxies.l2_norm import l2_norm
 from jaxzc.proxies.meco import meco, meco_opt

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from jaxzc.facts import proxy
+from jaxzc.definitions.facts import proxy
 from jaxzc.types import Array
 
 

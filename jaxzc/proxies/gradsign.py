@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 
-from jaxzc.facts import proxy
+from jaxzc.definitions.facts import proxy
 from jaxzc.numerics.layers import sum_over_layers
 from jaxzc.types import Array, JaxzcError
 

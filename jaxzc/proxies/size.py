@@ -1,6 +1,6 @@
 """Size of a network: exact counts, the baselines every proxy has to beat."""
 
-from jaxzc.facts import proxy
+from jaxzc.definitions.facts import proxy
 from jaxzc.types import Array, Counts, JaxzcError
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
 
-from jaxzc.facts import OverLayers, proxy
+from jaxzc.definitions.facts import OverLayers, proxy
 from jaxzc.numerics.layers import sum_over_layers
 from jaxzc.proxies.zico import layer_terms
 from jaxzc.types import Array, JaxzcError

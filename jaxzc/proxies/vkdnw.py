@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 
 from jaxzc._compile.float64 import in_float64
-from jaxzc.facts import proxy
+from jaxzc.definitions.facts import proxy
 from jaxzc.numerics.linalg import eigenvalues
 from jaxzc.types import Array
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from jaxzc.facts import proxy
+from jaxzc.definitions.facts import proxy
 from jaxzc.numerics.layers import sum_over_layers
 from jaxzc.types import Array
 

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from jaxzc._compile.float64 import in_float64
-from jaxzc.facts import proxy
+from jaxzc.definitions.facts import proxy
 from jaxzc.types import Array, JaxzcError
 
 

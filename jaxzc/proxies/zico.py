@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.facts import proxy
+from jaxzc.definitions.facts import proxy
 from jaxzc.numerics.layers import sum_over_layers
 from jaxzc.numerics.linalg import deviation, largest, smallest, total
 from jaxzc.proxies.swap import swap

@@ -52,8 +52,8 @@ def plot_intervals(evaluation: Evaluation, axes: Axes | None = None, *, width: f
 
 
 def plot_size(evaluation: Evaluation, axes: Axes | None = None, *, width: float = ONE_COLUMN) -> Axes:
-    """Spearman's rho as it is, given params and given FLOPs: what is left of a proxy between networks of one size. The three stand side by
-    side within a row, so that equal ones are all seen. axes, width: as in `plot_intervals`."""
+    """Spearman's rho of every proxy as it is, with params held fixed, and with FLOPs held fixed: what a proxy tells about networks of one
+    size. The three marks stand side by side within a row, so that none hides another. axes, width: as in `plot_intervals`."""
     known = marks.size_rows(evaluation)
     with style():
         whole, axes = axes is None, axes or new_axes(width, 0.9 + 1.25 * ROW * len(known))

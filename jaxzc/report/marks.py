@@ -51,8 +51,8 @@ def size_rows(evaluation: Evaluation) -> list[tuple[Row, Mapping[str, Estimate]]
 
 
 def reference_lines(evaluation: Evaluation) -> list[Line]:
-    """Params, FLOPs and the noise ceilings, those that are known. Two that print the same value are one line with both names: drawn twice
-    they would hide each other."""
+    """The vertical lines of params, FLOPs and the noise ceilings, as far as they are known. Where two print the same value, one line has
+    both names, since one would hide the other."""
     names = dict(zip(BASELINES, ("params", "FLOPs"), strict=True))
     lines = [Line(row.proxy, spearman(row).value, names[row.proxy]) for row in ranked(evaluation) if row.proxy in BASELINES]
     ceilings = [(CEILINGS.get(name, f"noise ceiling, {name.replace('_', ' ')}"), value) for name, value in evaluation.ceiling.items()]

@@ -1,7 +1,7 @@
 """Brings the batches that users pass into one form, and checks them before anything is compiled."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,8 @@ from jaxzc.tasks.checks import with_targets
 from jaxzc.tasks.losses import described
 from jaxzc.types import Batch, JaxzcError, PyTree, Space, WithTask
 
-Batches = Batch | tuple[Any, Any] | Sequence[Batch | tuple[Any, Any]]
+Batches: TypeAlias = Batch | tuple[PyTree, PyTree] | Sequence[Batch | tuple[PyTree, PyTree]]
+"""One batch (inputs, targets), or several."""
 
 
 def as_batches(batches: Batches) -> tuple[Batch, ...]:
@@ -69,7 +70,7 @@ def batches_for(space: Space, batches: Batches, task: Task) -> tuple[Batch, ...]
     return tuple(with_targets(task, batch) for batch in checked)
 
 
-def _arrays(tree: PyTree) -> Any:
+def _arrays(tree: PyTree) -> PyTree:
     """The pytree with JAX arrays for leaves. A list of plain numbers becomes one array, not a pytree of numbers."""
     written = isinstance(tree, list) and not any(hasattr(leaf, "shape") for leaf in jax.tree.leaves(tree))
     return jnp.asarray(tree) if written else jax.tree.map(jnp.asarray, tree)

@@ -1,20 +1,20 @@
 """Scores of one network as a pure function of arrays, which can be called inside jit, vmap, grad or scan."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, get_args
+from typing import get_args
 
 import jax
 import numpy as np
 
 from jaxzc._compile.platforms import float32_products
 from jaxzc.catalogue.selection import ProxySpec, select
-from jaxzc.facts import Proxy
-from jaxzc.ingredients import RESOLVER
+from jaxzc.definitions.facts import Proxy
+from jaxzc.definitions.signatures import needs
+from jaxzc.ingredients import RESOLVER, Roots
 from jaxzc.scoring.batches import Batches, as_batches
 from jaxzc.scoring.results import Unavailable, check_unavailable, warn_of
-from jaxzc.signatures import needs
 from jaxzc.tasks import Loss, Task, classification, named_task
-from jaxzc.types import Array, Batch, Counts, JaxzcError, Network, Norm, Params
+from jaxzc.types import Array, Counts, JaxzcError, Network, Norm, Params, PyTree, Score
 from jaxzc.types.names import unknown
 
 LARGEST = 2**31 - 1
@@ -29,11 +29,11 @@ def compute_scores(
     task: Task | str = classification,
     norm: Norm = "batch",
     key: Array | None = None,
-    fixed: Mapping[str, Any] | None = None,
+    fixed: Mapping[str, PyTree] | None = None,
     *,
     loss: Loss | None = None,
     unavailable: Unavailable = "nan",
-) -> dict[str, Any]:
+) -> dict[str, Score]:
     """Proxy -> value `[]` of one network: a pure function of `params`, `batches` and `key`, which may be traced.
 
     >>> network, params = jaxzc.as_network(model, variables, inputs)
@@ -51,43 +51,39 @@ def compute_scores(
     check_unavailable(unavailable)
     reasons: dict[str, str] | None = None if unavailable == "error" else {}
     meant = named_task(loss, None if loss is not None and task is classification else task) or classification
-    values = compute_values(select(proxies), network, params, as_batches(batches), meant, norm, key, fixed, reasons)
+    roots = Roots(network, params, as_batches(batches), meant, norm, jax.random.key(0) if key is None else key)
+    values = compute_values(select(proxies), roots, fixed, reasons)
     warn_of(reasons or {}, "; ".join(f"{label}: {reason}" for label, reason in list((reasons or {}).items())[:1]), stacklevel=2)
     return values
 
 
 def compute_values(
-    proxies: Mapping[str, Proxy],
-    network: Network,
-    params: Params,
-    batches: tuple[Batch, ...],
-    task: Task,
-    norm: Norm,
-    key: Array | None,
-    fixed: Mapping[str, Any] | None,
-    reasons: dict[str, str] | None,
-) -> dict[str, Any]:
-    """As `compute_scores`, for selected proxies and a tuple of `Batch`.
+    proxies: Mapping[str, Proxy], roots: Roots, fixed: Mapping[str, PyTree] | None = None, reasons: dict[str, str] | None = None
+) -> dict[str, Score]:
+    """As `compute_scores`, for selected proxies.
 
     reasons: a dictionary that receives, for each proxy that cannot be computed, the reason. None: such a proxy is an error."""
-    if norm not in get_args(Norm):
-        raise JaxzcError(f"norm={norm!r}: expected one of {', '.join(map(repr, get_args(Norm)))}")
+    check_norm(roots.norm)
     known = RESOLVER.with_those_of(proxies.values()).known
     for name in fixed or ():
         if name not in known:
             raise unknown("ingredient", name, known)
-    key = jax.random.key(0) if key is None else key
-    roots = {"network": network, "params": params, "batches": batches, "task": task, "norm": norm, "key": key}
     with float32_products():
-        return RESOLVER.run(proxies, {**roots, **_count_ingredients(network, params), **(fixed or {})}, reasons)
+        return RESOLVER.run(proxies, {**roots._asdict(), **_count_ingredients(roots), **(fixed or {})}, reasons)
 
 
-def _count_ingredients(network: Network, params: Params) -> dict[str, Any]:
+def check_norm(norm: str) -> None:
+    """Raises `JaxzcError` for anything but a norm mode."""
+    if norm not in get_args(Norm):
+        raise JaxzcError(f"norm={norm!r}: expected one of {', '.join(map(repr, get_args(Norm)))}")
+
+
+def _count_ingredients(roots: Roots) -> dict[str, PyTree]:
     """The ingredients `counts` and `param_count` of a network that has a method `counts`; nothing for other networks."""
-    count: Callable[[Any], Counts] | None = getattr(network, "counts", None)
+    count: Callable[[Params], Counts] | None = getattr(roots.network, "counts", None)
     if count is None:
         return {}
-    counts = count(params)
+    counts = count(roots.params)
     return {"counts": Counts(*(c if c <= LARGEST else np.float32(c) for c in counts)), "param_count": np.float32(counts.params)}
 
 
@@ -96,7 +92,7 @@ def only_counts(proxy: Proxy) -> bool:
     return set(needs(proxy)) <= {"counts"}
 
 
-def scores_from_counts(proxies: Mapping[str, Proxy], counts: Counts | None) -> dict[str, Any]:
+def scores_from_counts(proxies: Mapping[str, Proxy], counts: Counts | None) -> dict[str, Score]:
     """Label -> value of the proxies that need counts only, computed on the host in exact integers."""
     return {k: f(counts) if needs(f) else f() for k, f in proxies.items() if only_counts(f)}
 

@@ -1,7 +1,5 @@
 """Random keys: of a seed, and those that depend on the architecture, so that its position in a list does not change its score."""
 
-from typing import Any
-
 import jax
 import numpy as np
 
@@ -18,7 +16,7 @@ def fold_in(key: Array, arch: Array) -> Array:
     return key
 
 
-def seeded(seed: Any) -> Array:
+def seeded(seed: int) -> Array:
     """The random key of a seed. Raises `JaxzcError` for anything but a whole number of at most 64 bits."""
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not -(2**63) <= seed < 2**63:
         raise JaxzcError(f"seed={seed!r}: expected a whole number of at most 64 bits, such as 0")

@@ -2,12 +2,12 @@
 
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.types import JaxzcError, Scaled
+from jaxzc.types import JaxzcError, Scaled, Score
 
 Unavailable = Literal["nan", "error"]
 """What happens where a proxy cannot be computed for a network. `nan`: its score is NaN, with a reason. `error`: a `JaxzcError`."""
@@ -31,7 +31,7 @@ class Scores(dict[str, float]):
         self.reasons = dict(reasons)
 
 
-def check_unavailable(unavailable: Any) -> None:
+def check_unavailable(unavailable: str) -> None:
     """Raises `JaxzcError` for a value other than those of `Unavailable`."""
     if unavailable not in ("nan", "error"):
         raise JaxzcError(f"unavailable={unavailable!r}: expected 'nan' (the score is NaN, with a reason) or 'error'")
@@ -44,7 +44,7 @@ def warn_of(reasons: Mapping[str, str], where: str, stacklevel: int) -> None:
         warnings.warn(f"could not be computed and is NaN: {', '.join(names)}; see {where}", UnavailableWarning, stacklevel=stacklevel + 1)
 
 
-def to_float(value: Any) -> float:
+def to_float(value: Score) -> float:
     """A proxy's value as a Python float, a `Scaled` one included. Raises `JaxzcError` where it is not one number."""
     if isinstance(value, Scaled):
         with np.errstate(over="ignore", under="ignore"):
@@ -57,7 +57,7 @@ def to_float(value: Any) -> float:
     return float(number.reshape(()))
 
 
-def to_floats(values: Mapping[str, Any], labels: Iterable[str]) -> dict[str, float]:
+def to_floats(values: Mapping[str, Score], labels: Iterable[str]) -> dict[str, float]:
     """Label -> score, in the order of `labels`. Raises `JaxzcError`, naming the proxy, where a value is not one number."""
     scores = {}
     for label in labels:

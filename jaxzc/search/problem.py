@@ -176,8 +176,8 @@ class Problem:
         return genes.view(f"S{4 * genes.shape[1]}")[:, 0]
 
     def fitness(self, scores: np.ndarray) -> np.ndarray:
-        """Float64 `[n]`, higher is better: the score itself, or the log-rank sum of several; NaN where one of `scores [n, scores]` is not
-        finite, which is never selected."""
+        """Float64 `[n]`, higher is better: the score itself, or, of several scores, the sum of the logarithms of their ranks. NaN where one
+        of `scores [n, scores]` is not finite; such a network is never selected."""
         turned = np.where(np.isfinite(scores), scores * self.signs, np.nan)
         return turned[:, 0] if len(self.scores) == 1 else log_rank(turned)
 

@@ -1,4 +1,4 @@
-"""A space's program made of a plain function of parameters and inputs: what a small space of one's own needs no more than."""
+"""A space's program made of a plain function of parameters and inputs: all that a small space needs."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ class FunctionProgram:
         return params | {name: jnp.reshape(jnp.asarray(values), self.shapes[name]) for name, values in drawn.items()}
 
     def network(self, genes: Genes) -> ProgramNetwork:
-        """The network, which is the same whatever the genes: the program serves one architecture."""
+        """The network of the one architecture that the program serves; `genes` are not used."""
         return self._network
 
     def discrete_params(self, params: Params, arch: Genes) -> Params:

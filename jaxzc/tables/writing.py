@@ -18,7 +18,7 @@ from jaxzc.types import JaxzcError
 
 
 def check_name(path: str | os.PathLike[str]) -> None:
-    """Raises `JaxzcError` where the name is not that of a table: it is to end in `.parquet`, `.pq`, `.csv` or `.csv.gz`."""
+    """Raises `JaxzcError` unless the name ends in `.parquet`, `.pq`, `.csv` or `.csv.gz`, as the name of a table must."""
     if kind_of(Path(path)) == "text":
         raise JaxzcError(f"{path} is no table by its name: name a file that ends in .parquet, .csv or .csv.gz")
 

@@ -2,7 +2,7 @@
 
 from jaxzc.tasks.choice import as_task, kind_of, named_task
 from jaxzc.tasks.losses import Loss, cross_entropy
-from jaxzc.tasks.task import TASKS, Task, classification, ctc, multilabel, next_token, regression
+from jaxzc.tasks.task import TASKS, Task, classification, ctc, ctc_per_frame, multilabel, next_token, regression
 
 __all__ = [
     "TASKS",
@@ -12,6 +12,7 @@ __all__ = [
     "classification",
     "cross_entropy",
     "ctc",
+    "ctc_per_frame",
     "kind_of",
     "multilabel",
     "named_task",

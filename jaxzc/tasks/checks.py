@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,11 +9,11 @@ import numpy as np
 
 from jaxzc.tasks.losses import cross_entropy
 from jaxzc.tasks.task import Task, next_token
-from jaxzc.types import Array, Batch, JaxzcError
+from jaxzc.types import Array, Batch, JaxzcError, PyTree
 
 
 def with_targets(task: Task, batch: Batch) -> Batch:
-    """The batch with the targets that the task takes from the inputs where it has none."""
+    """The batch itself; if it has no targets and the task can make them from the inputs, the batch with these targets."""
     if batch.targets is not None or task.targets is None:
         return batch
     return batch._replace(targets=task.targets(batch.inputs))
@@ -26,14 +25,14 @@ NO_TARGETS = (
 )
 
 
-def targets_of(batch: Batch, task: Task | None = None) -> Any:
+def targets_of(batch: Batch, task: Task | None = None) -> PyTree:
     """The batch's targets; `JaxzcError` where it has none, unless the task is the user's own, whose loss may do without."""
     if batch.targets is None and (task is None or task.name != "own"):
         raise JaxzcError(NO_TARGETS)
     return batch.targets
 
 
-def loss_of(task: Task, outputs: Any, targets: Any) -> Array:
+def loss_of(task: Task, outputs: PyTree, targets: PyTree) -> Array:
     """The task's loss; `JaxzcError` where it is not one number, and where it fails without targets."""
     try:
         value = task.loss(outputs, targets)
@@ -46,11 +45,11 @@ def loss_of(task: Task, outputs: Any, targets: Any) -> Array:
     return value
 
 
-def check_targets(task: Task, outputs: Any, batches: Sequence[Batch], *, warns: bool = False) -> None:
-    """Judges class numbers where the task is a ready-made one that has such.
+def check_targets(task: Task, outputs: PyTree, batches: Sequence[Batch], *, warns: bool = False) -> None:
+    """Checks targets that are class numbers, for the ready-made tasks that have such.
 
-    outputs: shapes of what the network returns. Raises `JaxzcError` for a class that has no output, for rows that are no distribution, and
-    for tokens given as their own successors. warns: of labels of one class, and of labels that leave out the first class.
+    outputs: shapes of what the network returns. Raises `JaxzcError` for a class without an output, for rows that are no distribution, and
+    for tokens given as their own successors. warns: whether to warn of labels of one class, and of labels that leave out the first class.
     """
     for batch in batches:
         if task is next_token and batch.targets is not None and _are_inputs(batch):

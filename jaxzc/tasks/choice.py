@@ -1,6 +1,6 @@
 """Which task a batch is for: read from shapes, dtypes and kinds of numbers where these leave one reading, named by the user otherwise."""
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import jax
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from jaxzc.numerics.trees import is_real
 from jaxzc.tasks.losses import Loss, described
 from jaxzc.tasks.task import TASKS, Task, classification, multilabel, regression
-from jaxzc.types import JaxzcError
+from jaxzc.types import JaxzcError, PyTree
 
 
 def named_task(loss: Loss | None, task: Task | str | None) -> Task | None:
@@ -29,22 +29,23 @@ def named_task(loss: Loss | None, task: Task | str | None) -> Task | None:
     return task
 
 
-def kind_of(targets: Any) -> tuple[bool, ...]:
-    """What of concrete targets' values the choice depends on."""
+def kind_of(targets: PyTree) -> tuple[bool, ...]:
+    """The properties of concrete targets' values that decide the choice of a task."""
     arrays = [np.asarray(leaf) for leaf in jax.tree.leaves(targets)]
     return () if len(arrays) != 1 or arrays[0].ndim < 1 else (_binary(arrays[0]), _distributions(arrays[0]))
 
 
-def as_task(task: Task | None, outputs: Any, targets: Any) -> Task:
-    """The task, or where it is None the one chosen for these outputs and targets.
+def as_task(task: Task | None, outputs: PyTree, targets: PyTree) -> Task:
+    """The task itself, or, for None, the one chosen for these outputs and targets.
 
     outputs: what the network returns (arrays or their shapes). targets: a batch's, concrete, or None.
     """
     return chosen(outputs, targets) if task is None else task
 
 
-def chosen(outputs: Any, targets: Any) -> Task:
-    """The task of these outputs and targets; where several are possible, one whose loss is an error that names them."""
+def chosen(outputs: PyTree, targets: PyTree) -> Task:
+    """The task for these outputs and targets. Where several tasks are possible, the result is a task whose loss raises an error that names
+    them."""
     if targets is None:
         return classification
     if not _one_array(outputs):
@@ -78,13 +79,13 @@ def chosen(outputs: Any, targets: Any) -> Task:
 def undecided(reason: str) -> Task:
     """A task for the proxies that need no targets; its loss is an error of this sentence."""
 
-    def loss(outputs: Any, targets: Any) -> NoReturn:
+    def loss(outputs: PyTree, targets: PyTree) -> NoReturn:
         raise JaxzcError(reason)
 
     return Task(loss, name="undecided")
 
 
-def _one_array(tree: Any) -> bool:
+def _one_array(tree: PyTree) -> bool:
     return jax.tree.structure(tree) == jax.tree.structure(0) and is_real(tree)
 
 

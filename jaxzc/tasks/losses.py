@@ -1,15 +1,15 @@
 """The losses of the ready-made tasks: outputs of a network and targets -> one number, the mean over examples."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.types import Array, JaxzcError
+from jaxzc.types import Array, JaxzcError, PyTree
 
-Loss = Callable[[Any, Any], Array]
+Loss: TypeAlias = Callable[[PyTree, PyTree], Array]
 """(what the network returned, the targets) -> one number."""
 
 
@@ -52,19 +52,34 @@ def token_cross_entropy(outputs: Array | np.ndarray, targets: Array | np.ndarray
     return jnp.where(counts, each, 0).sum() / jnp.maximum(counts.sum(), 1)
 
 
-def ctc_loss(outputs: Any, targets: Any, *, blank: int = 0) -> Array:
+def ctc_loss(outputs: PyTree, targets: PyTree, *, blank: int = 0) -> Array:
     """Mean connectionist temporal classification loss of an alignment-free sequence (speech, handwriting), as `optax.ctc_loss`.
 
     outputs: logits `[N, T, symbols]`, or a pair of them and how many frames are used, lengths `[N]` int or paddings `[N, T]` (1 where
         padded).
     targets: symbols `[N, L]` int, padded with the blank or with negative numbers; or a pair of them and their lengths or paddings; or
-        three, the third the frames' lengths or paddings.
+        three, the third the frames' lengths or paddings (the second may be None).
     """
+    return _each_ctc(outputs, targets, blank)[0].mean()
+
+
+def ctc_loss_per_frame(outputs: PyTree, targets: PyTree, *, blank: int = 0) -> Array:
+    """As `ctc_loss`, that of each example divided by its frames, and 0 where it has more symbols (and blanks between equal ones) than
+    frames: the mean over all examples. Source: Mehrotra et al., NAS-Bench-ASR, ICLR 2021, code."""
+    losses, symbols, label_paddings, logit_paddings = _each_ctc(outputs, targets, blank)
+    frames, counts = (1 - logit_paddings).sum(1), label_paddings == 0
+    equal = (symbols[:, 1:] == symbols[:, :-1]) & counts[:, 1:] & counts[:, :-1]
+    possible = counts.sum(1) + equal.sum(1) <= frames
+    return jnp.where(possible, losses / jnp.maximum(frames, 1), 0).mean()
+
+
+def _each_ctc(outputs: PyTree, targets: PyTree, blank: int) -> tuple[Array, Array, Array, Array]:
+    """The loss of each example `[N]`, symbols `[N, L]`, and the paddings of symbols and of frames, 1 where padded."""
     import optax
 
     logits, frames = outputs if isinstance(outputs, tuple | list) else (outputs, None)
     parts = list(targets) if isinstance(targets, tuple | list) else [targets]
-    symbols: Any = parts[0]
+    symbols: PyTree = parts[0]
     used, of_targets = (*parts[1:], None, None)[:2]
     if jnp.ndim(logits) != 3 or jnp.ndim(symbols) != 2:
         raise JaxzcError(
@@ -75,10 +90,10 @@ def ctc_loss(outputs: Any, targets: Any, *, blank: int = 0) -> Array:
     frames = of_targets if frames is None else frames
     label_paddings = (symbols == blank) | (symbols < 0) if used is None else padded(used, symbols.shape[1])
     logit_paddings = jnp.zeros(logits.shape[:2]) if frames is None else padded(frames, logits.shape[1])
-    losses = optax.ctc_loss(
-        logits, logit_paddings.astype(logits.dtype), jnp.maximum(symbols, 0), label_paddings.astype(logits.dtype), blank_id=blank
-    )
-    return losses.mean()
+    label_paddings, logit_paddings = label_paddings.astype(logits.dtype), logit_paddings.astype(logits.dtype)
+    symbols = jnp.maximum(symbols, 0)
+    losses = optax.ctc_loss(logits, logit_paddings, symbols, label_paddings, blank_id=blank)
+    return losses, symbols, label_paddings, logit_paddings
 
 
 def padded(used: Array, steps: int) -> Array:
@@ -99,7 +114,7 @@ def fitted(outputs: Array | np.ndarray, targets: Array | np.ndarray, what: str) 
     return jnp.reshape(targets, outputs.shape).astype(outputs.dtype)
 
 
-def wide(x: Any) -> Array:
+def wide(x: PyTree) -> Array:
     """In float32 at least: sums over half precision overflow. Raises `JaxzcError` where `x` is a structure of several arrays."""
     leaves = jax.tree.leaves(x)
     if len(leaves) != 1 or not jnp.issubdtype(jnp.result_type(leaves[0]), jnp.floating):
@@ -110,7 +125,7 @@ def wide(x: Any) -> Array:
     return jnp.asarray(leaves[0]).astype(jnp.promote_types(jnp.result_type(leaves[0]), jnp.float32))
 
 
-def described(x: Any) -> str:
+def described(x: PyTree) -> str:
     """Outputs or targets in a few words: "float32 [8, 10]", "a tuple of float32 [8, 10], float32 [8]"."""
     leaves = [f"{getattr(leaf, 'dtype', type(leaf).__name__)} {list(jnp.shape(leaf))}" for leaf in jax.tree.leaves(x)]
     several = not (len(leaves) == 1 and jax.tree.structure(x) == jax.tree.structure(0))

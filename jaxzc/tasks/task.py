@@ -2,16 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxzc.tasks.losses import Loss, cross_entropy, ctc_loss, described, sigmoid_cross_entropy, squared_error, token_cross_entropy
-from jaxzc.types import Array, JaxzcError
+from jaxzc.tasks.losses import (
+    Loss,
+    cross_entropy,
+    ctc_loss,
+    ctc_loss_per_frame,
+    described,
+    sigmoid_cross_entropy,
+    squared_error,
+    token_cross_entropy,
+)
+from jaxzc.types import Array, JaxzcError, PyTree
 
 
-def mean_readout(outputs: Any) -> Array:
+def mean_readout(outputs: PyTree) -> Array:
     """Outputs as `[N, k]`: `[N, k]` as it is, `[N]` as `[N, 1]`, the mean over the axes between the first and the last (positions, pixels)
     of `[N, ..., k]`; several arrays of floats beside each other, in the order of the pytree's leaves."""
     leaves = [jnp.asarray(leaf) for leaf in jax.tree.leaves(outputs) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating)]
@@ -23,7 +31,7 @@ def mean_readout(outputs: Any) -> Array:
     return parts[0] if len(parts) == 1 else jnp.concatenate(parts, 1)
 
 
-def shifted(inputs: Any) -> Array:
+def shifted(inputs: PyTree) -> Array:
     """The token that follows each of `[N, T]`, -1 (not counted) after the last. Raises `JaxzcError` where the inputs do not have exactly
     one integer leaf of two axes."""
     tokens = [leaf for leaf in jax.tree.leaves(inputs) if jnp.ndim(leaf) == 2 and jnp.issubdtype(jnp.result_type(leaf), jnp.integer)]
@@ -45,11 +53,11 @@ class Task:
     """
 
     loss: Loss
-    readout: Callable[[Any], Array] = mean_readout
+    readout: Callable[[PyTree], Array] = mean_readout
     name: str = "own"
-    targets: Callable[[Any], Any] | None = None
+    targets: Callable[[PyTree], PyTree] | None = None
 
-    def total(self, outputs: Any) -> Array:
+    def total(self, outputs: PyTree) -> Array:
         """The sum whose derivatives synflow and jacob_cov take: of the readout, or where that is the default of all floats returned."""
         if self.readout is not mean_readout:
             return self.readout(outputs).sum()
@@ -75,5 +83,8 @@ takes them from its own tokens, moved by one."""
 ctc = Task(ctc_loss, name="ctc")
 """Connectionist temporal classification, see `ctc_loss`."""
 
-TASKS = {task.name: task for task in (classification, regression, multilabel, next_token, ctc)}
+ctc_per_frame = Task(ctc_loss_per_frame, name="ctc_per_frame")
+"""As ctc, divided by the frames of each example, see `ctc_loss_per_frame`."""
+
+TASKS = {task.name: task for task in (classification, regression, multilabel, next_token, ctc, ctc_per_frame)}
 """Name -> ready-made task."""

@@ -51,8 +51,8 @@ def run_export(
 
 
 def genes_of(arch: str | Path | np.ndarray | Sequence[int], space: Space) -> np.ndarray:
-    """The genes of an architecture by its string, its genes, or the path of a file of which it is the first. Raises `JaxzcError` where it
-    is none of the space."""
+    """The genes of an architecture given by its string, by genes, or by the path of a file whose first architecture is meant. Raises
+    `JaxzcError` for an architecture that does not belong to the space."""
     if isinstance(arch, Path):
         return tables.read_archs(arch, space).archs[0]
     if isinstance(arch, str):
@@ -74,4 +74,4 @@ def write(module: nnx.Module, directory: str | os.PathLike[str], space: Space, g
     except JaxzcError as error:
         note(f"load.py needs jaxzc: {error}")
         code = ""
-    return export(module, directory, space.inputs, code=code, made=lines_of(space, genes), onnx=onnx)
+    return export(module, directory, space.inputs, code=code, construction=lines_of(space, genes), onnx=onnx)

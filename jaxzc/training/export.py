@@ -28,14 +28,14 @@ PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 
 def export(
-    module: nnx.Module, directory: str | os.PathLike[str], inputs: InputSpec, *, code: str = "", made: str = "", onnx: int = 0
+    module: nnx.Module, directory: str | os.PathLike[str], inputs: InputSpec, *, code: str = "", construction: str = "", onnx: int = 0
 ) -> list[Path]:
     """Writes an image classifier into a directory, which is made where it is not there; returns the files.
 
     module: an NNX module, images `[N, *inputs.shape]` -> logits `[N, classes]`. It is exported as in `module.eval()`: normalised by its
         running statistics. The module itself is left as it is.
     code: text of a Python file with a function `load(path)`, which gives the module with the weights of a file (`code_of` gives that of an
-        architecture). made: without such a text, lines of Python that end in `model = ...`, a module of the same form.
+        architecture). construction: without such a text, lines of Python that end in `model = ...`, a module of the same form.
     onnx: how many images the ONNX program takes at a time; 0: write none.
 
     Raises `JaxzcError` where the directory cannot be made, and where a package is missing that an export needs.
@@ -53,7 +53,7 @@ def export(
     contents |= {
         WEIGHTS: serialization.msgpack_serialize(weights),
         PROGRAM: program_of(evaluated, inputs),
-        LINES: _lines(code, made, inputs, onnx).encode(),
+        LINES: _lines(code, construction, inputs, onnx).encode(),
     }
     if onnx:
         contents[ONNX] = onnx_of(evaluated, inputs, onnx)
@@ -110,7 +110,7 @@ def lines_of(space: Space, arch: np.ndarray) -> str:
     )
 
 
-def _lines(code: str, made: str, inputs: InputSpec, onnx: int) -> str:
+def _lines(code: str, construction: str, inputs: InputSpec, onnx: int) -> str:
     shape = ", ".join(map(str, inputs.shape))
     parts = [
         f'"""Loads the network of this directory; images are {inputs.dtype} [N, {shape}], normalised as those it was trained on."""',
@@ -123,10 +123,10 @@ def _lines(code: str, made: str, inputs: InputSpec, onnx: int) -> str:
             "# As a Flax NNX module, to go on with: logits = model(images)\n"
             f'from {Path(CODE).stem} import load\n\nmodel = load(HERE / "{WEIGHTS}")'
         )
-    elif made:
+    elif construction:
         parts.append(
             "# As a Flax NNX module, to go on with: logits = model(images)\n"
-            f"from flax import nnx, serialization\n{made}\n"
+            f"from flax import nnx, serialization\n{construction}\n"
             f'nnx.update(model, serialization.msgpack_restore((HERE / "{WEIGHTS}").read_bytes()))\nmodel.eval()'
         )
     if onnx:

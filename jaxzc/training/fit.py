@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from jaxzc._compile.depthwise import rewritten
+from jaxzc._compile.convolutions import rewritten
 from jaxzc.tasks import cross_entropy
 from jaxzc.training import augment
 from jaxzc.training.descent import Descent, descend

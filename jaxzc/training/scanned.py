@@ -40,8 +40,8 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class ShortTraining(Descent):
-    """A training of `steps` batches. Weight decay acts on every parameter of the program (on those that an architecture has not it is
-    without effect: nothing reads them)."""
+    """A training of `steps` batches. Weight decay acts on every parameter of the program; on parameters that the architecture does not use
+    it has no effect."""
 
     steps: int
     batch_size: int = 64

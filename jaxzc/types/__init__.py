@@ -4,7 +4,7 @@ This package has types only. The engine (`jaxzc`) knows no search space and a sp
 """
 
 from jaxzc.types.arrays import Array, Batch, InputSpec, JaxzcError, Norm, Params, PyTree, input_spec
-from jaxzc.types.networks import RECTIFIERS, ActivationGroup, Counts, EmbeddingNetwork, Forward, LayerGroup, Network, Scaled, Tap
+from jaxzc.types.networks import RECTIFIERS, ActivationGroup, Counts, EmbeddingNetwork, Forward, LayerGroup, Network, Scaled, Score, Tap
 from jaxzc.types.spaces import Genes, InitialiserSpec, Space, SpaceProgram, WithGraph, WithOwnCounts, WithSameNetwork, WithTask
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Params",
     "PyTree",
     "Scaled",
+    "Score",
     "Space",
     "SpaceProgram",
     "Tap",

@@ -7,7 +7,7 @@ from jaxzc.types.arrays import JaxzcError
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> JaxzcError:
-    """The error for a name that does not exist. kind: what it names, such as `proxy`."""
+    """The error for an unknown name. kind: what is named, such as `proxy`. known: the names that exist."""
     known = list(known)
     near = nearest(name, known)
     hint = f"did you mean {near!r}? Known" if near else "known"

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
+
+import numpy as np
 
 from jaxzc.types.arrays import Array, Norm, Params, PyTree
 
@@ -89,7 +91,7 @@ class Forward(NamedTuple):
     outputs: PyTree
     layers: Mapping[str, PyTree] | None = None
     activations: Mapping[str, PyTree] | None = None
-    exponent: Any = 0
+    exponent: Array | int = 0
     norms: Mapping[str, PyTree] | None = None
     cells: Mapping[str, PyTree] | None = None
 
@@ -164,5 +166,9 @@ class EmbeddingNetwork(Network, Protocol):
 class Scaled(NamedTuple):
     """A score that may be too large for float32: `value * 2**exponent`. It becomes a float64 outside the compiled program."""
 
-    value: Any
-    exponent: Any
+    value: Array
+    exponent: Array
+
+
+Score: TypeAlias = Array | np.ndarray | np.generic | float | Scaled
+"""What a proxy returns: one number, which may be traced."""

@@ -1,7 +1,7 @@
 """A search space, the programs that compute its networks, and what only some spaces can do."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import jax
 import numpy as np
@@ -12,7 +12,7 @@ from jaxzc.types.networks import Counts, Network
 Genes: TypeAlias = np.ndarray | jax.Array | Sequence[int]
 """One architecture, int32 `[genes]`, or several, `[n, genes]`; traced only where a docstring says so."""
 
-InitialiserSpec: TypeAlias = str | Callable[..., Any]
+InitialiserSpec: TypeAlias = str | Callable[..., Array]
 """How kernels are drawn: a name (`jaxzc.numerics.initialisers`), or a function (key, shape, dtype) -> kernel, such as
 `jax.nn.initializers.he_normal()`."""
 
@@ -35,8 +35,7 @@ class SpaceProgram(Protocol):
         ...
 
     def discrete_params(self, params: Params, arch: Genes) -> Params:
-        """The parameters of one architecture's discrete network (see `Space.network`), taken from those of the program. arch: not
-        traced."""
+        """The parameters of `Space.network(arch)`, taken from the program's parameters. arch: not traced."""
         ...
 
 

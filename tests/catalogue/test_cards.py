@@ -11,10 +11,10 @@ from absl import logging
 import jaxzc
 from jaxzc.catalogue import cards, costs
 from jaxzc.cli import main
+from jaxzc.definitions.signatures import needs
 from jaxzc.ingredients import RESOLVER
 from jaxzc.numerics.initialisers import INITIALISERS
 from jaxzc.proxies import FOUNDING, PROXIES
-from jaxzc.signatures import needs
 
 LOWER_IS_BETTER = {"ntk_condition", "ntk_condition_init"}
 

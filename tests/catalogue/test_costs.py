@@ -4,8 +4,8 @@ import pytest
 
 from jaxzc.catalogue import costs, reference
 from jaxzc.catalogue.selection import parse_proxy
+from jaxzc.definitions.facts import Passes, Sizes, ingredient, proxy
 from jaxzc.evaluation.cost import cost
-from jaxzc.facts import Passes, Sizes, ingredient, proxy
 from jaxzc.proxies import PROXIES
 
 SIZES = Sizes(batch_size=16, batches=3, outputs=7, pixels=8 * 8)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jaxzc._compile import depthwise
+from jaxzc._compile import convolutions
 from jaxzc._compile.jaxpr import closed
 from jaxzc._compile.platforms import NAME, traced_form
 
@@ -78,8 +78,8 @@ def test_equals_xlas_convolution(derivative: str, kernel: tuple[int, int], strid
     function = DERIVATIVES[derivative](partial(convolution, stride=stride, dilation=dilation))
     args = arrays(*kernel)
     assert left(function, *args)
-    assert not left(depthwise.rewritten(function), *args)
-    both = jax.jit(lambda *args: (depthwise.rewritten(function)(*args), function(*args)))
+    assert not left(convolutions.rewritten(function), *args)
+    both = jax.jit(lambda *args: (convolutions.rewritten(function)(*args), function(*args)))
     for made, expected in zip(*map(jax.tree.leaves, both(*args)), strict=True):
         assert (made.shape, made.dtype) == (expected.shape, expected.dtype)
         np.testing.assert_allclose(made, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
@@ -109,7 +109,7 @@ INSIDE: dict[str, Callable[..., Any]] = {
 @pytest.mark.parametrize("name", INSIDE)
 def test_convolutions_inside_are_rewritten(name: str) -> None:
     function, args = INSIDE[name], arrays(3, 3)
-    made = depthwise.rewritten(function)
+    made = convolutions.rewritten(function)
     assert not left(made, *args)
     both = jax.jit(lambda *args: (made(*args), function(*args)))
     for one, expected in zip(*map(jax.tree.leaves, both(*args)), strict=True):
@@ -128,20 +128,34 @@ def test_other_convolutions_are_left_to_xla() -> None:
         (convolution, x.astype(jnp.int32), w.astype(jnp.int32)),
     ]
     for function, *args in functions:
-        assert len(left(depthwise.rewritten(function), *args)) == 1
-        np.testing.assert_array_equal(depthwise.rewritten(function)(*args), function(*args))
+        assert len(left(convolutions.rewritten(function), *args)) == 1
+        np.testing.assert_array_equal(convolutions.rewritten(function)(*args), function(*args))
 
 
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
 def test_accelerators_keep_their_own(platform: str) -> None:
-    assert len(left(depthwise.rewritten(convolution), *arrays(3, 3), platform=platform)) == 1
+    assert len(left(convolutions.rewritten(convolution), *arrays(3, 3), platform=platform)) == 1
 
 
 def test_a_kernels_gradient_needs_no_memory_of_a_dense_one() -> None:
     """XLA's own: a dense kernel's, 7 x 7 x 256 x 256 numbers."""
     x, w = jnp.ones((2, 4, 4, 256)), jnp.ones((7, 7, 1, 256))
     gradient = jax.grad(lambda x, w: convolution(x, w).sum(), 1)
-    compiled = [jax.jit(f).lower(x, w).compile().memory_analysis() for f in (gradient, depthwise.rewritten(gradient))]
+    compiled = [jax.jit(f).lower(x, w).compile().memory_analysis() for f in (gradient, convolutions.rewritten(gradient))]
     dense, mine = (int(getattr(analysis, "temp_size_in_bytes", 0)) for analysis in compiled)
     assert dense > 4 * w.size * 256
     assert mine < dense / 20
+
+
+@pytest.mark.parametrize("pixels", [(1, 1), (2, 3)])
+@pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (1, 2)])
+def test_pixels_of_a_kernel_that_see_only_padding_cost_nothing(pixels: tuple[int, int], stride: int, dilation: int) -> None:
+    function = jax.grad(partial(loss, partial(convolution, stride=stride, dilation=dilation)), (0, 1))
+    args = arrays(7, 7, pixels=pixels)
+    assert not left(convolutions.rewritten(function), *args)
+    both = jax.jit(lambda *args: (convolutions.rewritten(function)(*args), function(*args)))
+    for rewritten, expected in zip(*both(*args), strict=True):
+        np.testing.assert_allclose(rewritten, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+    products = [eqn for eqn in jax.make_jaxpr(convolutions.rewritten(convolution))(*args).eqns if eqn.primitive.name == "by_platform"]
+    terms = [eqn for eqn in traced_form(products[0], "cpu").jaxpr.eqns if eqn.primitive.name == "mul"]
+    assert stride > 1 or dilation > 1 or len(terms) == (2 * pixels[0] - 1) * (2 * pixels[1] - 1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import jaxzc
-from jaxzc._compile.depthwise import rewritten
+from jaxzc._compile.convolutions import rewritten
 from jaxzc._compile.float64 import in_float64
 from jaxzc._compile.jaxpr import flatten
 from jaxzc._compile.platforms import by_platform, here, platform_of

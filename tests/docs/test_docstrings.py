@@ -93,7 +93,7 @@ def test_examples_of_ranks_layers_spaces_and_facts() -> None:
     ran(of("jaxzc.numerics.layers", "sum_over_layers"), weights=[jnp.ones((2, 3))], loss_grads=[jnp.ones((2, 3))])
     ran(of("jaxzc.catalogue.spaces", "space"))
     assert len(ran(of("jaxzc.embedded"))["jaxzc"].tables.read_truth(jaxzc.embedded.table_path(), "test_accuracy")) == 500
-    assert ran(of("jaxzc.facts"))["max_gradient"]([jnp.array([1.0, 2.0])]) == 3
+    assert ran(of("jaxzc.definitions.facts"))["max_gradient"]([jnp.array([1.0, 2.0])]) == 3
 
 
 @pytest.mark.parametrize("module", ["jaxzc.search", "jaxzc.search.stepping"])

@@ -101,12 +101,12 @@ def test_the_text_says_where_sizes_stand(board: Leaderboard) -> None:
     assert max(map(len, text.splitlines()[: len(board.standings) + 1])) <= 100
     assert "one, first: 24 networks, 6 proxies; best good 0.999; params " in text
     assert "no late (only not scored)" in text
-    assert "2 blocks of 3 benchmarks: Friedman chi2" in verdict(board)
+    assert "2 blocks of 3 benchmarks: Friedman chi2" in verdict(board.friedman, len(board.judgements))
     assert [ordinal(n) for n in (1, 2, 3, 11, 21, 112)] == ["1st", "2nd", "3rd", "11th", "21st", "112th"]
 
 
 def test_csv_has_a_line_for_each_proxy_and_benchmark(board: Leaderboard) -> None:
-    lines = csv_lines(board)
+    lines = csv_lines(board.standings, board.judgements)
     assert len(lines) == sum(len(judgement.ranked) for judgement in board.judgements)
     good = next(line for line in lines if line["proxy"] == "good" and line["benchmark"] == "two <b>")
     assert (good["place"], good["networks"], good["block"]) == (3, 24, "two <b>")

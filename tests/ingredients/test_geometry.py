@@ -9,6 +9,7 @@ import jaxzc
 from jaxzc.ingredients.components import components
 from jaxzc.ingredients.effective_ranks import effective_rank
 from jaxzc.ingredients.extrinsic import inverse_condition
+from jaxzc.ingredients.participation import log_participation_ratio
 from jaxzc.types import JaxzcError
 
 
@@ -69,3 +70,22 @@ def test_near_of_a_layer_by_hand() -> None:
     assert found == pytest.approx(rank(z) + rank(np.maximum(z, 0)), rel=1e-4)  # three rows, fewer than the five channels: all of them
     with pytest.raises(JaxzcError, match="leaky_relu"):
         jaxzc.score(lambda w, x: jax.nn.leaky_relu(x @ w), w, (x, None), "near", unavailable="error")
+
+
+def test_participation_of_two_functions_by_hand() -> None:
+    rng = np.random.default_rng(4)
+    x, w = rng.normal(size=(7, 4)).astype(np.float32), rng.normal(size=(4, 3)).astype(np.float32)
+    proxies = {"logs": lambda participation: jnp.stack([ratios.sum(0) for ratios in participation]).sum(0)}
+    network, params = jaxzc.as_network(lambda w, x: jax.nn.relu(jnp.tanh(x @ w) @ w.T), w, x)
+    logs = jaxzc.compute_scores(proxies, network, params, (x, None))["logs"]
+    expected = 0.0
+    for values in (np.tanh(x @ w), np.maximum(np.tanh(x @ w) @ w.T, 0)):
+        c = np.cov(values.T, bias=True)
+        expected += np.log(np.trace(c) ** 2 / np.trace(c @ c))
+    np.testing.assert_allclose(logs, [expected, 2], rtol=1e-5)
+
+
+def test_participation_of_equal_dead_and_broken_channels() -> None:
+    assert log_participation_ratio(5 * jnp.eye(4)) == pytest.approx(np.log(4))
+    assert log_participation_ratio(jnp.zeros((4, 4))) == 0
+    assert log_participation_ratio(jnp.full((4, 4), jnp.inf)) == 0

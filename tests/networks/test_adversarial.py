@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import jaxzc
-from tests.networks.zoo.adversarial import CASES, Odd, model_of, params_of
+from tests.networks.zoo import adversarial, merged, usual  # noqa: F401 (an import is what registers their networks)
+from tests.networks.zoo.odd import CASES, Odd, model_of, params_of
 
-PROXIES = ["params", "flops(of='all')", "snip", "grad_norm", "l2_norm", "synflow", "jacob_cov", "naswot"]
+PROXIES = ["params", "layers", "flops(of='all')", "snip", "grad_norm", "l2_norm", "synflow", "jacob_cov", "naswot"]
 FAST = ("times_truth", "prelu_of_two_halves", "batch_norm_channels_first", "embedded_inside_a_loop", "padded_series")
 
 
@@ -36,6 +37,7 @@ def by_hand(case: Odd) -> dict[str, float]:
     grads = jax.jit(jax.grad(loss))(params)
     right = {
         "params": sum(leaf.size for leaf in params.values()),
+        "layers": len(case.kernels),
         "flops(of='all')": case.macs,
         "snip": sum(float(jnp.abs(params[k] * grads[k]).sum()) for k in case.kernels),
         "grad_norm": sum(float(jnp.linalg.norm(grads[k])) for k in case.kernels),

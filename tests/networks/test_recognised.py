@@ -158,7 +158,11 @@ class Keraslike:
     ("model", "params", "message"),
     [
         (Net, VARIABLES, r"the model is the class Net: give an instance, Net\(\.\.\.\)"),
-        (Noisy(nnx.Rngs(0)), None, r"Noisy draws random numbers \(random_bits\): a score must not depend on them"),
+        (
+            Noisy(nnx.Rngs(0)),
+            None,
+            r"Noisy draws random numbers \(random_bits\): a score must not depend on them, and model\.eval\(\), .*train=False",
+        ),
         (
             Two(),
             Two().init(KEY, X, X),

@@ -163,6 +163,12 @@ def test_near() -> None:
     assert value(proxies.near, [jnp.array([[2.0, 1], [3, 0.5]]), jnp.array([[1.0, 1]])]) == 8.5
 
 
+def test_intrain() -> None:
+    participation = [jnp.array([[1.5, 1], [0.5, 1]]), jnp.array([[2.0, 1]])]
+    grads = [jnp.array([[3.0, -3, 3, -3], [0, 0, 0, 0]]), jnp.array([[1.0, 0]])]  # as even as can be; absent; 0.5 / 1
+    assert value(proxies.intrain, participation, grads) == pytest.approx(4 * (1 + 1 + 0.5) / math.log(4))
+
+
 def test_w_pca() -> None:
     components = [jnp.array([2.0, 3]), jnp.array([1.0])]
     assert value(proxies.v_pca, components) == 6

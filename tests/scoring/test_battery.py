@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from jaxzc.catalogue import spaces
+from jaxzc.definitions.signatures import needs
 from jaxzc.proxies import PROXIES
 from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.keys import NOISE, fold_in
 from jaxzc.scoring.results import to_float
 from jaxzc.scoring.space import SpaceScorer
-from jaxzc.signatures import needs
 from jaxzc.spacekit import key_of, program_of
 from jaxzc.types import Space
 from tests.support.drawn_alike import drawn_alike, ingredients
@@ -25,7 +25,11 @@ DISCONNECTED = {"nasbench201": -np.inf, "transnas101_micro": None}
 """Spaces whose architecture of zeros has no path from the images to the logits, and its naswot: None where a ReLU of the stem still tells
 the images apart."""
 
-OTHERS = {"autoformer": "transformers", "pit": "transformers"}
+OTHERS = {
+    "autoformer": "transformers",
+    "pit": "transformers",
+    "flexibert": "params,flops,layers,grad_norm,snip,synflow_bn,jacob_cov,naswot_gelu",
+}
 """Spaces that are scored with another set of proxies than the founding ones."""
 
 SLOW = {
@@ -41,13 +45,12 @@ SLOW = {
     "mnasnet",
     "published",
     "nasbench_nlp",
+    "nasbench_asr",
     "autoformer",
     "pit",
+    "flexibert",
 }
-"""Spaces in which every architecture is a program of its own, and four whose programs compile for minutes."""
-
-TOKENS = {"flexibert"}
-"""Spaces whose networks take no images."""
+"""Spaces in which every architecture is a program of its own, and five whose programs compile for minutes."""
 
 EVERYTHING = {"nasbench201"}
 """Spaces on which all proxies are tried; on the others the founding ones, which take half the time to compile."""
@@ -63,8 +66,7 @@ class Case(NamedTuple):
 
 
 def _spaces() -> list[Any]:
-    images = sorted(set(spaces.spaces()) - TOKENS)
-    return [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in images]
+    return [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in sorted(spaces.spaces())]
 
 
 @pytest.fixture(scope="module", params=_spaces())

@@ -57,7 +57,9 @@ def test_a_share_of_the_proxies_equals_that_of_the_discrete_network(name: str) -
     proxies = traced_proxies({proxy: PROXIES[proxy] for proxy in scores if proxy not in COUNTS})
     fixed = {} if program.in_pieces else drawn_alike(space, arch, params, proxies, scorer.batches, key)
     fixed["param_count"] = scorer.recipe.param_counts(arch[None])[0]
-    whole = jax.jit(lambda params, batches: compute_scores(proxies, network, params, batches, key=key, fixed=fixed))(own, scorer.batches)
+    task = scorer.recipe.task
+    compute = jax.jit(lambda params, batches: compute_scores(proxies, network, params, batches, task, key=key, fixed=fixed))
+    whole = compute(own, scorer.batches)
     for proxy in proxies:
         assert np.isfinite(scores[proxy]), proxy
         np.testing.assert_allclose(to_float(whole[proxy]), scores[proxy], rtol=LOOSE.get(proxy, 1e-3), atol=1e-6, err_msg=proxy)

@@ -14,6 +14,7 @@ from jaxzc_spaces.darts.space import OPS, Darts
 from jaxzc_spaces.darts.steps import depthwise, grouped
 
 from jaxzc._compile.pieces import Pieced
+from jaxzc.definitions.signatures import needs
 from jaxzc.ingredients import RESOLVER
 from jaxzc.ingredients.examples import example_grads
 from jaxzc.ingredients.maps import map_shapes
@@ -21,7 +22,6 @@ from jaxzc.proxies import PROXIES
 from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.results import to_float
 from jaxzc.scoring.space import SpaceScorer
-from jaxzc.signatures import needs
 from jaxzc.tasks import classification, cross_entropy
 from jaxzc.types import Batch, InputSpec, JaxzcError, Tap
 from tests.support.by_hand import slopes

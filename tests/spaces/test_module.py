@@ -62,8 +62,8 @@ def scored(space: Any, arch: np.ndarray) -> tuple[Any, Any]:
 
 
 def test_all_spaces_are_here() -> None:
-    """But the example of a third party, and the spaces of tokens, whose modules have tests of their own."""
-    assert set(TINY) == set(spaces.spaces()) - {"conv_chains", "nasbench_nlp", "flexibert"}
+    """But the example of a third party, and the spaces of tokens and of speech, whose modules have tests of their own."""
+    assert set(TINY) == set(spaces.spaces()) - {"conv_chains", "nasbench_nlp", "nasbench_asr", "flexibert"}
 
 
 @pytest.mark.parametrize("number", [1, pytest.param(6, marks=pytest.mark.slow)])

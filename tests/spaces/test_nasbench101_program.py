@@ -13,12 +13,12 @@ from jaxzc_spaces.nasbench101.network import max_pool2x2
 from jaxzc_spaces.nasbench101.space import NasBench101
 
 from jaxzc._compile.pieces import Pieced
+from jaxzc.definitions.signatures import needs
 from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import PROXIES
 from jaxzc.scoring.compute import compute_scores, traced_proxies
 from jaxzc.scoring.results import to_float
 from jaxzc.scoring.space import SpaceScorer
-from jaxzc.signatures import needs
 from jaxzc.spacekit import key_of
 from jaxzc.tasks import cross_entropy
 from jaxzc.types import Batch, InputSpec, JaxzcError, Tap

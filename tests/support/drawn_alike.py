@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.facts import Proxy
+from jaxzc.definitions.facts import Proxy
 from jaxzc.ingredients import RESOLVER
 from jaxzc.scoring.compute import compute_scores
 from jaxzc.spacekit import program_of

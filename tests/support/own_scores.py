@@ -26,7 +26,7 @@ STORED: dict[str, dict[str, Any]] = json.loads(FILE.read_text()) if FILE.exists(
 COUNTS = ("params", "flops", "layers")
 OF_CELLS = ("az_expressivity", "az_progressivity", "az_trainability", "zen")
 """Proxies of cells and of the inputs of normalisations, which not every space has."""
-OF_TRANSFORMERS, OF_RECURRENT = ("autoformer", "pit"), "nasbench_nlp"
+OF_TRANSFORMERS, OF_RECURRENT, OF_SPEECH = ("autoformer", "pit"), "nasbench_nlp", "nasbench_asr"
 SPACES = [name for name in sorted(spaces.spaces()) if name not in ("conv_chains", "flexibert")]
 """All but one whose networks need a loss that a `SpaceScorer` is not given here."""
 
@@ -39,13 +39,15 @@ class OwnScores(NamedTuple):
 
 
 def share(name: str) -> list[str]:
-    """The proxies of a space: dealt out one by one; the counts and snip, which every space must have. Transformers and recurrent networks
-    have their own."""
+    """The proxies of a space: dealt out one by one; the counts and snip, which every space must have. Transformers, recurrent networks
+    and those for speech have their own."""
     if name in OF_TRANSFORMERS:
         return [*COUNTS, "snip", "synflow_bn", *FOR_TRANSFORMERS]
     if name == OF_RECURRENT:
         return [*COUNTS, "snip", "synflow", *(proxy for proxy in RECURRENT if ROUNDING.get(name) != proxy)]
-    others = [other for other in SPACES if other not in (*OF_TRANSFORMERS, OF_RECURRENT)]
+    if name == OF_SPEECH:
+        return [*COUNTS, "snip", "grasp", "synflow", "synflow_bn", "jacob_cov", "naswot", "zico"]
+    others = [other for other in SPACES if other not in (*OF_TRANSFORMERS, OF_RECURRENT, OF_SPEECH)]
     general = [proxy for proxy in PROXIES if proxy not in (*COUNTS, *FOR_TRANSFORMERS, *RECURRENT, *OF_CELLS)]
     dealt = [*general[others.index(name) :: len(others)], *(OF_CELLS if name == "nasbench201" else ())]
     return list(dict.fromkeys([*COUNTS, "snip", *(proxy for proxy in dealt if ROUNDING.get(name) != proxy)]))

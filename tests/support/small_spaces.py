@@ -6,6 +6,7 @@ import numpy as np
 
 from jaxzc.catalogue import spaces
 from jaxzc.spacekit import key_of
+from jaxzc.tasks import ctc_per_frame, multilabel
 from jaxzc.types import Batch, InputSpec, Space, WithTask
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -21,6 +22,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "resnet_zen": {"inputs": (16, 16, 3)},
     "mnasnet": {"stem": 4, "widths": (4, 4, 4, 8, 8, 8, 8), "head": 16},
     "nasbench_nlp": {"emsize": 6, "nhid": 8, "layers": 2, "inputs": InputSpec((8,), "int32")},
+    "nasbench_asr": {"filters": (4, 4, 6, 6), "cells": (1, 2, 1, 1), "groups": 2, "units": 3, "inputs": (12, 5)},
+    "flexibert": {"hidden": (8, 12), "widths": (6, 10), "positions": 9, "embedding": 8, "inputs": InputSpec((7,), "int32")},
     "autoformer": {"widths": (8, 12), "depths": (1, 2), "heads": (1, 2), "ratios": (1.0, 2.0), "patch": 8},
     "pit": {"bases": (2, 4, 6), "depths": ("111", "211"), "heads": ("124", "222"), "ratios": (1, 2, 3, 4), "patch": 8, "stride": 4},
 }
@@ -53,8 +56,13 @@ def smallest(space: Space, rng: np.random.Generator) -> np.ndarray:
 
 
 def two_batches(space: Space, rng: np.random.Generator, examples: int = 6) -> list[Batch]:
-    """Of images and classes, or of tokens, which are their own targets."""
+    """Of images and classes, of tokens, which are their own targets or have 0 or 1 each, or of frames and symbols, the last one padding."""
     shape = (examples, *space.inputs.shape)
+    if isinstance(space, WithTask) and space.task == ctc_per_frame.name:
+        labels = [rng.integers(1, space.classes, (examples, 2)) * [1, k] for k in (0, 1)]
+        return [Batch(rng.standard_normal(shape).astype(np.float32), each) for each in labels]
+    if isinstance(space, WithTask) and space.task == multilabel.name:
+        return [Batch(rng.integers(0, space.classes, shape), rng.integers(0, 2, shape)) for _ in range(2)]
     if isinstance(space, WithTask):
         return [Batch(rng.integers(0, space.classes, shape)) for _ in range(2)]
     return [Batch(rng.standard_normal(shape).astype(np.float32), rng.integers(0, 3, examples)) for _ in range(2)]

@@ -7,7 +7,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxzc.tasks import Task, as_task, classification, cross_entropy, ctc, kind_of, multilabel, named_task, next_token, regression
+from jaxzc.tasks import (
+    Task,
+    as_task,
+    classification,
+    cross_entropy,
+    ctc,
+    ctc_per_frame,
+    kind_of,
+    multilabel,
+    named_task,
+    next_token,
+    regression,
+)
 from jaxzc.tasks.checks import check_targets, loss_of, with_targets
 from jaxzc.tasks.losses import token_cross_entropy
 from jaxzc.tasks.task import mean_readout, shifted
@@ -129,6 +141,18 @@ def test_ctc_of_one_frame_for_each_symbol() -> None:
         assert float(loss(given, targets)) == pytest.approx(both, rel=1e-5)
     with pytest.raises(JaxzcError, match=r"ctc compares logits \[N, T, symbols\] with symbols \[N, L\], got \[1, 2, 3\] and \[2\]"):
         ctc.loss(z, np.array([1, 2]))
+
+
+def test_ctc_by_frames_is_zero_where_these_are_too_few() -> None:
+    """Of one symbol twice, which takes a blank between: three frames, not two; two symbols take two."""
+    z = RNG.normal(size=(3, 4, 3)).astype(np.float32)
+    symbols, frames = np.array([[1, 1, 0], [1, 1, 0], [1, 2, 0]]), np.array([3, 2, 2])
+    loss = jax.jit(ctc.loss)
+    each = [float(loss(z[k : k + 1], (symbols[k : k + 1], None, frames[k : k + 1]))) / frames[k] for k in (0, 2)]
+    value, slopes = jax.jit(jax.value_and_grad(ctc_per_frame.loss))(z, (symbols, None, frames))
+    assert float(value) == pytest.approx(sum(each) / 3, rel=1e-5)
+    assert np.isfinite(slopes).all()
+    assert not slopes[1].any()
 
 
 def test_readout() -> None:

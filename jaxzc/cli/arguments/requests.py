@@ -46,8 +46,8 @@ def options(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def space_options(arguments: argparse.Namespace, **own: Any) -> dict[str, Any]:
-    """The options of the space: those of `--set`, and those given, which have an argument of their own. Raises `JaxzcError` where the space
-    has no such option."""
+    """The options of the space: those of `--set`, and `own`, which come from arguments of their own. Raises `JaxzcError` where the space
+    has no such option, or one is given twice."""
     chosen = options(arguments.set)
     for name in own:
         if name in chosen:

@@ -13,7 +13,8 @@ ranks. Friedman's test asks whether mean ranks differ by more than chance, Nemen
 could be. The bootstrap takes the benchmarks as they are, and draws their networks anew.
 """
 
+from jaxzc.evaluation.across.board import Leaderboard
 from jaxzc.evaluation.across.description import Benchmark, Description, read_description
-from jaxzc.evaluation.across.results import Friedman, Judgement, Leaderboard, Standing
+from jaxzc.evaluation.across.results import Friedman, Judgement, Standing
 
 __all__ = ["Benchmark", "Description", "Friedman", "Judgement", "Leaderboard", "Standing", "read_description"]

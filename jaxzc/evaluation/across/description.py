@@ -83,8 +83,8 @@ def read_description(path: str | os.PathLike[str], tables: str | os.PathLike[str
         benchmark = Benchmark(**entry)
         scores, table = path.parent / benchmark.scores, benchmark.table
         if not scores.is_file():
-            made = f"make it with `{benchmark.command}`" if benchmark.command else "score them first"
-            raise JaxzcError(f"{where}: there is no score file {scores}: {made}")
+            cure = f"make it with `{benchmark.command}`" if benchmark.command else "score them first"
+            raise JaxzcError(f"{where}: there is no score file {scores}: {cure}")
         if table != embedded.NAME:
             table = _table(where, str(table), [*([] if tables is None else [Path(tables)]), path.parent])
         benchmarks.append(Benchmark(**(entry | {"scores": scores, "table": table})))

@@ -33,8 +33,11 @@ def judge(
     seed: int,
     keep: Path | None,
 ) -> Judgement:
-    """The benchmark, judged: the proxies and aggregates of which it has the scores. keep: a directory in which the judgement is kept by
-    what it is made from, and found again. Raises `JaxzcError` where `jaxzc.evaluate` does, and where none of the proxies was scored."""
+    """Judges one benchmark: the proxies and aggregates whose scores it has.
+
+    keep: a directory in which the judgement is stored, and from which a later call with the same files and settings reads it. Raises
+    `JaxzcError` where `jaxzc.evaluate` does, and where none of the proxies was scored.
+    """
     table = _read(benchmark)
     present, absent = _defined(table, aggregates)
     chosen = None
@@ -53,8 +56,8 @@ def judge(
         seed=seed,
     )
     key = _key(benchmark, request)
-    if keep is not None and (kept := load(keep / f"{key}.npz")) is not None:
-        return Judgement(benchmark, block, *kept, absent)
+    if keep is not None and (earlier := load(keep / f"{key}.npz")) is not None:
+        return Judgement(benchmark, block, *earlier, absent)
     evaluation = evaluate(request).evaluation
     files = {"scores": str(benchmark.scores), "scores_digest": digest(benchmark.scores), "distinct": benchmark.distinct}
     evaluation = replace(evaluation, settings=files | dict(evaluation.settings))
@@ -96,7 +99,7 @@ def _draws(evaluation: Evaluation, resamples: int, seed: int) -> np.ndarray:
 
 
 def _key(benchmark: Benchmark, request: EvaluateRequest) -> str:
-    """What the judgement is made from, in 16 letters: the files' content, what is asked, and the version of jaxzc."""
+    """16 letters that name a judgement: a digest of the files' content, of the request, and of the version of jaxzc."""
     from jaxzc import __version__
 
     made_from = [

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jaxzc.evaluation.across.board import Leaderboard
 from jaxzc.evaluation.across.description import Benchmark, Description, read_description
 from jaxzc.evaluation.across.judging import judge
 from jaxzc.evaluation.across.ranking import standings
-from jaxzc.evaluation.across.results import Leaderboard
 from jaxzc.evaluation.request import digest
 from jaxzc.types import JaxzcError
 from jaxzc.types.names import split_names

@@ -1,8 +1,8 @@
-"""What a leaderboard over several benchmarks holds, as plain data: the terminal, tables and figures read this and compute nothing."""
+"""What a leaderboard over several benchmarks is computed from and says, as plain data: judgements, standings, and the test."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -81,27 +81,3 @@ class Friedman(NamedTuple):
     p_f: float
     critical_difference: float
     alpha: float
-
-
-@dataclass(frozen=True)
-class Leaderboard:
-    """Proxies on benchmarks. standings: those that every benchmark has, by mean rank, then the others by mean Spearman's rho. title,
-    introduction, notes: Markdown of the description. settings: all that is needed to repeat it (JSON). Its text is the board."""
-
-    judgements: list[Judgement]
-    standings: list[Standing]
-    friedman: Friedman
-    title: str
-    introduction: str
-    notes: str
-    settings: Mapping[str, Any]
-
-    def __str__(self) -> str:
-        from jaxzc.evaluation.across.text import format_board  # which reads this file's classes
-
-        return format_board(self)
-
-    @property
-    def blocks(self) -> list[str]:
-        """Names of the blocks, each once."""
-        return list(dict.fromkeys(judgement.block for judgement in self.judgements))

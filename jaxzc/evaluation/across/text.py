@@ -5,7 +5,7 @@ import io
 import math
 from collections.abc import Sequence
 
-from jaxzc.evaluation.across.results import Friedman, Judgement, Leaderboard, Standing
+from jaxzc.evaluation.across.results import Friedman, Judgement, Standing
 from jaxzc.evaluation.text import aligned
 from jaxzc.types.names import some_of
 
@@ -15,22 +15,19 @@ SIZES = ("params", "flops", "layers")
 HEADER = ("proxy", "rank", "[low, high]", "first", "rho", "[low, high]", "over params", "on", "coverage", "")
 
 
-def format_board(board: Leaderboard) -> str:
+def format_board(standings: Sequence[Standing], judgements: Sequence[Judgement], friedman: Friedman) -> str:
     """One line per proxy: mean rank over the blocks with its interval, how often it is first, mean of Spearman's rho, difference from that
     of params, on how many benchmarks, smallest coverage. Then what the test says, and one line per benchmark."""
-    lines = [HEADER, *(_cells(row, len(board.judgements)) for row in board.standings)]
+    lines = [HEADER, *(_cells(row, len(judgements)) for row in standings)]
     empty = {column for column in range(1, len(HEADER) - 1) if {line[column] for line in lines[1:]} <= {"-", ""}}
     shown = [tuple(cell for column, cell in enumerate(line) if column not in empty) for line in lines]
-    parts = ["\n".join(aligned(shown)), verdict(board), "\n".join(benchmark_sentence(judgement) for judgement in board.judgements)]
-    return "\n\n".join(parts)
+    sentences = "\n".join(map(benchmark_sentence, judgements))
+    return "\n\n".join(["\n".join(aligned(shown)), verdict(friedman, len(judgements)), sentences])
 
 
-def verdict(board: Leaderboard) -> str:
-    """What Friedman's test and the critical difference say, in one or two sentences."""
-    test = board.friedman
-    counted = (
-        f"{test.proxies} proxies that all have, {test.blocks} block{'' if test.blocks == 1 else 's'} of {len(board.judgements)} benchmarks"
-    )
+def verdict(test: Friedman, benchmarks: int) -> str:
+    """What Friedman's test and the critical difference say of so many benchmarks, in one or two sentences."""
+    counted = f"{test.proxies} proxies that all have, {test.blocks} block{'' if test.blocks == 1 else 's'} of {benchmarks} benchmarks"
     if math.isnan(test.chi2):
         return f"{counted}: too few for Friedman's test, which needs 3 proxies and 2 blocks that tell them apart"
     return (
@@ -77,25 +74,25 @@ def ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
-def csv_text(board: Leaderboard) -> str:
+def csv_text(standings: Sequence[Standing], judgements: Sequence[Judgement]) -> str:
     """One line for each proxy and benchmark: every statistic with its interval, the place, coverage, the benchmark's block and networks;
     and the proxy's standing over all benchmarks. An empty cell where undefined."""
-    lines, text = csv_lines(board), io.StringIO(newline="")
+    lines, text = csv_lines(standings, judgements), io.StringIO(newline="")
     writer = csv.DictWriter(text, list(dict.fromkeys(key for line in lines for key in line)), lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
     return text.getvalue()
 
 
-def csv_lines(board: Leaderboard) -> list[dict[str, object]]:
+def csv_lines(standings: Sequence[Standing], judgements: Sequence[Judgement]) -> list[dict[str, object]]:
     """The lines of `csv_text`, heading -> value."""
     lines = []
-    for standing in board.standings:
+    for standing in standings:
         over_all: dict[str, object] = {}
         for name in ("rank", "spearman", "over_params"):
             over_all |= dict(zip((f"mean_{name}", f"mean_{name}_low", f"mean_{name}_high"), getattr(standing, name), strict=True))
         over_all |= {"first": standing.first, "benchmarks": standing.benchmarks}
-        for judgement in board.judgements:
+        for judgement in judgements:
             if (row := judgement.row(standing.proxy)) is None:
                 continue
             line: dict[str, object] = {"proxy": row.proxy, "benchmark": judgement.name, "block": judgement.block}

@@ -20,7 +20,7 @@ def of_groups(network: Network, entries: Sequence[Any]) -> OrderedDict[str, Any]
 
 
 def rectifiers(network: Network, kinds: Collection[str] = RECTIFIERS) -> list[ActivationGroup]:
-    """The activation functions whose input's sign is a code (see `RECTIFIERS`), or those of some kinds only."""
+    """The groups of activation functions of these kinds. Default: the kinds with a binary code."""
     return [group for group in network.activations if group.kind in kinds]
 
 
@@ -30,7 +30,8 @@ def of_relus(
     asks: str = "the patterns of ReLU inputs",
     kinds: Collection[str] = RECTIFIERS,
 ) -> list[Any]:
-    """Of the rectifiers, or of activation functions of these kinds, the network's last one last; `JaxzcError` where there is none."""
+    """The records of the rectifiers, or of activation functions of these kinds, in the order of execution; `JaxzcError` where there is
+    none."""
     relus = [] if records is None else [records[group.name] for group in rectifiers(network, kinds)]
     if not relus and not set(kinds) <= RECTIFIERS:
         raise JaxzcError(f"needs {asks}, and this network has no {' or '.join(kinds)}")

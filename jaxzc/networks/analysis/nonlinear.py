@@ -8,12 +8,13 @@ negative, the clip of a shifted value that a hard sigmoid consists of, the clip 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from jaxzc._compile.jaxpr import CUSTOM_RULES, PRODUCTS, SHAPING, Op, Trace, closed_body, flatten
+from jaxzc.networks.analysis.halves import completes, halves
+from jaxzc.networks.analysis.records import Nonlinearity
 from jaxzc.networks.analysis.values import (
     comes_from,
     constant,
@@ -33,14 +34,6 @@ COMPARISONS = {"gt": 1, "ge": 1, "lt": -1, "le": -1}
 OPENED = PRODUCTS | CUSTOM_RULES | {"scan", "while", "cond"}
 """Operations that a function with a derivative of its own may hide, and that are looked at by themselves."""
 SMOOTH = {"tanh": "tanh", "logistic": "sigmoid", "erf": "gelu", "erfc": "gelu"}
-
-
-class Nonlinearity(NamedTuple):
-    """kind: "relu", "relu6", "leaky_relu", "prelu", "elu", "hard_sigmoid", "softplus", "silu", "gelu", "tanh" or "sigmoid". position: which
-    input of the operation it acts on, up to a positive factor."""
-
-    kind: str
-    position: int
 
 
 def nonlinearity(program: Trace, op: Op, data: Sequence[bool]) -> Nonlinearity | None:
@@ -63,17 +56,19 @@ def nonlinearity(program: Trace, op: Op, data: Sequence[bool]) -> Nonlinearity |
         return _gate(program, op, data)
     if op.name in SMOOTH:
         return _smooth(program, op)
-    return _halves(program, op) if op.name in ("add", "sub") else None
+    return halves(program, op) if op.name in ("add", "sub", "min") else None
 
 
 def _maximum(program: Trace, op: Op, data: Sequence[bool]) -> Nonlinearity | None:
     position = next((1 - place for place in (0, 1) if is_zero(program, op.inputs[place])), None)
     if position is not None:
-        if not data[position] or program.reaches(op.outputs[0], ROOTS, SHAPING | {"add"}) or _completes(program, op, position):
+        if not data[position] or program.reaches(op.outputs[0], ROOTS, SHAPING | {"add"}) or completes(program, op, position):
             return None
         around = [number for reader in readers(program, op.outputs[0]) for number in reader.inputs]
         if any(_is_exponential(program, number, op.inputs[position]) for number in around):
             return Nonlinearity("elu", position)
+        if any(_softens(program, number) for number in around):
+            return Nonlinearity("softplus", position)
         cap = next((c for reader in readers(program, op.outputs[0]) if reader.name == "min" for c in constants(program, reader)), None)
         return _clipped(program, op.inputs[position], position, 0.0, cap)
     for place in (0, 1):
@@ -144,42 +139,22 @@ def _gate(program: Trace, op: Op, data: Sequence[bool]) -> Nonlinearity | None:
             return None
         if maker is None or not chooses:
             return Nonlinearity("relu", place) if compared[1] > 0 else None
-        steep, slope = (_slope(program, maker.inputs[side]) for side in _sides(compared[1]))
+        above, below = _sides(compared[1])
+        steep, slope = (_slope(program, maker.inputs[side], compared[0], side == above) for side in (above, below))
         if steep is None or slope is None or not steep > 0 or slope == steep:
             return None
         return Nonlinearity("relu" if slope == 0 else "prelu" if np.isnan(slope) else "leaky_relu", place)
     return None
 
 
-def _slope(program: Trace, value: int) -> float | None:
-    """The number that a factor is known to be, NaN for one that is trained; None for one that is computed."""
+def _slope(program: Trace, value: int, x: int, above: bool) -> float | None:
+    """The number that a factor is where x is above or below zero, NaN for one that is trained; None for one that is computed."""
+    maker = program.writer.get(plain(program, value))
+    inner = _compared(program, maker.inputs[0]) if maker is not None and maker.name == "select_n" and len(maker.inputs) == 3 else None
+    if maker is not None and inner is not None and plain(program, inner[0]) == plain(program, x):
+        return _slope(program, maker.inputs[_sides(inner[1])[not above]], x, above)
     known = constant(program, value)
     return known if known is not None else 0.0 if is_zero(program, value) else None if plain(program, value) in program.writer else np.nan
-
-
-def _halves(program: Trace, op: Op) -> Nonlinearity | None:
-    """x + |x|, or x - min(x, 0)."""
-    for place in (0, 1):
-        x, other = op.inputs[place], program.writer.get(plain(program, op.inputs[1 - place]))
-        if other is None or plain(program, x) not in {plain(program, number) for number in other.inputs} or never_negative(program, x):
-            continue
-        capped = op.name == "sub" and place == 0 and other.name == "min" and 0 in list(constants(program, other))
-        if capped or (op.name == "add" and other.name == "abs"):
-            return Nonlinearity("relu", place)
-    return None
-
-
-def _completes(program: Trace, op: Op, position: int) -> bool:
-    """Whether max(-x, 0), times a slope, is only the lower half of max(x, 0) - a max(-x, 0)."""
-    negated = program.writer.get(plain(program, op.inputs[position]))
-    if negated is None or negated.name != "neg":
-        return False
-    x, reading = plain(program, negated.inputs[0]), list(readers(program, op.outputs[0]))
-    reading += [further for reader in reading if reader.name == "mul" for further in readers(program, reader.outputs[0])]
-    joined = [number for reader in reading if reader.name in ("add", "sub") for number in reader.inputs]
-    uppers = [upper for upper in (program.writer.get(plain(program, number)) for number in joined) if upper is not None]
-    rectified = [number for upper in uppers if upper.name == "max" or upper.name in CUSTOM_RULES for number in upper.inputs]
-    return x in (plain(program, number) for number in rectified)
 
 
 def _smooth(program: Trace, op: Op) -> Nonlinearity:
@@ -197,7 +172,7 @@ def _custom(program: Trace, op: Op) -> Nonlinearity | None:
     """A function with a derivative of its own: rectifiers, and softplus."""
     names = rectifier(op)
     if names is not None:
-        return None if _completes(program, op, 0) else _clipped(program, op.inputs[0], 0, 0.0, 6.0 if "min" in names else None)
+        return None if completes(program, op, 0) else _clipped(program, op.inputs[0], 0, 0.0, 6.0 if "min" in names else None)
     return Nonlinearity("softplus", 0) if is_softplus(program, op) else _only_rectifier(op)
 
 
@@ -230,6 +205,12 @@ def _is_exponential(program: Trace, value: int, x: int) -> bool:
         return False
     low = unscaled(program, op.inputs[0])
     return low is not None and low.name == "min" and plain(program, x) in {plain(program, number) for number in low.inputs}
+
+
+def _softens(program: Trace, value: int) -> bool:
+    """Whether the value is log(1 + exp(-|x|)), which makes a softplus of max(x, 0)."""
+    op = program.writer.get(plain(program, value))
+    return op is not None and op.name == "log1p" and comes_from(program, op.inputs[0], frozenset({"abs"}))
 
 
 def is_normalisation(program: Trace, op: Op, data: Sequence[bool]) -> bool:

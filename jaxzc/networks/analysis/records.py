@@ -21,11 +21,13 @@ class Source(NamedTuple):
 
 
 class Point(NamedTuple):
-    """Where a layer's output is read: after which operation; the transposition to [rows..., channels...]; how many axes are rows."""
+    """Where a layer's output is read: after which operation; the transposition to [rows..., channels...]; how many axes are rows; how many
+    runs of all examples lie along the first of them, once it is known to be theirs (`jaxzc.networks.traced.runs`)."""
 
     op: int
     axes: tuple[int, ...]
     rows: int
+    runs: int = 1
 
 
 class Where(NamedTuple):
@@ -67,6 +69,14 @@ class Layer:
     @property
     def leaves(self) -> tuple[int, ...]:
         return tuple(source.leaf for source in self.kernels)
+
+
+class Nonlinearity(NamedTuple):
+    """kind: "relu", "relu6", "leaky_relu", "prelu", "elu", "hard_sigmoid", "softplus", "silu", "gelu", "tanh" or "sigmoid". position: which
+    input of the operation it acts on, up to a positive factor."""
+
+    kind: str
+    position: int
 
 
 class Activation(NamedTuple):

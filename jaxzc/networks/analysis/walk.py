@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jaxzc._compile.jaxpr import CUSTOM_RULES, PRODUCTS, Trace, closed_body, flatten, scan_starts
+from jaxzc._compile.jaxpr import CUSTOM_RULES, PRODUCTS, Op, Trace, closed_body, flatten, jaxprs_of, scan_starts
 from jaxzc.networks.analysis.layouts import after_bias, conv_layout, dot_layout, is_stacked, multiply_accumulates, product
 from jaxzc.networks.analysis.nonlinear import is_normalisation, nonlinearity, rectifier
 from jaxzc.networks.analysis.records import Activation, Analysis, Layer, Point, Source, Taint, Where
+from jaxzc.types import JaxzcError
 
 
 def analyse(program: Trace, shapes: Sequence[tuple[int, ...]]) -> Analysis:
@@ -76,6 +77,11 @@ class _Walk:
             return self._body(closed_body(op.eqn), ins, where.into("a function with a custom derivative"), times)
         if op.name in PRODUCTS and all(taint.leaves for taint in ins):
             ins = [taint._replace(leaves=frozenset(source._replace(factor=True) for source in taint.leaves)) for taint in ins]
+        mixes = any(taint.data for taint in ins) and any(taint.leaves for taint in ins)
+        if mixes and op.name not in CUSTOM_RULES and _hides_products(op):
+            raise JaxzcError(
+                f"the model runs {op.name}, and layers inside of it are not read: score the function that runs there, without it"
+            )
         return [_join(*ins)] * len(op.outputs)
 
     def _loop(self, body: Any, fixed: list[Taint], state: list[Taint], xs: list[Taint], where: Where, times: int) -> list[Taint]:
@@ -104,6 +110,8 @@ class _Walk:
 
     def _layer(self, program: Trace, number: int, ins: list[Taint], where: Where, times: int) -> Layer | None:
         op = program.ops[number]
+        if op.name == "ragged_dot_general" and ins[0].data and not ins[1].data:
+            return self._ragged(program, number, ins[1].leaves, where, times)
         if op.name not in PRODUCTS or ins[0].data == ins[1].data:
             return None
         side = 1 if ins[0].data else 0
@@ -130,6 +138,15 @@ class _Walk:
             where=where,
         )
 
+    def _ragged(self, program: Trace, number: int, sources: frozenset[Source], where: Where, times: int) -> Layer | None:
+        """A product of every row with one of several kernels, as of tokens with their experts."""
+        op = program.ops[number]
+        data, kernel, out = (program.avals[value].shape for value in (*op.inputs[:2], op.outputs[0]))
+        kernels = self._kernels(sources, math.prod(kernel))
+        (contract, _), _ = op.params["ragged_dot_dimension_numbers"].dot_dimension_numbers
+        fan_in, macs, reason = math.prod(data[axis] for axis in contract), math.prod(out), "multiplies rows by kernels that the data choose"
+        return Layer(kernels, fan_in, out[-1], macs * fan_in * times, (number, 1), None, reason, where) if kernels else None
+
     def _kernels(self, sources: frozenset[Source], size: int) -> tuple[Source, ...]:
         """Of the parameters that an operand of this many numbers was made from, those that are kernels: the largest with two axes (others
         scale or shift it), and every matrix that was multiplied with others."""
@@ -140,6 +157,12 @@ class _Walk:
         sizes = {source: math.prod(self.shape(source)) for source in plain}
         largest = max(sizes.values(), default=0) if not factors else size
         return tuple(sorted([*(source for source, own in sizes.items() if own == largest), *factors]))
+
+
+def _hides_products(op: Op) -> bool:
+    """Whether an operation runs a program that has matrix products or convolutions."""
+    bodies = [flatten(body) for value in op.params.values() for body in jaxprs_of(value)]
+    return any(inner.name in PRODUCTS or _hides_products(inner) for body in bodies for inner in body.ops)
 
 
 def _join(*taints: Taint) -> Taint:

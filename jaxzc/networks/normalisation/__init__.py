@@ -104,8 +104,9 @@ class NormModes:
         drawing = [op.name for each in findings.all() for op in each.program.ops if op.name in RANDOM]
         if drawing and not self.draws:
             raise JaxzcError(
-                f"{self.name} draws random numbers ({drawing[0]}): a score must not depend on them, "
-                "switch them off with a keyword of the call or in the module's attributes"
+                f"{self.name} draws random numbers ({drawing[0]}): a score must not depend on them, and model.eval(), which was "
+                "called, switches off only what has an attribute deterministic: give a keyword of the call, "
+                "score(model, None, batch, train=False), or set an attribute, model.set_attributes(rate=0.0)"
             )
         return _Traced(findings, structure, axes)
 

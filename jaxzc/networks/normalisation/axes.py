@@ -18,7 +18,10 @@ def varying(program: Trace, value: int) -> frozenset[int]:
     if op.name == "broadcast_in_dim":
         return frozenset(op.params["broadcast_dimensions"][axis] for axis in varying(program, op.inputs[0])) & long
     if op.name == "reshape":
-        return _reshaped(program.avals[op.inputs[0]].shape, shape, varying(program, op.inputs[0])) & long
+        before, axes = program.avals[op.inputs[0]].shape, varying(program, op.inputs[0])
+        if order := op.params["dimensions"]:  # a transposition before it
+            before, axes = tuple(before[axis] for axis in order), frozenset(order.index(axis) for axis in axes)
+        return _reshaped(before, shape, axes) & long
     if op.name == "transpose":
         before = varying(program, op.inputs[0])
         return frozenset(axis for axis, old in enumerate(op.params["permutation"]) if old in before)

@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxzc._compile.jaxpr import Op, Trace, closed_body, flatten, scan_starts
+from jaxzc.networks.traced.examples import Layout
 from jaxzc.networks.traced.tapped import Path
 from jaxzc.types import JaxzcError
 
@@ -136,10 +137,10 @@ def _is_float(program: Trace, number: int) -> bool:
     return jnp.issubdtype(program.avals[number].dtype, jnp.inexact)
 
 
-def check_examples(values: Sequence[Any], batch: int, axes: Sequence[int | None] = ()) -> None:
-    """Raises `JaxzcError` where an entry's first axis does not hold the examples. axes: of the examples in the last values, where known."""
-    for value, axis in zip(values, [*[0] * (len(values) - len(axes)), *axes], strict=True):
-        if not value.shape or value.shape[0] != batch or axis != 0:
+def check_examples(values: Sequence[Any], batch: int, layouts: Sequence[Layout | None] = ()) -> None:
+    """Raises `JaxzcError` where an entry's first axis does not hold the examples. layouts: of the last values, where known."""
+    for value, layout in zip(values, [*[Layout(0)] * (len(values) - len(layouts)), *layouts], strict=True):
+        if value.shape[:1] != (batch,) or layout != Layout(0):
             raise JaxzcError(
                 f"the first floats that the inputs become have shape {list(value.shape)}, and their first axis is not the {batch} examples"
             )

@@ -38,14 +38,13 @@ def integer_kernels(program: Trace, layers: Sequence[Layer]) -> dict[int, Intege
         for leaf in layer.leaves:
             aval = program.avals[program.inputs[leaf]]
             if not jnp.issubdtype(aval.dtype, jnp.inexact):
-                made = _made(program, layer, leaf)
-                again = kernels.setdefault(leaf, made)
-                if again != made:
-                    kernels[leaf] = replace(made, reason="are used in several ways")
+                kernel = _kernel_of(program, layer, leaf)
+                if kernels.setdefault(leaf, kernel) != kernel:
+                    kernels[leaf] = replace(kernel, reason="are used in several ways")
     return kernels
 
 
-def _made(program: Trace, layer: Layer, leaf: int) -> IntegerKernel:
+def _kernel_of(program: Trace, layer: Layer, leaf: int) -> IntegerKernel:
     aval = program.avals[program.inputs[leaf]]
     kernel = IntegerKernel(leaf, aval.shape, aval.dtype)
     if layer.where.loops or layer.where.hidden or len(layer.leaves) > 1:
@@ -75,13 +74,13 @@ def floats(program: Trace, kernel: IntegerKernel, flat: Sequence[Any], name: str
 
 def stored(kernels: Mapping[int, IntegerKernel], flat: Sequence[Any]) -> tuple[list[Any], dict[int, Any]]:
     """Parameters with integers (zeros) for the floats that stand in their place, and these floats by their leaves."""
-    given = {leaf: flat[leaf] for leaf in kernels if jnp.issubdtype(jnp.result_type(flat[leaf]), jnp.inexact)}
+    own_floats = {leaf: flat[leaf] for leaf in kernels if jnp.issubdtype(jnp.result_type(flat[leaf]), jnp.inexact)}
     own = list(flat)
-    for leaf, value in given.items():
+    for leaf, value in own_floats.items():
         kernel = kernels[leaf]
         abstract = isinstance(value, jax.ShapeDtypeStruct)
         own[leaf] = jax.ShapeDtypeStruct(kernel.shape, kernel.dtype) if abstract else np.zeros(kernel.shape, kernel.dtype)
-    return own, given
+    return own, own_floats
 
 
 def _is_float(program: Trace, value: int) -> bool:

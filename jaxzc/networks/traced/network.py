@@ -18,12 +18,12 @@ from jaxzc.networks.analysis.order import places
 from jaxzc.networks.analysis.records import Layer, Source
 from jaxzc.networks.normalisation import NormModes
 from jaxzc.networks.traced.entry import check_examples, examples_first, replacements
-from jaxzc.networks.traced.examples import Place, example_axes
+from jaxzc.networks.traced.examples import Place, example_layouts
 from jaxzc.networks.traced.integers import floats, stored
 from jaxzc.networks.traced.sites import collected, layer_places, located, perturbations, sites_of
 from jaxzc.networks.traced.tapped import run_tapped
 from jaxzc.networks.traced.taps import activation_names, activation_places, activation_taps, of_activations, tap_layer
-from jaxzc.networks.traced.tracing import Function, OwnTypes, Traced, key_of, read, trace
+from jaxzc.networks.traced.tracing import Function, OwnTypes, Traced, check_outputs, key_of, read, trace
 from jaxzc.numerics.trees import batch_size, leaf_name
 from jaxzc.types import ActivationGroup, Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
 
@@ -107,8 +107,8 @@ class ProgramNetwork:
 
         Iterations of `lax.scan` are counted; a branch of `lax.cond` and the body of `lax.while_loop` count once.
         """
-        found = self._example.analysis
-        macs, products = sum(layer.macs for layer in found.layers) // self._batch, found.products // self._batch
+        analysis = self._example.analysis
+        macs, products = sum(layer.macs for layer in analysis.layers) // self._batch, analysis.products // self._batch
         size = sum(int(np.size(leaf)) for n, leaf in enumerate(self._flat(params)) if _is_float(leaf) or n in self.leaves)
         return Counts(np.int64(size), np.int64(macs), np.int64(sum(len(group.cells) for group in self.groups)), np.int64(products))
 
@@ -124,14 +124,15 @@ class ProgramNetwork:
         traced = self._traced(flat, inputs, "batch")
         entry, program = traced.entry.checked(), traced.program
         if any(len(place) > 1 for place in entry.ops):
-            kept = run_tapped(program, [*flat, *leaves], {}, dict.fromkeys(entry.ops, lambda output, _: (output, output)), {})[2]
-            made = [examples_first(kept[place], place) for place in entry.ops]
+            records = run_tapped(program, [*flat, *leaves], {}, dict.fromkeys(entry.ops, lambda output, _: (output, output)), {})[2]
+            entries = [examples_first(records[place], place) for place in entry.ops]
         else:
             results = tuple(program.ops[op].outputs[0] for (op,) in entry.ops)
-            made = run(replace(program, ops=needed(program.ops, results), outputs=results), [*flat, *leaves])
-        values, batch = (*(jnp.asarray(leaves[place]) for place in entry.leaves), *made), batch_size(inputs)
-        axes = example_axes(program, list(map(Place, entry.ops)), batch, lambda: self._of_twice(flat, inputs, "batch", None))
-        check_examples(values, batch, list(axes.values()))
+            entries = run(replace(program, ops=needed(program.ops, results), outputs=results), [*flat, *leaves])
+        values, batch = (*(jnp.asarray(leaves[place]) for place in entry.leaves), *entries), batch_size(inputs)
+        ops, data = list(map(Place, entry.ops)), program.inputs[len(flat) :]
+        layouts = example_layouts(program, data, ops, batch, lambda: self._of_twice(flat, inputs, "batch", None))
+        check_examples(values, batch, list(layouts.values()))
         return values
 
     def forward(self, params: Any, inputs: Any, *, norm: Norm, tap: Tap | None = None, entry: Any = None) -> Forward:
@@ -149,14 +150,12 @@ class ProgramNetwork:
         tap, batch, leaves = tap or Tap(), batch_size(inputs), jax.tree.leaves(inputs)
         sites = sites_of(self.groups, self.leaves, traced.analysis, tap)
         reads = [*layer_places(sites), *activation_places(traced.analysis, tap)]
-        axes = example_axes(traced.program, reads, batch, lambda: self._of_twice(flat, inputs, norm, (entry, kernels)))
-        sites = located(self.groups, sites, axes)
-        after = {
-            site: partial(tap_layer, tap, layer.point, batch, self.groups[group].name)
-            for site, (group, layer) in sites.items()
-            if layer.point
-        }
-        looks, perturb = activation_taps(traced.analysis, tap, batch, axes), perturbations(self.groups, sites, tap)
+        data, more = traced.program.inputs[len(flat) :], (entry, kernels)
+        layouts = example_layouts(traced.program, data, reads, batch, lambda: self._of_twice(flat, inputs, norm, more))
+        sites = located(self.groups, sites, layouts)
+        taps = [(site, layer.point, self.groups[group].name) for site, (group, layer) in sites.items() if layer.point]
+        after = {site: partial(tap_layer, tap, point, batch, name) for site, point, name in taps}
+        looks, perturb = activation_taps(traced.analysis, tap, batch, layouts), perturbations(self.groups, sites, tap)
         if entry is not None:
             leaves, values = replacements(traced.entry.checked(), leaves, jax.tree.leaves(entry))
             perturb |= {place: (value, perturb.get(place)) for place, value in values.items()}
@@ -193,6 +192,7 @@ class ProgramNetwork:
                 if {leaf for layer in traced.analysis.layers for leaf in layer.leaves} != set(self.leaves):
                     shapes = ", ".join(str(np.shape(leaf)) for leaf in jax.tree.leaves(inputs))
                     raise JaxzcError(f"with norm={norm!r} and inputs {shapes} the model runs other layers than with its example inputs")
+                check_outputs(self._example, traced, self._batch, batch_size(inputs))
                 self._cache[key] = traced
         if in_float64 and (key, "float64") not in self._cache:
             narrow = self._cache[key]
@@ -232,9 +232,9 @@ def make_network(fn: Function, params: Any, inputs: Any, cells: Callable[[str], 
     return ProgramNetwork(fn, tuple(groups), tuple(first), structure, traced, own, batch_size(inputs), cache)
 
 
-def _replaced(then: Callable[[Any, Any], Any] | None, output: Any, given: tuple[Any, Any]) -> tuple[Any, Any]:
-    """A value in the place of an operation's output, and what a tap does there. given: the value, and the tap's perturbation."""
-    value, perturb = given
+def _replaced(then: Callable[[Any, Any], Any] | None, output: Any, change: tuple[Any, Any]) -> tuple[Any, Any]:
+    """A value in the place of an operation's output, and what a tap does there. change: the value, and the tap's perturbation."""
+    value, perturb = change
     if np.shape(value) != output.shape:
         raise JaxzcError(f"an entry or kernel has shape {np.shape(value)} in the place of {output.shape}")
     value = value.astype(output.dtype)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc.networks.analysis.records import Analysis, Layer
-from jaxzc.networks.traced.examples import Place
+from jaxzc.networks.traced.examples import Layout, Place
 from jaxzc.networks.traced.tapped import Path
 from jaxzc.networks.traced.taps import calls_first, unreadable
 from jaxzc.types import Array, JaxzcError, LayerGroup, Tap
@@ -38,20 +38,20 @@ def layer_places(sites: Sites) -> list[Place]:
     return [Place(site, None, layer.point.axes) for site, (_, layer) in sites.items() if layer.point]
 
 
-def located(groups: Sequence[LayerGroup], sites: Sites, axes: Mapping[Place, int | None]) -> Sites:
+def located(groups: Sequence[LayerGroup], sites: Sites, layouts: Mapping[Place, Layout | None]) -> Sites:
     """The sites with the axis of the examples before all others; `JaxzcError` where an output has none.
 
-    axes: of the examples, in the order in which a layer's point has them."""
+    layouts: of the examples, in the order in which a layer's point has the axes."""
     moved: Sites = {}
     for site, (group, layer) in sites.items():
         assert layer.point is not None
-        axis, (_, order, rows) = axes[Place(site, None, layer.point.axes)], layer.point
-        if axis is None or axis >= rows:
-            raise JaxzcError(
-                f"the output of layer {groups[group].name} has no axis that holds the examples: leave out proxies that need activations"
-            )
+        layout, order = layouts[Place(site, None, layer.point.axes)], layer.point.axes
+        what = f"the output of layer {groups[group].name}"
+        if layout is None or layout.axis >= layer.point.rows:
+            raise JaxzcError(f"{what} has no axis that holds the examples: leave out proxies that need activations")
+        axis, runs = layout.checked(what)
         order = (order[axis], *order[:axis], *order[axis + 1 :])
-        moved[site] = group, replace(layer, point=layer.point._replace(axes=order))
+        moved[site] = group, replace(layer, point=layer.point._replace(axes=order, runs=runs))
     return moved
 
 

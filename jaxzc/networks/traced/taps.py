@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxzc.networks.analysis.records import Analysis, Point
-from jaxzc.networks.traced.examples import Place
+from jaxzc.networks.traced.examples import Layout, Place, apart, together
 from jaxzc.networks.traced.tapped import Look, Path
 from jaxzc.types import RECTIFIERS, Array, JaxzcError, Tap
 
@@ -21,9 +21,9 @@ def activation_places(analysis: Analysis, tap: Tap) -> list[Place]:
     return [Place((*act.where.loops, act.op), act.position) for act in acts if not act.where.reason]
 
 
-def activation_taps(analysis: Analysis, tap: Tap, batch: int, axes: Mapping[Place, int | None]) -> dict[Path, Look]:
+def activation_taps(analysis: Analysis, tap: Tap, batch: int, layouts: Mapping[Place, Layout | None]) -> dict[Path, Look]:
     """What to do before which operation; `JaxzcError` for a rectifier that cannot be read. Other activation functions that cannot be are
-    left out: no code is read there. axes: of the examples."""
+    left out: no code is read there. layouts: of the examples."""
     looks: dict[Path, Look] = {}
     for act in analysis.activations if tap.activation is not None else ():
         coded = act.kind in RECTIFIERS
@@ -32,14 +32,16 @@ def activation_taps(analysis: Analysis, tap: Tap, batch: int, axes: Mapping[Plac
         if act.where.reason:
             raise JaxzcError(f"a ReLU {unreadable(act.where.reason)}")
 
-        axis = axes[Place((*act.where.loops, act.op), act.position)]
+        layout = layouts[Place((*act.where.loops, act.op), act.position)]
+        if not coded and (layout is None or not layout.runs):
+            continue
 
-        def look(values: Sequence[Any], position: int = act.position, coded: bool = coded, axis: int | None = axis) -> Any:
+        def look(values: Sequence[Any], position: int = act.position, coded: bool = coded, layout: Layout | None = layout) -> Any:
             value = values[position]
-            if not coded and (axis is None or value.ndim == 0 or value.shape[axis] % batch):
+            if not coded and (layout is None or value.ndim == 0 or value.shape[layout.axis] % batch):
                 return None
             assert tap.activation is not None
-            return tap.activation(_batch_first(value, batch, "a ReLU's input", axis))
+            return tap.activation(_batch_first(value, batch, "a ReLU's input", layout))
 
         looks[*act.where.loops, act.op] = look
     return looks
@@ -74,25 +76,27 @@ def activation_names(analysis: Analysis) -> list[str]:
 
 def tap_layer(tap: Tap, point: Point, batch: int, name: str, value: Array, perturb: Any) -> tuple[Array, Any]:
     """Call the tap on `value`, brought to `[B, ..., channels]`. Returns the new value in the program's layout, and the tap's record."""
+    if jnp.iscomplexobj(value):
+        raise JaxzcError(f"the output of layer {name} is complex, and has no signs: leave out proxies that need activations")
     moved = jnp.transpose(value, point.axes)
     flat = moved.reshape(*moved.shape[: point.rows], -1)
-    rows = _batch_first(flat, batch, f"the output of layer {name}")
+    rows = _batch_first(flat, batch, f"the output of layer {name}", Layout(0, point.runs))
     assert tap.layer is not None
     new, record = tap.layer(rows, perturb)
     if np.shape(new) != rows.shape:
         raise JaxzcError(f"tap.layer returned {np.shape(new)} for the output {rows.shape} of layer {name}")
     back = [point.axes.index(axis) for axis in range(len(point.axes))]
-    return jnp.transpose(new.astype(value.dtype).reshape(moved.shape), back), record
+    return jnp.transpose(together(new.astype(value.dtype), flat.shape, point.runs).reshape(moved.shape), back), record
 
 
-def _batch_first(value: Array, batch: int, what: str, axis: int | None = 0) -> Array:
-    """`value` `[B*k, ...]`, once its axis of the examples is the first, as `[B, k, ...]` (`[B, ...]` where k is 1)."""
-    if axis is None or value.ndim == 0 or value.shape[axis] % batch:
+def _batch_first(value: Array, batch: int, what: str, layout: Layout | None) -> Array:
+    """A value whose axis of the examples is `[runs * B * rest]` as `[B, runs * rest, ...]` (`[B, ...]` where they are alone)."""
+    if layout is None or value.ndim == 0 or value.shape[layout.axis] % batch:
         raise JaxzcError(
             f"{what} has shape {value.shape}, of which no axis holds the {batch} examples: leave out proxies that need activations"
         )
-    value = jnp.moveaxis(value, axis, 0) if axis else value
-    return value if value.shape[0] == batch else value.reshape(batch, -1, *value.shape[1:])
+    axis, runs = layout.checked(what)
+    return apart(jnp.moveaxis(value, axis, 0) if axis else value, batch, runs)
 
 
 def unreadable(reason: str) -> str:

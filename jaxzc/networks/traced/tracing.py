@@ -69,6 +69,18 @@ def read(program: Trace, flat: Sequence[Any], outputs: Any) -> Traced:
     return Traced(program, analysis, find_entry(program, len(flat)), integer_kernels(program, analysis.layers), outputs)
 
 
+def check_outputs(example: Traced, traced: Traced, batch: int, examples: int) -> None:
+    """Raises `JaxzcError` where a model gives outputs for the `batch` examples that it was made with, whatever it is given.
+
+    Sums over its outputs (synflow's, of one example) would then be too large, without a word."""
+    before, after = ([one.program.avals[value].shape for value in one.program.outputs] for one in (example, traced))
+    if examples != batch and before == after and any(shape[:1] == (batch,) for shape in before):
+        raise JaxzcError(
+            f"the model has its batch of {batch} written into it: of {examples} inputs it makes outputs {list(after[0])}: take the size "
+            "from the inputs, or leave out proxies that pass other numbers of examples"
+        )
+
+
 def key_of(flat: Sequence[Any], inputs: Any, norm: Norm) -> Any:
     """What a trace depends on, settings that are baked into it included."""
     leaves, structure = jax.tree.flatten(inputs)

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 
+from jaxzc.evaluation.across.board import Leaderboard
 from jaxzc.evaluation.across.ranking import cliques
-from jaxzc.evaluation.across.results import Leaderboard, Standing
+from jaxzc.evaluation.across.results import Standing
 from jaxzc.evaluation.across.text import SIZES
 from jaxzc.report.columns import number
 from jaxzc.report.figures import ROW, nothing

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from jaxzc.evaluation.across.results import Leaderboard
+from jaxzc.evaluation.across.board import Leaderboard
 from jaxzc.evaluation.across.text import csv_text
 from jaxzc.report.across.critical import plot_critical_difference
 from jaxzc.report.across.page import page
@@ -36,7 +36,7 @@ def write_leaderboard(
     commands = [] if command is None else [command]
     drawn = plot_critical_difference(board)
     content = {f"{FIGURES}/critical_difference.{kind}": encoded(drawn, kind) for kind in FORMATS}
-    content[f"{NAME}.csv"] = csv_text(board).encode()
+    content[f"{NAME}.csv"] = csv_text(board.standings, board.judgements).encode()
     content[f"{NAME}.tex"] = latex_board(board).encode()
     content[f"{NAME}.md"] = markdown_page(board, commands).encode()
     content[PAGE] = page(board, commands).encode()

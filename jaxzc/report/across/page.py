@@ -1,11 +1,12 @@
-"""The leaderboard's page: one HTML file in the report's look, which asks the network for nothing."""
+"""The leaderboard's page, in the report's look."""
 
 import math
 from collections.abc import Iterable, Sequence
 from html import escape
 from string import Template
 
-from jaxzc.evaluation.across.results import Judgement, Leaderboard, Standing
+from jaxzc.evaluation.across.board import Leaderboard
+from jaxzc.evaluation.across.results import Judgement, Standing
 from jaxzc.evaluation.across.text import SIZES, benchmark_sentence, verdict
 from jaxzc.evaluation.results import Estimate
 from jaxzc.report.across.tables import Cell, cells, heads
@@ -13,34 +14,38 @@ from jaxzc.report.across.text import explanation
 from jaxzc.report.columns import DASH, KNOWN, compact, number, percent
 from jaxzc.report.web import charts, sections
 from jaxzc.report.web.charts import Track
+from jaxzc.report.web.frame import asset, framed
 from jaxzc.report.web.leaderboard import head, marked, sortable, with_interval
-from jaxzc.report.web.page import STYLES, asset, json_text, script_digest
 
 SCRIPTS = ("base.js", "tip.js", "select.js", "table.js")
+LINKS = {"leaderboard": "Leaderboard", "ranks": "Ranks", "benchmarks": "Benchmarks", "reproduce": "Reproduce"}
 MORE = ("kendall", "precision_10", "regret_10", "spearman_given_params", "spearman_given_flops")
 """Statistics of each benchmark that the board shows on demand."""
 
 
 def page(board: Leaderboard, commands: Sequence[str] = ()) -> str:
-    """The whole page as text; the same arguments give the same text. commands: that made it, shown as they are."""
-    scripts = "\n".join(map(asset, SCRIPTS))
-    made = [judgement.benchmark.command for judgement in board.judgements if judgement.benchmark.command]
-    return Template(asset("across.html")).substitute(
-        script_digest=script_digest(scripts),
-        style="\n".join(map(asset, STYLES)),
-        script=scripts,
-        data=json_text({"proxies": [{"name": row.proxy} for row in board.standings]}),
-        title=escape(board.title),
-        headline=headline(board),
-        facts=facts(board),
+    """The leaderboard's page as HTML; equal arguments give equal text. commands: what the reader types to repeat it, shown below those of
+    the benchmarks."""
+    scoring = [judgement.benchmark.command for judgement in board.judgements if judgement.benchmark.command]
+    content = Template(asset("across.html")).substitute(
         explanation=escape(explanation(board)),
         leaderboard=table(board),
-        verdict=escape(f"{verdict(board)}."),
+        verdict=escape(f"{verdict(board.friedman, len(board.judgements))}."),
         ranks=ranks(board),
         figure_files=sections.files("critical_difference"),
         benchmarks="\n".join(map(_benchmark, board.judgements)),
-        commands=sections.code([*dict.fromkeys(made), *commands]),
+        commands=sections.code([*dict.fromkeys(scoring), *commands]),
         settings_json=sections.settings_json(board.settings),
+    )
+    return framed(
+        content,
+        "leaderboard",
+        title=board.title,
+        headline=headline(board),
+        facts=facts(board),
+        links=LINKS,
+        scripts=SCRIPTS,
+        data={"proxies": [{"name": row.proxy} for row in board.standings]},
     )
 
 
@@ -99,9 +104,9 @@ def _cells(board: Leaderboard, row: Standing, lines: dict[str, list[Cell]]) -> I
     yield f'<td class="more"{sortable(row.first)}>{share}</td>'
     yield f'<td class="more"{sortable(row.coverage)}>{percent(math.floor(1000 * row.coverage), 1000)}</td>'
     for judgement in board.judgements:
-        found = judgement.row(row.proxy)
+        judged = judgement.row(row.proxy)
         for statistic in MORE:
-            estimate = Estimate(math.nan) if found is None else found.statistics[statistic]
+            estimate = Estimate(math.nan) if judged is None else judged.statistics[statistic]
             yield f'<td class="more"{sortable(estimate.value)}>{with_interval(estimate)}</td>'
 
 
@@ -124,7 +129,6 @@ def _benchmark(judgement: Judgement) -> str:
     truth = judgement.evaluation.truth
     spread = f"{escape(judgement.evaluation.metric)} from {compact(truth.min())} to {compact(truth.max())}"
     note = f"<p>{escape(judgement.benchmark.note)}</p>" if judgement.benchmark.note else ""
-    name = escape(judgement.name)
     name = escape(judgement.name)
     return f"""<h3>{name}</h3>
 <p>{said}; {spread}.</p>{note}

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from jaxzc.evaluation.across.results import Leaderboard
+from jaxzc.evaluation.across.board import Leaderboard
 from jaxzc.evaluation.across.text import SIZES
 from jaxzc.evaluation.results import Estimate
 from jaxzc.report.columns import MINUS, interval, number
@@ -42,7 +42,7 @@ def cells(board: Leaderboard) -> dict[str, list[Cell]]:
         everywhere = math.isfinite(row.rank.value)
         mean, above = (row.spearman, row.over_params) if everywhere else (unknown, unknown)
         above = unknown if row.proxy == "params" else above
-        own = [found.statistics["spearman"] if (found := judgement.row(row.proxy)) else unknown for judgement in board.judgements]
+        own = [judged.statistics["spearman"] if (judged := judgement.row(row.proxy)) else unknown for judgement in board.judgements]
         lines[row.proxy] = [Cell(row.rank, 2, lower=True), Cell(mean), Cell(above, signed=True), *map(Cell, own)]
     return lines
 

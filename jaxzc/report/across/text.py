@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from jaxzc.evaluation.across.results import Judgement, Leaderboard
+from jaxzc.evaluation.across.board import Leaderboard
+from jaxzc.evaluation.across.results import Judgement
 from jaxzc.evaluation.across.text import benchmark_sentence, verdict
 from jaxzc.report.across.tables import markdown_board
 from jaxzc.report.tables import markdown, markdown_table
@@ -20,8 +21,8 @@ def explanation(board: Leaderboard) -> str:
 
 
 def markdown_page(board: Leaderboard, commands: Sequence[str] = ()) -> str:
-    """The page; the same arguments give the same text. commands: that made it, shown at the end."""
-    said = f"{markdown(verdict(board))}."
+    """The page as Markdown; equal arguments give equal text. commands: what the reader types to repeat it, shown at the end."""
+    said = f"{markdown(verdict(board.friedman, len(board.judgements)))}."
     parts = [
         f"# {board.title}",
         board.introduction.strip(),

@@ -43,7 +43,7 @@ def whiskers(evaluation: Evaluation) -> str:
 
 
 def dumbbells(evaluation: Evaluation) -> str:
-    """Spearman's rho as it is, given params and given FLOPs, side by side within a line, so that equal ones are all seen."""
+    """Spearman's rho as it is, with params held fixed, and with FLOPs held fixed; side by side in a line, so that none hides another."""
     known = marks.size_rows(evaluation)
     low, high = marks.limits([estimate.value for _, series in known for estimate in series.values()])
     looks = dict(zip(marks.SIZE_SERIES, ("dot hollow", "dot", "diamond"), strict=True))

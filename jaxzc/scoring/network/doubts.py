@@ -34,11 +34,11 @@ def doubts(network: Network, params: Params, inputs: PyTree) -> Doubts:
 
 
 def is_frozen(network: Network, params: Params, inputs: PyTree) -> bool:
-    """Whether a model without a train mode normalises by stored statistics, so that it never takes those of a batch."""
+    """Whether a model without a train mode normalises by stored statistics: it has no pass with the statistics of a batch."""
     return getattr(network, "evaluates", False) and bool(_replaced(network, params, inputs))
 
 
-def _replaced(network: Network, params: Params, inputs: PyTree) -> list[Any]:
+def _replaced(network: Network, params: Params, inputs: PyTree) -> list[Array]:
     replaced = getattr(network, "replaced_statistics", None)
     return [] if replaced is None else replaced(params, inputs)
 

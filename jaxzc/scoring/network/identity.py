@@ -7,8 +7,8 @@ traced as well.
 """
 
 import hashlib
-from collections.abc import Hashable, Iterator
-from typing import Any, get_args
+from collections.abc import Callable, Hashable, Iterator
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
@@ -17,12 +17,13 @@ from flax import nnx
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from jaxzc.catalogue.selection import PROXIES
-from jaxzc.facts import Proxy, parts, proxy_facts
-from jaxzc.scoring.compute import compute_values, traced_proxies
-from jaxzc.scoring.network.models import Bound
+from jaxzc.definitions.facts import Proxy, parts, proxy_facts
+from jaxzc.ingredients import Roots
+from jaxzc.scoring.compute import compute_values
+from jaxzc.scoring.network.models import Bound, Leaf
 from jaxzc.scoring.network.program import ModelRecipe
 from jaxzc.tasks import as_task, classification
-from jaxzc.types import Array, Batch, Network, Norm, Params
+from jaxzc.types import Array, Batch, Network, Norm, Params, PyTree
 
 
 def identity(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...]) -> tuple[str, ...]:
@@ -31,13 +32,13 @@ def identity(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...]) -> t
     reasons: dict[str, str] = {}
     targets = batches[0].targets  # concrete: the task is read from their numbers
 
-    def compute(arrays: list[Any], batches: tuple[Batch, ...], key: Any) -> Any:
+    def compute(arrays: list[Leaf], batches: tuple[Batch, ...], key: Array) -> PyTree:
         network, params = bound.network(arrays, batches[0].inputs)
         notes.extend(str(group) for group in network.groups)
         passes = _passes(recipe, network, params, batches[0], notes)
         outputs = jax.eval_shape(lambda p, x: network.forward(p, x, norm=recipe.norm).outputs, params, batches[0].inputs)
         task = as_task(recipe.task, outputs, targets)
-        own = compute_values(_own_proxies(recipe), network, params, batches, task, recipe.norm, key, None, reasons)
+        own = compute_values(_own_proxies(recipe), Roots(network, params, batches, task, recipe.norm, key), reasons=reasons)
         return passes, own
 
     traced = jax.make_jaxpr(compute)(bound.arrays, batches, jax.random.key(0))
@@ -59,7 +60,7 @@ def chosen_by_user(recipe: ModelRecipe) -> Hashable:
     proxies = tuple((label, _chosen_proxy(proxy)) for label, proxy in recipe.proxies.items())
     return (
         model,
-        recipe.model.method,
+        recipe.model.options.method,
         proxies,
         None if recipe.task is None else recipe.task.readout,
         recipe.norm,
@@ -77,22 +78,22 @@ def _chosen_proxy(proxy: Proxy) -> Hashable:
 def _own_proxies(recipe: ModelRecipe) -> dict[str, Proxy]:
     """The user's proxies that run the network. They may change between calls; those of jaxzc do not."""
     ours = set(PROXIES.values())
-    return {label: proxy for label, proxy in traced_proxies(recipe.proxies).items() if parts(proxy)[0] not in ours}
+    return {label: proxy for label, proxy in recipe.traced.items() if parts(proxy)[0] not in ours}
 
 
-def _passes(recipe: ModelRecipe, network: Network, params: Params, batch: Batch, notes: list[str]) -> list[Any]:
+def _passes(recipe: ModelRecipe, network: Network, params: Params, batch: Batch, notes: list[str]) -> list[PyTree]:
     """The model's outputs in each norm mode, and the gradient of its loss in the recipe's mode.
 
     The gradient is needed because functions with custom derivatives may have the same outputs and different gradients."""
 
-    def total(weights: list[Array]) -> Any:
+    def total(weights: list[Array]) -> Array:
         outputs = network.forward(network.with_weights(params, weights), batch.inputs, norm=recipe.norm).outputs
         if recipe.task is None:  # one of ours, chosen from the kind of targets, which the signature contains
             return classification.total(outputs)
         loss = 0.0 if batch.targets is None and recipe.task.name != "own" else recipe.task.loss(outputs, batch.targets)
         return jnp.sum(loss) + recipe.task.total(outputs)
 
-    def attempt(function: Any, *arguments: Any) -> Any:
+    def attempt(function: Callable[..., PyTree], *arguments: PyTree) -> PyTree:
         try:
             return function(*arguments)
         except Exception as error:  # the proxies that need this pass report the error
@@ -112,7 +113,7 @@ def digest(traced: ClosedJaxpr) -> str:
     return words.hexdigest()
 
 
-def _constants(body: Any) -> Iterator[Any]:
+def _constants(body: object) -> Iterator[Array]:
     """The arrays in a jaxpr, or in a parameter of an operation. (Scalars are part of its text.)"""
     if isinstance(body, ClosedJaxpr):
         yield from body.consts

@@ -5,9 +5,9 @@ other collections of a Linen module, nor the state of an NNX module (running sta
 seed.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -15,28 +15,23 @@ import numpy as np
 from flax import nnx
 from jax.core import Tracer
 
-from jaxzc.networks import as_network
+from jaxzc.networks import NetworkOptions, network_of
 from jaxzc.networks.libraries import taken_apart
 from jaxzc.networks.nnx import as_state
 from jaxzc.types import Batch, JaxzcError, Network, Params, PyTree
 
+Leaf: TypeAlias = Any
+"""A leaf that is an argument of the program, of one of the types in `ARRAYS`."""
 ARRAYS = (jax.Array, np.ndarray, np.generic, float, complex, jax.ShapeDtypeStruct)
 """Types of the leaves that are arguments of the program. Leaves of other types (text, functions, whole numbers) are part of it."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model and the options of `jaxzc.as_network`."""
+    """A model, and how it is called."""
 
     model: Any
-    cells: Callable[[str], int] | None = None
-    model_kwargs: Mapping[str, Any] | None = None
-    method: Any = None
-    output: Callable[[Any], Any] | None = None
-
-    def network(self, params: Params, inputs: PyTree) -> tuple[Network, Any]:
-        options: dict[str, Any] = {"model_kwargs": self.model_kwargs, "method": self.method, "output": self.output}
-        return as_network(self.model, params, inputs, cells=self.cells, **options)
+    options: NetworkOptions
 
     def bound(self, params: Params) -> "Bound":
         """The model with these parameters. None: an NNX module's own."""
@@ -68,22 +63,21 @@ class Bound:
     """
 
     model: Model
-    arrays: list[Any]
+    arrays: list[Leaf]
     handed: int
     graph: Any
     structure: Any
     varies: tuple[bool, ...]
-    constant: tuple[Any, ...]
+    constant: tuple[object, ...]
 
-    def network(self, arrays: list[Any], inputs: PyTree) -> tuple[Network, Any]:
+    def network(self, arrays: list[Leaf], inputs: PyTree) -> tuple[Network, Params]:
         """The network and its parameters, with `arrays` in the place of its own; they may be traced."""
         varying, constant = iter(arrays), iter(self.constant)
         tree = jax.tree.unflatten(self.structure, [next(varying if varies else constant) for varies in self.varies])
         if self.graph is None:
-            return self.model.network(tree, inputs)
+            return network_of(self.model.model, tree, inputs, self.model.options)
         params, others = tree
-        module = nnx.merge(self.graph, params, others)
-        return replace(self.model, model=module).network(None, inputs)
+        return network_of(nnx.merge(self.graph, params, others), None, inputs, self.model.options)
 
     def check(self) -> None:
         """Raises `JaxzcError` for arrays that are traced, or have no values."""
@@ -116,19 +110,19 @@ class Bound:
         return sizes.pop()
 
 
-def shapes(arrays: Any) -> Hashable:
+def shapes(arrays: PyTree) -> Hashable:
     """Structure, shapes and dtypes of a pytree of arrays, and the device of those that were placed on one explicitly."""
     leaves, structure = jax.tree.flatten(arrays)
     return structure, tuple(_shape(leaf) for leaf in leaves)
 
 
-def _shape(leaf: Any) -> Hashable:
+def _shape(leaf: Leaf) -> Hashable:
     placed = leaf.sharding if isinstance(leaf, jax.Array) and leaf.committed else None
     dtype = leaf.dtype if hasattr(leaf, "dtype") else jnp.result_type(leaf)
     return np.shape(leaf), dtype, bool(getattr(leaf, "weak_type", isinstance(leaf, float | complex))), placed
 
 
-def check_concrete(arrays: Any, name: str) -> None:
+def check_concrete(arrays: PyTree, name: str) -> None:
     """Raises `JaxzcError` where an array is traced, because scores as Python floats cannot be computed while tracing."""
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(arrays)):
         raise JaxzcError(

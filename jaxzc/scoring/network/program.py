@@ -4,26 +4,28 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc._compile import depthwise, memory, pieces
+from jaxzc._compile import convolutions, memory, pieces
 from jaxzc._compile.cache import planned, settings
+from jaxzc._compile.convolutions import rewritten
 from jaxzc._compile.cutting import cut
-from jaxzc._compile.depthwise import rewritten
 from jaxzc._compile.jaxpr import Trace, flatten
 from jaxzc._compile.platforms import here, platform_of
-from jaxzc.facts import Proxy
+from jaxzc.definitions.facts import Proxy
+from jaxzc.ingredients import Roots
 from jaxzc.scoring.compute import compute_values, traced_proxies
 from jaxzc.scoring.network.doubts import Doubts, doubts, is_frozen
-from jaxzc.scoring.network.models import Bound, Model, batch_size
+from jaxzc.scoring.network.models import Bound, Leaf, Model, batch_size
 from jaxzc.scoring.results import Unavailable
 from jaxzc.tasks import Task, as_task
 from jaxzc.tasks.checks import check_targets
-from jaxzc.types import Batch, Counts, Network, Norm, Params, PyTree
+from jaxzc.types import Array, Batch, Counts, Network, Norm, Params, PyTree, Score
 
 log = logging.getLogger("jaxzc")
 CROWDED = 0.75
@@ -42,11 +44,17 @@ class ModelRecipe:
     unavailable: Unavailable
     pieces: bool | None = None
 
-    def values(
-        self, network: Network, params: Params, batches: tuple[Batch, ...], key: Any, task: Task, reasons: dict[str, str] | None
-    ) -> dict[str, Any]:
-        """Proxy -> value, for the proxies that run the network; see `jaxzc.compute_scores`."""
-        return compute_values(traced_proxies(self.proxies), network, params, batches, task, self.norm, key, None, reasons)
+    @cached_property
+    def traced(self) -> dict[str, Proxy]:
+        """The proxies that run the network, by label. The others are computed from exact counts."""
+        return traced_proxies(self.proxies)
+
+    def task_of(self, network: Network, params: Params, batches: tuple[Batch, ...]) -> tuple[Task, PyTree]:
+        """The task, and the shapes of the network's outputs. Raises `JaxzcError` where targets do not fit them."""
+        outputs = jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").outputs, params, batches[0].inputs)
+        task = as_task(self.task, outputs, batches[0].targets)
+        check_targets(task, outputs, batches)
+        return task, outputs
 
 
 LONG = 8000
@@ -73,7 +81,7 @@ class ModelProgram:
     groups: names of the layer groups. frozen: see `jaxzc.scoring.network.doubts.is_frozen`.
     """
 
-    run: Callable[..., tuple[dict[str, Any], Doubts]] | None
+    run: Callable[[list[Leaf], tuple[Batch, ...], Array], tuple[dict[str, Score], Doubts]] | None
     outputs: PyTree
     task: Task
     counts: Counts
@@ -83,26 +91,25 @@ class ModelProgram:
     frozen: bool = False
 
 
-def compiled(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...], keys: Any, lanes: Lanes = Lanes()) -> ModelProgram:  # noqa: B008
+def compiled(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...], keys: Array, lanes: Lanes = Lanes()) -> ModelProgram:  # noqa: B008
     """Compiles the program for arrays and batches of these shapes. keys: one random key, or `lanes.size` of them.
 
     Raises `JaxzcError` for a model, targets or proxies that cannot be used, before anything is compiled.
     """
     one = bound.at(0) if lanes.stacked else bound
     network, params = one.network(one.arrays, batches[0].inputs)
-    outputs = jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").outputs, params, batches[0].inputs)
-    task = as_task(recipe.task, outputs, batches[0].targets)
-    check_targets(task, outputs, batches)
+    task, outputs = recipe.task_of(network, params, batches)
     counts: Counts = network.counts(params)  # type: ignore[attr-defined]
-    if not traced_proxies(recipe.proxies):
+    if not recipe.traced:
         return ModelProgram(None, outputs, task, counts, {}, 0)
     bound.check()
     groups, frozen = tuple(group.name for group in network.groups), is_frozen(network, params, batches[0].inputs)
     reasons: dict[str, str] | None = None if recipe.unavailable == "error" else {}
 
-    def scores(arrays: list[Any], batches: tuple[Batch, ...], key: Any) -> tuple[dict[str, Any], Doubts]:
+    def scores(arrays: list[Leaf], batches: tuple[Batch, ...], key: Array) -> tuple[dict[str, Score], Doubts]:
         network, params = bound.network(arrays, batches[0].inputs)
-        return recipe.values(network, params, batches, key, task, reasons), doubts(network, params, batches[0].inputs)
+        roots = Roots(network, params, batches, task, recipe.norm, key)
+        return compute_values(recipe.traced, roots, reasons=reasons), doubts(network, params, batches[0].inputs)
 
     function = jax.vmap(scores, (bound.axes() if lanes.stacked else None, None, 0)) if lanes.size > 1 else scores
     if program_settings()[1]:
@@ -113,7 +120,7 @@ def compiled(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...], keys
     log.info("the compiled program plans %s", memory.gigabytes(plan))
     memory.check(plan, advice, batch_size(batches))
 
-    def run(arrays: list[Any], batches: tuple[Batch, ...], keys: Any) -> tuple[dict[str, Any], Doubts]:
+    def run(arrays: list[Leaf], batches: tuple[Batch, ...], keys: Array) -> tuple[dict[str, Score], Doubts]:
         with memory.explained(advice, plan):
             return jax.device_get(executable(arrays, batches, keys))
 
@@ -123,15 +130,17 @@ def compiled(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...], keys
 def reasons_of(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...]) -> dict[str, str]:
     """Proxy -> why it cannot be computed. Traces the program and compiles nothing."""
     network, params = bound.network(bound.arrays, batches[0].inputs)
-    outputs = jax.eval_shape(lambda p, x: network.forward(p, x, norm="batch").outputs, params, batches[0].inputs)
-    task = as_task(recipe.task, outputs, batches[0].targets)
-    check_targets(task, outputs, batches)
+    task, _ = recipe.task_of(network, params, batches)
     reasons: dict[str, str] = {}
-    jax.eval_shape(lambda batches, key: recipe.values(network, params, batches, key, task, reasons), batches, jax.random.key(0))
+
+    def scores(batches: tuple[Batch, ...], key: Array) -> dict[str, Score]:
+        return compute_values(recipe.traced, Roots(network, params, batches, task, recipe.norm, key), reasons=reasons)
+
+    jax.eval_shape(scores, batches, jax.random.key(0))
     return reasons
 
 
-def executable_of(function: Callable[..., Any], args: tuple[Any, ...], in_pieces: bool | None) -> tuple[Callable[..., Any], int]:
+def executable_of(function: Callable[..., PyTree], args: tuple[PyTree, ...], in_pieces: bool | None) -> tuple[Callable[..., PyTree], int]:
     """The compiled function for arguments of these shapes, and the bytes that it plans.
 
     in_pieces: whether to compile in pieces; None: on a CPU, where a long program repeats itself, as a network of equal blocks does.
@@ -143,14 +152,14 @@ def executable_of(function: Callable[..., Any], args: tuple[Any, ...], in_pieces
         plan = pieces.plan(program, frugal=True)
         return lambda *args: jax.tree.unflatten(structure, plan.run(_on_device(args))), plan.memory
 
-    def whole(*args: Any) -> Any:
-        return jax.tree.unflatten(structure, depthwise.outputs(traced, jax.tree.leaves(args)))
+    def whole(*args: PyTree) -> PyTree:
+        return jax.tree.unflatten(structure, convolutions.outputs(traced, jax.tree.leaves(args)))
 
     executable = jax.jit(whole).lower(*args).compile()
     return executable, planned(executable)
 
 
-def _on_device(args: Any) -> list[Any]:
+def _on_device(args: PyTree) -> list[Array]:
     """The leaves, of which arrays of the host are copied once and not for every piece that reads them."""
     return [jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in jax.tree.leaves(args)]
 
@@ -161,7 +170,7 @@ def repeats(program: Trace) -> bool:
     return 2 * len(set(keys)) <= len(keys)
 
 
-def program_settings() -> tuple[Any, ...]:
+def program_settings() -> tuple[Hashable, ...]:
     """The parts of JAX's configuration that a program depends on."""
     config: Any = jax.config
     return settings(), config.jax_disable_jit, config.jax_default_device, here()

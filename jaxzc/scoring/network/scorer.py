@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +11,12 @@ import numpy as np
 from jaxzc._compile.devices import chunk_for
 from jaxzc._compile.platforms import platform_of
 from jaxzc.catalogue.selection import ProxySpec, select
+from jaxzc.definitions.facts import Ingredient
 from jaxzc.ingredients import RESOLVER
-from jaxzc.networks.keywords import call_keywords
+from jaxzc.networks import NetworkOptions
+from jaxzc.networks.keywords import with_keywords
 from jaxzc.scoring.batches import Batches, checked_batches
-from jaxzc.scoring.compute import scores_from_counts
+from jaxzc.scoring.compute import check_norm, scores_from_counts
 from jaxzc.scoring.keys import seeded
 from jaxzc.scoring.network.doubts import warn_of_doubts
 from jaxzc.scoring.network.models import Bound, Model, check_concrete, shapes
@@ -22,7 +24,7 @@ from jaxzc.scoring.network.program import Lanes, ModelProgram, ModelRecipe, Rece
 from jaxzc.scoring.results import Scores, Unavailable, check_unavailable, to_floats, warn_of
 from jaxzc.tasks import Loss, Task, kind_of, named_task
 from jaxzc.tasks.checks import check_targets, with_targets
-from jaxzc.types import Batch, JaxzcError, Norm, Params
+from jaxzc.types import Array, Batch, JaxzcError, Norm, Params, Score
 
 MOST = 32
 """Programs that a scorer caches."""
@@ -43,7 +45,7 @@ class Scorer:
         module `rngs={...}`); `model_kwargs=dict(...)` is the same for keywords that have the name of an argument of ours.
     loss: function (outputs, targets) -> scalar; it receives the network's outputs and the batch's targets unchanged.
     task: instead of a loss a `jaxzc.Task`, or the name of a ready-made one ("classification", "regression", "multilabel", "next_token",
-        "ctc"); None: chosen from outputs and targets where these allow one reading.
+        "ctc", "ctc_per_frame"); None: chosen from outputs and targets where these allow one reading.
     norm: how batch normalisation acts in the passes that the authors run in train mode.
     unavailable: "nan": a proxy that cannot be computed (the network has no ReLU, one batch where two are needed, ...) is NaN, its reason
         is in `Scores.reasons`, and a warning names it; "error": it is a `JaxzcError`.
@@ -65,23 +67,20 @@ class Scorer:
         norm: Norm = "batch",
         cells: Callable[[str], int] | None = None,
         model_kwargs: Mapping[str, Any] | None = None,
-        method: Any = None,
+        method: str | Callable[..., Any] | None = None,
         output: Callable[[Any], Any] | None = None,
         unavailable: Unavailable = "nan",
-        ingredients: Iterable[Callable[..., Any]] = (),
+        ingredients: Iterable[Ingredient] = (),
         pieces: bool | None = None,
         **call: Any,
     ):
         check_unavailable(unavailable)
-        if norm not in get_args(Norm):
-            raise JaxzcError(f"norm={norm!r}: expected one of {', '.join(map(repr, get_args(Norm)))}")
+        check_norm(norm)
         selected = select(proxies, ingredients)
         RESOLVER.wanted(selected)
         ours = (*inspect.signature(Scorer).parameters, "seed")
-        keywords = call_keywords(model, model_kwargs, call, method, ours)
-        self.recipe = ModelRecipe(
-            Model(model, cells, keywords, method, output), selected, named_task(loss, task), norm, unavailable, pieces
-        )
+        options = with_keywords(NetworkOptions(cells, model_kwargs, method, output), model, call, ours)
+        self.recipe = ModelRecipe(Model(model, options), selected, named_task(loss, task), norm, unavailable, pieces)
         self._recent = RecentPrograms(MOST)
 
     @property
@@ -150,7 +149,7 @@ class Scorer:
         nothing is compiled."""
         return reasons_of(self.recipe, *examined(self.recipe, params, batches))
 
-    def _program(self, bound: Bound, batches: tuple[Batch, ...], keys: Any, lanes: Lanes = Lanes()) -> ModelProgram:  # noqa: B008
+    def _program(self, bound: Bound, batches: tuple[Batch, ...], keys: Array, lanes: Lanes = Lanes()) -> ModelProgram:  # noqa: B008
         return self._recent.get(signature(bound, batches, lanes), lambda: compiled(self.recipe, bound, batches, keys, lanes))
 
 
@@ -180,7 +179,7 @@ def signature(bound: Bound, batches: tuple[Batch, ...], lanes: Lanes = Lanes()) 
 def finished(recipe: ModelRecipe, program: ModelProgram, bound: Bound, batches: tuple[Batch, ...], seed: int, stacklevel: int) -> Scores:
     """Runs a program for these arrays and this seed, after the checks that need the targets' values."""
     check_targets(program.task, program.outputs, batches, warns=True)
-    values = {}
+    values: dict[str, Score] = {}
     if program.run is not None:
         bound.check()
         values, doubts = program.run(bound.arrays, batches, seeded(seed))
@@ -190,11 +189,11 @@ def finished(recipe: ModelRecipe, program: ModelProgram, bound: Bound, batches: 
 
 
 def finished_lanes(
-    recipe: ModelRecipe, program: ModelProgram, bound: Bound, batches: tuple[Batch, ...], keys: Any, stacklevel: int
+    recipe: ModelRecipe, program: ModelProgram, bound: Bound, batches: tuple[Batch, ...], keys: Array, stacklevel: int
 ) -> list[Scores]:
     """Runs a program for several networks. Returns one `Scores` for each key."""
     check_targets(program.task, program.outputs, batches, warns=True)
-    values: dict[str, Any] = {}
+    values: dict[str, Score] = {}
     if program.run is not None:
         values, doubts = program.run(bound.arrays, batches, keys)
         warn_of_doubts(doubts, program.groups, recipe.norm, program.frozen, stacklevel=stacklevel + 1)
@@ -202,7 +201,7 @@ def finished_lanes(
     return [_scores(recipe, program, jax.tree.map(lambda value, n=n: np.asarray(value)[n], values)) for n in range(len(keys))]
 
 
-def _scores(recipe: ModelRecipe, program: ModelProgram, values: Mapping[str, Any]) -> Scores:
+def _scores(recipe: ModelRecipe, program: ModelProgram, values: Mapping[str, Score]) -> Scores:
     return Scores(to_floats({**values, **scores_from_counts(recipe.proxies, program.counts)}, recipe.proxies), program.reasons)
 
 

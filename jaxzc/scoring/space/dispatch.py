@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxzc.scoring.space.programs import ProgramCache
 from jaxzc.spacekit import key_of
-from jaxzc.types import Batch
+from jaxzc.types import Batch, Score
 
 AHEAD = 2
 """Calls that are started before the result of the earliest is fetched, so that no device waits for this process."""
@@ -44,7 +44,7 @@ class Dispatcher:
             size = (1 if self.lanes == 1 or self.programs.in_pieces(key) else self.lanes) * self.programs.mesh.size
             yield from (Call(key, size, places[i : i + size]) for i in range(0, len(places), size))
 
-    def launch(self, call: Call, archs: np.ndarray, batches: Sequence[Batch], seed: int) -> Any:
+    def launch(self, call: Call, archs: np.ndarray, batches: Sequence[Batch], seed: int) -> dict[str, Score]:
         """Starts a call and returns proxy -> value, arrays on the device that may not be finished.
 
         The values have a leading axis where the program takes several architectures. A call with fewer architectures than that is filled up
@@ -56,15 +56,15 @@ class Dispatcher:
         functions, key = self.programs.functions(call.key, call.size), jax.random.key(seed)
         return functions.score(functions.draw(key, genes), genes, batches, key, param_counts)
 
-    def one(self, arch: np.ndarray, batches: Sequence[Batch], seed: int) -> dict[str, Any]:
+    def one(self, arch: np.ndarray, batches: Sequence[Batch], seed: int) -> dict[str, Score]:
         """Proxy -> value of one architecture `[genes]`, as numpy arrays. Runs on one device, whatever `lanes` is."""
         call = Call(key_of(self.programs.recipe.space, arch), 1, np.zeros(1, int))
         return jax.device_get(self.launch(call, arch[None], batches, seed))
 
-    def values(self, archs: np.ndarray, batches: Sequence[Batch], seed: int) -> list[dict[str, Any]]:
+    def values(self, archs: np.ndarray, batches: Sequence[Batch], seed: int) -> list[dict[str, Score]]:
         """For each of the architectures `[n, genes]`, in their order, a dictionary from proxy to value, as numpy arrays."""
-        results: list[dict[str, Any]] = [{}] * len(archs)
-        under_way: deque[tuple[Call, Any]] = deque()
+        results: list[dict[str, Score]] = [{}] * len(archs)
+        under_way: deque[tuple[Call, dict[str, Score]]] = deque()
 
         def land() -> None:
             call, values = under_way.popleft()

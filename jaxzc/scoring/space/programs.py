@@ -7,7 +7,7 @@ from jax.sharding import Mesh
 
 from jaxzc._compile import memory, pieces
 from jaxzc._compile.cache import StoredFunction
-from jaxzc._compile.depthwise import rewritten
+from jaxzc._compile.convolutions import rewritten
 from jaxzc._compile.devices import spread
 from jaxzc._compile.pieces import Pieced
 from jaxzc.ladder import terms

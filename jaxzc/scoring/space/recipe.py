@@ -1,20 +1,19 @@
 """A scorer's choices for a space: everything that a score depends on besides the architecture, the seed and the batches."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from jaxzc.facts import Proxy
-from jaxzc.ingredients import RESOLVER
-from jaxzc.scoring.batches import as_batches
+from jaxzc.definitions.facts import Proxy
+from jaxzc.ingredients import RESOLVER, Roots
 from jaxzc.scoring.compute import compute_values, scores_from_counts, traced_proxies
 from jaxzc.scoring.keys import NOISE, fold_in
 from jaxzc.tasks import Task, classification
-from jaxzc.types import Array, Batch, InitialiserSpec, JaxzcError, Norm, Params, Space
+from jaxzc.types import Array, Batch, InitialiserSpec, JaxzcError, Norm, Params, Score, Space
 
 
 class Functions(NamedTuple):
@@ -24,8 +23,8 @@ class Functions(NamedTuple):
     key. In functions for several architectures, genes, parameters, counts and values have a leading axis.
     """
 
-    draw: Callable[..., Any]
-    score: Callable[..., Any]
+    draw: Callable[[Array, Array], Params]
+    score: Callable[[Params, Array, Sequence[Batch], Array, Array | np.ndarray], dict[str, Score]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,14 +66,16 @@ class SpaceRecipe:
         def draw(rng_key: Array, genes: Array) -> Params:
             return program.init(own_key(rng_key, genes), self.init)
 
-        def score(params: Params, genes: Array, batches: tuple[Batch, ...], rng_key: Array, param_count: Any) -> Any:
+        def score(
+            params: Params, genes: Array, batches: Sequence[Batch], rng_key: Array, param_count: Array | np.ndarray
+        ) -> dict[str, Score]:
             noise = jax.random.fold_in(own_key(rng_key, genes), NOISE)
-            network, size = program.network(genes), {"param_count": param_count}
-            return compute_values(self.traced, network, params, as_batches(batches), self.task, self.norm, noise, size, reasons)
+            roots = Roots(program.network(genes), params, tuple(batches), self.task, self.norm, noise)
+            return compute_values(self.traced, roots, {"param_count": param_count}, reasons)
 
         return Functions(draw, score)
 
-    def parts(self, key: tuple[int, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    def parts(self, key: tuple[int, ...]) -> tuple[tuple[object, ...], tuple[object, ...]]:
         """Everything that `draw` and `score` of the program with this key depend on, for the disk cache
         (`_compile.cache.StoredFunction`)."""
         of_draw = self.space, key, self.weights, self.init
@@ -84,7 +85,7 @@ class SpaceRecipe:
         """Numbers of parameters, float32 `[n]`, of architectures `[n, genes]`. Some proxies divide by them."""
         return np.asarray(self.space.counts(archs).params, np.float32)
 
-    def counted(self, archs: np.ndarray) -> list[dict[str, Any]]:
+    def counted(self, archs: np.ndarray) -> list[dict[str, Score]]:
         """For each of the architectures `[n, genes]`, a dictionary from label to value of the proxies that need counts only."""
         counts = self.space.counts(archs)
         each = [jax.tree.map(lambda count, i=i: count[i] if np.ndim(count) else count, counts) for i in range(len(archs))]

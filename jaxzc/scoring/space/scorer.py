@@ -1,7 +1,7 @@
 """Scores many architectures of a space with few compiled programs, on one device or several."""
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxzc._compile.devices import chunk_for, mesh
 from jaxzc.catalogue.selection import ProxySpec, select
+from jaxzc.definitions.facts import Ingredient, Proxy
 from jaxzc.scoring.batches import Batches, batches_for
 from jaxzc.scoring.options import options_of
 from jaxzc.scoring.results import to_floats
@@ -17,7 +18,7 @@ from jaxzc.scoring.space.programs import ProgramCache
 from jaxzc.scoring.space.recipe import Functions, SpaceRecipe
 from jaxzc.spacekit import genes_of, key_of
 from jaxzc.tasks import TASKS, Loss, Task, classification, named_task
-from jaxzc.types import InitialiserSpec, Norm, Space, WithTask
+from jaxzc.types import InitialiserSpec, Norm, Score, Space, WithTask
 
 
 class SpaceScorer:
@@ -56,7 +57,7 @@ class SpaceScorer:
         chunk: int | None = None,
         lanes: int | None = None,
         pieces: bool | None = None,
-        ingredients: Iterable[Callable[..., Any]] = (),
+        ingredients: Iterable[Ingredient] = (),
     ):
         own = TASKS[space.task] if isinstance(space, WithTask) else classification
         self.recipe = SpaceRecipe(space, select(proxies, ingredients), weights, init, named_task(loss, task) or own, norm)
@@ -73,7 +74,7 @@ class SpaceScorer:
         return self.recipe.space
 
     @property
-    def proxies(self) -> dict[str, Any]:
+    def proxies(self) -> dict[str, Proxy]:
         """The proxies: label -> function, in the order of the scores."""
         return dict(self.recipe.proxies)
 
@@ -112,7 +113,7 @@ class SpaceScorer:
         """The compiled functions that score this architecture `[genes]`, shared by all architectures with the same key."""
         return self.dispatcher.programs.functions(key_of(self.space, arch))
 
-    def arrays(self, arch: np.ndarray, seed: int = 0) -> dict[str, Any]:
+    def arrays(self, arch: np.ndarray, seed: int = 0) -> dict[str, Score]:
         """Proxy -> value of one architecture `[genes]`, as numpy arrays of any shape. Proxies that need counts only are left out."""
         return self.dispatcher.one(np.asarray(arch), self.batches, seed) if self.recipe.traced else {}
 

@@ -11,7 +11,7 @@ from jaxzc.catalogue import spaces
 from jaxzc.catalogue.costs import forward_passes
 from jaxzc.catalogue.selection import ProxySpec
 from jaxzc.data import Data, load
-from jaxzc.facts import Proxy, Sizes, proxy_facts
+from jaxzc.definitions.facts import Proxy, Sizes, proxy_facts
 from jaxzc.ingredients import RESOLVER
 from jaxzc.scoring.batches import Batches
 from jaxzc.scoring.space import SpaceScorer

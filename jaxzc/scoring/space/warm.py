@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from jaxzc._compile.platforms import here
 from jaxzc.ladder.store import PIECES
 from jaxzc.scoring.space.scorer import SpaceScorer
-from jaxzc.types import JaxzcError
+from jaxzc.types import JaxzcError, Space
 
 GROUP = 16
 """Architectures whose pieces are compiled side by side; a walk goes on from one of as many before it."""
@@ -26,7 +26,7 @@ class Warmed(NamedTuple):
     seconds: float
 
 
-def walk(space: Any, rng: np.random.Generator, feasible: Callable[[np.ndarray], np.ndarray] | None = None) -> Iterator[np.ndarray]:
+def walk(space: Space, rng: np.random.Generator, feasible: Callable[[np.ndarray], np.ndarray] | None = None) -> Iterator[np.ndarray]:
     """Architectures `[genes]` as a search meets them, without end: the space's initial one (else a random one), then mutants of one of the
     last `GROUP`. feasible: architectures `[n, genes]` -> bool `[n]`; those that are not are passed over."""
     recent = [np.asarray(getattr(space, "initial", None) if hasattr(space, "initial") else space.sample(rng, 1)[0])]

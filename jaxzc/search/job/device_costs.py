@@ -18,7 +18,7 @@ from flax import nnx
 
 from jaxzc import tables
 from jaxzc._compile.cache import planned
-from jaxzc._compile.depthwise import rewritten
+from jaxzc._compile.convolutions import rewritten
 from jaxzc.types import JaxzcError, Space
 
 REPEATS = 20

@@ -35,7 +35,7 @@ SECONDS = 10.0
 """A state is written at most this often; what a killed process loses is scored again, with the same result."""
 
 
-def begin(directory: Path, settings: Mapping[str, Any], start: State, *, overwrite: bool = False) -> State:
+def begin(directory: Path, settings: Mapping[str, object], start: State, *, overwrite: bool = False) -> State:
     """The state to go on from: the one in `directory` if its search has the same settings (JSON), else `start`, in a new directory.
 
     Raises `JaxzcError`: a search with other settings is there (unless `overwrite`), the directory cannot be made or holds other things.
@@ -70,7 +70,12 @@ def begin(directory: Path, settings: Mapping[str, Any], start: State, *, overwri
 
 @contextmanager
 def opened(
-    directory: Path, settings: Mapping[str, Any], start: State, *, overwrite: bool = False, note: Callable[[str], None] = lambda text: None
+    directory: Path,
+    settings: Mapping[str, object],
+    start: State,
+    *,
+    overwrite: bool = False,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Iterator[State]:
     """`begin`, in a block in which no other process searches in the directory. SIGTERM and SIGINT end it with `Stopped`; note: told where a
     process of another machine is waited for. Raises `JaxzcError`, as `begin` or where another process is at work there."""
@@ -134,7 +139,7 @@ def columns(search: Search, state: State, rows: np.ndarray | None = None) -> dic
     return table
 
 
-def write_results(directory: Path, search: Search, state: State, settings: Mapping[str, Any]) -> int:
+def write_results(directory: Path, search: Search, state: State, settings: Mapping[str, object]) -> int:
     """Writes the log, the front and the winner; returns the winner's row. Raises `JaxzcError` where nothing has a valid score."""
     metadata = {"settings": json.loads(json.dumps(settings)), "proxies": [*search.problem.scores, "fitness"]}
     tables.write_scores(directory / "evaluated.parquet", columns(search, state), metadata, overwrite=True)

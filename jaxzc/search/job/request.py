@@ -11,7 +11,7 @@ import numpy as np
 from jaxzc import embedded, tables
 from jaxzc.aggregates import AGGREGATES
 from jaxzc.catalogue.selection import ProxySpec, select
-from jaxzc.facts import Proxy, proxy_facts
+from jaxzc.definitions.facts import Proxy, proxy_facts
 from jaxzc.scoring.space.setting import Setting
 from jaxzc.search.algorithms import ALGORITHMS, Algorithm
 from jaxzc.search.job.named_costs import costs as named_costs
@@ -24,15 +24,18 @@ from jaxzc.types.names import split_names
 class SearchRequest(Setting):
     """Which space is searched for what, and how; further fields: see `jaxzc.scoring.space.setting.Setting`.
 
-    space: a name, made for the images with `options`, or a space. fitness: proxies, several of them ranked together, or the name of an
-    aggregate that ranks so, such as "trio". table, metric: in its place, a file with a column `arch` (or "embedded", the benchmark that
-    ships with jaxzc) and its columns that are the fitness, higher is better. budget: "flops<=100e6,params<=1e6", or constraints.
-    algorithm: a name with its defaults (`jaxzc.search.ALGORITHMS`), or an algorithm. evaluations: networks to score. costs: for the front
-    and nsga2: what the space counts, "latency" (milliseconds) and "peak_memory" (bytes) of a compiled forward pass of one example on this
-    machine, "module:function" of architecture strings, or a function of genes. latency_table: FILE:COLUMN, latencies instead of measured
-    ones. duplicates: see `Problem`. start:
-    genes `[n, genes]`, or a file of architectures, to begin with. seed: of search, images and weights. out: directory of the search, new or
-    to be resumed; without one, nothing is written. overwrite: forget the search in it.
+    space: a name, made for the images with `options`, or a space.
+    fitness: proxies to maximise; several are ranked together. Or the name of an aggregate that does so, such as "trio".
+    table, metric: instead of proxies, columns of a table are the fitness. table: a file with a column `arch`, or "embedded" (the benchmark
+    that ships with jaxzc); metric: its columns, higher is better.
+    budget: constraints, such as "flops<=100e6,params<=1e6".
+    algorithm: a name in `jaxzc.search.ALGORITHMS`, for its defaults, or an algorithm. evaluations: networks to score.
+    costs: what the front and nsga2 minimise: a count of the space; "latency" (milliseconds) or "peak_memory" (bytes) of a compiled forward
+    pass of one example on this machine; "module:function" of architecture strings; or a function of genes. latency_table: FILE:COLUMN,
+    latencies to use instead of measured ones.
+    duplicates: see `Problem`. start: genes `[n, genes]`, or a file of architectures, to begin with. seed: of search, images and weights.
+    out: directory of the search, new or to be resumed; without it, nothing is written. overwrite: starts anew in a directory that holds a
+    search.
     """
 
     space: str | Space
@@ -60,7 +63,7 @@ class SearchRequest(Setting):
 
 @dataclass(frozen=True)
 class Fitness:
-    """names: of the scores. higher: for each, whether higher is better. proxies, columns: whichever tells them."""
+    """names: of the scores. higher: for each, whether higher is better. The scores come from `proxies`, or from `columns` of a table."""
 
     names: tuple[str, ...]
     higher: tuple[bool, ...]
@@ -117,7 +120,7 @@ def algorithm(request: SearchRequest) -> Algorithm:
 
 
 def problem(request: SearchRequest, space: Space, wanted: Fitness) -> Problem:
-    """The space with what is wanted of it."""
+    """The search problem that the request describes: the space, its fitness, constraints and costs."""
     if request.latency_table is not None and "latency" not in request.costs:
         raise JaxzcError("a latency_table was given and latency is not among the costs: add it to costs")
     constraints = parse_budget(request.budget) if isinstance(request.budget, str) else request.budget

@@ -28,8 +28,8 @@ OnState = Callable[[Search, State], None]
 
 @dataclass(frozen=True)
 class SearchResult:
-    """search, state: all that was evaluated, and what it was evaluated for. winner: the row of the best network. seconds: of this call's
-    steps; scoring: those of them in which networks were scored."""
+    """search, state: the search, and all networks that it evaluated. winner: the row of the best network. seconds: that this call took for
+    its steps; scoring: the part of them that scoring took."""
 
     search: Search
     state: State

@@ -54,7 +54,7 @@ class Means:
 
 
 def whole(name: str, values: np.ndarray) -> np.ndarray:
-    """Counts as int64 where all of them are whole numbers; other columns as they are."""
+    """A column of counts as int64, if all its values are whole numbers; any other column unchanged."""
     if name in WHOLE and np.all(np.isfinite(values)) and np.all(values == np.round(values)):
         return values.astype(np.int64)
     return values

@@ -15,6 +15,14 @@ from jaxzc.types import Genes, JaxzcError
 from jaxzc_spaces.transformers.depth import VariableDepth
 
 
+class Architecture(NamedTuple):
+    """width: of the network. heads, tenths: for each layer."""
+
+    width: int
+    heads: tuple[int, ...]
+    tenths: tuple[int, ...]
+
+
 class Menu(NamedTuple):
     """What there is to choose from. tenths: ratios of the feed-forward part's width to the network's, ten times."""
 
@@ -27,6 +35,34 @@ class Menu(NamedTuple):
     def vectors(self) -> VariableDepth:
         return VariableDepth(len(self.widths), self.depths, (len(self.heads), len(self.tenths)))
 
+    def architecture(self, arch: Genes) -> Architecture:
+        """What genes `[genes]` stand for. Raises `JaxzcError` for invalid genes."""
+        genes = check_vector(self.vectors.choices, arch)
+        layers = genes[2 : 2 + 2 * self.vectors.depth(genes)].tolist()
+        return Architecture(self.widths[genes[0]], tuple(self.heads[g] for g in layers[::2]), tuple(self.tenths[g] for g in layers[1::2]))
+
+    def parse(self, text: str) -> np.ndarray:
+        """The genes int32 of a string. Raises `JaxzcError` that quotes the string and what is wrong."""
+        match = re.fullmatch(r"E(\d+)-H(\d+(?:\.\d+)*)-M(\d+(?:\.\d+)*)", text.strip(), re.ASCII) if isinstance(text, str) else None
+        if match is None:
+            raise JaxzcError(
+                f"{text!r} is no AutoFormer architecture: expected width, heads and ten times the ratios, as in E192-H3.4-M40.35"
+            )
+        heads, tenths = (list(map(int, part.split("."))) for part in match.groups()[1:])
+        if len(heads) != len(tenths):
+            raise JaxzcError(f"{text!r} has {len(heads)} layers by its heads and {len(tenths)} by its ratios: expected as many of both")
+        genes = np.zeros(len(self.vectors.choices), np.int32)
+        genes[:2] = _number("a width of", int(match[1]), self.widths, text), _number("a depth of", len(heads), self.depths, text)
+        for layer, (h, m) in enumerate(zip(heads, tenths, strict=True)):
+            genes[2 + 2 * layer] = _number(f"in layer {layer} heads", h, self.heads, text)
+            genes[3 + 2 * layer] = _number(f"in layer {layer} a ratio times ten of", m, self.tenths, text)
+        return genes
+
+    def to_string(self, arch: Genes) -> str:
+        """The string of genes; the inverse of `parse`. Raises `JaxzcError` for invalid genes."""
+        width, heads, tenths = self.architecture(arch)
+        return f"E{width}-H{'.'.join(map(str, heads))}-M{'.'.join(map(str, tenths))}"
+
 
 SIZES = {
     "tiny": Menu((192, 216, 240), (12, 13, 14), (3, 4), (35, 40)),
@@ -36,44 +72,7 @@ SIZES = {
 """The published spaces, in the order of size. (Base has 8 heads in one of the authors' files besides, that of its best subnet.)"""
 
 
-class Architecture(NamedTuple):
-    """width: of the network. heads, tenths: for each layer."""
-
-    width: int
-    heads: tuple[int, ...]
-    tenths: tuple[int, ...]
-
-
-def architecture(menu: Menu, arch: Genes) -> Architecture:
-    """What genes `[genes]` stand for. Raises `JaxzcError` for invalid genes."""
-    genes = check_vector(menu.vectors.choices, arch)
-    layers = genes[2 : 2 + 2 * menu.vectors.depth(genes)].tolist()
-    return Architecture(menu.widths[genes[0]], tuple(menu.heads[g] for g in layers[::2]), tuple(menu.tenths[g] for g in layers[1::2]))
-
-
-def parse(menu: Menu, text: str) -> np.ndarray:
-    """The genes int32 of a string. Raises `JaxzcError` that quotes the string and what is wrong."""
-    match = re.fullmatch(r"E(\d+)-H(\d+(?:\.\d+)*)-M(\d+(?:\.\d+)*)", text.strip(), re.ASCII) if isinstance(text, str) else None
-    if match is None:
-        raise JaxzcError(f"{text!r} is no AutoFormer architecture: expected width, heads and ten times the ratios, as in E192-H3.4-M40.35")
-    heads, tenths = (list(map(int, part.split("."))) for part in match.groups()[1:])
-    if len(heads) != len(tenths):
-        raise JaxzcError(f"{text!r} has {len(heads)} layers by its heads and {len(tenths)} by its ratios: expected as many of both")
-    genes = np.zeros(len(menu.vectors.choices), np.int32)
-    genes[:2] = _number("a width of", int(match[1]), menu.widths, text), _number("a depth of", len(heads), menu.depths, text)
-    for layer, (h, m) in enumerate(zip(heads, tenths, strict=True)):
-        genes[2 + 2 * layer] = _number(f"in layer {layer} heads", h, menu.heads, text)
-        genes[3 + 2 * layer] = _number(f"in layer {layer} a ratio times ten of", m, menu.tenths, text)
-    return genes
-
-
 def _number(what: str, value: int, values: tuple[int, ...], text: str) -> int:
     if value not in values:
         raise JaxzcError(f"{text!r} has {what} {value}: expected one of {', '.join(map(str, values))}, which this space has")
     return values.index(value)
-
-
-def to_string(menu: Menu, arch: Genes) -> str:
-    """The string of genes; the inverse of `parse`. Raises `JaxzcError` for invalid genes."""
-    width, heads, tenths = architecture(menu, arch)
-    return f"E{width}-H{'.'.join(map(str, heads))}-M{'.'.join(map(str, tenths))}"

@@ -15,13 +15,11 @@ from typing import Any
 import numpy as np
 
 from jaxzc.types import Counts, Genes, InputSpec, JaxzcError
-from jaxzc_spaces.autoformer import encoding as encoding
 from jaxzc_spaces.autoformer.counts import cream_flops, network_counts
 from jaxzc_spaces.autoformer.encoding import SIZES, Architecture, Menu
 from jaxzc_spaces.autoformer.network import HEAD, AutoFormerModule, Form
 from jaxzc_spaces.core.discrete import DiscreteNetwork, discrete_network
 from jaxzc_spaces.core.sizes import check_images, check_menus, check_positive
-from jaxzc_spaces.transformers.depth import VariableDepth
 from jaxzc_spaces.transformers.space import OfVariableDepth
 
 READOUTS = ("patches", "class")
@@ -92,16 +90,6 @@ class AutoFormer(OfVariableDepth):
         head, distance, eps = (HEAD, self.distance, 1e-5) if self.variant == "cream" else (0, 0, 1e-6)
         return Form(self.patch, eps, head, self.fixed_width, distance, self.positions, self.readout == "class")
 
-    @property
-    def vectors(self) -> VariableDepth:
-        return self.menu.vectors
-
-    def parse(self, text: str) -> np.ndarray:
-        return encoding.parse(self.menu, text)
-
-    def to_string(self, arch: Genes) -> str:
-        return encoding.to_string(self.menu, arch)
-
     def counts(self, archs: np.ndarray) -> Counts[np.ndarray]:
         return self._counted(network_counts, archs)
 
@@ -112,7 +100,7 @@ class AutoFormer(OfVariableDepth):
 
     def network(self, arch: Genes) -> DiscreteNetwork:
         """The network of genes. Cells are the layers."""
-        return _network(self, encoding.architecture(self.menu, arch))
+        return _network(self, self.menu.architecture(arch))
 
     def _counted(self, count: Callable[..., Any], archs: np.ndarray) -> Any:
         return count(np.atleast_2d(archs), self.menu, self.form, self.classes, self.inputs.shape)

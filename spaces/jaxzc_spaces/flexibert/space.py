@@ -17,10 +17,8 @@ import numpy as np
 from jaxzc.spacekit.vectors import check_vectors
 from jaxzc.types import Counts, Genes, InputSpec, JaxzcError
 from jaxzc_spaces.core.sizes import check_menus, check_positive
-from jaxzc_spaces.flexibert import encoding as encoding
-from jaxzc_spaces.flexibert.encoding import Menu
+from jaxzc_spaces.flexibert.encoding import HEADS, Menu
 from jaxzc_spaces.flexibert.network import FlexiBertModule, Part, Sizes, network_counts
-from jaxzc_spaces.transformers.depth import VariableDepth
 from jaxzc_spaces.transformers.space import OfVariableDepth
 from jaxzc_spaces.transformers.tokens import TokenNetwork, token_network
 
@@ -61,22 +59,12 @@ class FlexiBert(OfVariableDepth):
             )
         if self.reading not in READINGS:
             raise JaxzcError(f"flexibert: reading={self.reading!r}: expected one of {', '.join(READINGS)}")
-        if odd := [hidden for hidden in self.menu.hidden if hidden % max(encoding.HEADS)]:
-            raise JaxzcError(f"flexibert: a hidden size of {odd[0]}: expected one that {max(encoding.HEADS)} heads divide")
+        if odd := [hidden for hidden in self.menu.hidden if hidden % max(HEADS)]:
+            raise JaxzcError(f"flexibert: a hidden size of {odd[0]}: expected one that {max(HEADS)} heads divide")
 
     @property
     def menu(self) -> Menu:
         return Menu(self.hidden or (128, 256), self.widths or (512, 1024))
-
-    @property
-    def vectors(self) -> VariableDepth:
-        return self.menu.vectors
-
-    def parse(self, text: str) -> np.ndarray:
-        return encoding.parse(self.menu, text)
-
-    def to_string(self, arch: Genes) -> str:
-        return encoding.to_string(self.menu, arch)
 
     def counts(self, archs: np.ndarray) -> Counts[np.ndarray]:
         each = np.array([counts for counts, _ in self._counted(archs)], np.int64)
@@ -93,7 +81,7 @@ class FlexiBert(OfVariableDepth):
 
     def parts(self, arch: Genes) -> tuple[int, tuple[Part, ...]]:
         """The hidden size and the layers that genes stand for, by the space's reading."""
-        hidden, layers = encoding.architecture(self.menu, arch)
+        hidden, layers = self.menu.architecture(arch)
         if self.reading == "published":
             widest = max(self.menu.widths)
             return max(self.menu.hidden), tuple(Part(of.operator, of.heads, (widest,) * of.number) for of in layers)

@@ -159,16 +159,16 @@ class NlpNetwork:
             shift = None if tap.perturb is None else jax.tree.map(lambda a: a[0], tap.perturb["decoder"])
             y, record = tap.layer(y, shift)
             layers["decoder"] = jax.tree.map(lambda a: a[None], record)
-        kept_layers, kept_activations = layers if tap.layer else None, activations if tap.activation else None
-        return Forward(y, kept_layers, kept_activations, cells=maps if tap.cell else None)
+        read = (layers if tap.layer else None, activations if tap.activation else None)
+        return Forward(y, *read, cells=maps if tap.cell else None)
 
     def _by_kind(self, name: str, activated: PyTree) -> dict[str, Any]:
-        """What a tap kept of a layer's places, `[places, ...]`, for each kind of activation; zeros where a place is of another."""
-        kept = {}
+        """The tap's records of a layer's places, `[places, ...]`, for each kind of activation; zeros where a place is of another."""
+        records = {}
         for kind, op in KINDS.items():
             on = self.recipe.op == op
-            kept[f"{name}/{kind}"] = jax.tree.map(lambda a, on=on: jnp.where(_beside(on, a), a, jnp.zeros((), a.dtype)), activated)
-        return kept
+            records[f"{name}/{kind}"] = jax.tree.map(lambda a, on=on: jnp.where(_beside(on, a), a, jnp.zeros((), a.dtype)), activated)
+        return records
 
 
 def _decoder(params: Params) -> Array:

@@ -35,19 +35,19 @@ def tapped(kernels: Kernels, xs: Array, recipe: Wiring, tap: Tap, perturb: tuple
     # The place and the input that a matrix multiplies.
     of_x = _places(recipe.reads_x, recipe.of_x, len(kernels.x))
     of_hidden = _places(recipe.reads_hidden.ravel(), recipe.of_hidden.ravel(), len(kernels.hidden))
-    shift_x, kept_x = _products(tap, still.x, None if perturb is None else perturb[0], lambda number: inputs)
+    shift_x, records_x = _products(tap, still.x, None if perturb is None else perturb[0], lambda number: inputs)
 
     def hidden_input(number: Array) -> Array:
         return of_steps(values, jnp.maximum(recipe.inputs.ravel()[at(of_hidden, number)] - FIRST_STATE, 0))
 
-    shift_hidden, kept_hidden = _products(tap, still.hidden, None if perturb is None else perturb[1], hidden_input)
+    shift_hidden, records_hidden = _products(tap, still.hidden, None if perturb is None else perturb[1], hidden_input)
     active = jnp.arange(len(kernels.x)) < recipe.reads_x.sum(), jnp.arange(len(kernels.hidden)) < recipe.reads_hidden.sum()
-    kept = _only(kept_x, active[0]), _only(kept_hidden, active[1])
+    records = _only(records_x, active[0]), _only(records_hidden, active[1])
     if perturb is None:
-        return outputs(kernels, xs, None, recipe), kept, activated
+        return outputs(kernels, xs, None, recipe), records, activated
     shift = jnp.zeros((len(recipe.op), *shift_hidden.shape[1:]), shift_hidden.dtype)
     shift = shift.at[of_x].add(_only(shift_x, active[0])).at[of_hidden // INPUTS].add(_only(shift_hidden, active[1]))
-    return outputs(kernels, xs, shift.swapaxes(0, 1), recipe), kept, activated
+    return outputs(kernels, xs, shift.swapaxes(0, 1), recipe), records, activated
 
 
 def _places(reads: Array, numbers: Array, count: int) -> Array:

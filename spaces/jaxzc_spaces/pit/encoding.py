@@ -16,19 +16,6 @@ STAGES = 3
 Stages = tuple[int, int, int]
 
 
-class Menu(NamedTuple):
-    """What there is to choose from: widths of a head, layers of the stages, their heads, and ratios of the feed-forward parts."""
-
-    bases: tuple[int, ...]
-    depths: tuple[Stages, ...]
-    heads: tuple[Stages, ...]
-    ratios: tuple[int, ...]
-
-    @property
-    def choices(self) -> tuple[int, ...]:
-        return tuple(map(len, self))
-
-
 class Architecture(NamedTuple):
     """base: width of a head. depths, heads: of each stage. ratio: of the feed-forward parts."""
 
@@ -42,6 +29,45 @@ class Architecture(NamedTuple):
         """Of each stage."""
         first, second, third = (self.base * heads for heads in self.heads)
         return first, second, third
+
+
+class Menu(NamedTuple):
+    """What there is to choose from: widths of a head, layers of the stages, their heads, and ratios of the feed-forward parts."""
+
+    bases: tuple[int, ...]
+    depths: tuple[Stages, ...]
+    heads: tuple[Stages, ...]
+    ratios: tuple[int, ...]
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        return tuple(map(len, self))
+
+    def architecture(self, arch: Genes) -> Architecture:
+        """What genes `[4]` stand for. Raises `JaxzcError` for invalid genes."""
+        base, depth, heads, ratio = check_vector(self.choices, arch).tolist()
+        return Architecture(self.bases[base], self.depths[depth], self.heads[heads], self.ratios[ratio])
+
+    def parse(self, text: str) -> np.ndarray:
+        """The genes int32 `[4]` of a string. Raises `JaxzcError` that quotes the string and what is wrong."""
+        three = r"(\d+\.\d+\.\d+)"
+        match = re.fullmatch(rf"B(\d+)-D{three}-H{three}-M(\d+)0", text.strip(), re.ASCII) if isinstance(text, str) else None
+        if match is None:
+            raise JaxzcError(
+                f"{text!r} is no PiT architecture: expected the width of a head, layers and heads of three stages, and ten times the "
+                "ratio, as in B16-D2.8.4-H2.4.4-M60"
+            )
+        depths, heads = (tuple(map(int, part.split("."))) for part in match.groups()[1:3])
+        values = int(match[1]), depths, heads, int(match[4])
+        for name, value, known in zip(("widths of a head", "layers", "heads", "ratios"), values, self, strict=True):
+            if value not in known:
+                raise JaxzcError(f"{text!r}: the {name} of this space are {', '.join(map(str, known))}, and {value} is none of them")
+        return np.array([known.index(value) for value, known in zip(values, self, strict=True)], np.int32)
+
+    def to_string(self, arch: Genes) -> str:
+        """The string of genes `[4]`; the inverse of `parse`. Raises `JaxzcError` for invalid genes."""
+        of = self.architecture(arch)
+        return "B{}-D{}.{}.{}-H{}.{}.{}-M{}0".format(of.base, *of.depths, *of.heads, of.ratio)
 
 
 def stages(digits: str) -> Stages:
@@ -59,32 +85,3 @@ PUBLISHED = Menu(
     (2, 4, 6, 8),
 )
 """TF-TAS's space of tiny networks, which is Auto-Prox's."""
-
-
-def architecture(menu: Menu, arch: Genes) -> Architecture:
-    """What genes `[4]` stand for. Raises `JaxzcError` for invalid genes."""
-    base, depth, heads, ratio = check_vector(menu.choices, arch).tolist()
-    return Architecture(menu.bases[base], menu.depths[depth], menu.heads[heads], menu.ratios[ratio])
-
-
-def parse(menu: Menu, text: str) -> np.ndarray:
-    """The genes int32 `[4]` of a string. Raises `JaxzcError` that quotes the string and what is wrong."""
-    three = r"(\d+\.\d+\.\d+)"
-    match = re.fullmatch(rf"B(\d+)-D{three}-H{three}-M(\d+)0", text.strip(), re.ASCII) if isinstance(text, str) else None
-    if match is None:
-        raise JaxzcError(
-            f"{text!r} is no PiT architecture: expected the width of a head, layers and heads of three stages, and ten times the ratio, as "
-            "in B16-D2.8.4-H2.4.4-M60"
-        )
-    depths, heads = (tuple(map(int, part.split("."))) for part in match.groups()[1:3])
-    values = int(match[1]), depths, heads, int(match[4])
-    for name, value, known in zip(("widths of a head", "layers", "heads", "ratios"), values, menu, strict=True):
-        if value not in known:
-            raise JaxzcError(f"{text!r}: the {name} of this space are {', '.join(map(str, known))}, and {value} is none of them")
-    return np.array([known.index(value) for value, known in zip(values, menu, strict=True)], np.int32)
-
-
-def to_string(menu: Menu, arch: Genes) -> str:
-    """The string of genes `[4]`; the inverse of `parse`. Raises `JaxzcError` for invalid genes."""
-    of = architecture(menu, arch)
-    return "B{}-D{}.{}.{}-H{}.{}.{}-M{}0".format(of.base, *of.depths, *of.heads, of.ratio)

@@ -14,16 +14,15 @@ import numpy as np
 
 from jaxzc.spacekit.vectors import check_vectors
 from jaxzc.types import Counts, Genes, InputSpec, JaxzcError
-from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, discrete_network
-from jaxzc_spaces.core.module import WithModule
+from jaxzc_spaces.core.discrete import DiscreteNetwork, discrete_network
 from jaxzc_spaces.core.sizes import check_images, check_menus, check_positive
-from jaxzc_spaces.pit import encoding as encoding
 from jaxzc_spaces.pit.encoding import PUBLISHED, Architecture, Menu, stages
 from jaxzc_spaces.pit.network import PitModule, network_counts
+from jaxzc_spaces.transformers.space import OfMenu
 
 
 @dataclass(frozen=True)
-class Pit(OneNetworkEach, WithModule):
+class Pit(OfMenu):
     """PiT-like networks.
 
     bases: widths of a head. depths, heads: layers and heads of the three stages, as digits; heads must divide those of the next stage.
@@ -64,20 +63,14 @@ class Pit(OneNetworkEach, WithModule):
     def choices(self) -> tuple[int, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.menu.choices
 
-    def parse(self, text: str) -> np.ndarray:
-        return encoding.parse(self.menu, text)
-
-    def to_string(self, arch: Genes) -> str:
-        return encoding.to_string(self.menu, arch)
-
     def counts(self, archs: np.ndarray) -> Counts[np.ndarray]:
         menu, rows = self.menu, check_vectors(self.choices, np.atleast_2d(archs))
-        each = [network_counts(encoding.architecture(menu, row), *self._sizes) for row in rows]
+        each = [network_counts(menu.architecture(row), *self._sizes) for row in rows]
         return Counts(*np.array(each, np.int64).reshape(-1, len(Counts._fields)).T)
 
     def network(self, arch: Genes) -> DiscreteNetwork:
         """The network of genes `[4]`. Cells are the layers."""
-        return _network(self, encoding.architecture(self.menu, arch))
+        return _network(self, self.menu.architecture(arch))
 
     @property
     def _sizes(self) -> tuple[int, int, int, tuple[int, ...]]:

@@ -22,18 +22,21 @@ from jaxzc_spaces.core.units import unpadded
 class LayerNorm(nnx.Module):
     """Layer normalisation over the channels; with `norm="none"` it is the identity, as every normalisation is.
 
+    channels: their number; with leading axes, layers that are stacked, whose parameters are then given to `layer_normalised`.
     A tap does not read its input: what proxies make of normalisations' inputs are statistics of a batch."""
 
-    def __init__(self, channels: int, eps: float):
+    def __init__(self, channels: int | tuple[int, ...], eps: float):
         self.eps = eps
         self.scale, self.bias = nnx.Param(jnp.ones(channels, jnp.float32)), nnx.Param(jnp.zeros(channels, jnp.float32))
 
     def __call__(self, x: Array, p: Pass) -> Array:
-        if p.norm == "none":
-            return x
-        centred = x - x.mean(-1, keepdims=True)
-        deviation = lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + self.eps)
-        return centred * deviation * along(x, self.scale[...]) + along(x, self.bias[...])
+        return x if p.norm == "none" else layer_normalised(x, self.scale[...], self.bias[...], self.eps)
+
+
+def layer_normalised(x: Array, scale: Array, bias: Array, eps: float) -> Array:
+    """x `[..., channels]` less its mean over the channels, over the deviation, times the scale, plus the bias."""
+    centred = x - x.mean(-1, keepdims=True)
+    return centred * lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + eps) * along(x, scale) + along(x, bias)
 
 
 class GELU(nnx.Module):

@@ -51,8 +51,8 @@ class VariableDepth:
     def canonical(self, archs: Genes) -> np.ndarray:
         """The architectures int32 `[n, genes]`, genes of absent layers 0."""
         layers, present = self.layers(archs)
-        kept = np.where(present[..., None], layers, 0).reshape(len(layers), -1)
-        return np.hstack([check_vectors(self.choices, archs)[:, :2], kept]).astype(np.int32)
+        genes = np.where(present[..., None], layers, 0).reshape(len(layers), -1)
+        return np.hstack([check_vectors(self.choices, archs)[:, :2], genes]).astype(np.int32)
 
     def enumerate(self) -> np.ndarray:
         """All of them, int32 `[n, genes]`. Raises `JaxzcError` where they are too many."""

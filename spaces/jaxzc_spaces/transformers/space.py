@@ -1,4 +1,9 @@
-"""What spaces of variable depth share (`transformers.depth`): their networks are one program each."""
+"""What spaces share whose networks choose from a menu, and those of them that have a variable depth (`transformers.depth`).
+
+The network of every architecture is a program of its own.
+"""
+
+from typing import Protocol
 
 import numpy as np
 
@@ -8,12 +13,45 @@ from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.transformers.depth import VariableDepth
 
 
-class OfVariableDepth(OneNetworkEach, WithModule):
-    """For spaces: they write `vectors`, `parse`, `to_string`, `counts` and `network`."""
+class Menu(Protocol):
+    """What there is to choose from, and how architectures, int32 `[genes]`, are written as strings."""
+
+    def parse(self, text: str) -> np.ndarray: ...
+
+    def to_string(self, arch: Genes) -> str: ...
+
+
+class MenuOfDepths(Menu, Protocol):
+    """A menu with a choice of depths."""
+
+    @property
+    def vectors(self) -> VariableDepth: ...
+
+
+class OfMenu(OneNetworkEach, WithModule):
+    """For spaces: they write `menu`, `choices`, `counts` and `network`."""
+
+    @property
+    def menu(self) -> Menu:
+        raise NotImplementedError(f"{type(self).__name__} does not say what there is to choose from: write menu")
+
+    def parse(self, text: str) -> np.ndarray:
+        return self.menu.parse(text)
+
+    def to_string(self, arch: Genes) -> str:
+        return self.menu.to_string(arch)
+
+
+class OfVariableDepth(OfMenu):
+    """For spaces: they write `menu`, `counts` and `network`."""
+
+    @property
+    def menu(self) -> MenuOfDepths:
+        raise NotImplementedError(f"{type(self).__name__} does not say what there is to choose from: write menu")
 
     @property
     def vectors(self) -> VariableDepth:
-        raise NotImplementedError(f"{type(self).__name__} does not say what its genes are: write vectors")
+        return self.menu.vectors
 
     @property
     def choices(self) -> tuple[int, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]

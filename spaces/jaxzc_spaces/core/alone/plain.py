@@ -93,6 +93,30 @@ def conv3x3_stride2(x: Array, w: Array) -> Array:
     return conv3x3(x, w, 2)
 
 
+class LSTM(nnx.Module):
+    """A long short-term memory that starts from zeros: `[B, steps, features]` -> `[B, steps, units]`. Gates: input, forget, candidate,
+    output."""
+
+    def __init__(self, features: int, units: int, biases: int):
+        self.weight_ih, self.weight_ih_bias = nnx.Param(jnp.zeros((features, 4 * units))), nnx.Param(jnp.zeros(4 * units))
+        self.weight_hh = nnx.Param(jnp.zeros((units, 4 * units)))
+        self.weight_hh_bias = nnx.Param(jnp.zeros(4 * units)) if biases == 2 else None
+
+    def __call__(self, x: Array) -> Array:
+        gates, weight = x @ self.weight_ih[...] + self.weight_ih_bias[...], self.weight_hh[...]
+        bias = jnp.zeros(weight.shape[1:]) if self.weight_hh_bias is None else self.weight_hh_bias[...]
+
+        def step(state: tuple[Array, Array], gate: Array) -> tuple[tuple[Array, Array], Array]:
+            hidden, memory = state
+            enter, forget, candidate, leave = jnp.split(gate + hidden @ weight + bias, 4, axis=-1)
+            memory = jax.nn.sigmoid(forget) * memory + jax.nn.sigmoid(enter) * jnp.tanh(candidate)
+            hidden = jax.nn.sigmoid(leave) * jnp.tanh(memory)
+            return (hidden, memory), hidden
+
+        start = jnp.zeros((len(x), weight.shape[0]))
+        return lax.scan(step, (start, start), gates.swapaxes(0, 1))[1].swapaxes(0, 1)
+
+
 def draw(model: nnx.Module, key: Array) -> None:
     """Draws the kernels anew, uniformly between +-1 / sqrt(inputs of one output), as PyTorch does. Biases and normalisations stay."""
     leaves, tree = jax.tree.flatten(nnx.state(model, nnx.Param))
@@ -112,6 +136,7 @@ PLAIN = {
     "jaxzc_spaces.core.pools": ("larger", "max_pool", "avg_pool"),
     "jaxzc_spaces.cells.ops": ("Array", "avg_pool3x3", "mean_pool2x2", "conv1x1", "conv3x3", "conv3x3_stride2"),
     "jaxzc_spaces.transformers.blocks": ("LayerNorm",),
+    "jaxzc_spaces.nasbench_asr.layers": ("LSTM",),
     "jaxzc_spaces.nasbench101.network": ("max_pool3x3", "max_pool2x2"),
 }
 """Module -> names of it whose namesakes here take their places."""

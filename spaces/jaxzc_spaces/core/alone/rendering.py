@@ -89,18 +89,18 @@ class Text:
         if isinstance(node, ast.Return) and node.value and (call := _of_pass(node.value)) and call[0] in GIVES_BACK:
             return [(*self.span(node), f"return {self.rendered(call[1][GIVES_BACK[call[0]]])}")]
         if (call := _of_pass(node)) and call[0] in GIVES_BACK:
-            given = call[1][GIVES_BACK[call[0]]]
-            text = self.rendered(given)
-            return [(*self.span(node), text if isinstance(given, PART) else f"({text})")]
+            argument = call[1][GIVES_BACK[call[0]]]
+            text = self.rendered(argument)
+            return [(*self.span(node), text if isinstance(argument, PART) else f"({text})")]
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "ReLU":
             return [(*self.span(node), "ReLU()")]
-        if isinstance(node, ast.Call) and (found := [k for k, each in enumerate(node.args) if _is_pass(each)]):
+        if isinstance(node, ast.Call) and (places := [k for k, each in enumerate(node.args) if _is_pass(each)]):
             others = [each for each in ast.iter_child_nodes(node) if not _is_pass(each)]
             more = len(node.args) + len(node.keywords) > 1
-            return [self._without(node.args[found[0]], first=found[0] == 0, more=more), *self._all(others)]
-        if isinstance(node, ast.arguments) and (found := [k for k, each in enumerate(node.args) if each.arg == PASS]):
-            others = [each for each in ast.iter_child_nodes(node) if each is not node.args[found[0]]]
-            return [self._without(node.args[found[0]], first=found[0] == 0, more=len(node.args) > 1), *self._all(others)]
+            return [self._without(node.args[places[0]], first=places[0] == 0, more=more), *self._all(others)]
+        if isinstance(node, ast.arguments) and (places := [k for k, each in enumerate(node.args) if each.arg == PASS]):
+            others = [each for each in ast.iter_child_nodes(node) if each is not node.args[places[0]]]
+            return [self._without(node.args[places[0]], first=places[0] == 0, more=len(node.args) > 1), *self._all(others)]
         if isinstance(node, ast.ClassDef) and (base := next((b for b in node.bases if isinstance(b, ast.Name) and b.id == BASE), None)):
             renamed = [(*self._name(each), "__call__") for each in node.body if isinstance(each, ast.FunctionDef) and each.name == "logits"]
             return [(*self.span(base), "nnx.Module"), *renamed, *self._all(node.body)]

@@ -42,15 +42,15 @@ def write(build: Callable[[], Any], heading: str) -> str:
     file = _File()
     file.needs(plain.__name__, "Array")
     make: Any = build.func
-    made = file.needs(make.__module__, make.__qualname__)
+    name = file.needs(make.__module__, make.__qualname__)
     # The metaclass of NNX modules would hide the names.
     signature, first = (inspect.signature(make.__init__), (None,)) if inspect.isclass(make) else (inspect.signature(make), ())
     bound = list(signature.bind(*first, *build.args, **build.keywords).arguments.items())[len(first) :]
-    settings = [f"{name}={file.literal(value, WIDTH - len(name))}" for name, value in bound]
-    root = made if inspect.isclass(make) else "nnx.Module"
-    said = "The network. Its kernels are zeros until `load` or `draw` sets them."
-    body = indent(f"return {_call(made, settings, WIDTH - len('return '))}", "    ")
-    file.adds("make", f'def make() -> {root}:\n    """{said}"""\n{body}')
+    settings = [f"{setting}={file.literal(value, WIDTH - len(setting))}" for setting, value in bound]
+    root = name if inspect.isclass(make) else "nnx.Module"
+    docstring = "The network. Its kernels are zeros until `load` or `draw` sets them."
+    body = indent(f"return {_call(name, settings, WIDTH - len('return '))}", "    ")
+    file.adds("make", f'def make() -> {root}:\n    """{docstring}"""\n{body}')
     file.adds("load", LOAD.format(root=root))
     file.imports |= LOAD_IMPORTS
     file.needs(plain.__name__, "draw")

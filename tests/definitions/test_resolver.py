@@ -8,11 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jaxzc.facts import IngredientFacts, Passes, WithIngredients, ingredient, ingredient_facts, proxy, proxy_facts, with_settings
+from jaxzc.definitions.facts import (
+    IngredientFacts,
+    Passes,
+    WithIngredients,
+    ingredient,
+    ingredient_facts,
+    proxy,
+    proxy_facts,
+    with_settings,
+)
+from jaxzc.definitions.resolver import Need, Resolver
+from jaxzc.definitions.signatures import needs, settings
 from jaxzc.ingredients import RESOLVER, ROOTS
 from jaxzc.proxies import PROXIES
-from jaxzc.resolver import Need, Resolver
-from jaxzc.signatures import needs, settings
 from jaxzc.types import JaxzcError
 
 CALLS: Counter[str] = Counter()

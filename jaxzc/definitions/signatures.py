@@ -1,24 +1,24 @@
 """What the signature of a proxy, or of an ingredient's function, says: the ingredients that it asks for, and its settings."""
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
-from jaxzc.facts import parts
+from jaxzc.definitions.facts import Ingredient, Proxy, parts
 from jaxzc.types import JaxzcError
 
 WANTED = "wanted"
 """The keyword by which a function of several ingredients is told which of them are asked for."""
 
 
-def needs(function: Callable[..., Any]) -> tuple[str, ...]:
+def needs(function: Proxy | Ingredient) -> tuple[str, ...]:
     """Names of the positional arguments of a proxy or of an ingredient's function: the ingredients it asks for."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     function, bound, _ = parts(function)
     return tuple(name for name, p in inspect.signature(function).parameters.items() if p.kind in kinds)[len(bound) :]
 
 
-def settings(function: Callable[..., Any]) -> dict[str, Any]:
+def settings(function: Proxy | Ingredient) -> dict[str, Any]:
     """Keyword-only arguments of a function and their values: the settings that are its own (`Resolver.settings` has all of a proxy)."""
     function, _, chosen = parts(function)
     own = {n: p.default for n, p in inspect.signature(function).parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
@@ -37,8 +37,9 @@ def joined(parts: Iterable[Iterable[tuple[str, Any]]], asker: str) -> dict[str, 
     return common
 
 
-def hashable(setting: str, value: Any) -> Any:
-    """A setting of an ingredient, by which it is told from the same with other settings."""
+def hashable(setting: str, value: object) -> Hashable:
+    """The value of an ingredient's setting in a form that can be hashed, so that calls with equal settings are recognised. Raises
+    `JaxzcError` where there is none."""
     value = tuple(value) if isinstance(value, list) else value
     try:
         hash(value)
@@ -47,5 +48,5 @@ def hashable(setting: str, value: Any) -> Any:
     return value
 
 
-def name_of(function: Callable[..., Any]) -> str:
+def name_of(function: Proxy | Ingredient) -> str:
     return getattr(parts(function)[0], "__name__", repr(function))

@@ -13,11 +13,14 @@ A decorated function stays an ordinary function; its facts are its attribute `fa
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
-from jaxzc.types import JaxzcError, Norm
+from jaxzc.types import JaxzcError, Norm, PyTree, Score
 
-Proxy = Callable[..., Any]
+Proxy: TypeAlias = Callable[..., Score]
+"""A pure function of ingredients and settings, or `functools.partial` of one."""
+Ingredient: TypeAlias = Callable[..., PyTree]
+"""A pure function of ingredients and settings that gives one ingredient, or several by name."""
 Direction = Literal["higher", "lower"]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -101,7 +104,7 @@ class ProxyFacts:
     redrawn: str | None = None
     norm: tuple[Norm, ...] = ()
     over_layers: OverLayers | Callable[..., OverLayers | None] | None = None
-    ingredients: tuple[Callable[..., Any], ...] = ()
+    ingredients: tuple[Ingredient, ...] = ()
 
     @property
     def higher_is_better(self) -> bool | None:
@@ -126,7 +129,7 @@ def proxy(
     redrawn: str | None = None,
     norm: Norm | tuple[Norm, ...] = (),
     over_layers: OverLayers | Callable[..., OverLayers | None] | None = None,
-    ingredients: Iterable[Callable[..., Any]] = (),
+    ingredients: Iterable[Ingredient] = (),
 ) -> Callable[[Function], Function]:
     """Decorator that states a proxy's facts, see `ProxyFacts`; raises `JaxzcError` for values that mean nothing.
 
@@ -166,7 +169,7 @@ def ingredient(cost: Cost = Passes(), /, **costs: Cost) -> Callable[[Function], 
     return with_facts
 
 
-def with_settings(proxy: Proxy, **settings: Any) -> Proxy:
+def with_settings(proxy: Proxy, **settings: object) -> Proxy:
     """The proxy with other settings. They may belong to the proxy or to its ingredients; in a list of names, write `swap(repeats=32)`.
 
     `functools.partial` does it too, but type checkers know a function's own keywords only."""
@@ -178,27 +181,27 @@ class WithIngredients:
     """A proxy, settings applied or not, with ingredients that it brings along besides those of its facts."""
 
     proxy: Proxy
-    ingredients: tuple[Callable[..., Any], ...]
+    ingredients: tuple[Ingredient, ...]
 
-    def __call__(self, *values: Any, **settings: Any) -> Any:
+    def __call__(self, *values: PyTree, **settings: object) -> Score:
         return self.proxy(*values, **settings)
 
 
-def parts(proxy: Proxy) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+def parts(proxy: Proxy) -> tuple[Proxy, tuple[PyTree, ...], dict[str, Any]]:
     """The function that a proxy was written as, and the arguments and settings applied to it since."""
     proxy = proxy.proxy if isinstance(proxy, WithIngredients) else proxy
     return (proxy.func, proxy.args, dict(proxy.keywords)) if isinstance(proxy, partial) else (proxy, (), {})
 
 
 def proxy_facts(proxy: Proxy) -> ProxyFacts:
-    """The facts of a proxy, settings applied or not; those of one without the decorator are not known."""
+    """The facts on the proxy's decorator, whether settings were applied to the proxy or not. Without the decorator nothing is known."""
     facts = getattr(parts(proxy)[0], FACTS, None)
     facts = facts if isinstance(facts, ProxyFacts) else ProxyFacts()
     handed = proxy.ingredients if isinstance(proxy, WithIngredients) else ()
     return replace(facts, ingredients=(*facts.ingredients, *handed)) if handed else facts
 
 
-def ingredient_facts(function: Callable[..., Any]) -> IngredientFacts:
+def ingredient_facts(function: Ingredient) -> IngredientFacts:
     """The facts of a function that makes ingredients; raises `JaxzcError` where it is not decorated as one."""
     facts = getattr(function, FACTS, None)
     if not isinstance(facts, IngredientFacts):

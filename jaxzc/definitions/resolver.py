@@ -2,7 +2,7 @@
 
 A proxy is a pure function; its positional argument names are *ingredients*, its keyword-only arguments are settings. An ingredient comes
 from a function of the same form, which may give several in one pass over the network (one backward pass gives the loss gradients, and with
-them the activation gradients). What each is called and costs stands on the function (`jaxzc.facts`).
+them the activation gradients). What each is called and costs stands on the function (`jaxzc.definitions.facts`).
 
 Settings: a proxy has its own, and those of all ingredients that it is made from. What is set goes to whoever has a setting of that name.
 Two proxies that set an ingredient differently each get an ingredient of their own; equal settings share one.
@@ -10,15 +10,15 @@ Two proxies that set an ingredient differently each get an ingredient of their o
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxzc.facts import Passes, Proxy, ingredient_facts, parts, proxy_facts
-from jaxzc.signatures import WANTED, hashable, joined, name_of, needs, settings
-from jaxzc.types import JaxzcError
+from jaxzc.definitions.facts import Ingredient, Passes, Proxy, ingredient_facts, parts, proxy_facts
+from jaxzc.definitions.signatures import WANTED, hashable, joined, name_of, needs, settings
+from jaxzc.types import JaxzcError, PyTree, Score
 
 
 class Need(NamedTuple):
@@ -29,15 +29,15 @@ class Need(NamedTuple):
 
 
 class Resolver:
-    """Knows every ingredient by name; plans and runs what a set of proxies needs.
+    """Finds ingredients by name, and computes what proxies ask for.
 
-    functions: those that make ingredients (`jaxzc.ingredient`). roots: names of what is handed in. Raises `JaxzcError` where two
-    ingredients have one name.
+    functions: all functions that make ingredients (`jaxzc.ingredient`). roots: names of the values that the caller provides. Raises
+    `JaxzcError` where two ingredients have one name.
     """
 
-    def __init__(self, functions: Iterable[Callable[..., Any]], roots: Iterable[str]):
+    def __init__(self, functions: Iterable[Ingredient], roots: Iterable[str]):
         self.roots = tuple(roots)
-        self.functions: dict[str, Callable[..., Any]] = {}
+        self.functions: dict[str, Ingredient] = {}
         for function in functions:
             for name in ingredient_facts(function).costs:
                 if name in self.roots or self.functions.setdefault(name, function) is not function:
@@ -47,7 +47,7 @@ class Resolver:
     def known(self) -> list[str]:
         return [*self.roots, *self.functions]
 
-    def extended(self, functions: Iterable[Callable[..., Any]]) -> "Resolver":
+    def extended(self, functions: Iterable[Ingredient]) -> "Resolver":
         """A resolver that knows these ingredients as well."""
         further = [f for f in functions if f not in self.functions.values()]
         return Resolver([*dict.fromkeys(self.functions.values()), *further], self.roots) if further else self
@@ -57,7 +57,7 @@ class Resolver:
         return self.extended(dict.fromkeys(function for proxy in proxies for function in proxy_facts(proxy).ingredients))
 
     def cost(self, need: Need) -> Passes:
-        """What the ingredient costs by itself, without those that it is made from."""
+        """The cost of the function that makes the ingredient. The ingredients that it asks for have costs of their own."""
         if need.name not in self.functions:
             return Passes()
         cost = ingredient_facts(self.functions[need.name]).costs[need.name]
@@ -126,15 +126,15 @@ class Resolver:
         return wanted
 
     def calls(self, proxies: Mapping[str, Proxy]) -> list[list[Need]]:
-        """What is computed for these proxies: for each call of an ingredient's function, what is wanted of it."""
+        """The calls of ingredients' functions that these proxies cause: for each call, the ingredients that are taken from its result."""
         resolver = self.with_those_of(proxies.values())
-        calls: dict[Any, list[Need]] = {}
+        calls: dict[Hashable, list[Need]] = {}
         for need in resolver.users(proxies):
             if need.name in resolver.functions:
                 calls.setdefault((resolver.functions[need.name], need.settings), []).append(need)
         return list(calls.values())
 
-    def run(self, proxies: Mapping[str, Proxy], roots: Mapping[str, Any], reasons: dict[str, str] | None = None) -> dict[str, Any]:
+    def run(self, proxies: Mapping[str, Proxy], roots: Mapping[str, PyTree], reasons: dict[str, str] | None = None) -> dict[str, Score]:
         """The value of every proxy; each ingredient is computed once for each of its settings. `roots` holds the values that no function
         makes; an ingredient among them is taken as it is.
 
@@ -143,10 +143,10 @@ class Resolver:
         """
         resolver = self.with_those_of(proxies.values())
         users = resolver.users(proxies)
-        values: dict[Need, Any] = {}
+        values: dict[Need, PyTree] = {}
         failed: dict[Need, JaxzcError] = {}
 
-        def value(need: Need) -> Any:
+        def value(need: Need) -> PyTree:
             if need.name in roots:
                 return roots[need.name]
             if need in failed:
@@ -169,7 +169,7 @@ class Resolver:
                 failed.update(failing)
             return value(need)
 
-        def score(label: str, proxy: Proxy) -> Any:
+        def score(label: str, proxy: Proxy) -> Score:
             absent = [name for name in self.roots if name not in roots and label in users.get(Need(name), [])]
             if absent:
                 raise JaxzcError(
@@ -186,7 +186,7 @@ class Resolver:
                 raise JaxzcError(f"{label}: is not defined for complex activations and weights, which this network has: leave it out")
             return result
 
-        scores = {}
+        scores: dict[str, Score] = {}
         for label, proxy in proxies.items():
             try:
                 scores[label] = score(label, proxy)
@@ -197,7 +197,7 @@ class Resolver:
         return scores
 
 
-def _called(function: Callable[..., Any], arguments: list[Any], wanted: list[Need]) -> dict[Need, Any]:
+def _called(function: Ingredient, arguments: list[PyTree], wanted: list[Need]) -> dict[Need, PyTree]:
     """What one call gives of the ingredients that are wanted, all of one function and of equal settings."""
     chosen = dict(wanted[0].settings)
     keywords: dict[str, Any] = {name: chosen[name] for name in settings(function)}
@@ -211,7 +211,7 @@ def _called(function: Callable[..., Any], arguments: list[Any], wanted: list[Nee
     return {need: result[need.name] for need in wanted}
 
 
-def _failing(function: Callable[..., Any], arguments: list[Any], wanted: list[Need], error: Exception) -> dict[Need, JaxzcError]:
+def _failing(function: Ingredient, arguments: list[PyTree], wanted: list[Need], error: Exception) -> dict[Need, JaxzcError]:
     """Which of the wanted ingredients the function cannot make, and why: an error names those who asked for them, and not all who share the
     pass. All of them with `error` where each can be made alone."""
     failing: dict[Need, JaxzcError] = {}

@@ -5,8 +5,7 @@ C times the work and the memory for C channels (one network with a 7x7 kernel of
 convolution is a sum over the pixels of its kernel: shift the images, multiply by one number for each channel, add. XLA fuses this into one
 vectorised loop. `benchmarks/README.md` has the measurements: 11 to 117 times faster for convolutions, 2 to 55 times for kernel gradients.
 
-**Why it works on traced programs.** The convolutions are in anybody's models, and their derivatives are written by JAX. Rewriting the trace
-catches both, at any order of derivative, without changing a model. Four forms occur, and `_form` tells them apart:
+Four forms occur, and `form` tells them apart:
 
     a convolution, and the gradient of its images                                  `_convolution`
     the gradient of its kernel (JAX groups by batch)                               `_kernel_gradient`
@@ -25,107 +24,25 @@ catches both, at any order of derivative, without changing a model. Four forms o
 - Kernels of more than `MOST_PIXELS` pixels are left to XLA, because the sum has one term for each pixel, written out.
 - The `optimization_barrier` after padding is needed: without it XLA fuses the producer of the images into every term of the sum, and
   computes it once for each pixel of the kernel.
-- The rewritten function is to be compiled, not to be differentiated: functions with a derivative of their own are opened up.
-- Sums are in another order than XLA's, so results agree to rounding, not to the last bit.
 """
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import product
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.core import eval_jaxpr
 
-from jaxzc._compile import jaxpr as program
-from jaxzc._compile.platforms import by_platform
 from jaxzc.types import Array
 
 MOST_PIXELS = 81
 """Pixels of a kernel up to which its convolution is rewritten."""
 
 
-def is_depthwise(eqn: Any) -> bool:
-    """Whether `bind` rewrites this operation of a traced function in programs for CPUs."""
-    return _form(eqn) is not None
-
-
-def bind(eqn: Any, values: Sequence[Any]) -> Sequence[Any]:
-    """The results of one operation of a traced function for these inputs, rewritten for CPUs where it is a depthwise convolution."""
-    form = _form(eqn)
-    if form is None:
-        return program.bind(eqn, values)
-    return by_platform(lambda *inputs: list(program.bind(eqn, inputs)), *values, cpu=lambda *inputs: [form(eqn, *inputs)])
-
-
-def rewritten(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` of arrays, with all its depthwise convolutions rewritten for CPUs, also those inside loops and branches.
-
-    The result is to be compiled, not to be differentiated."""
-
-    def run(*args: Any) -> Any:
-        traced, results = jax.make_jaxpr(function, return_shape=True)(*args)
-        return jax.tree.unflatten(jax.tree.structure(results), outputs(traced, jax.tree.leaves(args)))
-
-    return run
-
-
-def outputs(traced: Any, values: Sequence[Any]) -> Sequence[Any]:
-    """The outputs of a jaxpr (in any form) for these inputs, with all its depthwise convolutions rewritten."""
-    body = program.closed(traced)
-    return _run(traced, *values) if occurs(traced) else eval_jaxpr(body.jaxpr, body.consts, *values)
-
-
-def occurs(traced: Any) -> bool:
-    """Whether there is a depthwise convolution in a jaxpr (in any form)."""
-    return any(map(_anywhere, program.closed(traced).jaxpr.eqns))
-
-
-def _run(body: Any, *values: Any) -> Sequence[Any]:
-    """The outputs of a jaxpr (in any form) for these inputs, with depthwise convolutions rewritten."""
-    flat = program.flatten(body)
-    env = dict(flat.constants) | dict(zip(flat.inputs, values, strict=True))
-    for op in flat.ops:
-        inputs = [env[value] for value in op.inputs]
-        if op.name in program.CUSTOM_RULES and _anywhere(op.eqn):  # nothing asks for a derivative any more
-            outputs = _run(program.closed_body(op.eqn), *inputs)
-        else:
-            outputs = bind(op.eqn.replace(params={name: _body(value) for name, value in op.params.items()}), inputs)
-        env.update(zip(op.outputs, outputs, strict=True))
-        for value in op.last_reads:
-            env.pop(value, None)
-    return [env[value] for value in flat.outputs]
-
-
-def _body(value: Any) -> Any:
-    """A parameter of an operation; the bodies of loops and branches are rewritten, everything else is returned as it is."""
-    if type(value) is tuple:
-        return tuple(map(_body, value))
-    if not _is_jaxpr(value) or not any(map(_anywhere, program.closed(value).jaxpr.eqns)):
-        return value
-    avals: list[Any] = [v.aval for v in program.closed(value).jaxpr.invars]
-    return jax.make_jaxpr(partial(_run, value))(*(jax.ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in avals))
-
-
-def _anywhere(eqn: Any) -> bool:
-    """Whether an operation is a depthwise convolution, or contains one in a loop, branch or call."""
-    inside = (v for value in eqn.params.values() for v in (value if isinstance(value, tuple | list) else (value,)) if _is_jaxpr(v))
-    return is_depthwise(eqn) or any(_anywhere(inner) for body in inside for inner in program.closed(body).jaxpr.eqns)
-
-
-def _is_jaxpr(value: Any) -> bool:
-    """Whether a parameter is a jaxpr. (An operation of `jaxzc._compile.float64` holds one without constants, rewritten already.)"""
-    return hasattr(value, "eqns") or (hasattr(value, "jaxpr") and hasattr(value, "consts"))
-
-
-def _form(eqn: Any) -> Callable[..., Array] | None:
+def form(eqn: Any) -> Callable[..., Array] | None:
     """The function that computes this operation in its rewritten form; None where XLA's own is used on every platform."""
-    if eqn.primitive.name != "conv_general_dilated":
-        return None
     (lhs, rhs), (out,), params = (v.aval for v in eqn.invars), (v.aval for v in eqn.outvars), eqn.params
     numbers = params["dimension_numbers"]
     features, channels = rhs.shape[numbers.rhs_spec[0]], params["feature_group_count"] * params["batch_group_count"]
@@ -144,8 +61,13 @@ def _form(eqn: Any) -> Callable[..., Array] | None:
 def _convolution(eqn: Any, images: Array, kernel: Array) -> Array:
     """A depthwise convolution, or the gradient of its images: sum_k images[b, y * stride + k * dilation, c] kernel[k, c]."""
     params, numbers = eqn.params, eqn.params["dimension_numbers"]
-    x = _padded(images, (numbers.lhs_spec[0], *numbers.lhs_spec[2:], numbers.lhs_spec[1]), params)
     w = kernel.transpose((*numbers.rhs_spec[2:], *numbers.rhs_spec[:2]))[..., 0]
+    sizes = [eqn.outvars[0].aval.shape[d] for d in numbers.out_spec[2:]]
+    rows = _reached(
+        [images.shape[d] for d in numbers.lhs_spec[2:]], w.shape[:-1], sizes, params["rhs_dilation"], params["window_strides"], params
+    )
+    x = _padded(images, (numbers.lhs_spec[0], *numbers.lhs_spec[2:], numbers.lhs_spec[1]), params, rows, params["rhs_dilation"])
+    w = w[tuple(slice(first, size - after) for (first, after), size in zip(rows, w.shape[:-1], strict=True))]
     result = _sums(x, w, params["window_strides"], params["rhs_dilation"])
     return _arranged(result, (numbers.out_spec[0], *numbers.out_spec[2:], numbers.out_spec[1]))
 
@@ -190,8 +112,11 @@ def _sums(x: Array, w: Array, strides: Sequence[int], dilation: Sequence[int]) -
 def _kernel_gradient(eqn: Any, images: Array, cotangent: Array) -> Array:
     """The gradient of a depthwise convolution's kernel: sum_b,y images[b, k * stride + y * dilation, c] cotangent[b, y, c]."""
     params, numbers = eqn.params, eqn.params["dimension_numbers"]
-    x = _padded(images, (*numbers.lhs_spec[1:], numbers.lhs_spec[0]), params)
     g = cotangent.transpose((*numbers.rhs_spec[1:], numbers.rhs_spec[0]))
+    pixels = [eqn.outvars[0].aval.shape[d] for d in numbers.out_spec[2:]]
+    sides = [images.shape[d] for d in numbers.lhs_spec[2:]]
+    rows = _reached(sides, pixels, g.shape[1:-1], params["window_strides"], params["rhs_dilation"], params)
+    x = _padded(images, (*numbers.lhs_spec[1:], numbers.lhs_spec[0]), params, rows, params["window_strides"])
     sizes = _sizes(x.shape[1:-1], g.shape[1:-1], params["window_strides"], params["rhs_dilation"])
     reach = [(n - 1) * d + 1 for n, d in zip(g.shape[1:-1], params["rhs_dilation"], strict=True)]
 
@@ -202,12 +127,33 @@ def _kernel_gradient(eqn: Any, images: Array, cotangent: Array) -> Array:
 
     kernel_pixels = np.stack(np.unravel_index(np.arange(math.prod(sizes)), sizes), 1, dtype=np.int32)
     result = lax.map(at, kernel_pixels).reshape(1, *sizes, -1)
+    result = jnp.pad(result, [(0, 0), *rows, (0, 0)])
     return _arranged(result, (numbers.out_spec[0], *numbers.out_spec[2:], numbers.out_spec[1]))
 
 
-def _padded(x: Array, order: Sequence[int], params: Any) -> Array:
-    """`x` transposed to `[images, *pixels, channels]`, with the convolution's padding, and zeros between pixels where it dilates them."""
-    rows = [(low, high, dilation - 1) for (low, high), dilation in zip(params["padding"], params["lhs_dilation"], strict=True)]
+def _reached(
+    sides: Sequence[int], kernel: Sequence[int], steps: Sequence[int], apart: Sequence[int], stride: Sequence[int], params: Any
+) -> list[tuple[int, int]]:
+    """For each axis, how many pixels of a kernel, at its start and its end, see nothing but padding: where images are smaller than it.
+
+    sides: of the images. kernel: its pixels, `apart` from each other. steps: places of the kernel, a `stride` from each other."""
+    rows = []
+    for n, k, places, gap, move, (low, _), dilation in zip(
+        sides, kernel, steps, apart, stride, params["padding"], params["lhs_dilation"], strict=True
+    ):
+        seen = [any(0 <= at * gap + y * move - low <= (n - 1) * dilation for y in range(places)) for at in range(k)]
+        rows.append((seen.index(True), seen[::-1].index(True)) if any(seen) else (0, 0))
+    return rows
+
+
+def _padded(x: Array, order: Sequence[int], params: Any, unseen: Sequence[tuple[int, int]], apart: Sequence[int]) -> Array:
+    """`x` transposed to `[images, *pixels, channels]`, with the convolution's padding, and zeros between pixels where it dilates them.
+
+    Without the padding that only the `unseen` pixels of the kernel reach, which are `apart` from each other."""
+    rows = [
+        (low - first * gap, high - after * gap, dilation - 1)
+        for (low, high), dilation, (first, after), gap in zip(params["padding"], params["lhs_dilation"], unseen, apart, strict=True)
+    ]
     x = lax.pad(x.transpose(order), np.zeros((), x.dtype), [(0, 0, 0), *rows, (0, 0, 0)])
     return lax.optimization_barrier(x)  # else XLA computes the images again for every pixel of the kernel
 
