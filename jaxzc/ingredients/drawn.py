@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from jaxzc.definitions.facts import ingredient
 from jaxzc.ingredients.passes import entry
@@ -114,8 +115,11 @@ def region_params(network: Network, params: Params, key: Array) -> Any:
     """A network one channel wide, inside this one: every kernel is drawn (Kaiming, fan-in) and then zero but for its first output channel,
     so that the other channels are zero everywhere."""
     thin = redrawn(network, params, named(key, "region_params"), "kaiming_normal_fan_in")
-    first: Callable[[Array], Array] = lambda w: w * (jnp.arange(w.shape[-1]) == 0).astype(w.dtype)  # noqa: E731
-    return network.with_weights(thin, [first(w) for w in network.weights(thin)])
+
+    def one(w: Array) -> Array:
+        return w * lax.broadcast_to_rank((jnp.arange(w.shape[-1]) == 0).astype(w.dtype), w.ndim)
+
+    return network.with_weights(thin, [one(w) for w in network.weights(thin)])
 
 
 @ingredient()

@@ -90,7 +90,7 @@ def az_pass(
 def centred_covariance(values: Array) -> Array:
     """Covariance of the channels over examples and positions, `[C, C]`, of values `[B, ..., C]`."""
     rows = values.reshape(-1, values.shape[-1])
-    centred = rows - rows.mean(0)
+    centred = rows - rows.mean(0, keepdims=True)
     return centred.T @ centred / len(rows)
 
 

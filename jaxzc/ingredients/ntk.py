@@ -25,7 +25,7 @@ def ntk(network: Network, params: Params, ntk_images: PyTree, task: Task, norm: 
     passing as one batch (with batch normalisation each logit depends on every image). Memory: n times the parameters."""
     leaves, put = without_biases(params)
     logits, pull = jax.vjp(lambda leaves: task.readout(network.forward(put(leaves), ntk_images, norm=norm).outputs), leaves)
-    each = jnp.eye(len(logits), dtype=logits.dtype)[:, :, None] * jnp.ones_like(logits[0])
+    each = jnp.eye(len(logits), dtype=logits.dtype)[:, :, None] * jnp.ones_like(logits[None, :1])
     return {"ntk": _gram(jax.lax.map(lambda ct: pull(ct)[0], each, batch_size=CHUNK))}
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from typing import Any
 
 import jax
@@ -66,9 +67,13 @@ DERIVATIVES: dict[str, Callable[[Any], Callable[..., Any]]] = {
 }
 
 
+WINDOWS = [((3, 3), 1, 1), ((3, 3), 2, 2), ((5, 5), 2, 1), ((3, 1), 1, 2)]
+"""Kernel, stride and dilation, each at least once; the other combinations are slow."""
+OTHERS = [window for window in product([(3, 3), (5, 5), (3, 1)], [1, 2], [1, 2]) if window not in WINDOWS]
+
+
 @pytest.mark.parametrize("derivative", DERIVATIVES)
-@pytest.mark.parametrize("kernel", [(3, 3), (5, 5), (3, 1)])
-@pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (1, 2), (2, 2)])
+@pytest.mark.parametrize(("kernel", "stride", "dilation"), [*WINDOWS, *(pytest.param(*each, marks=pytest.mark.slow) for each in OTHERS)])
 def test_equals_xlas_convolution(derivative: str, kernel: tuple[int, int], stride: int, dilation: int) -> None:
     function = DERIVATIVES[derivative](partial(convolution, stride=stride, dilation=dilation))
     args = arrays(*kernel)

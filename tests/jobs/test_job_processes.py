@@ -39,7 +39,7 @@ def start(cache: Path, *arguments: Any, devices: int = 1, code: str = "", **envi
         "PYTHONPATH": paths,
         "JAX_COMPILATION_CACHE_DIR": str(cache),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}",
         **environment,
     }
     call = ["-c", code] if code else ["-m", "jaxzc", "score", "nasbench201", *SMALL, *map(str, arguments)]

@@ -96,7 +96,7 @@ def deficient(rng: np.random.Generator, batch: int) -> np.ndarray:
 @pytest.mark.parametrize("batch", [16, 32, 64])
 def test_rank_deficient_matrices_are_always_singular(batch: int) -> None:
     rng = np.random.default_rng(batch)
-    kernels = np.stack([deficient(rng, batch) for _ in range(300)])
+    kernels = np.stack([deficient(rng, batch) for _ in range(100)])
     assert (logdets(kernels) == -np.inf).all()
 
 

@@ -17,8 +17,6 @@ from jaxzc_spaces.published.table import NETWORKS
 from jaxzc.types import InputSpec, JaxzcError
 from tests.support.reference_tables import reference_table
 
-DEEP = ("101", "121", "152", "161", "169", "200", "201", "269", "seresnext50", "efficientnet_b1")
-"""Parts of names whose networks take half a second and more to trace."""
 FAMILIES = (
     *(
         "resnet10",
@@ -36,7 +34,7 @@ FAMILIES = (
 SMALL = Published(3, InputSpec((32, 32, 3)))
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if any(d in n for d in DEEP) else ()) for n in NETWORKS])
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in FAMILIES else pytest.mark.slow) for n in NETWORKS])
 def test_size_is_that_of_the_list(name: str) -> None:
     entry = NETWORKS[name]
     (row,) = [r for r in reference_table("pytorchcv.csv.gz") if (r["section"], r["model"]) == ("ImageNet-1K", entry.title)]

@@ -11,7 +11,7 @@ from flax import nnx
 from jax import lax
 
 from jaxzc.types import Array
-from jaxzc_spaces.core.layers import kernel
+from jaxzc_spaces.core.layers import along, kernel
 from jaxzc_spaces.core.passes import Pass
 
 STRIDES = (1, 1, 2, 2)
@@ -70,12 +70,12 @@ class LSTM(nnx.Module):
         self.weight_hh_bias = kernel(4 * units) if biases == 2 else None
 
     def __call__(self, x: Array, p: Pass) -> Array:
-        gates = p.layer(self.weight_ih, x @ self.weight_ih[...] + self.weight_ih_bias[...])
+        gates = p.layer(self.weight_ih, x @ self.weight_ih[...] + along(x, self.weight_ih_bias[...]))
         weight = self.weight_hh[...]
         bias = jnp.zeros(weight.shape[1:], weight.dtype) if self.weight_hh_bias is None else self.weight_hh_bias[...]
         states = recurrence(gates, weight, bias)
         before = jnp.pad(states[:, :-1], ((0, 0), (1, 0), (0, 0)))
-        product = lax.stop_gradient(before @ weight + bias)
+        product = lax.stop_gradient(before @ weight + along(before, bias))
         moved = p.layer(self.weight_hh, product)
         return states if moved is product else recurrence(gates + (moved - product), weight, bias)
 
@@ -85,7 +85,7 @@ def recurrence(gates: Array, weight: Array, bias: Array) -> Array:
 
     def step(state: tuple[Array, Array], gate: Array) -> tuple[tuple[Array, Array], Array]:
         hidden, memory = state
-        enter, forget, candidate, leave = jnp.split(gate + hidden @ weight + bias, 4, axis=-1)
+        enter, forget, candidate, leave = jnp.split(gate + hidden @ weight + along(gate, bias), 4, axis=-1)
         memory = jax.nn.sigmoid(forget) * memory + jax.nn.sigmoid(enter) * jnp.tanh(candidate)
         hidden = jax.nn.sigmoid(leave) * jnp.tanh(memory)
         return (hidden, memory), hidden

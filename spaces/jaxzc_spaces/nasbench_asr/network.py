@@ -15,7 +15,7 @@ from flax import nnx
 from jax import lax
 
 from jaxzc.types import Array, PyTree
-from jaxzc_spaces.core.layers import Linear, kernel, layer
+from jaxzc_spaces.core.layers import Linear, along, kernel, layer
 from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.core.stacked import at, put
 from jaxzc_spaces.nasbench_asr.counts import Sizes
@@ -143,8 +143,8 @@ def operation(x: Array, op: Array, slot: Array, kernels: Kernels, groups: int) -
     weight = jnp.where(slot == 0, five, seven)
     bias = jnp.where(slot == 0, kernels.conv5_bias, kernels.conv7_bias)
     branches = (
-        lambda x: grouped(x, weight, jnp.asarray(OFFSETS)[op], groups) + bias,
-        lambda x: x @ kernels.linear + kernels.linear_bias,
+        lambda x: grouped(x, weight, jnp.asarray(OFFSETS)[op], groups) + along(x, bias),
+        lambda x: x @ kernels.linear + along(x, kernels.linear_bias),
         lambda x: jnp.zeros_like(x),
     )
     return lax.switch(jnp.maximum(slot - 1, 0), branches, x)
