@@ -134,6 +134,12 @@ EQUATIONS = {
         r"f(t) = f(u_0 \cos t + u_1 \sin t)",
         ("dextr",),
     ),
+    "attention_confidence": Equation(
+        r"\sum_{l \in \text{queries, keys, values}} \frac{1}{B \, c_l} \sum_{n=1}^{B} \sum_{c} \max_t z_l(x_n)_{t c}", ("recurrent",)
+    ),
+    "head_importance": Equation(
+        r"\sum_{w \in \text{queries, keys, values}} \Big| w \frac{\partial L}{\partial w} \Big|", ("recurrent", "snip")
+    ),
     "dss": Equation(
         r"\sum_{l \in \text{attention}} \left\| |W_l| \right\|_* \left\| \frac{\partial R}{\partial |W_l|} \right\|_* + "
         rf"\sum_{{w \in \text{{other linear layers}}}} \Big| w \, \frac{{\partial R}}{{\partial w}} \Big|, \quad {_FLOW}",
