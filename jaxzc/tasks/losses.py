@@ -63,7 +63,7 @@ def ctc_loss(outputs: PyTree, targets: PyTree, *, blank: int = 0) -> Array:
     return _each_ctc(outputs, targets, blank)[0].mean()
 
 
-def ctc_loss_per_frame(outputs: Any, targets: Any, *, blank: int = 0) -> Array:
+def ctc_loss_per_frame(outputs: PyTree, targets: PyTree, *, blank: int = 0) -> Array:
     """As `ctc_loss`, that of each example divided by its frames, and 0 where it has more symbols (and blanks between equal ones) than
     frames: the mean over all examples. Source: Mehrotra et al., NAS-Bench-ASR, ICLR 2021, code."""
     losses, symbols, label_paddings, logit_paddings = _each_ctc(outputs, targets, blank)
@@ -73,7 +73,7 @@ def ctc_loss_per_frame(outputs: Any, targets: Any, *, blank: int = 0) -> Array:
     return jnp.where(possible, losses / jnp.maximum(frames, 1), 0).mean()
 
 
-def _each_ctc(outputs: Any, targets: Any, blank: int) -> tuple[Array, Array, Array, Array]:
+def _each_ctc(outputs: PyTree, targets: PyTree, blank: int) -> tuple[Array, Array, Array, Array]:
     """The loss of each example `[N]`, symbols `[N, L]`, and the paddings of symbols and of frames, 1 where padded."""
     import optax
 
