@@ -103,12 +103,13 @@ class LSTM(nnx.Module):
         self.weight_hh_bias = nnx.Param(jnp.zeros(4 * units)) if biases == 2 else None
 
     def __call__(self, x: Array) -> Array:
-        gates, weight = x @ self.weight_ih[...] + self.weight_ih_bias[...], self.weight_hh[...]
-        bias = jnp.zeros(weight.shape[1:]) if self.weight_hh_bias is None else self.weight_hh_bias[...]
+        weight, gates = self.weight_hh[...], x @ self.weight_ih[...] + self.weight_ih_bias[...][None, None]
+        if self.weight_hh_bias is not None:
+            gates = gates + self.weight_hh_bias[...][None, None]
 
         def step(state: tuple[Array, Array], gate: Array) -> tuple[tuple[Array, Array], Array]:
             hidden, memory = state
-            enter, forget, candidate, leave = jnp.split(gate + hidden @ weight + bias, 4, axis=-1)
+            enter, forget, candidate, leave = jnp.split(gate + hidden @ weight, 4, axis=-1)
             memory = jax.nn.sigmoid(forget) * memory + jax.nn.sigmoid(enter) * jnp.tanh(candidate)
             hidden = jax.nn.sigmoid(leave) * jnp.tanh(memory)
             return (hidden, memory), hidden
