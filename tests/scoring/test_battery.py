@@ -25,11 +25,7 @@ DISCONNECTED = {"nasbench201": -np.inf, "transnas101_micro": None}
 """Spaces whose architecture of zeros has no path from the images to the logits, and its naswot: None where a ReLU of the stem still tells
 the images apart."""
 
-OTHERS = {
-    "autoformer": "transformers",
-    "pit": "transformers",
-    "flexibert": "params,flops,layers,grad_norm,snip,synflow_bn,jacob_cov,naswot_gelu",
-}
+OTHERS = {"autoformer": "transformers", "pit": "transformers"}
 """Spaces that are scored with another set of proxies than the founding ones."""
 
 SLOW = {
@@ -48,9 +44,11 @@ SLOW = {
     "nasbench_asr",
     "autoformer",
     "pit",
-    "flexibert",
 }
 """Spaces in which every architecture is a program of its own, and five whose programs compile for minutes."""
+
+TOKENS = {"flexibert"}
+"""Spaces whose networks take tokens, and targets for each."""
 
 EVERYTHING = {"nasbench201"}
 """Spaces on which all proxies are tried; on the others the founding ones, which take half the time to compile."""
@@ -66,7 +64,7 @@ class Case(NamedTuple):
 
 
 def _spaces() -> list[Any]:
-    return [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in sorted(spaces.spaces())]
+    return [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in sorted({*spaces.spaces()} - TOKENS)]
 
 
 @pytest.fixture(scope="module", params=_spaces())
