@@ -29,8 +29,8 @@ and 64 are rungs). Elementwise work, most of the time of narrow networks, grows 
 and batch a child costs two calls of about 50 microseconds and two products: that, and the arithmetic, is the floor.
 
 **Number of pieces.** Bounded by the rungs at each resolution, kernel and stride: some 1,500 for `mobilenetv2_zen`. A walk of 300 children
-needs 648, of which the last children add half a piece each; with pieces of two widths it needed 1,375 (benchmarks/README.md, "Free widths").
-`jaxzc spaces warm` compiles those of a walk ahead and says how many.
+needs 648, of which the last children add half a piece each; with pieces of two widths it needed 1,375 (benchmarks/README.md, "Free
+widths"). `jaxzc spaces warm` compiles those of a walk ahead and says how many.
 
 Only on CPUs, one architecture at a time; elsewhere, and for all other options, `jaxzc._compile.pieces` is used as before.
 """
