@@ -121,6 +121,12 @@ EQUATIONS = {
     "params": Equation(r"\sum_{\theta} 1", ()),
     "flops": Equation(r"\sum_l \mathrm{outputs}_l \cdot \mathrm{fan\_in}_l", ()),
     "layers": Equation(r"\sum_l 1", ("vkdnw",)),
+    "attention_confidence": Equation(
+        r"\sum_{l \in \text{queries, keys, values}} \frac{1}{B \, c_l} \sum_{n=1}^{B} \sum_{c} \max_t z_l(x_n)_{t c}", ("recurrent",)
+    ),
+    "head_importance": Equation(
+        r"\sum_{w \in \text{queries, keys, values}} \Big| w \frac{\partial L}{\partial w} \Big|", ("recurrent", "snip")
+    ),
     "az_expressivity": Equation(rf"\sum_l s_l, \quad {_MAP_ENTROPY}", ("az_nas",)),
     "az_progressivity": Equation(rf"\min_l \, (s_l - s_{{l-1}}), \quad {_MAP_ENTROPY}", ("az_nas",)),
     "az_trainability": Equation(

@@ -20,7 +20,7 @@ from jaxzc.cli.arguments.outputs import check_table
 from jaxzc.cli.arguments.requests import keep_compiled, space_options
 from jaxzc.cli.terminal import progress
 from jaxzc.training import econas
-from jaxzc.training.scanned import ProgramTrainer, ShortTraining, Task
+from jaxzc.training.scanned import ProgramTrainer, ShortTraining, TrainingData
 from jaxzc.types import Batch, JaxzcError, Space
 
 Run = tuple[np.ndarray, int]
@@ -108,19 +108,19 @@ def run(arguments: argparse.Namespace) -> None:
     images, labels = drawn.batches[0]
     batch = Batch(econas.reduce_resolution(images, arguments.resolution), labels)
     space = spaces.space(arguments.space, classes=drawn.classes, inputs=batch.inputs.shape[1:], **options)
-    task = econas.task(batch, arguments.held_out, flip=not arguments.no_flip)
-    settings = econas.settings(task, arguments.epochs, batch_size=arguments.batch_size, learning_rate=arguments.learning_rate)
+    training_data = econas.training_data(batch, arguments.held_out, flip=not arguments.no_flip)
+    settings = econas.settings(training_data, arguments.epochs, batch_size=arguments.batch_size, learning_rate=arguments.learning_rate)
     if table is None:
         archs = architectures(arguments, space, sample=20, seed=seeds[0])
         runs = [(arch, seed) for seed in seeds for arch in archs]
     else:
         runs = [(space.parse(arch), int(seed)) for arch, seed in zip(table.columns["arch"], table.columns["seed"], strict=True)]
     started = time.perf_counter()
-    trained = list(progress(_train(ProgramTrainer(space, task, settings), runs), len(runs), arguments.quiet))
+    trained = list(progress(_train(ProgramTrainer(space, training_data, settings), runs), len(runs), arguments.quiet))
     seconds = round(time.perf_counter() - started, 3)
     counts = space.counts(np.stack([arch for arch, _ in runs]))
     cost = {"flops": float(np.mean(econas.flops(counts.flops.astype(np.float64), settings)))}
-    facts = _facts(arguments, space, drawn, task, settings) | {"seconds": seconds, "platform": here()}
+    facts = _facts(arguments, space, drawn, training_data, settings) | {"seconds": seconds, "platform": here()}
     columns: dict[str, Any]
     if table is None:
         columns = {"arch": [space.to_string(arch) for arch, _ in runs], "seed": np.array([seed for _, seed in runs], np.int64)}
@@ -156,14 +156,16 @@ def _train(trainer: ProgramTrainer, runs: list[Run]) -> Iterator[float]:
         yield trainer.one(arch, seed)[econas.HELD_OUT]
 
 
-def _facts(arguments: argparse.Namespace, space: Space, drawn: data.Data, task: Task, settings: ShortTraining) -> dict[str, Any]:
+def _facts(
+    arguments: argparse.Namespace, space: Space, drawn: data.Data, training_data: TrainingData, settings: ShortTraining
+) -> dict[str, Any]:
     """All that the scores depend on besides genes and seed, as JSON."""
     return {
         "space": repr(space),
         "data": drawn.name,
         "data_notes": drawn.notes,
         "data_digest": drawn.digest,
-        "images": len(task.train.targets),
+        "images": len(training_data.train.targets),
         "held_out": arguments.held_out,
         "resolution": arguments.resolution,
         "epochs": arguments.epochs,

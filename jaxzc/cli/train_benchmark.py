@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
     done = _read_journals(out, facts)
     missing = [(arch, seed) for arch, seed in wanted[part::parts] if (space.to_string(arch), seed) not in done]
     if missing:
-        trainer = ProgramTrainer(space, digits.task(), settings)
+        trainer = ProgramTrainer(space, digits.training_data(), settings)
         for line in progress(_train(trainer, missing), len(missing), arguments.quiet):
             _append(journal, facts, line)
     done = _read_journals(out, facts)

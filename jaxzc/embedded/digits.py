@@ -22,7 +22,7 @@ from jaxzc.catalogue import spaces
 from jaxzc.data import pixels
 from jaxzc.data.loading import digest
 from jaxzc.training import augment
-from jaxzc.training.scanned import ShortTraining, Task
+from jaxzc.training.scanned import ShortTraining, TrainingData
 from jaxzc.types import Array, Batch, Space
 
 SPACE = "nasbench201"
@@ -82,10 +82,10 @@ def distort(key: Array, images: Array) -> Array:
     return images + NOISE * jax.random.normal(noise_key, images.shape, images.dtype)
 
 
-def task() -> Task:
+def training_data() -> TrainingData:
     clean = split()
     keys = jax.random.split(jax.random.key(DISTORTION_SEED), len(SPLITS))
-    return Task(clean[0], {name: _distorted(keys[k], clean[k], COPIES[k]) for k, name in enumerate(SPLITS)}, distort)
+    return TrainingData(clean[0], {name: _distorted(keys[k], clean[k], COPIES[k]) for k, name in enumerate(SPLITS)}, distort)
 
 
 def _distorted(key: Array, clean: Batch, copies: int) -> Batch:

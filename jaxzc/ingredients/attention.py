@@ -24,12 +24,7 @@ def synaptic(network: Network, weights: list[Array], synflow_bn_grads: list[Arra
 
     Raises `JaxzcError` for a network that does not say which of its layers are attention's.
     """
-    attends = [group.role == "attention" for group in network.groups]
-    if not any(attends):
-        raise JaxzcError(
-            "needs to know which layers are attention's, and this network has none that says so (LayerGroup.role): score a space of "
-            "transformers, or leave this proxy out"
-        )
+    attends = _of_roles(network, "attention", "join")
     results: dict[str, Any] = {
         "linear_layers": [len(g.kernel) == 2 and not on for g, on in zip(network.groups, attends, strict=True)],
     }
@@ -39,6 +34,38 @@ def synaptic(network: Network, weights: list[Array], synflow_bn_grads: list[Arra
             for group, on, w, g in zip(network.groups, attends, weights, synflow_bn_grads, strict=True)
         ]
     return results
+
+
+def _of_roles(network: Network, *roles: str) -> list[bool]:
+    """Whether a group has one of these roles. Raises `JaxzcError` where none has."""
+    chosen = [group.role in roles for group in network.groups]
+    if not any(chosen):
+        raise JaxzcError(
+            f"needs layers that say they are of {', '.join(roles)} (LayerGroup.role), and this network has none: score a space of "
+            "transformers, or leave this proxy out"
+        )
+    return chosen
+
+
+@ingredient(Passes())
+def mixing_layers(network: Network) -> list[bool]:
+    """Per group, whether its layers make what is mixed across tokens: queries, keys and values, and what transforms and windows take.
+
+    Raises `JaxzcError` for a network that does not say so of any."""
+    return _of_roles(network, "attention", "transform", "window")
+
+
+@ingredient(Passes(forward=1))
+def confidences(network: Network, params: Params, batches: tuple[Batch, ...], norm: Norm) -> list[Array]:
+    """For each group of layers that make queries, keys, values and what a transform takes, `[layers]`: the mean, over examples and
+    features, of the largest output over the tokens, of the first batch. Raises `JaxzcError` for a network that has none."""
+    chosen = _of_roles(network, "attention", "transform")
+
+    def read(y: Array, _: Any) -> tuple[Array, Array]:
+        return y, y.reshape(len(y), -1, y.shape[-1]).max(1).mean()
+
+    records = network.forward(params, first(batches[0].inputs, None), norm=norm, tap=Tap(layer=read)).layers or {}
+    return [records[group.name] for group, on in zip(network.groups, chosen, strict=True) if on]
 
 
 def _nuclear(flat: Array, kernel: tuple[int, ...]) -> Array:

@@ -26,7 +26,7 @@ def forward(operation: Operation, norm: Norm, layers: bool, relus: bool) -> Call
         y = _layer(operation, inputs, kernel, bias)
         activated, output = operation.after(y, norm)
         results: dict[str, Any] = {"layer": y, "output": output}
-        if layers and operation.kernel:
+        if layers:
             results["layer_kernel"] = pattern_kernel(relu_code(y), y.dtype) - ghosts
         if relus and activated is not None:
             results["relu_kernel"] = pattern_kernel(relu_code(activated), y.dtype) - ghosts

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.ladder import functions
+from jaxzc.ladder import functions, products
 from jaxzc.ladder.store import Pieces
 from jaxzc.ladder.weights import Weights
-from jaxzc.spacekit.steps import Step
+from jaxzc.spacekit.steps import Operation, Step
 from jaxzc.tasks import Task
 from jaxzc.types import Array, Batch, Norm
 
@@ -20,8 +20,12 @@ Grads = list[Any]
 """Of each step's kernel `[1, n]`; None without one."""
 
 
+NONE = np.float32(0)
+"""No ghosts."""
+
+
 @dataclass(frozen=True)
-class Passes:
+class StepPasses:
     """Passes over one architecture. Arrays may be shapes instead: see `store`."""
 
     pieces: Pieces
@@ -39,9 +43,13 @@ class Passes:
         """The values (the images, then every step's output), and what `functions.forward` gives for every step."""
         values, results = [images], []
         for step, kernel, bias, ghosts in zip(self.steps, *self.weights, self._ghosts, strict=True):
-            inputs = tuple(values[value] for value in step.inputs)
-            read = relus and step.hooks > 0
-            results.append(self.pieces(functions.forward, (step.operation, norm, layers, read), inputs, kernel, bias, ghosts))
+            inputs, operation = tuple(values[value] for value in step.inputs), step.operation
+            if step.operation.parts is not None:
+                before, operation = step.operation.parts
+                inputs = (products.product(self._multiplied(before, inputs), products.matrix(kernel, step.operation.kernel)),)
+                kernel = None
+            read = layers and step.kernel is not None, relus and step.hooks > 0
+            results.append(self.pieces(functions.forward, (operation, norm, *read), inputs, kernel, bias, ghosts))
             values.append(results[-1]["output"])
         return values, results
 
@@ -56,13 +64,28 @@ class Passes:
         for number in reversed(range(len(self.steps))):
             step, inner = self.steps[number], self._inner(self.steps[number])
             inputs = tuple(values[value] for value in step.inputs)
-            y = results[number]["layer"]
-            statics = step.operation, norm, inner
-            arguments = inputs, self.weights.kernels[number], y, cotangents.pop(number + 1)
-            of_inputs, grads[number] = self.pieces(functions.backward, statics, *arguments)
+            y, kernel, cotangent = results[number]["layer"], self.weights.kernels[number], cotangents.pop(number + 1)
+            if step.operation.parts is None:
+                of_inputs, grads[number] = self.pieces(functions.backward, (step.operation, norm, inner), inputs, kernel, y, cotangent)
+            else:
+                before, after = step.operation.parts
+                (of_product,), _ = self.pieces(functions.backward, (after, norm, (True,)), (y,), None, y, cotangent)
+                x, w = self._multiplied(before, inputs), products.matrix(kernel, step.operation.kernel)
+                grads[number] = products.of_kernel(x, of_product)
+                of_inputs = self._of_inputs(before, inputs, x, products.of_inputs(of_product, w)) if any(inner) else [None]
             self._spread(step, of_inputs, cotangents)
             values[number + 1] = results[number] = None  # type: ignore[call-overload]
         return grads, codes
+
+    def _multiplied(self, before: Operation | None, inputs: tuple[Any, ...]) -> Any:
+        """What the kernel of a product multiplies with."""
+        if before is None:
+            return inputs[0]
+        return self.pieces(functions.forward, (before, "none", False, False), inputs, None, None, NONE)["output"]
+
+    def _of_inputs(self, before: Operation | None, inputs: tuple[Any, ...], x: Any, cotangent: Any) -> list[Any]:
+        """The cotangents of the inputs, from that of what the kernel multiplies with."""
+        return [cotangent] if before is None else self.pieces(functions.backward, (before, "none", (True,)), inputs, None, x, cotangent)[0]
 
     def _spread(self, step: Step, of_inputs: Sequence[Any], cotangents: dict[int, Any]) -> None:
         for value, part in zip(step.inputs, of_inputs, strict=True):
@@ -85,8 +108,12 @@ class Passes:
             results: list[dict[str, Any]] = []
             exponent: Any = jnp.zeros((), jnp.int32)
             for step, kernel, bias in zip(self.steps, *self.weights, strict=True):
-                inputs = tuple(values[value] for value in step.inputs)
-                result = self.pieces(functions.positive_forward, (step.operation, step.rescale), inputs, kernel, bias, exponent)
+                inputs, operation = tuple(values[value] for value in step.inputs), step.operation
+                if step.operation.parts is not None:
+                    before, operation = step.operation.parts
+                    w = products.positive(products.matrix(kernel, step.operation.kernel))
+                    inputs, kernel = (products.product(self._multiplied(before, inputs), w),), None
+                result = self.pieces(functions.positive_forward, (operation, step.rescale), inputs, kernel, bias, exponent)
                 values.append(result["output"])
                 results.append(result)
                 exponent = result["exponent"]
@@ -97,8 +124,18 @@ class Passes:
                 step, inner = self.steps[number], self._inner(self.steps[number])
                 inputs = tuple(values[value] for value in step.inputs)
                 of_step = results[number]["layer"], results[number]["shift"], cotangents.pop(number + 1)
-                arguments = inputs, self.weights.kernels[number], *of_step
-                of_inputs, grads[number], size = self.pieces(functions.positive_backward, (step.operation, inner), *arguments)
+                kernel = self.weights.kernels[number]
+                if step.operation.parts is None:
+                    statics = step.operation, inner
+                    of_inputs, grads[number], size = self.pieces(functions.positive_backward, statics, inputs, kernel, *of_step)
+                else:
+                    before, after = step.operation.parts
+                    y = results[number]["layer"]
+                    (of_product,), _, _ = self.pieces(functions.positive_backward, (after, (True,)), (y,), None, *of_step)
+                    x, w = self._multiplied(before, inputs), products.positive(products.matrix(kernel, step.operation.kernel))
+                    grads[number] = products.of_kernel(x, of_product)
+                    size = products.largest(grads[number])
+                    of_inputs = self._of_inputs(before, inputs, x, products.of_inputs(of_product, w)) if any(inner) else [None]
                 self._spread(step, of_inputs, cotangents)
                 if size is not None:
                     largest = size if largest is None else self.pieces(functions.larger, (), largest, size)

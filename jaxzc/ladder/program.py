@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxzc._compile import memory
 from jaxzc.definitions.facts import Proxy
 from jaxzc.ladder import functions, terms
-from jaxzc.ladder.passes import Passes
+from jaxzc.ladder.passes import StepPasses
 from jaxzc.ladder.store import PIECES, Pieces
 from jaxzc.ladder.weights import Weights, draw, existing, fold_in, shapes
 from jaxzc.spacekit.steps import Step
@@ -79,7 +79,7 @@ class StepsProgram:
 
     def _ingredients(self, weights: Weights, batches: Sequence[Batch]) -> tuple[dict[str, list[Any]], dict[str, Any], Any]:
         """Ingredient -> its value for every step, None without one; ingredient -> sum of Hamming kernels; exponent of synflow."""
-        wanted, passes = self._wanted, Passes(self.pieces, self.steps, weights)
+        wanted, passes = self._wanted, StepPasses(self.pieces, self.steps, weights)
         if "batch_grads" in wanted and len(batches) < 2:
             raise JaxzcError(f"needs the gradients of at least 2 batches and got {len(batches)}: give a list of (images, labels) batches")
         of_layers: dict[str, list[Any]] = {"weights": list(weights.kernels)}

@@ -20,6 +20,13 @@ class Operation(Protocol):
     @property
     def kernel(self) -> tuple[int, ...]: ...
 
+    @property
+    def parts(self) -> "tuple[Operation | None, Operation] | None":
+        """Two operations without kernels, of one width each, where this one is a product with its kernel between them: the first one's
+        output `[..., inputs]` (of None: the input itself) times the kernel `[inputs, outputs]` is the second one's input. None where the
+        layer is no such product. With parts nothing is compiled for a pair of widths."""
+        ...
+
     def layer(self, inputs: tuple[Array, ...], kernel: Array | None) -> Array:
         """The output of the convolution or linear layer without its bias; without a kernel, what `after` takes."""
         ...

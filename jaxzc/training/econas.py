@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxzc.catalogue.costs import training_flops
 from jaxzc.training import augment
-from jaxzc.training.scanned import ShortTraining, Task
+from jaxzc.training.scanned import ShortTraining, TrainingData
 from jaxzc.types import Array, Batch, JaxzcError
 
 RESOLUTION, CHANNELS, EPOCHS = 8, 4, 20
@@ -31,7 +31,7 @@ def reduce_resolution(images: np.ndarray, resolution: int) -> np.ndarray:
     return images.reshape(n, resolution, factor, resolution, factor, channels).mean((2, 4), dtype=images.dtype)
 
 
-def task(batch: Batch, held_out: int, *, flip: bool = True) -> Task:
+def training_data(batch: Batch, held_out: int, *, flip: bool = True) -> TrainingData:
     """Training on all but the last `held_out` images of `batch`, whose accuracy counts.
 
     Every step shifts its images by up to an eighth of their side (NAS-Bench-201's crop: 4 of 32 pixels), zeros moving in, and mirrors half
@@ -47,14 +47,18 @@ def task(batch: Batch, held_out: int, *, flip: bool = True) -> Task:
         images = augment.crop(corner_key, images, margin)
         return augment.flip(flip_key, images) if flip else images
 
-    return Task(train, {HELD_OUT: last}, distort)
+    return TrainingData(train, {HELD_OUT: last}, distort)
 
 
 def settings(
-    task: Task, epochs: int, *, batch_size: int = ShortTraining.batch_size, learning_rate: float = ShortTraining.learning_rate
+    training_data: TrainingData,
+    epochs: int,
+    *,
+    batch_size: int = ShortTraining.batch_size,
+    learning_rate: float = ShortTraining.learning_rate,
 ) -> ShortTraining:
     """Settings for as many whole batches as `epochs` hold, rounded up; momentum and weight decay are NAS-Bench-201's."""
-    steps = -(-epochs * len(task.train.targets) // batch_size)
+    steps = -(-epochs * len(training_data.train.targets) // batch_size)
     return ShortTraining(steps=steps, batch_size=batch_size, learning_rate=learning_rate)
 
 

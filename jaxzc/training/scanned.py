@@ -26,8 +26,8 @@ Accuracies = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Task:
-    """What is learnt.
+class TrainingData:
+    """Images to train on and images to test on, and how the former are distorted.
 
     train: clean images; every step distorts its batch anew. splits: name -> the images, distorted or not, on which accuracy is measured.
     distort: (key, images `[N, H, W, C]`) -> images of the same shape.
@@ -48,26 +48,27 @@ class ShortTraining(Descent):
 
 
 class ProgramTrainer:
-    """Trains networks of a space on a task; the result depends on genes and seed only, not on what was trained before.
+    """Trains networks of a space on some images; the result depends on genes and seed only, not on what was trained before.
 
     Raises `JaxzcError` where images or labels do not fit the space, or a batch is larger than the training split.
     """
 
-    def __init__(self, space: Space, task: Task, settings: ShortTraining):
-        for batch in (task.train, *task.splits.values()):
+    def __init__(self, space: Space, training_data: TrainingData, settings: ShortTraining):
+        for batch in (training_data.train, *training_data.splits.values()):
             check_batch(batch, classes=space.classes, image_shape=space.inputs.shape, needs_labels=True)
-        if settings.batch_size > len(task.train.targets):
+        if settings.batch_size > len(training_data.train.targets):
             raise JaxzcError(
-                f"a batch of {settings.batch_size} images is larger than the {len(task.train.targets)} training images: make it smaller"
+                f"a batch of {settings.batch_size} images is larger than the {len(training_data.train.targets)} training images: "
+                "make it smaller"
             )
         self.space = space
-        self._totals = {name: len(batch.targets) for name, batch in task.splits.items()}
+        self._totals = {name: len(batch.targets) for name, batch in training_data.splits.items()}
         # Arguments of the program, because XLA would fold constants.
-        images = jax.tree.map(jnp.asarray, (task.train, dict(task.splits)))
+        images = jax.tree.map(jnp.asarray, (training_data.train, dict(training_data.splits)))
 
         @partial(jax.jit, static_argnums=0)
         def trained(key: tuple[int, ...], genes: Array, seed: Array, images: Any) -> dict[str, Array]:
-            return _train(space.program(key), task.distort, settings, genes, jax.random.key(seed), *images)
+            return _train(space.program(key), training_data.distort, settings, genes, jax.random.key(seed), *images)
 
         self._correct = lambda arch, seed: trained(key_of(space, arch), jnp.asarray(arch, jnp.int32), seed, images)
 

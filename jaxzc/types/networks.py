@@ -20,8 +20,9 @@ class LayerGroup:
     cells: for each layer of the group, the number of the cell it sits in, in depth order from 0; -1 outside every cell (stem, head).
     places: for each layer of the group, its place among all layers in the order of execution, by which fresh kernels are drawn; () where
         the groups stand in that order, one layer after another.
-    role: "attention" where the layers make queries, keys and values, or join the heads of attention; "" for all others, and where the
-        network does not say.
+    role: what the layers of a transformer are for: "attention" where they make queries, keys and values, "join" where they join the heads,
+        "transform" where they make what is mixed without attention, by a fixed transform, and "window" where by averages over windows; ""
+        for all others, and where the network does not say.
     """
 
     name: str

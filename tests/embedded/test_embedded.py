@@ -111,7 +111,7 @@ def is_shifted(image: np.ndarray, result: np.ndarray, black: float) -> bool:
 
 def test_measured_images_are_mixed_with_others_and_not_with_their_own_copies() -> None:
     for name, clean, copies in zip(digits.SPLITS, digits.split(), digits.COPIES, strict=True):
-        made = digits.task().splits[name]
+        made = digits.training_data().splits[name]
         assert made.inputs.shape == (copies * len(clean.targets), 8, 8, 1)
         np.testing.assert_array_equal(made.targets, np.tile(clean.targets, copies))
         # An image on itself would stay as contrasted as it was, 1 + CLUTTER times; two different ones are not.
@@ -127,7 +127,7 @@ def test_longer_draws_begin_with_shorter_ones() -> None:
 
 @pytest.fixture(scope="module")
 def trainer() -> ProgramTrainer:
-    return ProgramTrainer(SPACE, digits.task(), replace(digits.SETTINGS, steps=60))
+    return ProgramTrainer(SPACE, digits.training_data(), replace(digits.SETTINGS, steps=60))
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_convolutions_learn_and_a_disconnected_cell_stays_at_chance(accuracies: 
 
 
 def test_trainer_refuses_what_does_not_fit() -> None:
-    task = digits.task()
+    task = digits.training_data()
     with pytest.raises(JaxzcError, match="larger than the 900 training images"):
         ProgramTrainer(SPACE, task, replace(digits.SETTINGS, batch_size=901))
     with pytest.raises(JaxzcError, match="expected HxWxC = 8x8x1"):

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax import nnx
 from jaxzc_spaces.flexibert.network import FlexiBertModule, Part, Sizes, network_counts
 from jaxzc_spaces.transformers.tokens import TokenNetwork, token_network
 
@@ -18,9 +19,9 @@ from jaxzc.scoring.compute import compute_scores
 from jaxzc.scoring.results import to_float
 from jaxzc.tasks import Task
 from jaxzc.types import Batch, InputSpec
-from tests.support.golden_named_networks import read
+from tests.support.golden_named_networks import Stored, read
 
-PROXIES = ("grad_norm", "snip", "plain", "l2_norm", "zico", "jacob_cov")
+PROXIES = ("grad_norm", "snip", "plain", "l2_norm", "zico", "jacob_cov", "attention_confidence")
 
 
 def masked(outputs: Any, targets: Any) -> Any:
@@ -59,6 +60,36 @@ def test_logits_and_scores_equal_the_authors_code(index: int) -> None:
     for name in (*PROXIES, "loss"):
         entry = stored_scores["proxies"][name]
         np.testing.assert_allclose(to_float(made[name]), entry["values_f64"][index], rtol=1e-8, atol=1e-12, err_msg=name)
+
+
+class Headless(FlexiBertModule):
+    """The network whose outputs are the last hidden states."""
+
+    def __init__(self, *what: Any):
+        super().__init__(*what)
+        self.head = Same()
+
+
+class Same(nnx.Module):
+    def __call__(self, x: Any, p: Any) -> Any:
+        return x
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("index", range(7))
+def test_head_importance_equals_the_authors_with_their_sum_for_a_loss(index: int) -> None:
+    """Theirs is of the sum of the last hidden states. (At the authors' start, network 7, that is constant.)"""
+    networks, stored_scores, inputs = read("flexibert")
+    stored = networks[index]
+    arrays = {name: value for name, value in stored.arrays.items() if not name.startswith("head/")}
+    what = described(stored.config)
+    network = token_network(lambda: Headless(*what), InputSpec((stored.config["seq"],), "int32"))
+    task = Task(lambda outputs, targets: outputs.sum())
+    with jax.enable_x64(True):
+        params = Stored(stored.config, arrays, stored.facts).params(network, jnp.float64)
+        score = jax.jit(lambda p: compute_scores("head_importance", network, p, batches(inputs), task=task, unavailable="error"))(params)
+        expected = stored_scores["proxies"]["head_importance"]["values_f64"][index]
+        np.testing.assert_allclose(to_float(score["head_importance"]), expected, rtol=1e-8)
 
 
 def test_counts_equal_the_authors_code() -> None:

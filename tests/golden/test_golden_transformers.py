@@ -38,7 +38,9 @@ def their_dss(config: dict[str, Any]) -> Any:
         total = jnp.zeros(())
         for group, w, g in zip(network.groups, weights, synflow_bn_grads, strict=True):
             if len(group.kernel) == 2:
-                attends = (group.role == "attention" and not (fixed and "qkv" in group.name)) or group.kernel[0] == group.kernel[1]
+                attends = (group.role in ("attention", "join") and not (fixed and "qkv" in group.name)) or group.kernel[0] == group.kernel[
+                    1
+                ]
                 nuclear = [singular_values(a.reshape(-1, *group.kernel)).sum(-1) for a in (jnp.abs(w), g)]
                 times = 2 if twice and group.name == "head/kernel" else 1
                 total = total + ((nuclear[0] * nuclear[1]).sum() if attends else times * jnp.abs(w * g).sum())

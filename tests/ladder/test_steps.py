@@ -16,7 +16,7 @@ from jaxzc_spaces.superblocks.space import plainnet_blueprint
 
 import jaxzc
 from jaxzc._compile.pieces import Pieced
-from jaxzc.ladder.passes import Passes
+from jaxzc.ladder.passes import StepPasses
 from jaxzc.ladder.program import StepsProgram
 from jaxzc.ladder.store import PIECES, Pieces
 from jaxzc.ladder.terms import form
@@ -107,7 +107,7 @@ def test_gradients_and_codes_are_those_of_the_discrete_network(setup):
 
         expected, codes = Pieced(discrete)(network.weights(wide))  # whose layers repeat
         flat = Weights(*([None if a is None else jnp.asarray(a, jnp.float64) for a in part] for part in weights))
-        passes = Passes(Pieces(), steps, flat)
+        passes = StepPasses(Pieces(), steps, flat)
         grads, _ = passes.gradients(Batch(inputs, targets), classification, "batch")
         _, results = passes.forward(inputs, "init", layers=True)
     for step, mine, theirs in pairs(steps, grads, expected):
@@ -122,7 +122,7 @@ def test_synflow_of_positive_weights_is_the_same_in_every_layer():
     """Synflow is conserved along a chain: sum w dR/dw is R in every layer, where there are no biases before the layer."""
     steps = plainnet_steps(parse_blocks(CHAIN, 3), 4, SIZE)
     weights = draw(steps, jax.random.key(0), "torch")
-    grads, exponent = Passes(Pieces(), steps, weights).synflow(SIZE)
+    grads, exponent = StepPasses(Pieces(), steps, weights).synflow(SIZE)
     flows = [
         float((np.abs(np.asarray(w, np.float64)) * np.asarray(g)).sum()) * 2.0 ** int(exponent)
         for w, g in zip(weights.kernels, grads, strict=True)

@@ -13,7 +13,7 @@ from tests.networks.zoo import adversarial, merged, usual  # noqa: F401 (an impo
 from tests.networks.zoo.odd import CASES, Odd, model_of, params_of
 
 PROXIES = ["params", "layers", "flops(of='all')", "snip", "grad_norm", "l2_norm", "synflow", "jacob_cov", "naswot"]
-FAST = ("times_truth", "prelu_of_two_halves", "batch_norm_channels_first", "embedded_inside_a_loop", "padded_series")
+FAST = ("rows_of_all_steps", "times_truth", "prelu_of_two_halves", "batch_norm_channels_first", "embedded_inside_a_loop", "padded_series")
 
 
 def wide(tree: Any) -> Any:

@@ -70,10 +70,32 @@ def convolution_of_every_step(p: Any, x: Any) -> Any:
     return jax.nn.relu(jax.vmap(one, in_axes=1)(x)).mean(0) @ p["head"]
 
 
-LAYOUTS = [time_first, channels_first, time_first_rows, example_first_rows, channels_before_time_first_rows, windows_before_examples]
+LAYOUTS = [
+    *(time_first, channels_first, time_first_rows, example_first_rows, channels_before_time_first_rows),
+    *(windows_before_examples, steps_behind_one_another, convolution_of_every_step),
+]
 
 
-@pytest.mark.parametrize("model", [*LAYOUTS, steps_behind_one_another, convolution_of_every_step])
+@pytest.mark.parametrize("model", LAYOUTS)
+def test_every_layout_is_read_and_changed_example_by_example(model: Callable[..., Any]) -> None:
+    """A tap makes the layer's output larger, of each example by another factor: outputs and codes are those of the usual layout."""
+    factors = np.array([1, 2, 3, 4], np.float32)
+
+    def layer(y: Any, _: Any) -> tuple[Any, Any]:
+        return y * factors.reshape(B, *[1] * (y.ndim - 1)), y.reshape(B, -1).sum(1)
+
+    def read(model: Callable[..., Any]) -> tuple[Any, Any, Any]:
+        network, _ = as_network(model, PARAMS, X)
+        taken = network.forward(PARAMS, X, norm="batch", tap=Tap(layer=layer, activation=lambda x: (x > 0).reshape(B, -1).sum(1)))
+        assert taken.layers is not None
+        assert taken.activations is not None
+        return taken.outputs, taken.layers["w"], taken.activations["relu0"]
+
+    for ours, right in zip(read(model), read(usual), strict=True):
+        np.testing.assert_allclose(ours, right, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", [time_first_rows, *(pytest.param(model, marks=pytest.mark.slow) for model in LAYOUTS)])
 def test_other_layouts_have_the_same_scores(model: Callable[..., Any]) -> None:
     expected = jaxzc.score(usual, PARAMS, (X, Y), PROXIES)
     assert jaxzc.score(model, PARAMS, (X, Y), PROXIES) == pytest.approx(expected, rel=1e-5)
@@ -108,8 +130,22 @@ def test_rows_of_chunks_in_a_loop() -> None:
         rows = jax.lax.scan(lambda _, two: (None, jax.nn.relu(two.reshape(-1, 3) @ p["w"])), None, both)[1]
         return rows.reshape(B, -1, 6).mean(0) @ p["head"]
 
-    expected = jaxzc.score(usual, PARAMS, (X, Y), ["naswot", "snip"])
-    assert jaxzc.score(chunks, PARAMS, (X, Y), ["naswot", "snip"]) == pytest.approx(expected, rel=1e-5)
+    network, _ = as_network(chunks, PARAMS, X)
+    read = network.forward(PARAMS, X, norm="batch", tap=Tap(layer=lambda y, _: (y, y))).layers
+    assert read is not None
+    right = (X @ PARAMS["w"]).reshape(B, 2, B // 2, 6).swapaxes(0, 1)
+    np.testing.assert_allclose(read["w"], right, rtol=1e-5)
+
+
+def test_a_batch_that_is_written_into_the_model_is_said() -> None:
+    """Of one example, synflow would sum the outputs of four."""
+
+    def model(p: Any, x: Any) -> Any:
+        return jax.nn.relu(jnp.zeros((B, 6)) + x.mean(1) @ p["w"]) @ p["head"]
+
+    with pytest.warns(jaxzc.UnavailableWarning):
+        scores = jaxzc.score(model, PARAMS, (X, Y), ["synflow", "params"])
+    assert "has its batch of 4 written into it: of 1 inputs it makes outputs [4, 3]" in scores.reasons["synflow"]
 
 
 def in_reverse(p: Any, x: Any) -> Any:

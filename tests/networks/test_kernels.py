@@ -181,3 +181,50 @@ def test_every_draw_and_record_of_a_stack_in_a_loop_is_that_of_the_unrolled_one(
     every = [jaxzc.score(*one, (images, Y), proxies) for one in ((scanned, params), (unrolled, {**params, "steps": list(params["steps"])}))]
     assert every[0] == pytest.approx(every[1], rel=1e-4)
     assert not every[0].reasons
+
+
+def test_rows_that_choose_their_kernels_meet_layers() -> None:
+    """Three experts in one array, as `lax.ragged_dot` takes them."""
+    params = {"experts": RNG.normal(size=(3, IN, OUT)).astype(np.float32), "head": PARAMS["head"]}
+    sizes = jnp.array([1, 2, 1], jnp.int32)
+
+    def model(p: Any, x: Any) -> Any:
+        return jnp.tanh(jax.lax.ragged_dot(x, p["experts"], sizes)) @ p["head"]
+
+    def by_hand(p: Any) -> Any:
+        return cross_entropy(jnp.tanh(jnp.einsum("ni,nio->no", X, p["experts"][np.array([0, 1, 1, 2])])) @ p["head"], Y)
+
+    scores = jaxzc.score(model, params, (X, Y), ["snip", "layers", "flops"])
+    grads = jax.grad(by_hand)(params)
+    close(scores["snip"], sum(float(np.abs(params[name] * grads[name]).sum()) for name in params))
+    assert (scores["layers"], scores["flops"]) == (2, IN * OUT + OUT * CLASSES)
+
+
+def test_layers_that_are_hidden_are_an_error() -> None:
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("b",))
+    rows, whole = jax.sharding.PartitionSpec("b"), jax.sharding.PartitionSpec()
+
+    def model(p: Any, x: Any) -> Any:
+        mapped = jax.shard_map(lambda w, x: jnp.tanh(x @ w), mesh=mesh, in_specs=(whole, rows), out_specs=rows)
+        return mapped(p["w"], x) @ p["head"]
+
+    with pytest.raises(jaxzc.JaxzcError, match="the model runs shard_map, and layers inside of it are not read: score the function"):
+        as_network(model, PARAMS, X)
+
+
+def test_complex_kernels() -> None:
+    """Sizes are moduli; what they give has no signs, so that proxies of codes have no score."""
+    params = {"c": (RNG.normal(size=(IN, OUT)) + 1j * RNG.normal(size=(IN, OUT))).astype(np.complex64), "head": PARAMS["head"]}
+
+    def model(p: Any, x: Any) -> Any:
+        return (jnp.fft.fft(x) @ p["c"]).real @ p["head"]
+
+    with pytest.warns(jaxzc.UnavailableWarning):
+        scores = jaxzc.score(model, params, (X, Y), ["l2_norm", "snip", "synflow", "lnwot"])
+    grads = jax.grad(lambda p: cross_entropy(model(p, X), Y))(params)
+    close(scores["l2_norm"], sum(np.linalg.norm(params[name]) for name in params))
+    close(scores["snip"], sum(float(np.abs(params[name] * grads[name]).sum()) for name in params))
+    positive = {name: np.abs(value).astype(value.dtype) for name, value in params.items()}
+    flow = jax.grad(lambda p: model(p, jnp.ones((1, IN))).sum())(positive)
+    close(scores["synflow"], sum(float(np.abs(positive[name] * flow[name]).sum()) for name in params))
+    assert "the output of layer c is complex, and has no signs" in scores.reasons["lnwot"]

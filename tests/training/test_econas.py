@@ -49,7 +49,7 @@ def test_convolutions_learn_and_a_disconnected_cell_stays_at_chance(trained: Sco
 def test_scores_depend_on_genes_and_seed_only(trained: ScoreTable) -> None:
     drawn = data.load("digits", batch_size=800, batches=1, seed=0)
     space = spaces.space("nasbench201", classes=10, inputs=(8, 8, 1), channels=4, cells=1)
-    task = econas.task(drawn.batches[0], 300, flip=False)
+    task = econas.training_data(drawn.batches[0], 300, flip=False)
     trainer = ProgramTrainer(space, task, econas.settings(task, 8, batch_size=32, learning_rate=0.2))
     other, again = (trainer.one(space.parse(CONVS), seed)[econas.HELD_OUT] for seed in (1, 0))
     assert trained.columns["econas"][0] == again != other
@@ -70,7 +70,7 @@ def test_cost_is_that_of_every_image_seen_forward_and_backward(trained: ScoreTab
 
 
 def test_the_last_batch_is_filled_up() -> None:
-    task = econas.task(Batch(np.zeros((11, 8, 8, 1), np.float32), np.zeros(11, np.int32)), 1)
+    task = econas.training_data(Batch(np.zeros((11, 8, 8, 1), np.float32), np.zeros(11, np.int32)), 1)
     assert econas.settings(task, 3, batch_size=8).steps == 4
     assert econas.flops(np.array([10, 20]), econas.settings(task, 3, batch_size=8)).tolist() == [960, 1920]
 
@@ -91,14 +91,14 @@ def test_resolution_is_reduced_by_means_of_boxes() -> None:
 def test_task_trains_on_shifted_and_mirrored_images_and_tests_on_the_others() -> None:
     images = np.arange(6 * 16, dtype=np.float32).reshape(6, 4, 4, 1) + 1
     batch = Batch(images, np.arange(6))
-    task = econas.task(batch, 2)
+    task = econas.training_data(batch, 2)
     np.testing.assert_array_equal(task.train.inputs, images[:4])
     np.testing.assert_array_equal(task.splits[econas.HELD_OUT].inputs, images[4:])
     np.testing.assert_array_equal(task.splits[econas.HELD_OUT].targets, [4, 5])
 
     def found(flip: bool) -> set[bool]:
         """Whether images come back mirrored; every one must be a crop of the image with a margin of zeros."""
-        distorted = np.asarray(econas.task(batch, 2, flip=flip).distort(jax.random.key(0), jnp.repeat(images, 10, axis=0)))
+        distorted = np.asarray(econas.training_data(batch, 2, flip=flip).distort(jax.random.key(0), jnp.repeat(images, 10, axis=0)))
         mirrored = set()
         for image, result in zip(np.repeat(images, 10, axis=0), distorted, strict=True):
             padded = np.pad(image, ((1, 1), (1, 1), (0, 0)))
@@ -111,7 +111,7 @@ def test_task_trains_on_shifted_and_mirrored_images_and_tests_on_the_others() ->
     assert found(flip=False) == {False}
     for held_out in (0, 6):
         with pytest.raises(JaxzcError, match=f"held_out is {held_out} of 6"):
-            econas.task(batch, held_out)
+            econas.training_data(batch, held_out)
 
 
 class FakeTrainer:

@@ -5,7 +5,7 @@ from typing import Any
 
 from jaxzc._compile.jaxpr import CUSTOM_RULES, Op, Trace
 
-MIXING = frozenset({"scan", "while", "cond", "sort", "shard_map", "ragged_dot"})
+MIXING = frozenset({"scan", "while", "cond", "sort", "shard_map"})
 """Operations that are not looked into."""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import product
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +28,10 @@ class ConvBNReLU:
     def kernel(self) -> tuple[int, ...]:
         return (self.size, self.size, 1 if self.depthwise else self.c_in, self.c_out)
 
+    @property
+    def parts(self) -> "tuple[Patches | None, BNReLU] | None":
+        return None if self.depthwise else (patches(self.size, self.stride), BNReLU(self.eps))
+
     def layer(self, inputs: tuple[Array, ...], kernel: Array | None) -> Array:
         assert kernel is not None
         return convolution(inputs[0], kernel, (self.stride, self.stride), groups=self.c_in if self.depthwise else 1)
@@ -42,6 +47,8 @@ class MeanLinear:
 
     features: int
     classes: int
+
+    parts = None
 
     @property
     def kernel(self) -> tuple[int, ...]:
@@ -62,6 +69,7 @@ class BNReLU:
     eps: float | None = None
 
     kernel = ()
+    parts = None
 
     def layer(self, inputs: tuple[Array, ...], kernel: Array | None) -> Array:
         return inputs[0]
@@ -76,12 +84,42 @@ class Sum:
     """The sum of all inputs, from left to right."""
 
     kernel = ()
+    parts = None
 
     def layer(self, inputs: tuple[Array, ...], kernel: Array | None) -> Array:
         return reduce(jnp.add, inputs)
 
     def after(self, y: Array, norm: Norm) -> tuple[None, Array]:
         return None, y
+
+
+@dataclass(frozen=True)
+class Patches:
+    """The pixels that each pixel of a convolution's output sees, beside each other: `[B, H, W, C]` -> `[B, H', W', size * size * C]`."""
+
+    size: int
+    stride: int
+
+    kernel = ()
+    parts = None
+
+    def layer(self, inputs: tuple[Array, ...], kernel: Array | None) -> Array:
+        (x,), edge = inputs, (self.size - 1) // 2
+        x = jnp.pad(x, ((0, 0), (edge, edge), (edge, edge), (0, 0)))
+        rows, columns = ((side - self.size) // self.stride + 1 for side in x.shape[1:3])
+        seen = [
+            x[:, i : i + (rows - 1) * self.stride + 1 : self.stride, j : j + (columns - 1) * self.stride + 1 : self.stride]
+            for i, j in product(range(self.size), repeat=2)
+        ]
+        return jnp.concatenate(seen, axis=-1)
+
+    def after(self, y: Array, norm: Norm) -> tuple[None, Array]:
+        return None, y
+
+
+def patches(size: int, stride: int) -> Patches | None:
+    """What a convolution's kernel multiplies with; None where that is the images themselves."""
+    return None if size == stride == 1 else Patches(size, stride)
 
 
 def normalised(y: Array, norm: Norm, eps: float) -> Array:

@@ -20,7 +20,7 @@ from jaxzc_spaces.darts.loop import DIL3, EDGES, SEP3, SEP5, SKIP, plan
 from jaxzc_spaces.darts.program import LAST_RELU, ProgramNet, relu_steps
 
 
-class ProgramNetwork(SharedNetwork):
+class DartsNetwork(SharedNetwork):
     """The network of one genotype."""
 
     @property
@@ -53,7 +53,7 @@ class ProgramNetwork(SharedNetwork):
 class DartsProgram(SharedProgram):
     """The program of all genotypes of one network size. One set of parameters serves all of them."""
 
-    network_type = ProgramNetwork
+    network_type = DartsNetwork
 
     channels: int
     cells: int

@@ -45,7 +45,9 @@ class SelfAttention(nnx.Module):
         p.role = "attention"
         q = self.query(x, p)
         q = q if self.weight_matrix is None else self.weight_matrix(q, p)
-        y = self.output(attention(q, self.key(x, p), self.value(x, p), self.heads), p)
+        y = attention(q, self.key(x, p), self.value(x, p), self.heads)
+        p.role = "join"
+        y = self.output(y, p)
         p.role = ""
         return self.ln(y + x, p)
 
@@ -68,7 +70,9 @@ class Transform(nnx.Module):
         self.heads, self.kind, self.input = heads, kind, Linear(hidden, hidden)
 
     def __call__(self, x: Array, p: Pass) -> Array:
+        p.role = "transform"
         u = self.input(x, p)
+        p.role = ""
         u = u.reshape(*u.shape[:2], self.heads, -1)
         along_time, along_width = (waves(self.kind, size) for size in (u.shape[1], u.shape[3]))
         parts = [
@@ -104,10 +108,11 @@ class DynamicConvolution(nnx.Module):
         p.role = ""
         spans = self.conv_kernel(self.key_conv(x, p) * q, p)
         weights = jax.nn.softmax(spans.reshape(*x.shape[:2], self.heads, self.size), axis=-1)
+        p.role = "window"
         values, half = self.conv_out(x, p), self.size // 2
         padded = jnp.pad(values, ((0, 0), (half, half), (0, 0))).reshape(len(x), -1, self.heads, values.shape[-1] // self.heads)
         convolved = sum(weights[..., j : j + 1] * padded[:, j : j + x.shape[1]] for j in range(self.size))
-        p.role = "attention"
+        p.role = "join"
         y = self.output(jnp.concatenate([attention(q, k, v, self.heads), _joined(jnp.asarray(convolved))], -1), p)
         p.role = ""
         return self.ln(y + x, p)

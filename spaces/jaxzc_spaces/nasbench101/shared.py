@@ -45,7 +45,7 @@ def unreached(arch: Genes) -> JaxzcError:
     )
 
 
-class ProgramNetwork(SharedNetwork):
+class NasBench101Network(SharedNetwork):
     """The network of one cell."""
 
     offers_maps = False
@@ -76,7 +76,7 @@ class ProgramNetwork(SharedNetwork):
 class NasBench101Program(SharedProgram):
     """The program of all cells with one key; its parameters serve all of them."""
 
-    network_type = ProgramNetwork
+    network_type = NasBench101Network
 
     key: tuple[int, ...]
     channels: int

@@ -35,6 +35,8 @@ class Conv:
         size = FORMS[self.form][0]
         return (size, size, self.c_in, self.c_out)
 
+    parts = None
+
     def layer(self, inputs: tuple[Array, ...], kernel: Array | None) -> Array:
         return FORMS[self.form][1](inputs[0], jnp.asarray(kernel))
 

@@ -96,6 +96,7 @@ class Block(nnx.Module):
         y = jnp.matmul(weights, v)
         if of.distance:
             y = y + jnp.einsum("bhnm,nmd->bhnd", weights, self._relative(self.relv_row, self.relv_col, p))
+        p.role = "join"
         y = self.proj(jnp.swapaxes(y, 1, 2).reshape(batch, tokens, -1), p)
         p.role = ""
         return y

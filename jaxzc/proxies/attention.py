@@ -1,0 +1,42 @@
+"""Scores of attention: how confident its projections are, and how much the loss depends on them."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+
+from jaxzc.definitions.facts import proxy
+from jaxzc.numerics.layers import sum_over_layers
+from jaxzc.types import Array
+
+
+@proxy(direction="higher", labels=False, init="normal_0.02", norm="batch")
+def attention_confidence(confidences: Sequence[Array], *, mean: bool = False) -> Array:
+    """How far the largest outputs of attention's projections stand out.
+
+    Definition: sum, or mean, over the layers that make queries, keys and values (and those that a Fourier or cosine transform takes) of the
+        mean, over examples and features, of the largest output over the tokens.
+    Source: Serianni & Kalita, Training-free Neural Architecture Search for RNNs and Transformers, ACL 2023 (attention confidence); after
+        Voita et al., ACL 2019.
+    Authors' code: as here, with dropout; their normalised form is `mean`.
+    Weights: none.
+    Fails: needs a network that says which layers are attention's (the spaces of transformers do). The sum grows with the number of layers.
+        Queries, keys and values that one layer makes count once.
+    """
+    values = jnp.concatenate([*confidences])
+    return values.mean() if mean else values.sum()
+
+
+@proxy(direction="higher", labels=True, init="normal_0.02", norm="batch")
+def head_importance(weights: Sequence[Array], loss_grads: Sequence[Array], mixing_layers: Sequence[bool]) -> Array:
+    """SNIP of the layers that make what is mixed across tokens.
+
+    Definition: sum |w dL/dw| over the layers that make queries, keys and values, what a transform takes, and the values of windows.
+    Source: Serianni & Kalita, ACL 2023 (attention head importance); after Michel et al., Are sixteen heads really better than one?,
+        NeurIPS 2019.
+    Authors' code: differentiates the sum of the last hidden states in the place of the loss. Their networks end in layer normalisation,
+        whose sum at the start is constant: that gradient is zero but for rounding, and with it the published scores. Ours is of the loss.
+    Weights: kernels of these layers.
+    Fails: needs a network that says which layers these are (the spaces of transformers do); grows with size.
+    """
+    chosen = [(w, g) for w, g, on in zip(weights, loss_grads, mixing_layers, strict=True) if on]
+    return sum_over_layers(lambda w, g: jnp.abs(w * g), *map(list, zip(*chosen, strict=True)))
