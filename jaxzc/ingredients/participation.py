@@ -31,12 +31,12 @@ def participation(network: Network, params: Params, batches: tuple[Batch, ...], 
     tap = Tap(activation=lambda z: jax.lax.stop_gradient(ratios(z)))
     records = network.forward(params, first(batches[0].inputs, None), norm=norm, tap=tap).activations or {}
     counts, places = network.activation_counts(), list(dict.fromkeys(functions.values()))
-    found = []
+    logs = []
     for group in network.activations:
         times = counts[group.name].sum(1)
         logarithms = records[group.name][:, places.index(functions[group.name])]
-        found.append(jnp.stack([logarithms * times, jnp.broadcast_to(times, logarithms.shape)], axis=1).astype(logarithms.dtype))
-    return found
+        logs.append(jnp.stack([logarithms * times, jnp.broadcast_to(times, logarithms.shape)], axis=1).astype(logarithms.dtype))
+    return logs
 
 
 def log_participation_ratio(covariance: Array) -> Array:

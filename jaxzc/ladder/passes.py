@@ -1,5 +1,6 @@
 """Passes over a network made of steps: forward, backward, and what proxies read of them. Nothing here is compiled: it calls pieces."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,8 @@ Grads = list[Any]
 """Of each step's kernel `[1, n]`; None without one."""
 
 
+LARGEST = 2**28
+"""Bytes of what a kernel multiplies with on the host: pixels of large images beside each other take more memory than they save seconds."""
 NONE = np.float32(0)
 """No ghosts."""
 
@@ -44,8 +47,8 @@ class StepPasses:
         values, results = [images], []
         for step, kernel, bias, ghosts in zip(self.steps, *self.weights, self._ghosts, strict=True):
             inputs, operation = tuple(values[value] for value in step.inputs), step.operation
-            if step.operation.parts is not None:
-                before, operation = step.operation.parts
+            if (parts := self._parts(step, inputs)) is not None:
+                before, operation = parts
                 inputs = (products.product(self._multiplied(before, inputs), products.matrix(kernel, step.operation.kernel)),)
                 kernel = None
             read = layers and step.kernel is not None, relus and step.hooks > 0
@@ -65,10 +68,10 @@ class StepPasses:
             step, inner = self.steps[number], self._inner(self.steps[number])
             inputs = tuple(values[value] for value in step.inputs)
             y, kernel, cotangent = results[number]["layer"], self.weights.kernels[number], cotangents.pop(number + 1)
-            if step.operation.parts is None:
+            if (parts := self._parts(step, inputs)) is None:
                 of_inputs, grads[number] = self.pieces(functions.backward, (step.operation, norm, inner), inputs, kernel, y, cotangent)
             else:
-                before, after = step.operation.parts
+                before, after = parts
                 (of_product,), _ = self.pieces(functions.backward, (after, norm, (True,)), (y,), None, y, cotangent)
                 x, w = self._multiplied(before, inputs), products.matrix(kernel, step.operation.kernel)
                 grads[number] = products.of_kernel(x, of_product)
@@ -76,6 +79,14 @@ class StepPasses:
             self._spread(step, of_inputs, cotangents)
             values[number + 1] = results[number] = None  # type: ignore[call-overload]
         return grads, codes
+
+    def _parts(self, step: Step, inputs: tuple[Any, ...]) -> tuple[Operation | None, Operation] | None:
+        """The step's parts around a product on the host; None where it has none, or would multiply more than `LARGEST` bytes."""
+        parts = step.operation.parts
+        if parts is None or parts[0] is None or step.kernel is None:
+            return parts
+        size = inputs[0].shape[0] * math.prod(step.kernel.output[:-1]) * math.prod(step.operation.kernel[:-1])
+        return parts if size * inputs[0].dtype.itemsize <= LARGEST else None
 
     def _multiplied(self, before: Operation | None, inputs: tuple[Any, ...]) -> Any:
         """What the kernel of a product multiplies with."""
@@ -109,8 +120,8 @@ class StepPasses:
             exponent: Any = jnp.zeros((), jnp.int32)
             for step, kernel, bias in zip(self.steps, *self.weights, strict=True):
                 inputs, operation = tuple(values[value] for value in step.inputs), step.operation
-                if step.operation.parts is not None:
-                    before, operation = step.operation.parts
+                if (parts := self._parts(step, inputs)) is not None:
+                    before, operation = parts
                     w = products.positive(products.matrix(kernel, step.operation.kernel))
                     inputs, kernel = (products.product(self._multiplied(before, inputs), w),), None
                 result = self.pieces(functions.positive_forward, (operation, step.rescale), inputs, kernel, bias, exponent)
@@ -125,11 +136,11 @@ class StepPasses:
                 inputs = tuple(values[value] for value in step.inputs)
                 of_step = results[number]["layer"], results[number]["shift"], cotangents.pop(number + 1)
                 kernel = self.weights.kernels[number]
-                if step.operation.parts is None:
+                if (parts := self._parts(step, inputs)) is None:
                     statics = step.operation, inner
                     of_inputs, grads[number], size = self.pieces(functions.positive_backward, statics, inputs, kernel, *of_step)
                 else:
-                    before, after = step.operation.parts
+                    before, after = parts
                     y = results[number]["layer"]
                     (of_product,), _, _ = self.pieces(functions.positive_backward, (after, (True,)), (y,), None, *of_step)
                     x, w = self._multiplied(before, inputs), products.positive(products.matrix(kernel, step.operation.kernel))

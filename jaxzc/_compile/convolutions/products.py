@@ -73,10 +73,10 @@ def _whole(eqn: Any, images: Array, kernel: Array) -> Array:
     params, numbers = eqn.params, eqn.params["dimension_numbers"]
     steps = dict(zip(numbers.lhs_spec[2:], params["rhs_dilation"], strict=True))
     seen, seeing = [slice(None)] * images.ndim, [slice(None)] * kernel.ndim
-    for place, there, (low, _) in zip(numbers.lhs_spec[2:], numbers.rhs_spec[2:], params["padding"], strict=True):
-        step, last = steps[place], min(kernel.shape[there] - 1, (images.shape[place] - 1 + low) // steps[place])
+    for place, axis, (low, _) in zip(numbers.lhs_spec[2:], numbers.rhs_spec[2:], params["padding"], strict=True):
+        step, last = steps[place], min(kernel.shape[axis] - 1, (images.shape[place] - 1 + low) // steps[place])
         first = max(0, -(-low // step))  # pixels of the kernel before it, and after the last, are over padding
-        seen[place], seeing[there] = slice(first * step - low, last * step - low + 1), slice(first, last + 1)
+        seen[place], seeing[axis] = slice(first * step - low, last * step - low + 1), slice(first, last + 1)
     return _product(eqn, _every(images[tuple(seen)], steps), kernel[tuple(seeing)], "both")
 
 
