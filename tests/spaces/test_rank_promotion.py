@@ -32,4 +32,4 @@ def test_networks_broadcast_nothing_without_a_word(name: str) -> None:
     assert shapes == [shapes[0]] * 3
     assert shapes[0][0] == 2
     with pytest.raises(ValueError, match="rank_promotion"):  # which would have said so
-        jnp.ones((2, 3)) + jnp.ones(3)
+        jnp.add(jnp.ones((2, 3)), jnp.ones(3))
