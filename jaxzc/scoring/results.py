@@ -47,8 +47,7 @@ def warn_of(reasons: Mapping[str, str], where: str, stacklevel: int) -> None:
 def to_float(value: Score) -> float:
     """A proxy's value as a Python float, a `Scaled` one included. Raises `JaxzcError` where it is not one number."""
     if isinstance(value, Scaled):
-        with np.errstate(over="ignore", under="ignore"):
-            return float(np.ldexp(np.float64(value.value), int(value.exponent)))
+        return float(value)
     number = np.asarray(value)
     if number.size != 1:
         raise JaxzcError(f"a proxy returned an array of shape {number.shape}: expected one number")

@@ -165,10 +165,14 @@ class EmbeddingNetwork(Network, Protocol):
 
 
 class Scaled(NamedTuple):
-    """A score that may be too large for float32: `value * 2**exponent`. It becomes a float64 outside the compiled program."""
+    """A score that may be too large for float32: `value * 2**exponent`. `float(scaled)`, outside the compiled program, is a float64."""
 
-    value: Array
-    exponent: Array
+    value: Array | float
+    exponent: Array | int
+
+    def __float__(self) -> float:
+        with np.errstate(over="ignore", under="ignore"):
+            return float(np.ldexp(np.float64(self.value), int(self.exponent)))
 
 
 Score: TypeAlias = Array | np.ndarray | np.generic | float | Scaled

@@ -87,19 +87,21 @@ def test_directions() -> None:
 
 
 def test_a_card_of_ones_own_may_be_empty() -> None:
-    def mine(loss_grads: object, weights: object) -> None: ...
+    def mine(loss_grads: object, weights: object) -> float:
+        return 0
 
     card = cards.card(mine)
     assert (card.title, card.prose, card.needs, card.cost) == ("", {}, ("loss_grads", "weights"), "F + B")
     assert list(card.stated.values()) == ["not stated", "not stated", "any", "none needed"]
 
     @jaxzc.proxy(direction="lower", labels=False, version=3, init="torch", redrawn="normal", norm=("batch", "init"))
-    def lower(counts: object) -> None:
+    def lower(counts: object) -> float:
         """Mine.
 
         Fails: nearly
             always.
         """
+        return 0
 
     card = cards.card(lower)
     assert (card.title, card.prose, card.cost) == ("Mine.", {"Fails": "nearly always."}, "none")

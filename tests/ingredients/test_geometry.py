@@ -82,7 +82,7 @@ def test_participation_of_two_functions_by_hand() -> None:
     for values in (np.tanh(x @ w), np.maximum(np.tanh(x @ w) @ w.T, 0)):
         c = np.cov(values.T, bias=True)
         expected += np.log(np.trace(c) ** 2 / np.trace(c @ c))
-    np.testing.assert_allclose(logs, [expected, 2], rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(logs), [expected, 2], rtol=1e-5)
 
 
 def test_participation_of_equal_dead_and_broken_channels() -> None:

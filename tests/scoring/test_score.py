@@ -284,4 +284,4 @@ def test_finished_scores() -> None:
     assert (to_float(True), to_float(-math.inf), to_float(jnp.bfloat16(2.5))) == (1.0, -math.inf, 2.5)
     for wrong in (np.zeros(2), "text", 1j, {"a": 1}):
         with pytest.raises(JaxzcError, match=r"a proxy returned .*: expected one number"):
-            to_float(wrong)
+            to_float(wrong)  # pyright: ignore[reportArgumentType]

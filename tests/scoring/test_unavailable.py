@@ -112,7 +112,7 @@ def test_all_forms_of_proxies_and_batches() -> None:
         for proxies in ([own], {"own": own}):
             assert float(jaxzc.compute_scores(proxies, network, PARAMS, batches)["own"]) == pytest.approx(expected)
     counts = jaxzc.compute_scores("params,flops,layers", network, PARAMS, (X, Y))
-    assert {name: int(value) for name, value in counts.items()} == {"params": 18, "flops": 18, "layers": 1}
+    assert {name: float(value) for name, value in counts.items()} == {"params": 18, "flops": 18, "layers": 1}
     with pytest.warns(UnavailableWarning, match=r"is NaN: zico; see zico: needs the gradients of at least 2 batches"):
         assert math.isnan(jaxzc.compute_scores("zico", network, PARAMS, (X, Y))["zico"])
     with pytest.raises(JaxzcError, match=r"^zico: needs the gradients of at least 2 batches"):
