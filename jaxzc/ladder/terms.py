@@ -48,14 +48,14 @@ def wanted(proxies: Mapping[str, Proxy]) -> frozenset[str]:
     return frozenset(name for proxy in proxies.values() for name in needs(proxy))
 
 
-def add_terms(proxies: Labelled) -> Callable[..., tuple[dict[str, Array], dict[str, Array]]]:
+def add_terms(proxies: Labelled) -> Callable[..., tuple[dict[str, Array], dict[str, Array | int]]]:
     """A function that adds the term of one layer: (label -> sum so far, ingredient -> its value for the layer) -> (label -> sum with this
     layer's term, label -> exponent). Only scores that are `Scaled` have an exponent, which is the same for every layer.
 
     `batch_grads` is a tuple of the batches' gradients; `synflow_exponent` is a scalar.
     """
 
-    def run(sums: dict[str, Array], values: dict[str, Any]) -> tuple[dict[str, Array], dict[str, Array]]:
+    def run(sums: dict[str, Array], values: dict[str, Any]) -> tuple[dict[str, Array], dict[str, Array | int]]:
         groups = {name: value if name == "synflow_exponent" else [value] for name, value in values.items()}
         if "batch_grads" in values:
             groups["batch_grads"] = [jnp.stack(values["batch_grads"])]

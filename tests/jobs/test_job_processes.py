@@ -153,7 +153,7 @@ def kill_often(forks: Forks, folder: Path, rows: list[Any], kills: int) -> dict[
 
 def test_killed_twice_and_resumed_is_the_uninterrupted_table(cache: Path, tmp_path: Path) -> None:
     with contextlib.closing(Forks(cache)) as forks:
-        seen = kill_often(forks, tmp_path, ["--sample", 1200, "--proxies", "l2_norm"], 2)
+        seen = kill_often(forks, tmp_path, ["--sample", 3000, "--proxies", "l2_norm"], 2)
     assert seen["kills"] >= 1
 
 
