@@ -40,11 +40,7 @@ def effective_ranks(network: Network, params: Params, batches: tuple[Batch, ...]
 
     Raises `JaxzcError` where the network has no activation function, or one with a parameter of its own.
     """
-    for group in network.activations:
-        if group.kind not in FUNCTIONS:
-            raise JaxzcError(f"needs the values after each activation function, and {group.kind!r} has a parameter of its own")
-    if not network.activations:
-        raise JaxzcError("needs the inputs of activation functions, and this network has none")
+    functions = activation_functions(network)
 
     def block(z: Array) -> Array:
         rows = z.reshape(-1, z.shape[-1])
@@ -57,9 +53,20 @@ def effective_ranks(network: Network, params: Params, batches: tuple[Batch, ...]
     ranks = []
     for group in network.activations:
         before = records[group.name]
-        both = jnp.stack([before, FUNCTIONS[group.kind](before)], axis=1)
+        both = jnp.stack([before, functions[group.name](before)], axis=1)
         ranks.append(in_float64(effective_rank)(both) * counts[group.name].sum(1)[:, None])
     return ranks
+
+
+def activation_functions(network: Network) -> dict[str, Callable[[Array], Array]]:
+    """Activation group's name -> its function. Raises `JaxzcError` where the network has no activation function, or one with a parameter of
+    its own."""
+    for group in network.activations:
+        if group.kind not in FUNCTIONS:
+            raise JaxzcError(f"needs the values after each activation function, and {group.kind!r} has a parameter of its own")
+    if not network.activations:
+        raise JaxzcError("needs the inputs of activation functions, and this network has none")
+    return {group.name: FUNCTIONS[group.kind] for group in network.activations}
 
 
 def effective_rank(matrices: Array) -> Array:

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc.definitions.facts import Passes, ingredient
-from jaxzc.ingredients.effective_ranks import FUNCTIONS
+from jaxzc.ingredients.effective_ranks import activation_functions
 from jaxzc.ingredients.maps import centred_covariance
 from jaxzc.numerics.trees import first
-from jaxzc.types import Array, Batch, JaxzcError, Network, Norm, Params, Tap
+from jaxzc.types import Array, Batch, Network, Norm, Params, Tap
 
 
 @ingredient(Passes(forward=1))
@@ -17,24 +17,19 @@ def participation(network: Network, params: Params, batches: tuple[Batch, ...], 
 
     Raises `JaxzcError` where the network has no activation function, or one with a parameter of its own.
     """
-    for group in network.activations:
-        if group.kind not in FUNCTIONS:
-            raise JaxzcError(f"needs the values after each activation function, and {group.kind!r} has a parameter of its own")
-    if not network.activations:
-        raise JaxzcError("needs the inputs of activation functions, and this network has none")
-    functions = {group.name: FUNCTIONS[group.kind] for group in network.activations}
+    functions = activation_functions(network)
+    different = list(dict.fromkeys(functions.values()))
 
     def ratios(z: Array) -> Array:
         """Of every function that may act on `z`: a value does not say of which group it is."""
-        return jnp.stack([log_participation_ratio(centred_covariance(function(z))) for function in dict.fromkeys(functions.values())])
+        return jnp.stack([log_participation_ratio(centred_covariance(function(z))) for function in different])
 
     tap = Tap(activation=lambda z: jax.lax.stop_gradient(ratios(z)))
     records = network.forward(params, first(batches[0].inputs, None), norm=norm, tap=tap).activations or {}
-    counts, places = network.activation_counts(), list(dict.fromkeys(functions.values()))
-    logs = []
+    counts, logs = network.activation_counts(), []
     for group in network.activations:
         times = counts[group.name].sum(1)
-        logarithms = records[group.name][:, places.index(functions[group.name])]
+        logarithms = records[group.name][:, different.index(functions[group.name])]
         logs.append(jnp.stack([logarithms * times, jnp.broadcast_to(times, logarithms.shape)], axis=1).astype(logarithms.dtype))
     return logs
 

@@ -49,8 +49,8 @@ class StepPasses:
             inputs, operation = tuple(values[value] for value in step.inputs), step.operation
             if (parts := self._parts(step, inputs)) is not None:
                 before, operation = parts
-                inputs = (products.product(self._multiplied(before, inputs), products.matrix(kernel, step.operation.kernel)),)
-                kernel = None
+                w = products.matrix(kernel, step.operation.kernel)
+                inputs, kernel = (self.pieces.on_host(products.product(self._multiplied(before, inputs), w)),), None
             read = layers and step.kernel is not None, relus and step.hooks > 0
             results.append(self.pieces(functions.forward, (operation, norm, *read), inputs, kernel, bias, ghosts))
             values.append(results[-1]["output"])
@@ -73,9 +73,8 @@ class StepPasses:
             else:
                 before, after = parts
                 (of_product,), _ = self.pieces(functions.backward, (after, norm, (True,)), (y,), None, y, cotangent)
-                x, w = self._multiplied(before, inputs), products.matrix(kernel, step.operation.kernel)
-                grads[number] = products.of_kernel(x, of_product)
-                of_inputs = self._of_inputs(before, inputs, x, products.of_inputs(of_product, w)) if any(inner) else [None]
+                w = products.matrix(kernel, step.operation.kernel)
+                of_inputs, grads[number] = self._through_product(before, inputs, w, of_product, any(inner))
             self._spread(step, of_inputs, cotangents)
             values[number + 1] = results[number] = None  # type: ignore[call-overload]
         return grads, codes
@@ -94,9 +93,18 @@ class StepPasses:
             return inputs[0]
         return self.pieces(functions.forward, (before, "none", False, False), inputs, None, None, NONE)["output"]
 
-    def _of_inputs(self, before: Operation | None, inputs: tuple[Any, ...], x: Any, cotangent: Any) -> list[Any]:
-        """The cotangents of the inputs, from that of what the kernel multiplies with."""
-        return [cotangent] if before is None else self.pieces(functions.backward, (before, "none", (True,)), inputs, None, x, cotangent)[0]
+    def _through_product(
+        self, before: Operation | None, inputs: tuple[Any, ...], w: Any, cotangent: Any, inner: bool
+    ) -> tuple[list[Any], Any]:
+        """From the cotangent of a product with the matrix `w`: those of the step's inputs, None unless `inner`, and of its kernel."""
+        x = self._multiplied(before, inputs)
+        of_kernel = self.pieces.on_host(products.of_kernel(x, cotangent))
+        if not inner:
+            return [None], of_kernel
+        of_x = self.pieces.on_host(products.of_inputs(cotangent, w))
+        if before is None:
+            return [of_x], of_kernel
+        return self.pieces(functions.backward, (before, "none", (True,)), inputs, None, x, of_x)[0], of_kernel
 
     def _spread(self, step: Step, of_inputs: Sequence[Any], cotangents: dict[int, Any]) -> None:
         for value, part in zip(step.inputs, of_inputs, strict=True):
@@ -123,7 +131,7 @@ class StepPasses:
                 if (parts := self._parts(step, inputs)) is not None:
                     before, operation = parts
                     w = products.positive(products.matrix(kernel, step.operation.kernel))
-                    inputs, kernel = (products.product(self._multiplied(before, inputs), w),), None
+                    inputs, kernel = (self.pieces.on_host(products.product(self._multiplied(before, inputs), w)),), None
                 result = self.pieces(functions.positive_forward, (operation, step.rescale), inputs, kernel, bias, exponent)
                 values.append(result["output"])
                 results.append(result)
@@ -143,10 +151,9 @@ class StepPasses:
                     before, after = parts
                     y = results[number]["layer"]
                     (of_product,), _, _ = self.pieces(functions.positive_backward, (after, (True,)), (y,), None, *of_step)
-                    x, w = self._multiplied(before, inputs), products.positive(products.matrix(kernel, step.operation.kernel))
-                    grads[number] = products.of_kernel(x, of_product)
+                    w = products.positive(products.matrix(kernel, step.operation.kernel))
+                    of_inputs, grads[number] = self._through_product(before, inputs, w, of_product, any(inner))
                     size = products.largest(grads[number])
-                    of_inputs = self._of_inputs(before, inputs, x, products.of_inputs(of_product, w)) if any(inner) else [None]
                 self._spread(step, of_inputs, cotangents)
                 if size is not None:
                     largest = size if largest is None else self.pieces(functions.larger, (), largest, size)
