@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxzc.cli.arguments.numbers import count, seed
-from jaxzc.cli.arguments.requests import command_line
+from jaxzc.cli.arguments.requests import command_line, keep_compiled
+from jaxzc.cli.terminal import compiling, note, progress
 from jaxzc.types import JaxzcError
 from jaxzc.types.names import split_names
 
@@ -24,6 +25,19 @@ Optional: introduction and notes (Markdown of the page), proxies; of a benchmark
 and distinct (true: of architectures that are one network, only the one that was scored).
 Benchmarks that share a score file are one block unless they say otherwise, and count once. Ranks are among the proxies that every
 benchmark has. Friedman's test and Nemenyi's critical difference need at least 2 blocks. Intervals are a bootstrap of the networks.
+
+A benchmark may say what makes its scores; where the file is missing, its networks are scored first:
+
+  [benchmark.scoring]
+  space = "transnas101_micro"
+  sample = 300
+  proxies = "zico,naswot,layers"
+  data = "npz:cifar10_sample.npz"
+  batch_size = 16
+  options = { channels = 8 }
+
+Networks are those of the table of accuracies, or of archs = "FILE"; sample: so many random ones. Further entries, as the options of
+`jaxzc score`: batches, seeds, init, norm, isomorphs. Scoring goes on where it was interrupted; a score file that exists is used as it is.
 
 With --out, each benchmark that was judged is kept in DIR/judged: a run that was interrupted goes on, and a further benchmark costs only its
 own time.
@@ -52,11 +66,15 @@ def add(commands: Any) -> None:
         help="write a web page that opens from disk, DIR/index.html; leaderboard.csv, .md and .tex; the critical-difference figure",
     )
     command.add_argument("--overwrite", action="store_true", help="replace the leaderboard that DIR holds")
+    command.add_argument("--no-cache", action="store_true", help="compile anew instead of keeping compiled programs in ~/.cache/jaxzc")
+    command.add_argument("--quiet", action="store_true", help="no progress bar")
     command.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from jaxzc.evaluation.across.description import read_description
     from jaxzc.evaluation.across.request import LeaderboardRequest, leaderboard
+    from jaxzc.jobs.described import score_missing
 
     if arguments.out is not None:
         from jaxzc import report  # matplotlib: half a second that only a page needs
@@ -64,10 +82,12 @@ def run(arguments: argparse.Namespace) -> None:
         report.check_leaderboard(arguments.out, overwrite=arguments.overwrite)
     if arguments.proxies is not None and not split_names(arguments.proxies):
         raise JaxzcError(f"--proxies {arguments.proxies!r} names none: name columns of the scores, or leave it out")
+    description = read_description(arguments.benchmarks, arguments.tables)
+    keep_compiled(arguments)
+    score_missing(description, note=note, watched=lambda rows, total, proxies: progress(rows, total, arguments.quiet, compiling(proxies)))
     board = leaderboard(
         LeaderboardRequest(
-            arguments.benchmarks,
-            tables=arguments.tables,
+            description,
             proxies=arguments.proxies,
             aggregates=arguments.aggregate or "",
             resamples=arguments.resamples,

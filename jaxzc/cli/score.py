@@ -18,9 +18,9 @@ from jaxzc.cli.arguments.groups import add_arch_arguments, add_device_arguments,
 from jaxzc.cli.arguments.numbers import positive, seeds
 from jaxzc.cli.arguments.outputs import check_file
 from jaxzc.cli.arguments.requests import command_line, keep_compiled, request_fields
-from jaxzc.cli.merge import metadata
 from jaxzc.cli.terminal import compiling, note, progress
 from jaxzc.jobs import Merged, Outcome, Store, Stripe, Work, manifest, parts
+from jaxzc.jobs.about import metadata
 from jaxzc.jobs.request import ScoreRequest, check_folder, make_folder, work_of
 from jaxzc.tables import check_name, kind_of, write_scores
 from jaxzc.types import JaxzcError, Space

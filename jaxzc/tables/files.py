@@ -26,6 +26,10 @@ class Archs(NamedTuple):
     strings: list[str]
     duplicates: int
 
+    def drawn(self, count: int, seed: int) -> np.ndarray:
+        """`count` of them, drawn without replacement, in file order: int32 `[count, genes]`."""
+        return self.archs[np.sort(np.random.default_rng(seed).choice(len(self.archs), count, replace=False))]
+
 
 @dataclass(frozen=True)
 class ScoreTable:

@@ -16,9 +16,8 @@ def architectures(arguments: argparse.Namespace, space: Space, sample: int, seed
         raise JaxzcError("--all means every architecture of the space: leave out --archs and --sample, or leave out --all")
     if arguments.all:
         return space.enumerate()
-    rng = np.random.default_rng(seed)
     if arguments.archs is None:
-        return space.sample(rng, arguments.sample or sample)
+        return space.sample(np.random.default_rng(seed), arguments.sample or sample)
     read = _written(arguments.archs, space) or tables.read_archs(embedded.table_named(arguments.archs), space)
     if read.duplicates:
         note(
@@ -33,7 +32,7 @@ def architectures(arguments: argparse.Namespace, space: Space, sample: int, seed
             f"--sample {arguments.sample}: {arguments.archs} has only {len(read.archs)} different architectures: "
             "ask for fewer, or leave out --sample to take them all"
         )
-    return read.archs[np.sort(rng.choice(len(read.archs), arguments.sample, replace=False))]
+    return read.drawn(arguments.sample, seed)
 
 
 def _written(text: str, space: Space) -> tables.Archs | None:

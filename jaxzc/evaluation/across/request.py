@@ -50,6 +50,7 @@ def leaderboard(request: LeaderboardRequest | Any, **settings: Any) -> Leaderboa
     elif settings:
         raise JaxzcError(f"leaderboard was given a LeaderboardRequest and also {', '.join(settings)}: put that into the request")
     description = _described(request)
+    _check_scores(description)
     proxies = description.proxies if request.proxies is None else _names(request.proxies)
     aggregates = list(dict.fromkeys([*description.aggregates, *_names(request.aggregates)]))
     blocks = _blocks(description.benchmarks)
@@ -87,6 +88,16 @@ def _described(request: LeaderboardRequest) -> Description:
     if twice := [name for name in names if names.count(name) > 1]:
         raise JaxzcError(f"two benchmarks are called {twice[0]!r}: give each a name of its own")
     return Description(benchmarks)
+
+
+def _check_scores(description: Description) -> None:
+    """Raises `JaxzcError` for a score file that is still to be made: before the first benchmark is judged."""
+    for benchmark in description.benchmarks:
+        if benchmark.scoring is not None and not Path(benchmark.scores).is_file():
+            raise JaxzcError(
+                f"{benchmark.name}: there is no score file {benchmark.scores} yet: `jaxzc leaderboard` makes it, as does "
+                "jaxzc.jobs.described.score_missing(description)"
+            )
 
 
 def _blocks(benchmarks: Sequence[Benchmark]) -> list[str]:
