@@ -4,11 +4,12 @@
     jaxzc leaderboard benchmarks/leaderboard.toml --tables tables --out board
 
 DIR holds nb101.npz, nb201.csv.gz, tnb101_micro.csv.gz, tnb101_macro.csv.gz, darts500_cifar10.csv.gz, autoformer_3003.csv.gz,
-vitbench101.csv.gz, accel_mnasnet.csv.gz, nasbench_nlp_345.csv.gz, and cifar10_sample.npz (images uint8 [n, 32, 32, 3], labels). The tables hold
-accuracies that others published, some without a licence that lets them be shipped: they stay where they are made. Architectures are
-written as the spaces write them; one that occurs twice has the mean of its accuracies. Of NAS-Bench-101's cells with an accuracy 300 are drawn.
-`cifar16.npz` are the same images at 16x16, means of 2x2 pixels; `zipf.txt` 20,000 words of a vocabulary of 200, drawn independently, the k-th
-with a probability that falls as 1/k: no language, only the frequencies of one.
+vitbench101.csv.gz, accel_mnasnet.csv.gz, nasbench_nlp_345.csv.gz, and cifar10_sample.npz (images uint8 [n, 32, 32, 3], labels). The
+tables hold accuracies that others published, some without a licence that lets them be shipped: they stay where they are made.
+Architectures are written as the spaces write them; one that occurs twice has the mean of its accuracies. Of NAS-Bench-101's cells that
+have an accuracy 300 are drawn.
+`cifar16.npz` are the same images at 16x16, means of 2x2 pixels; `zipf.txt` 20,000 words of a vocabulary of 200, drawn independently, the
+k-th with a probability that falls as 1/k: no language, only the frequencies of one.
 """
 
 import argparse
@@ -18,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxzc_spaces.nasbench101.encoding import Cells, genes
 
 import jaxzc
 from jaxzc.tables import read_columns, write_scores
-from jaxzc_spaces.nasbench101.encoding import Cells, genes
 
 AS_THEY_ARE = ("nb201.csv.gz", "tnb101_micro.csv.gz", "tnb101_macro.csv.gz")
 """Tables that have a column `arch` and one for each metric."""
@@ -93,12 +94,6 @@ def vitbench(columns: Mapping[str, np.ndarray], space: str) -> dict[str, Any]:
             values = dict(zip(columns["arch"][rows], columns[f"{kind}_acc"][rows].astype(float), strict=True))
             table[f"{dataset}_{kind}"] = np.array([values.get(arch, np.nan) for arch in archs])
     return table
-
-
-def with_metric(table: Mapping[str, Any], metric: str) -> dict[str, Any]:
-    """The rows that have the metric."""
-    known = np.isfinite(table[metric])
-    return {name: np.asarray(column)[known] for name, column in table.items()}
 
 
 def halved(images: np.ndarray) -> np.ndarray:

@@ -34,10 +34,11 @@ def score_missing(
     note: Callable[[str], None] = lambda text: None,
     watched: Watched = lambda rows, total, proxies: rows,
 ) -> list[Path]:
-    """Makes every score file of the description that is missing and has a scoring; returns these files. A file that exists is left as it is.
+    """Makes every score file of the description that is missing and has a scoring; returns these files. One that exists stays as it is.
 
-    The job is kept beside the file, in `FILE.job`, until the file is written: the same call goes on where it was interrupted. note, watched:
-    what the caller is told, and shows. Raises `JaxzcError` where `jaxzc.run_scoring` does, and where every network of a benchmark failed.
+    The job is kept beside the file, in `FILE.job`, until the file is written: the same call goes on where it was interrupted. note,
+    watched: what the caller is told, and shows. Raises `JaxzcError` where `jaxzc.run_scoring` does, and where every network of a
+    benchmark failed.
     """
     missing = [each for each in description.benchmarks if each.scoring is not None and not Path(each.scores).is_file()]
     for benchmark in missing:
