@@ -1,0 +1,45 @@
+"""The score tables that the repository keeps for `docs/leaderboard.md`: there, small, scores only, and said how to be made."""
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxzc.evaluation.across.scoring import read_scoring
+from jaxzc.proxies import PROXIES
+from jaxzc.tables import read_scores
+
+ROOT = Path(__file__).parents[2]
+BENCHMARKS = tomllib.loads((ROOT / "benchmarks/leaderboard.toml").read_text(encoding="utf-8"))["benchmark"]
+FILES = sorted({entry["scores"] for entry in BENCHMARKS})
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_score_tables_hold_scores_only(file: str) -> None:
+    path = ROOT / "benchmarks" / file
+    if path.parent.name == "scores":
+        assert path.stat().st_size < 300_000
+    table = read_scores(path)
+    scores = {name: column for name, column in table.columns.items() if name not in ("arch", "seed", "scored", "error")}
+    assert {"params", "flops", "layers"} <= set(scores)
+    assert set(scores) <= set(PROXIES)  # no accuracies
+    assert len(set(table.columns["arch"].tolist())) == len(table.columns["arch"])
+    assert all(np.isfinite(np.asarray(column, float)).any() for column in scores.values())
+    assert "/" not in str(table.metadata.get("data", "")) + str(table.metadata.get("data_notes", ""))
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file.startswith("scores/")])
+def test_every_small_table_says_how_it_is_made(file: str) -> None:
+    scorings = [entry["scoring"] for entry in BENCHMARKS if entry["scores"] == file and "scoring" in entry]
+    assert len(scorings) == 1  # benchmarks that share it need no second one
+    scoring = read_scoring(file, scorings[0])
+    columns = read_scores(ROOT / "benchmarks" / file).columns
+    assert {name.strip() for name in scoring.proxies.split(",")} <= set(columns)
+    assert scoring.sample in (None, len(columns["arch"]))
+
+
+def test_the_page_has_every_benchmark() -> None:
+    page = (ROOT / "docs/leaderboard.md").read_text(encoding="utf-8")
+    for entry in BENCHMARKS:
+        assert f"## {entry['name']}\n" in page
