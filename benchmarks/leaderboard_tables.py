@@ -24,8 +24,8 @@ from jaxzc_spaces.nasbench101.encoding import Cells, genes
 import jaxzc
 from jaxzc.tables import read_columns, write_scores
 
-AS_THEY_ARE = ("nb201.csv.gz", "tnb101_micro.csv.gz", "tnb101_macro.csv.gz")
-"""Tables that have a column `arch` and one for each metric."""
+AS_THEY_ARE = ("nb201.csv.gz", "tnb101_micro.csv.gz", "tnb101_macro.csv.gz", "cifar10_sample.npz")
+"""Tables that have a column `arch` and one for each metric, and the images."""
 CELLS = 300
 """Of NAS-Bench-101."""
 
@@ -142,9 +142,8 @@ def main() -> None:
     recipes, space = columns("nasbench_nlp_345"), jaxzc.space("nasbench_nlp")
     losses = {f"{name}_negative_loss": -recipes[f"{name}_test_loss"].astype(float) for name in ("ptb", "wt2")}
     write("nasbench_nlp", averaged(space, recipes["recipe"], losses, lambda arch: space.canonical(arch[None])))
-    sample = dict(np.load(files / "cifar10_sample.npz"))
-    np.savez(out / "cifar10_sample.npz", **sample)
-    np.savez(out / "cifar16.npz", **sample | {"images": halved(sample["images"])})
+    sample = np.load(files / "cifar10_sample.npz")
+    np.savez(out / "cifar16.npz", images=halved(sample["images"]), labels=sample["labels"], classes=sample["classes"])
     (out / "zipf.txt").write_text(zipf())
 
 
