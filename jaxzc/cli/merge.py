@@ -2,9 +2,9 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from jaxzc import jobs
+from jaxzc.cli.arguments import Subcommands
 from jaxzc.cli.arguments.outputs import check_table
 from jaxzc.cli.terminal import note
 from jaxzc.jobs.about import metadata
@@ -20,7 +20,7 @@ example:
 """
 
 
-def add(commands: Any) -> None:
+def add(commands: Subcommands) -> None:
     command = commands.add_parser("merge", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     command.add_argument("job", metavar="DIR", help="directory (or URL) that `jaxzc score --out DIR` wrote to")
     command.add_argument("--out", required=True, metavar="FILE", help="Parquet or CSV file to write")
