@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
+from typing_extensions import TypeAliasType
 
 from jaxzc.types.arrays import Array, Norm, Params, PyTree
 
@@ -175,5 +176,5 @@ class Scaled(NamedTuple):
             return float(np.ldexp(np.float64(self.value), int(self.exponent)))
 
 
-Score: TypeAlias = Array | np.ndarray | np.generic | float | Scaled
+Score = TypeAliasType("Score", Array | np.ndarray | np.generic | float | Scaled)
 """What a proxy returns: one number, which may be traced."""

@@ -1,18 +1,19 @@
 """A search space, the programs that compute its networks, and what only some spaces can do."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import jax
 import numpy as np
+from typing_extensions import TypeAliasType
 
 from jaxzc.types.arrays import Array, InputSpec, Params
 from jaxzc.types.networks import Counts, Network
 
-Genes: TypeAlias = np.ndarray | jax.Array | Sequence[int]
+Genes = TypeAliasType("Genes", np.ndarray | jax.Array | Sequence[int])
 """One architecture, int32 `[genes]`, or several, `[n, genes]`; traced only where a docstring says so."""
 
-InitialiserSpec: TypeAlias = str | Callable[..., Array]
+InitialiserSpec = TypeAliasType("InitialiserSpec", str | Callable[..., Array])
 """How kernels are drawn: a name (`jaxzc.numerics.initialisers`), or a function (key, shape, dtype) -> kernel, such as
 `jax.nn.initializers.he_normal()`."""
 
