@@ -9,10 +9,10 @@ from pathlib import Path
 # of fused loops a third of what is left: on a gradient of a convolution and a normalisation, 350 processor milliseconds become 100. A
 # program that is not split among compiler threads takes a sixth less again: the workers keep the cores busy themselves.
 # JAXZC_AS_USERS=1 leaves both as users have them.
-QUICK = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 if os.environ.get("JAXZC_AS_USERS", "0") == "0":
     os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-    os.environ["XLA_FLAGS"] = f"{QUICK} {os.environ.get('XLA_FLAGS', '')}".strip()
+    quick = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+    os.environ["XLA_FLAGS"] = f"{quick} {os.environ.get('XLA_FLAGS', '')}".strip()
 
 import jax
 import numpy as np
