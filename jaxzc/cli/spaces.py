@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from jaxzc.catalogue import spaces
+from jaxzc.cli.arguments import Subcommands
+from jaxzc.definitions.docstrings import docstring
 
 HELP = "list the search spaces and their options, or compile ahead (`warm`)"
 WARM = "compile ahead what a search in a space of free widths needs"
@@ -19,7 +21,7 @@ example:
 """
 
 
-def add(commands: Any) -> None:
+def add(commands: Subcommands) -> None:
     command = commands.add_parser("spaces", help=HELP, description=HELP)
     command.set_defaults(run=run)
     inner = command.add_subparsers(title="commands", metavar="COMMAND")
@@ -41,7 +43,7 @@ def _add_warm(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     for name in sorted(spaces.spaces()):
         make = spaces.maker(name)
-        summary = (make.__doc__ or "").strip().partition("\n")[0]
+        summary = docstring(make).partition("\n")[0]
         options = ", ".join(f"{key}={value!r}" for key, value in spaces.options(make).items()) or "none"
         print(f"{name:15} {summary}")
         print(f"{'':15} options (--set): {options}; from {spaces.spaces()[name].value}")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from flax import nnx
 
-from jaxzc.types import Array, Counts
+from jaxzc.types import Array, Counts, PyTree
 from jaxzc_spaces.core.layers import Linear
 from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.flexibert.operators import EPS, operator
@@ -96,12 +96,12 @@ class FlexiBertModule(nnx.Module):
             setattr(self, f"layer{number}", Layer(hidden, part))
         self.head = Discriminator(hidden)
 
-    def words(self, inputs: Any) -> Array:
+    def words(self, inputs: PyTree) -> Array:
         """Vectors `[B, T, embedding]` of tokens."""
         tokens, _ = inputs if isinstance(inputs, tuple) else (inputs, None)
         return self.embeddings.word[...][jnp.asarray(tokens).astype(jnp.int32)]
 
-    def __call__(self, inputs: Any, p: Pass | None = None, words: Any = None) -> Array:
+    def __call__(self, inputs: PyTree, p: Pass | None = None, words: Any = None) -> Array:
         p = Pass("own") if p is None else p
         x = self.embeddings(self.words(inputs) if words is None else words, inputs[1] if isinstance(inputs, tuple) else None, p)
         x = x if self.project is None else self.project(x, p)
