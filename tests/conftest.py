@@ -8,7 +8,7 @@ from pathlib import Path
 # Tests compile thousands of programs and run each once. Without LLVM's costly passes that takes half the time, and with XLA's older emitter
 # of fused loops a third of what is left: on a gradient of a convolution and a normalisation, 350 processor milliseconds become 100. A
 # large program that is not split among compiler threads takes a sixth less again: the workers keep the cores busy themselves.
-# JAXZC_AS_USERS=1 leaves both as users have them.
+# JAXZC_AS_USERS=1 leaves all of it as users have it.
 if os.environ.get("JAXZC_AS_USERS", "0") == "0":
     os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     quick = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
