@@ -86,6 +86,11 @@ EQUATIONS = {
         r"v = \lambda\left(\operatorname{corr} \frac{\partial\, \mathbf{1}^\top f(x)}{\partial x}\right)",
         ("naswot", "zero-cost"),
     ),
+    "jacob_cosine": Equation(
+        r"1 - \frac{1}{2 B (B - 1)} \sum_{i \ne j} |\cos(J_i, J_j)|^{1/20}, \quad "
+        r"J_i = \frac{\partial\, \mathbf{1}^\top f(x_i)}{\partial x_i}",
+        ("recurrent",),
+    ),
     "plain": Equation(r"\sum_w w \, \frac{\partial L}{\partial w}", ("zero-cost",)),
     "synflow": Equation(rf"\sum_w \Big| w \, \frac{{\partial R}}{{\partial w}} \Big|, \quad {_FLOW}", ("synflow", "zero-cost")),
     "synflow_bn": Equation(
@@ -123,6 +128,11 @@ EQUATIONS = {
     "layers": Equation(r"\sum_l 1", ("vkdnw",)),
     "attention_confidence": Equation(
         r"\sum_{l \in \text{queries, keys, values}} \frac{1}{B \, c_l} \sum_{n=1}^{B} \sum_{c} \max_t z_l(x_n)_{t c}", ("recurrent",)
+    ),
+    "softmax_confidence": Equation(
+        r"\sum_{l \in \text{attentions}} \frac{1}{B \, t_l^2} \sum_{n=1}^{B} \sum_{t, u} \max_h A_l(x_n)_{h t u}, \quad "
+        r"A_l = \mathrm{softmax}\left( Q K^\top / \sqrt{d} \right)",
+        ("recurrent",),
     ),
     "head_importance": Equation(
         r"\sum_{w \in \text{queries, keys, values}} \Big| w \frac{\partial L}{\partial w} \Big|", ("recurrent", "snip")

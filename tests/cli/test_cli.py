@@ -236,9 +236,9 @@ def test_images_and_labels(here: Path, arrays: dict[str, Any], fragments: list[s
 
 def test_the_library_refuses_a_single_image_too() -> None:
     """For those who call the functions themselves; the command line says it before anything is traced."""
-    with pytest.raises(JaxzcError, match="needs at least 2 images in the batch and got 1"):
+    with pytest.raises(JaxzcError, match="needs at least 2 examples in the batch and got 1"):
         pattern_kernel(np.ones((1, 4), bool), np.float32)  # type: ignore[arg-type]
-    with pytest.raises(JaxzcError, match="needs at least 2 images in the batch and got 1"):
+    with pytest.raises(JaxzcError, match="needs at least 2 examples in the batch and got 1"):
         jacob_cov(np.ones((1, 4)))  # type: ignore[arg-type]
 
 

@@ -74,9 +74,9 @@ def test_tokens_are_embedded_and_their_vectors_can_be_replaced() -> None:
 @pytest.mark.parametrize("size", [3, 8])
 def test_transforms(size: int) -> None:
     x = np.random.default_rng(0).standard_normal((5, size))
-    (cos_t, sin_t), (cos, sin) = waves("DFT", 5), waves("DFT", size)
+    (cos_t, sin_t), (cos, sin) = map(np.array, waves("DFT", 5)), map(np.array, waves("DFT", size))
     np.testing.assert_allclose(cos_t @ x @ cos.T - sin_t @ x @ sin.T, np.fft.fft2(x).real, atol=1e-12)
-    (dct,) = waves("DCT", size)
+    (dct,) = map(np.array, waves("DCT", size))
     np.testing.assert_allclose(dct @ dct.T, np.diag([4 * size, *[2 * size] * (size - 1)]), atol=1e-12)
     assert dct[1, 0] == pytest.approx(2 * np.cos(np.pi / (2 * size)))
 
