@@ -38,9 +38,9 @@ def synaptic(network: Network, weights: list[Array], synflow_bn_grads: list[Arra
 
 
 def _of_roles(network: Network, *roles: str) -> list[bool]:
-    """Whether a group has one of these roles. Raises `JaxzcError` where none has."""
+    """Whether a group has one of these roles. Raises `JaxzcError` where the network says of none what it is for."""
     chosen = [group.role in roles for group in network.groups]
-    if not any(chosen):
+    if not any(group.role for group in network.groups):
         raise JaxzcError(
             f"needs layers that say they are of {', '.join(roles)} (LayerGroup.role), and this network has none: score a space of "
             "transformers, or leave this proxy out"

@@ -145,7 +145,7 @@ def test_compiled_programs_are_kept_where_the_user_keeps_caches(here: Path, monk
             ["batch_size is 1, too few for jacob_cov, naswot, lnwot"],
         ),
         (["--set", "nonsense=1"], ["unknown option of nasbench201 'nonsense': known: channels, cells"]),
-        (["--set", "classes=3"], ["classes follows from the images"]),
+        (["--set", "classes=3"], ["classes follows from the data"]),
         (["--set", "cells"], ["--set cells: expected OPTION=VALUE"]),
         (["--set", "cells=2"], ["--set cells is given twice"]),
         (["--sample", "99999"], ["cannot sample 99,999 distinct architectures from a space of 15,625"]),
