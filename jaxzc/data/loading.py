@@ -31,7 +31,8 @@ class Data:
     """What `load` gives.
 
     batches: images float32 `[batch_size, H, W, C]`, labels int32 `[batch_size]`; of a text, tokens and the tokens that follow, or 1 where
-        a token was replaced and 0 elsewhere, int32 `[batch_size, steps]`; of sound, frames float32 `[batch_size, T, F]` and symbols int32 `[batch_size, L]`, padded with the blank, 0.
+        a token was replaced and 0 elsewhere, int32 `[batch_size, steps]`; of sound, frames float32 `[batch_size, T, F]` and
+        symbols int32 `[batch_size, L]`, padded with the blank, 0.
     classes: number of classes of the source; labels lie in `[0, classes)`.
     name: the spec that was asked for.
     digest: 16 hex digits over images and labels of all batches; equal digests mean equal data.

@@ -32,10 +32,11 @@ def draw(count: int, rng: np.random.Generator, text: str, steps: int | None = No
 
 
 def draw_replaced(count: int, rng: np.random.Generator, text: str, steps: int | None = None) -> Drawn:
-    """`count` pieces of a text as `draw` gives them, in which some tokens were replaced: int32 `[count, steps]`, and 1 for each token that is
-    another one than the text's, 0 for all others.
+    """`count` pieces of a text as `draw` gives them, in which some tokens were replaced: int32 `[count, steps]`, and 1 for each token that
+    is another one than the text's, 0 for all others.
 
-    15 % of the tokens are drawn anew, by how often they occur. (ELECTRA draws them with a network that is trained beside the discriminator.)
+    15 % of the tokens are drawn anew, by how often they occur. (ELECTRA draws them with a network that is trained beside the
+    discriminator.)
     Raises `JaxzcError` as `draw`.
     """
     path, length = _parts("replaced", text, steps)

@@ -48,8 +48,9 @@ def loss_of(task: Task, outputs: PyTree, targets: PyTree) -> Array:
 def check_targets(task: Task, outputs: PyTree, batches: Sequence[Batch], *, warns: bool = False) -> None:
     """Checks targets that are class numbers, for the ready-made tasks that have such.
 
-    Those of multilabel must lie in [0, 1]. outputs: shapes of what the network returns. Raises `JaxzcError` for a class without an output, for rows that are no distribution, and
-    for tokens given as their own successors. warns: whether to warn of labels of one class, and of labels that leave out the first class.
+    Those of multilabel must lie in [0, 1]. outputs: shapes of what the network returns. Raises `JaxzcError` for a class without an output,
+    for rows that are no distribution, and for tokens given as their own successors. warns: whether to warn of labels of one class, and of
+    labels that leave out the first class.
     """
     for batch in batches:
         if task is next_token and batch.targets is not None and _are_inputs(batch):

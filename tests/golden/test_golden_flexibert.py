@@ -97,7 +97,7 @@ def test_derivatives_of_the_last_hidden_states_equal_the_authors(index: int) -> 
 
 
 def of_positions(grads: Any, config: dict[str, Any]) -> Any:
-    """Gradients of the positions, `[features, tokens]`, from those of the words' vectors `[B, tokens x features]`, to which they are added."""
+    """Gradients of the positions, `[features, tokens]`, from those of the words' vectors `[B, tokens x features]`, which they join."""
     return grads.reshape(len(grads), config["seq"], config["embedding"]).sum(0).T
 
 

@@ -1,5 +1,5 @@
-"""What makes scores doubtful though they can be computed: kernels of zeros, stored statistics of normalisation that no pass reads, and what a
-space says of its networks."""
+"""What makes scores doubtful though they can be computed: kernels of zeros, stored statistics of normalisation that no pass reads, and what
+a space says of its networks."""
 
 import warnings
 from collections.abc import Mapping, Sequence

@@ -40,8 +40,8 @@ class SpaceScorer:
         On a CPU, devices, chunk and lanes do not change a score, to the last bit; elsewhere rounding may differ.
     ingredients: functions of your own that compute what your proxies ask for (`jaxzc.ingredient`).
 
-    Raises `JaxzcError` for options that do not exist, and for more devices than there are; warns (`jaxzc.DoubtWarning`) where the space says
-    that a proxy tells little of its networks.
+    Raises `JaxzcError` for options that do not exist, and for more devices than there are; warns (`jaxzc.DoubtWarning`) where the space
+    says that a proxy tells little of its networks.
     """
 
     def __init__(

@@ -23,8 +23,9 @@ COMPARED = {"batch_grads": "batches", "input_grads": "batch_size", "relu_kernels
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """data: a source of images, tokens or frames (`jaxzc.data.load`; default: digits), of which `batches` batches of `batch_size` are drawn. weights, init,
-    norm, devices, chunk: as in `SpaceScorer`; devices None: all of this process. options: of a space that is given by name."""
+    """data: a source of images, tokens or frames (`jaxzc.data.load`; default: digits), of which `batches` batches of `batch_size` are
+    drawn. weights, init, norm, devices, chunk: as in `SpaceScorer`; devices None: all of this process. options: of a space that is given
+    by name."""
 
     data: str | None = None
     batch_size: int = 64

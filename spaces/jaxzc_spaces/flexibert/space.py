@@ -55,8 +55,8 @@ class FlexiBert(OfVariableDepth):
         shape, dtype = self.inputs.shape, self.inputs.dtype
         if len(shape) != 1 or not np.issubdtype(dtype, np.integer) or shape[0] > self.positions:
             raise JaxzcError(
-                f"flexibert: inputs of shape {shape} and dtype {dtype}: expected at most {self.positions} tokens, (T,) of int32, which data "
-                "such as replaced:FILE@128 have"
+                f"flexibert: inputs of shape {shape} and dtype {dtype}: expected at most {self.positions} tokens, (T,) of int32, which "
+                "data such as replaced:FILE@128 have"
             )
         if self.reading not in READINGS:
             raise JaxzcError(f"flexibert: reading={self.reading!r}: expected one of {', '.join(READINGS)}")
@@ -80,8 +80,8 @@ class FlexiBert(OfVariableDepth):
     def doubts(self) -> dict[str, str]:
         """synflow's gradients, in whose pass attention's weights are all or nothing."""
         return {
-            "synflow_grads": "without layer normalisation positive weights drive attention's products so high that its softmax saturates and "
-            "what transforms mix cancels: rounding decides; take synflow_bn, which keeps normalisation"
+            "synflow_grads": "without layer normalisation positive weights drive attention's products so high that its softmax saturates "
+            "and what transforms mix cancels: rounding decides; take synflow_bn, which keeps normalisation"
         }
 
     def network(self, arch: Genes) -> TokenNetwork:
