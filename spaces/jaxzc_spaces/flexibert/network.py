@@ -101,8 +101,8 @@ class FlexiBertModule(NetworkModule):
         tokens, _ = inputs if isinstance(inputs, tuple) else (inputs, None)
         return self.embeddings.word[...][jnp.asarray(tokens).astype(jnp.int32)]
 
-    def logits(self, inputs: Any, p: Pass, words: Any = None) -> Array:
-        x = self.embeddings(self.words(inputs) if words is None else words, inputs[1] if isinstance(inputs, tuple) else None, p)
+    def logits(self, x: Any, p: Pass, words: Any = None) -> Array:
+        x = self.embeddings(self.words(x) if words is None else words, x[1] if isinstance(x, tuple) else None, p)
         x = x if self.project is None else self.project(x, p)
         for number in range(self.depth):
             p.cell = number
