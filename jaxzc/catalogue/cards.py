@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from jaxzc.catalogue.costs import in_words
+from jaxzc.definitions.docstrings import docstring
 from jaxzc.definitions.facts import Proxy, ProxyFacts, proxy_facts
 from jaxzc.definitions.signatures import needs
 from jaxzc.proxies import PROXIES
@@ -53,7 +54,7 @@ class Card(NamedTuple):
 
 def card(proxy: Proxy) -> Card:
     """The card of a proxy of jaxzc or of the user."""
-    title, _, body = (proxy.__doc__ or "").strip().partition("\n")
+    title, _, body = docstring(proxy).partition("\n")
     fields: dict[str, list[str]] = {}
     current = ""
     for line in (line.strip() for line in body.splitlines()):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxzc.catalogue import spaces
+from jaxzc.definitions.docstrings import docstring
 
 HELP = "list the search spaces and their options, or compile ahead (`warm`)"
 WARM = "compile ahead what a search in a space of free widths needs"
@@ -41,7 +42,7 @@ def _add_warm(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     for name in sorted(spaces.spaces()):
         make = spaces.maker(name)
-        summary = (make.__doc__ or "").strip().partition("\n")[0]
+        summary = docstring(make).partition("\n")[0]
         options = ", ".join(f"{key}={value!r}" for key, value in spaces.options(make).items()) or "none"
         print(f"{name:15} {summary}")
         print(f"{'':15} options (--set): {options}; from {spaces.spaces()[name].value}")

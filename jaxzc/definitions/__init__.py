@@ -1,1 +1,2 @@
-"""What a proxy or an ingredient is: facts on its decorator, what its signature says, and the resolver, which computes what it asks for."""
+"""What a proxy or an ingredient is: facts on its decorator, its docstring, its signature, and the resolver, which computes what it
+asks for."""
