@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.core import ShapedArray, eval_jaxpr
-from jax.extend.core import Primitive
+from jax.extend.core import JaxprEqn, Primitive
 from jax.interpreters import ad, batching, mlir
 
 from jaxzc._compile import convolutions, derivatives
@@ -63,7 +63,7 @@ class _Run:
         return str(self.jaxpr)
 
 
-def body(eqn: Any) -> Any:
+def body(eqn: JaxprEqn) -> Any:
     """The jaxpr that an operation of `in_float64` runs, inputs only, no constants. It is to be run under `jax.enable_x64(True)`."""
     jaxpr = eqn.params["run"].jaxpr
     return jaxpr.replace(constvars=[], invars=[*jaxpr.constvars, *jaxpr.invars])

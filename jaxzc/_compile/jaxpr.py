@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from jax.extend.core import Jaxpr, Literal
+from jax.extend.core import Jaxpr, JaxprEqn, Literal
 
 from jaxzc._compile.platforms import NAME, traced_form
 
@@ -41,7 +41,7 @@ PRODUCTS = frozenset({"conv_general_dilated", "dot_general"})
 class Op:
     """One operation: the jaxpr equation it binds, the numbers of the values it reads and writes, and those no later operation reads."""
 
-    eqn: Any
+    eqn: JaxprEqn
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     last_reads: tuple[int, ...] = ()
@@ -158,7 +158,7 @@ def flatten(jaxpr: Any, platform: str | None = None) -> Trace:
     return Trace(needed(ops, results), arguments, results, tuple(avals), constants)
 
 
-def closed_body(eqn: Any) -> Closed:
+def closed_body(eqn: JaxprEqn) -> Closed:
     """The jaxpr that a call-like equation runs."""
     return closed(next(eqn.params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in eqn.params))
 
@@ -203,7 +203,7 @@ def run(program: Trace, args: Sequence[Any]) -> list[Any]:
     return [env[value] for value in program.outputs]
 
 
-def bind(eqn: Any, values: Sequence[Any]) -> Sequence[Any]:
+def bind(eqn: JaxprEqn, values: Sequence[Any]) -> Sequence[Any]:
     """The results of one equation for these inputs."""
     bound = eqn.primitive.get_bind_params(eqn.params)
     functions, params = bound if isinstance(bound, tuple) else ((), bound)

@@ -9,7 +9,7 @@ from jaxzc.catalogue.functions import named_function
 from jaxzc.definitions.facts import Ingredient, Proxy, WithIngredients, parts, proxy_facts, with_settings
 from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import FOR_TRANSFORMERS, FOUNDING, PROXIES, RECURRENT, TRANSFORMERS
-from jaxzc.types import JaxzcError
+from jaxzc.types import JaxzcError, PyTree
 from jaxzc.types.names import split_names, unknown
 
 Named = tuple[str, str | Proxy]
@@ -128,7 +128,7 @@ def select(proxies: ProxySpec, ingredients: Iterable[Ingredient] = ()) -> dict[s
     return {label: WithIngredients(p, further) if further and parts(p)[0] not in ours else p for label, p in chosen.items()}
 
 
-def _pairs(entry: Any) -> list[tuple[str, Any]]:
+def _pairs(entry: PyTree) -> list[tuple[str, Any]]:
     """The labels and proxies that one entry of a list stands for."""
     if isinstance(entry, tuple) and len(entry) == 2 and isinstance(entry[0], str):
         return [entry]

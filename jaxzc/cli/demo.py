@@ -4,10 +4,10 @@ import argparse
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from jaxzc import embedded
 from jaxzc import embedded as benchmark
+from jaxzc.cli.arguments import Subcommands
 from jaxzc.cli.arguments.numbers import positive
 from jaxzc.cli.arguments.outputs import check_file
 from jaxzc.types import JaxzcError
@@ -22,7 +22,7 @@ examples:
 """
 
 
-def add(commands: Any) -> None:
+def add(commands: Subcommands) -> None:
     command = commands.add_parser("demo", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     command.add_argument(
         "--out", default="jaxzc-demo", metavar="DIR", help="directory for scores.parquet and the report (default: %(default)s)"

@@ -13,6 +13,7 @@ import numpy as np
 from jaxzc import data, tables
 from jaxzc._compile.platforms import here
 from jaxzc.catalogue import spaces
+from jaxzc.cli.arguments import Subcommands
 from jaxzc.cli.arguments.architectures import architectures
 from jaxzc.cli.arguments.groups import add_arch_arguments, add_space_arguments
 from jaxzc.cli.arguments.numbers import positive, seeds
@@ -37,7 +38,7 @@ examples:
 """
 
 
-def add(commands: Any) -> None:
+def add(commands: Subcommands) -> None:
     command = commands.add_parser(
         "econas", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )

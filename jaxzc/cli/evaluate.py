@@ -2,10 +2,10 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from jaxzc import embedded
 from jaxzc.aggregates import AGGREGATES, RULES
+from jaxzc.cli.arguments import Subcommands
 from jaxzc.cli.arguments.numbers import count, seed
 from jaxzc.cli.arguments.outputs import check_file
 from jaxzc.cli.arguments.requests import command_line
@@ -31,7 +31,7 @@ examples:
 """
 
 
-def add(commands: Any) -> None:
+def add(commands: Subcommands) -> None:
     command = commands.add_parser(
         "evaluate", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxzc import embedded, tables
 from jaxzc.catalogue import spaces
+from jaxzc.cli.arguments import Subcommands
 from jaxzc.cli.arguments.numbers import positive
 from jaxzc.cli.terminal import note
 from jaxzc.types import JaxzcError
@@ -27,7 +28,7 @@ examples:
 """
 
 
-def add(commands: Any) -> None:
+def add(commands: Subcommands) -> None:
     experiments = commands.add_parser("experiment", help=HELP, description=HELP).add_subparsers(metavar="EXPERIMENT", required=True)
     formatter = argparse.RawDescriptionHelpFormatter
     command = experiments.add_parser("sample-efficiency", help=WHAT, description=WHAT, epilog=EPILOG, formatter_class=formatter)

@@ -2,8 +2,8 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
+from jaxzc.cli.arguments import Subcommands
 from jaxzc.cli.arguments.numbers import positive, seed, sizes
 from jaxzc.cli.arguments.requests import keep_compiled, options
 from jaxzc.cli.terminal import note
@@ -24,7 +24,7 @@ examples:
 """
 
 
-def add(commands: Any) -> None:
+def add(commands: Subcommands) -> None:
     formatter = argparse.RawDescriptionHelpFormatter
     command = commands.add_parser("export", help=HELP, description=HELP, epilog=EPILOG, formatter_class=formatter)
     command.add_argument("space", metavar="SPACE", help="search space (`jaxzc spaces` lists them)")

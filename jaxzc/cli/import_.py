@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxzc.catalogue import spaces
+from jaxzc.cli.arguments import Subcommands
 from jaxzc.cli.arguments.numbers import positive
 from jaxzc.cli.arguments.outputs import check_table
 from jaxzc.cli.terminal import note
@@ -37,7 +38,7 @@ WHOLE = {"nats-bench": (15_625, 32_768), "nasbench101": (423_624,), "transnasben
 shows nothing else."""
 
 
-def add(commands: Any) -> None:
+def add(commands: Subcommands) -> None:
     formatter = argparse.RawDescriptionHelpFormatter
     command = commands.add_parser("import", help=HELP, description=HELP, epilog=EPILOG, formatter_class=formatter)
     kinds = command.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True, title="benchmarks")

@@ -2,8 +2,8 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
+from jaxzc.cli.arguments import Subcommands
 from jaxzc.cli.arguments.numbers import count, seed
 from jaxzc.cli.arguments.requests import command_line
 from jaxzc.types import JaxzcError
@@ -34,7 +34,7 @@ examples:
 """
 
 
-def add(commands: Any) -> None:
+def add(commands: Subcommands) -> None:
     command = commands.add_parser(
         "leaderboard", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )

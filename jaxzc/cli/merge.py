@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxzc import jobs
 from jaxzc.catalogue import cards
+from jaxzc.cli.arguments import Subcommands
 from jaxzc.cli.arguments.outputs import check_table
 from jaxzc.cli.terminal import note
 from jaxzc.jobs import Merged
@@ -24,7 +25,7 @@ example:
 """
 
 
-def add(commands: Any) -> None:
+def add(commands: Subcommands) -> None:
     command = commands.add_parser("merge", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     command.add_argument("job", metavar="DIR", help="directory (or URL) that `jaxzc score --out DIR` wrote to")
     command.add_argument("--out", required=True, metavar="FILE", help="Parquet or CSV file to write")

@@ -1,10 +1,10 @@
 """`jaxzc plan`: what a scoring would need of a TPU or GPU, before there is one."""
 
 import argparse
-from typing import Any
 
 import jax
 
+from jaxzc.cli.arguments import Subcommands
 from jaxzc.cli.arguments.numbers import positive, sizes
 from jaxzc.cli.arguments.requests import request_fields
 from jaxzc.numerics.initialisers import INITIALISERS
@@ -23,7 +23,7 @@ examples:
 """
 
 
-def add(commands: Any) -> None:
+def add(commands: Subcommands) -> None:
     formatter = argparse.RawDescriptionHelpFormatter
     command = commands.add_parser("plan", help=HELP, description=HELP, epilog=EPILOG, formatter_class=formatter)
     command.add_argument("space", metavar="SPACE", help="search space, for example nasbench201 (`jaxzc spaces` lists them)")

@@ -3,9 +3,9 @@
 import argparse
 import shutil
 import textwrap
-from typing import Any
 
 from jaxzc.catalogue import cards, costs, reference
+from jaxzc.cli.arguments import Subcommands
 from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import PROXIES
 from jaxzc.types import JaxzcError
@@ -19,7 +19,7 @@ EPILOG = """examples:
 """
 
 
-def add(commands: Any) -> None:
+def add(commands: Subcommands) -> None:
     formatter = argparse.RawDescriptionHelpFormatter
     command = commands.add_parser("proxies", help=HELP, description=HELP, epilog=EPILOG, formatter_class=formatter)
     command.add_argument("name", nargs="?", metavar="NAME", help="show this proxy's card")

@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from jaxzc._compile.memory import gigabytes
 from jaxzc._durable.keeper import Stopped
 from jaxzc._durable.store import is_remote
 from jaxzc.cli import hosts, processes
+from jaxzc.cli.arguments import Subcommands
 from jaxzc.cli.arguments.architectures import architectures
 from jaxzc.cli.arguments.groups import add_arch_arguments, add_device_arguments, add_network_arguments
 from jaxzc.cli.arguments.numbers import positive, seeds
@@ -53,7 +53,7 @@ mine.txt holds one architecture a line, for example |nor_conv_3x3~0|+|none~0|ski
 """
 
 
-def add(commands: Any) -> None:
+def add(commands: Subcommands) -> None:
     command = commands.add_parser("score", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_network_arguments(command, batches=ScoreRequest.batches)
     command.add_argument(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from jaxzc import embedded
+from jaxzc.cli.arguments import Subcommands
 from jaxzc.cli.arguments.groups import add_device_arguments, add_network_arguments
 from jaxzc.cli.arguments.numbers import positive, seed
 from jaxzc.cli.arguments.requests import keep_compiled, options, request_fields
@@ -54,7 +55,7 @@ Where random architectures miss the budget, a descent by mutation leads to it, a
 DATA = "digits; normal with --table"
 
 
-def add(commands: Any) -> None:
+def add(commands: Subcommands) -> None:
     command = commands.add_parser(
         "search", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )

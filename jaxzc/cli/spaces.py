@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from jaxzc.catalogue import spaces
+from jaxzc.cli.arguments import Subcommands
 from jaxzc.definitions.docstrings import docstring
 
 HELP = "list the search spaces and their options, or compile ahead (`warm`)"
@@ -20,7 +21,7 @@ example:
 """
 
 
-def add(commands: Any) -> None:
+def add(commands: Subcommands) -> None:
     command = commands.add_parser("spaces", help=HELP, description=HELP)
     command.set_defaults(run=run)
     inner = command.add_subparsers(title="commands", metavar="COMMAND")

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from jaxzc import jobs
+from jaxzc.cli.arguments import Subcommands
 from jaxzc.cli.arguments.numbers import positive
 from jaxzc.jobs import Store, leases_of
 from jaxzc.jobs.recorder import HEARTBEATS
@@ -30,7 +31,7 @@ STATES = {
 """What a heartbeat says, in plain words."""
 
 
-def add(commands: Any) -> None:
+def add(commands: Subcommands) -> None:
     command = commands.add_parser(
         "status", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )

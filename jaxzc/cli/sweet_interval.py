@@ -2,8 +2,8 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
+from jaxzc.cli.arguments import Subcommands
 from jaxzc.cli.arguments.architectures import architectures
 from jaxzc.cli.arguments.groups import add_arch_arguments, add_network_arguments
 from jaxzc.cli.arguments.numbers import seed
@@ -22,7 +22,7 @@ example:
 """
 
 
-def add(commands: Any) -> None:
+def add(commands: Subcommands) -> None:
     command = commands.add_parser(
         "sweet-interval", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+from jaxzc.cli.arguments import Subcommands
 from jaxzc.cli.arguments.numbers import positive, seed
 from jaxzc.cli.arguments.requests import keep_compiled, request_fields
 from jaxzc.cli.terminal import note
@@ -29,7 +29,7 @@ examples:
 """
 
 
-def add(commands: Any) -> None:
+def add(commands: Subcommands) -> None:
     command = commands.add_parser("train", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     command.add_argument("space", metavar="SPACE", help="search space (`jaxzc spaces` lists them)")
     command.add_argument("arch", metavar="ARCH", help="architecture string, or a file whose first architecture is meant")

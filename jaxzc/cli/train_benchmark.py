@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxzc import tables
 from jaxzc._compile.platforms import here
+from jaxzc.cli.arguments import Subcommands
 from jaxzc.cli.arguments.numbers import is_number, positive
 from jaxzc.cli.arguments.outputs import check_table
 from jaxzc.cli.terminal import progress
@@ -35,7 +36,7 @@ examples:
 """
 
 
-def add(commands: Any) -> None:
+def add(commands: Subcommands) -> None:
     command = commands.add_parser(
         "train-benchmark", help=HELP, description=HELP, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -23,7 +23,7 @@ from flax import nnx
 from jax import lax
 
 from jaxzc.experiments.landscape import Landscape
-from jaxzc.types import Array, JaxzcError, Space, WithGraph
+from jaxzc.types import Array, JaxzcError, PyTree, Space, WithGraph
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def encode(space: Space, archs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return reads / reads.sum(axis=2, keepdims=True), np.eye(labelled.max() + 1, dtype=np.float32)[labelled]
 
 
-def fit(graph: Any, state: Any, settings: PredictorSettings, steps: int, inputs: Any, order: Array, known: Array) -> Any:
+def fit(graph: Any, state: Any, settings: PredictorSettings, steps: int, inputs: PyTree, order: Array, known: Array) -> Any:
     """The comparator's state after `steps` steps on all pairs of the known networks whose `order [n]` differs; known: bool `[n]`."""
     schedule = optax.cosine_decay_schedule(settings.learning_rate, steps)
     optimiser = optax.adamw(schedule, weight_decay=settings.weight_decay)
@@ -94,7 +94,7 @@ def fit(graph: Any, state: Any, settings: PredictorSettings, steps: int, inputs:
         each = optax.softmax_cross_entropy_with_integer_labels(model.compare(embedded, embedded), worse)
         return (each * weight).sum() / jnp.maximum(weight.sum(), 1)
 
-    def step(carry: Any, _: None) -> Any:
+    def step(carry: PyTree, _: None) -> Any:
         state, memory = carry
         updates, memory = optimiser.update(jax.grad(loss)(state), memory, state)
         return (optax.apply_updates(state, updates), memory), None
@@ -129,7 +129,7 @@ def predictor_search(settings: PredictorSettings, arrays: tuple[Array, Array, Ar
     if warmup:
         state = fit(graph, state, settings, settings.warmup_steps, of(sample), proxy[sample], jnp.ones(len(sample), bool))
 
-    def one_round(carry: Any, inputs: Any) -> Any:
+    def one_round(carry: PyTree, inputs: PyTree) -> Any:
         rows, trained, best_first = carry
         number, key = inputs
         half = per_round // 2

@@ -25,7 +25,7 @@ import optax
 from jax import lax
 
 from jaxzc.experiments.landscape import Landscape
-from jaxzc.types import Array
+from jaxzc.types import Array, PyTree
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def aging_evolution(land: Landscape, settings: SearchSettings, warmup: bool, mov
     pool = min(settings.pool, settings.models)
     start = (_warm(land, settings, start_key) if warmup else jax.random.permutation(start_key, land.size))[:pool]
 
-    def step(carry: Any, inputs: Any) -> Any:
+    def step(carry: PyTree, inputs: PyTree) -> Any:
         alive, trained = carry
         number, key = inputs
         draw_key, move_key = jax.random.split(key)
@@ -101,7 +101,7 @@ def reinforce(land: Landscape, settings: SearchSettings, warmup: bool, moves: bo
         genes = jax.random.categorical(key, policy(logits), axis=1, shape=(settings.draws, len(choices)))
         return land.rows[jnp.ravel_multi_index(tuple(genes.T), tuple(choices), mode="clip")]
 
-    def learn(carry: Any, row: Array, reward: Array) -> Any:
+    def learn(carry: PyTree, row: Array, reward: Array) -> Any:
         logits, state, baseline, seen = carry
         advantage = reward - jnp.where(seen > 0, baseline, reward)
 
@@ -112,7 +112,7 @@ def reinforce(land: Landscape, settings: SearchSettings, warmup: bool, moves: bo
         baseline = jnp.where(seen > 0, settings.baseline * baseline + (1 - settings.baseline) * reward, reward)
         return optax.apply_updates(logits, updates), state, baseline, seen + 1
 
-    def step(carry: Any, key: Array) -> Any:
+    def step(carry: PyTree, key: Array) -> Any:
         learnt, trained = carry
         draw_key, other_key, move_key = jax.random.split(key, 3)
         drawn = draw(learnt[0], draw_key)

@@ -15,7 +15,7 @@ from jaxzc.ladder.store import Pieces
 from jaxzc.ladder.weights import Weights
 from jaxzc.spacekit.steps import Operation, Step
 from jaxzc.tasks import Task
-from jaxzc.types import Array, Batch, Norm
+from jaxzc.types import Array, Batch, Norm, PyTree
 
 Grads = list[Any]
 """Of each step's kernel `[1, n]`; None without one."""
@@ -94,7 +94,7 @@ class StepPasses:
         return self.pieces(functions.forward, (before, "none", False, False), inputs, None, None, NONE)["output"]
 
     def _through_product(
-        self, before: Operation | None, inputs: tuple[Any, ...], w: Any, cotangent: Any, inner: bool
+        self, before: Operation | None, inputs: tuple[Any, ...], w: Any, cotangent: PyTree, inner: bool
     ) -> tuple[list[Any], Any]:
         """From the cotangent of a product with the matrix `w`: those of the step's inputs, None unless `inner`, and of its kernel."""
         x = self._multiplied(before, inputs)

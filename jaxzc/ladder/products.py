@@ -10,6 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxzc.types import PyTree
+
 
 def product(x: Any, kernel: Any) -> Any:
     """`x [..., I]` times `kernel [I, O]`, `[..., O]`, in the kernel's dtype. Of shapes, the shape."""
@@ -18,14 +20,14 @@ def product(x: Any, kernel: Any) -> Any:
     return (_rows(x) @ kernel).reshape(*x.shape[:-1], kernel.shape[1])
 
 
-def of_inputs(cotangent: Any, kernel: Any) -> Any:
+def of_inputs(cotangent: PyTree, kernel: Any) -> Any:
     """The cotangent `[..., I]` of a product's `x`, from that of its result, `[..., O]`. Of shapes, the shape."""
     if _planned(cotangent, kernel):
         return jax.ShapeDtypeStruct((*cotangent.shape[:-1], kernel.shape[0]), kernel.dtype)
     return (_rows(cotangent) @ kernel.T).reshape(*cotangent.shape[:-1], kernel.shape[0])
 
 
-def of_kernel(x: Any, cotangent: Any) -> Any:
+def of_kernel(x: Any, cotangent: PyTree) -> Any:
     """The cotangent of a product's kernel, `[1, I O]`, from its `x` and the cotangent of its result. Of shapes, the shape."""
     if _planned(x, cotangent):
         return jax.ShapeDtypeStruct((1, x.shape[-1] * cotangent.shape[-1]), cotangent.dtype)

@@ -15,15 +15,15 @@ from jaxzc.networks.nnx import nnx_network
 from jaxzc.networks.options import NetworkOptions
 from jaxzc.networks.recognised import recognise
 from jaxzc.networks.traced.network import ProgramNetwork
-from jaxzc.types import JaxzcError
+from jaxzc.types import JaxzcError, Params, PyTree
 
 __all__ = ["NetworkOptions", "ProgramNetwork", "as_network", "network_of"]
 
 
 def as_network(
     model: Any,
-    params: Any,
-    inputs: Any,
+    params: Params,
+    inputs: PyTree,
     *,
     cells: Callable[[str], int] | None = None,
     model_kwargs: Mapping[str, Any] | None = None,
@@ -54,7 +54,7 @@ def as_network(
     return network_of(model, params, inputs, with_keywords(options, model, call, inspect.signature(as_network).parameters))
 
 
-def network_of(model: Any, params: Any, inputs: Any, options: NetworkOptions) -> tuple[ProgramNetwork, Any]:
+def network_of(model: Any, params: Params, inputs: PyTree, options: NetworkOptions) -> tuple[ProgramNetwork, Any]:
     """`as_network` for options that are put together already."""
     model, params = recognise(model, params)
     check_leaves(params)

@@ -12,10 +12,10 @@ from jaxzc.networks.normalisation import NormModes
 from jaxzc.networks.normalisation.leaves import without
 from jaxzc.networks.options import NetworkOptions
 from jaxzc.networks.traced.network import ProgramNetwork, make_network
-from jaxzc.types import JaxzcError, Norm
+from jaxzc.types import JaxzcError, Norm, Params, PyTree
 
 
-def apply_network(apply_fn: Callable[..., Any], params: Any, inputs: Any, options: NetworkOptions) -> tuple[ProgramNetwork, Any]:
+def apply_network(apply_fn: Callable[..., Any], params: Params, inputs: PyTree, options: NetworkOptions) -> tuple[ProgramNetwork, Any]:
     """The network of `apply_fn(params, inputs, **options.model_kwargs)`, and its parameters.
 
     params: any pytree. Of Flax variables (`{"params": ..., "batch_stats": ...}`) only `params` are parameters; in other trees, leaves that
@@ -31,7 +31,7 @@ def apply_network(apply_fn: Callable[..., Any], params: Any, inputs: Any, option
     told = _takes_norm(parameters) and "norm" not in (options.model_kwargs or {})
     kwargs = mode_kwargs(parameters, options.model_kwargs)
 
-    def call(params: Any, inputs: Any, **more: Any) -> Any:
+    def call(params: Params, inputs: PyTree, **more: Any) -> Any:
         args, named = arguments(name, parameters, inputs, {**kwargs, **more})
         with explained(name, params, inputs):
             try:
@@ -45,7 +45,7 @@ def apply_network(apply_fn: Callable[..., Any], params: Any, inputs: Any, option
 
     if told:
 
-        def fn(params: Any, inputs: Any, norm: Norm) -> Any:
+        def fn(params: Params, inputs: PyTree, norm: Norm) -> Any:
             return call(params, inputs, norm=norm)
 
         return make_network(fn, params, inputs, options.cells), params
@@ -53,7 +53,7 @@ def apply_network(apply_fn: Callable[..., Any], params: Any, inputs: Any, option
     if parts is not None:
         own, statistics, rest = parts
 
-        def function(params: Any, statistics: Any, inputs: Any) -> Any:
+        def function(params: Params, statistics: PyTree, inputs: PyTree) -> Any:
             return call({"params": params, **({"batch_stats": statistics} if statistics else {}), **rest}, inputs)
 
         return make_network(NormModes(function, name, statistics), own, inputs, options.cells), own

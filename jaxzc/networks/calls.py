@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.types import JaxzcError
+from jaxzc.types import JaxzcError, Params, PyTree
 
 SHOWN = 4
 """Most arrays whose shapes a message lists."""
@@ -39,7 +39,7 @@ def mode_kwargs(parameters: Sequence[inspect.Parameter] | None, model_kwargs: Ma
 
 
 def arguments(
-    name: str, parameters: Sequence[inspect.Parameter] | None, inputs: Any, kwargs: dict[str, Any]
+    name: str, parameters: Sequence[inspect.Parameter] | None, inputs: PyTree, kwargs: dict[str, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
     """Positional and keyword arguments with which a model takes its inputs.
 
@@ -64,7 +64,7 @@ def arguments(
 
 
 @contextmanager
-def explained(name: str, params: Any, inputs: Any) -> Iterator[None]:
+def explained(name: str, params: Params, inputs: PyTree) -> Iterator[None]:
     """Turns whatever a model raises while it runs into a `JaxzcError` of one sentence, which the original error caused.
 
     A `JaxzcError` and a warning stay as they are, and so does the error of JAX for a named axis, which `NormModes` answers."""
@@ -93,7 +93,7 @@ def sizes(tree: Any) -> str:
     return ", ".join([*words, *([f"{len(paths) - SHOWN} more"] if len(paths) > SHOWN else [])]) or repr(tree)
 
 
-def check_leaves(params: Any) -> None:
+def check_leaves(params: Params) -> None:
     """Raises `JaxzcError` for parameters that hold something else than numbers."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         dtype = getattr(leaf, "dtype", None)

@@ -12,13 +12,13 @@ from jaxzc.networks.calls import FLAGS, arguments, explained, mode_kwargs, signa
 from jaxzc.networks.normalisation import NormModes
 from jaxzc.networks.options import NetworkOptions
 from jaxzc.networks.traced.network import ProgramNetwork, make_network
-from jaxzc.types import JaxzcError
+from jaxzc.types import JaxzcError, Params, PyTree
 
 STATISTICS = "batch_stats"
 """The collection of running statistics."""
 
 
-def linen_network(module: nn.Module, variables: Any, inputs: Any, options: NetworkOptions) -> tuple[ProgramNetwork, Any]:
+def linen_network(module: nn.Module, variables: Any, inputs: PyTree, options: NetworkOptions) -> tuple[ProgramNetwork, Any]:
     """The network of a Linen module, and its parameters (the `params` collection).
 
     variables: what `module.init` returned, or its `params` alone. Running statistics in it are neither read nor changed: `norm="init"`
@@ -39,7 +39,7 @@ def linen_network(module: nn.Module, variables: Any, inputs: Any, options: Netwo
     # `rngs` are an argument of `Module.apply`; a call that has one of that name gets it
     rngs = None if any(p.name == "rngs" for p in parameters or ()) else kwargs.pop("rngs", None)
 
-    def function(params: Any, statistics: Any, inputs: Any) -> Any:
+    def function(params: Params, statistics: PyTree, inputs: PyTree) -> Any:
         every = {"params": params, **rest, **({STATISTICS: statistics} if statistics else {})}
         args, named = arguments(name, parameters, inputs, kwargs)
         # nn.jit caches by what is mutable but knows nothing of interceptors: a name of our own keeps its entries apart

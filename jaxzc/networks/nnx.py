@@ -12,10 +12,10 @@ from jaxzc.networks.calls import arguments, explained, mode_kwargs, signature
 from jaxzc.networks.normalisation import NormModes
 from jaxzc.networks.options import NetworkOptions
 from jaxzc.networks.traced.network import ProgramNetwork, make_network
-from jaxzc.types import Array, JaxzcError
+from jaxzc.types import Array, JaxzcError, Params, PyTree
 
 
-def nnx_network(module: nnx.Module, params: Any, inputs: Any, options: NetworkOptions) -> tuple[ProgramNetwork, Any]:
+def nnx_network(module: nnx.Module, params: Params, inputs: PyTree, options: NetworkOptions) -> tuple[ProgramNetwork, Any]:
     """The network of an NNX module, and its parameters (an `nnx.State` of its `nnx.Param`s).
 
     params: such a state (or one of all the module's variables), the nested dict of its arrays that a checkpoint holds, or None for the
@@ -35,7 +35,7 @@ def nnx_network(module: nnx.Module, params: Any, inputs: Any, options: NetworkOp
     parameters = signature(call, 1)
     kwargs = mode_kwargs(parameters, options.model_kwargs)
 
-    def function(params: Any, statistics: Any, inputs: Any) -> Any:
+    def function(params: Params, statistics: PyTree, inputs: PyTree) -> Any:
         model: Any = nnx.merge(graph, params, statistics, rest, copy=True)
         model.eval()
         for _, part in nnx.iter_modules(model):
@@ -50,7 +50,7 @@ def nnx_network(module: nnx.Module, params: Any, inputs: Any, options: NetworkOp
     return make_network(NormModes(function, name, statistics, draws=False), params, inputs, options.cells), params
 
 
-def as_state(params: Any, own: Any) -> Any:
+def as_state(params: Params, own: Any) -> Any:
     """Parameters in the form of the module's own, an `nnx.State`: such a state, or the nested dict (`nnx.to_pure_dict`) of its arrays.
 
     Raises `JaxzcError` for a dict that is not of this module."""

@@ -11,17 +11,17 @@ from flax.linen import Module as LinenModule
 from jaxzc.networks.calls import signature
 from jaxzc.networks.libraries import taken_apart
 from jaxzc.networks.linen import collections
-from jaxzc.types import JaxzcError
+from jaxzc.types import JaxzcError, Params
 
 
 class Recognised(NamedTuple):
     """model: a Linen module, an NNX module, or a function of (params, inputs, **flags); params: what it takes (see `as_network`)."""
 
     model: Any
-    params: Any
+    params: Params
 
 
-def recognise(model: Any, params: Any) -> Recognised:
+def recognise(model: Any, params: Params) -> Recognised:
     """What a model and its parameters are.
 
     Bound Linen modules, `module.apply` (compiled or not), Flax train states, split NNX modules, models of Hugging Face's kind
@@ -72,14 +72,14 @@ def applied(model: Any) -> LinenModule | None:
     return None
 
 
-def _unbound(module: LinenModule, params: Any) -> Recognised:
+def _unbound(module: LinenModule, params: Params) -> Recognised:
     if module.scope is None:
         return Recognised(module, params)
     module, own = module.unbind()
     return Recognised(module, own if params is None else params)
 
 
-def _called(model: Callable[..., Any], params: Any) -> Recognised:
+def _called(model: Callable[..., Any], params: Params) -> Recognised:
     """A callable, judged by the names of its arguments."""
     parameters = signature(model)
     names = [p.name for p in parameters or () if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]

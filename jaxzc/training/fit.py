@@ -18,7 +18,7 @@ from jaxzc.tasks import cross_entropy
 from jaxzc.training import augment
 from jaxzc.training.descent import Descent, descend
 from jaxzc.training.images import Images
-from jaxzc.types import Array, Batch, JaxzcError, Space
+from jaxzc.types import Array, Batch, JaxzcError, Params, PyTree, Space
 
 SMALL = 16
 """Images with a shorter side than this are not shifted unless it is asked for."""
@@ -56,9 +56,9 @@ class TrainState(NamedTuple):
     of the optimiser, a pytree."""
 
     epoch: Array
-    params: Any
+    params: Params
     memory: Any
-    statistics: Any
+    statistics: PyTree
 
 
 class Epoch(NamedTuple):
@@ -114,7 +114,7 @@ class Trainer:
         params = jax.tree.map(lambda a: a.astype(a.dtype), params)  # not weakly typed, or the second step would be compiled again
         return TrainState(jnp.zeros((), jnp.int32), params, self.optimiser.init(params), statistics)
 
-    def module(self, params: Any, statistics: Any) -> Any:
+    def module(self, params: Params, statistics: PyTree) -> Any:
         """The NNX module with these parameters and statistics, in the state of training (see `module.eval()`)."""
         states = [jax.tree.map(lambda a: a, state) for state in (self._params, self._statistics)]  # replacing works in place
         for state, values in zip(states, (params, statistics), strict=True):
@@ -159,7 +159,7 @@ class Trainer:
         if self.settings.flip:
             images = augment.flip(flip_key, images)
 
-        def loss(params: Any) -> tuple[Array, Any]:
+        def loss(params: Params) -> tuple[Array, Any]:
             module = self.module(params, state.statistics)
             logits = module(images)
             statistics = nnx.to_pure_dict(nnx.state(module, nnx.BatchStat))
@@ -168,7 +168,7 @@ class Trainer:
         params, memory, value, (statistics, correct) = descend(self.optimiser, loss, state.params, state.memory)
         return TrainState(state.epoch, params, memory, statistics), value, correct
 
-    def _logits(self, params: Any, statistics: Any, images: Array) -> Array:
+    def _logits(self, params: Params, statistics: PyTree, images: Array) -> Array:
         module = self.module(params, statistics)
         module.eval()
         return module(images)

@@ -19,7 +19,7 @@ from jaxzc.data import check_batch
 from jaxzc.spacekit import key_of
 from jaxzc.tasks import cross_entropy
 from jaxzc.training.descent import Descent, descend
-from jaxzc.types import Array, Batch, JaxzcError, Network, Space, SpaceProgram
+from jaxzc.types import Array, Batch, JaxzcError, Network, Params, PyTree, Space, SpaceProgram
 
 Accuracies = dict[str, float]
 """Split -> percent of its images that one trained network classifies correctly."""
@@ -87,12 +87,12 @@ def _train(
     network = program.network(genes)
     optimiser = settings.optimiser(settings.steps)
 
-    def step(carry: Any, inputs: Any) -> Any:
+    def step(carry: PyTree, inputs: PyTree) -> Any:
         params, memory = carry
         number, chosen = inputs
         images = distort(jax.random.fold_in(step_key, number), train.inputs[chosen])
 
-        def loss(params: Any) -> tuple[Array, None]:
+        def loss(params: Params) -> tuple[Array, None]:
             return cross_entropy(network.forward(params, images, norm="batch").outputs, train.targets[chosen]), None
 
         params, memory, *_ = descend(optimiser, loss, params, memory)
@@ -111,7 +111,7 @@ def _order(key: Array, images: int, settings: ShortTraining) -> Array:
     return epochs.reshape(-1)[:wanted].reshape(settings.steps, settings.batch_size)
 
 
-def _correct(network: Network, params: Any, batch: Batch) -> Array:
+def _correct(network: Network, params: Params, batch: Batch) -> Array:
     """Images classified correctly. Normalisation uses the statistics of the whole split (transductive), because a network of the engine
     keeps no running averages."""
     predicted = network.forward(params, batch.inputs, norm="batch").outputs.argmax(1)

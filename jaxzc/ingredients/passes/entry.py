@@ -19,7 +19,7 @@ def shapes(network: Network, params: Params, inputs: PyTree) -> Any:
     return jax.eval_shape(lambda p, x: values(network, p, x), params, first(inputs, None))
 
 
-def forward(network: Network, params: Params, inputs: PyTree, entry: Any, *, norm: Norm, tap: Tap | None = None) -> Forward:
+def forward(network: Network, params: Params, inputs: PyTree, entry: PyTree, *, norm: Norm, tap: Tap | None = None) -> Forward:
     """A pass of `inputs` with `entry` in the place of the first floats; of a network whose inputs are floats, a pass of `entry`, which may
     then hold another number of examples than the inputs."""
     if not isinstance(network, EmbeddingNetwork):

@@ -17,7 +17,7 @@ from jaxzc.networks.normalisation.finder import Findings, Value, find
 from jaxzc.networks.normalisation.switching import run_in_mode
 from jaxzc.networks.normalisation.values import arrays_of, of_kernels_only
 from jaxzc.numerics.trees import abstract
-from jaxzc.types import JaxzcError, Norm
+from jaxzc.types import JaxzcError, Norm, Params, PyTree
 
 __all__ = ["NormModes"]
 
@@ -45,13 +45,13 @@ class NormModes:
 
     function: Callable[[Any, Any, Any], Any]
     name: str
-    statistics: Any = None
+    statistics: PyTree = None
     frozen: bool = False
     draws: bool = True
     evaluates: bool = False
     _traces: dict[Any, _Traced] = field(default_factory=dict, repr=False)
 
-    def __call__(self, params: Any, inputs: Any, norm: Norm) -> Any:
+    def __call__(self, params: Params, inputs: PyTree, norm: Norm) -> Any:
         traced = self._traced(params, inputs)
         self._check(traced.findings, norm)
         arguments = jax.tree.leaves((params, self.statistics, inputs))
@@ -66,22 +66,22 @@ class NormModes:
             )
         return jax.tree.unflatten(traced.structure, outputs)
 
-    def stored(self, params: Any, inputs: Any) -> frozenset[int]:
+    def stored(self, params: Params, inputs: PyTree) -> frozenset[int]:
         """The numbers of those leaves of the parameters that are running statistics."""
         return frozenset(leaf for leaf in self._leaves(params, inputs) if 0 <= leaf < len(jax.tree.leaves(params)))
 
-    def replaced(self, params: Any, inputs: Any) -> list[Any]:
+    def replaced(self, params: Params, inputs: PyTree) -> list[Any]:
         """The running statistics that a norm mode replaces, those that the function closes over included."""
         first, own = len(jax.tree.leaves(params)), jax.tree.leaves(self.statistics)
         handed = [own[leaf - first] for leaf in sorted(self._leaves(params, inputs)) if first <= leaf < first + len(own)]
         every = [(each.program, one) for each in self._traced(params, inputs).findings.all() for one in each.normalisations]
         return [*handed, *(array for program, one in every if -1 in one.leaves for array in arrays_of(program, one.variance))]
 
-    def _leaves(self, params: Any, inputs: Any) -> frozenset[int]:
+    def _leaves(self, params: Params, inputs: PyTree) -> frozenset[int]:
         every = [one.leaves for findings in self._traced(params, inputs).findings.all() for one in findings.normalisations]
         return frozenset().union(*every)
 
-    def _traced(self, params: Any, inputs: Any) -> _Traced:
+    def _traced(self, params: Params, inputs: PyTree) -> _Traced:
         """What the function does for arguments of these shapes."""
         shapes = jax.tree.map(abstract, (params, self.statistics, inputs))
         key = jax.tree.structure(shapes), tuple((leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(shapes))

@@ -25,7 +25,7 @@ from jaxzc.networks.traced.tapped import run_tapped
 from jaxzc.networks.traced.taps import activation_names, activation_places, activation_taps, of_activations, tap_layer
 from jaxzc.networks.traced.tracing import Function, OwnTypes, Traced, check_outputs, key_of, read, trace
 from jaxzc.numerics.trees import batch_size, leaf_name
-from jaxzc.types import ActivationGroup, Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Tap
+from jaxzc.types import ActivationGroup, Array, Counts, Forward, JaxzcError, LayerGroup, Norm, Params, PyTree, Tap
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +57,11 @@ class ProgramNetwork:
         """Whether the model has no argument for a train mode."""
         return isinstance(self.fn, NormModes) and self.fn.evaluates
 
-    def replaced_statistics(self, params: Any, inputs: Any) -> list[Any]:
+    def replaced_statistics(self, params: Params, inputs: PyTree) -> list[Any]:
         """The model's running statistics in whose place a norm mode puts others."""
         return self.fn.replaced(params, inputs) if isinstance(self.fn, NormModes) else []
 
-    def weights(self, params: Any) -> list[Array]:
+    def weights(self, params: Params) -> list[Array]:
         """Kernels `[layers, *kernel]`, one array per group; of those stored as integers the floats that multiply. Raises `JaxzcError` where
         these cannot be had."""
         flat = self._flat(params)
@@ -74,7 +74,7 @@ class ProgramNetwork:
             return flat[leaf]
         return floats(self._example.program, kernel, flat, self.groups[self.leaves.index(leaf)].name, self._own.is_widened(flat))
 
-    def with_weights(self, params: Any, weights: Sequence[Array]) -> Any:
+    def with_weights(self, params: Params, weights: Sequence[Array]) -> Any:
         """`params` with these kernels in their place."""
         flat = self._flat(params)
         for leaf, weight in zip(self.leaves, weights, strict=True):
@@ -82,7 +82,7 @@ class ProgramNetwork:
             flat[leaf] = jnp.reshape(weight, np.shape(flat[leaf]) if kernel is None else kernel.kernel)
         return jax.tree_util.tree_unflatten(self._structure, flat)
 
-    def map_params(self, fn: Callable[[Array], Array], params: Any) -> Any:
+    def map_params(self, fn: Callable[[Array], Array], params: Params) -> Any:
         """`fn` applied to every floating-point leaf, and to the floats that kernels stored as integers become."""
         flat = self._flat(params)
         kernels = {leaf: self._kernel(flat, leaf) for leaf in self._example.integers}
@@ -102,7 +102,7 @@ class ProgramNetwork:
         calls = [math.prod(act.where.lengths) for act in self._example.analysis.activations]
         return OrderedDict((group.name, jnp.ones((n, 1))) for group, n in zip(self.activations, calls, strict=True))
 
-    def counts(self, params: Any) -> Counts:
+    def counts(self, params: Params) -> Counts:
         """Parameters (floating-point leaves and kernels), multiply-accumulates for one image, and the number of layers.
 
         Iterations of `lax.scan` are counted; a branch of `lax.cond` and the body of `lax.while_loop` count once.
@@ -112,7 +112,7 @@ class ProgramNetwork:
         size = sum(int(np.size(leaf)) for n, leaf in enumerate(self._flat(params)) if _is_float(leaf) or n in self.leaves)
         return Counts(np.int64(size), np.int64(macs), np.int64(sum(len(group.cells) for group in self.groups)), np.int64(products))
 
-    def entry(self, params: Any, inputs: Any) -> Any:
+    def entry(self, params: Params, inputs: PyTree) -> Any:
         """The first floats that the inputs become: the inputs where they are one array of floats, or else a tuple of arrays `[B, ...]`, the
         float leaves and the embeddings that integers are turned into.
 
@@ -135,7 +135,7 @@ class ProgramNetwork:
         check_examples(values, batch, list(layouts.values()))
         return values
 
-    def forward(self, params: Any, inputs: Any, *, norm: Norm, tap: Tap | None = None, entry: Any = None) -> Forward:
+    def forward(self, params: Params, inputs: PyTree, *, norm: Norm, tap: Tap | None = None, entry: PyTree = None) -> Forward:
         """Outputs for inputs whose leaves are `[B, ...]`, and what the tap kept: per group and per ReLU, each with a leading axis of 1.
 
         entry: what is put in the place of `self.entry(params, inputs)`.
@@ -167,13 +167,13 @@ class ProgramNetwork:
         activations = of_activations(traced.analysis, tap, seen)
         return Forward(jax.tree.unflatten(traced.outputs, outputs), layers, activations, jnp.zeros((), jnp.int32))
 
-    def _flat(self, params: Any) -> list[Any]:
+    def _flat(self, params: Params) -> list[Any]:
         flat, structure = jax.tree_util.tree_flatten(params)
         if structure != self._structure:
             raise JaxzcError(f"params have the structure {structure}, but the network was made with {self._structure}")
         return flat
 
-    def _of_twice(self, flat: Sequence[Any], inputs: Any, norm: Norm, more: Any) -> Trace | None:
+    def _of_twice(self, flat: Sequence[Any], inputs: PyTree, norm: Norm, more: Any) -> Trace | None:
         """The program for twice as many examples; None where the model does not run with them."""
         doubled = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((2 * len(leaf), *leaf.shape[1:]), jnp.result_type(leaf)), inputs)
         try:
@@ -181,7 +181,7 @@ class ProgramNetwork:
         except JaxzcError:
             return None
 
-    def _traced(self, flat: Sequence[Any], inputs: Any, norm: Norm, entry: Any = None) -> Traced:
+    def _traced(self, flat: Sequence[Any], inputs: PyTree, norm: Norm, entry: PyTree = None) -> Traced:
         in_float64 = self._own.is_widened([*flat, *jax.tree.leaves(inputs), *jax.tree.leaves(entry)])
         if in_float64:
             flat, inputs = self._own.shapes(flat, inputs)
@@ -200,7 +200,7 @@ class ProgramNetwork:
         return self._cache[(key, "float64") if in_float64 else key]
 
 
-def make_network(fn: Function, params: Any, inputs: Any, cells: Callable[[str], int] | None = None) -> ProgramNetwork:
+def make_network(fn: Function, params: Params, inputs: PyTree, cells: Callable[[str], int] | None = None) -> ProgramNetwork:
     """The network of `fn(params, inputs, norm)`, its layers found with `norm="batch"` and example inputs whose leaves are `[B, ...]`.
 
     cells: gives the number of the cell that the layer of this name sits in; -1 for all without it.
@@ -241,7 +241,7 @@ def _replaced(then: Callable[[Any, Any], Any] | None, output: Any, change: tuple
     return (value, None) if then is None else then(value, perturb)
 
 
-def _is_one_float(inputs: Any) -> bool:
+def _is_one_float(inputs: PyTree) -> bool:
     return jax.tree.structure(inputs) == jax.tree.structure(0) and jnp.issubdtype(jnp.result_type(inputs), jnp.floating)
 
 

@@ -14,7 +14,7 @@ from jaxzc.networks.analysis.walk import analyse
 from jaxzc.networks.traced.entry import Entry, find_entry
 from jaxzc.networks.traced.integers import IntegerKernel, integer_kernels
 from jaxzc.numerics.trees import abstract, batch_size
-from jaxzc.types import JaxzcError, Norm
+from jaxzc.types import JaxzcError, Norm, PyTree
 
 Function = Callable[[Any, Any, Norm], Any]
 
@@ -41,21 +41,21 @@ class OwnTypes(NamedTuple):
         wide = np.dtype(np.float64)
         return wide not in self.dtypes and any(jnp.result_type(leaf) == wide for leaf in leaves)
 
-    def shapes(self, flat: Sequence[Any], inputs: Any) -> tuple[list[Any], Any]:
+    def shapes(self, flat: Sequence[Any], inputs: PyTree) -> tuple[list[Any], Any]:
         """The shapes of parameters and inputs, in the network's own types."""
         leaves, structure = jax.tree.flatten(inputs)
         own = [jax.ShapeDtypeStruct(np.shape(leaf), dtype) for leaf, dtype in zip((*flat, *leaves), self.dtypes, strict=True)]
         return own[: len(flat)], jax.tree.unflatten(structure, own[len(flat) :])
 
 
-def trace(fn: Function, structure: Any, flat: Sequence[Any], inputs: Any, norm: Norm) -> Traced:
+def trace(fn: Function, structure: Any, flat: Sequence[Any], inputs: PyTree, norm: Norm) -> Traced:
     """The program of `fn` for these shapes."""
     if batch_size(inputs) == 0:
         raise JaxzcError(
             f"inputs must be [B, ...] with B >= 1, got shapes {', '.join(str(np.shape(leaf)) for leaf in jax.tree.leaves(inputs))}"
         )
 
-    def call(flat: Sequence[Any], inputs: Any) -> Any:
+    def call(flat: Sequence[Any], inputs: PyTree) -> Any:
         return fn(jax.tree_util.tree_unflatten(structure, flat), inputs, norm)
 
     closed, out = jax.make_jaxpr(call, return_shape=True)([abstract(leaf) for leaf in flat], jax.tree.map(abstract, inputs))
@@ -81,7 +81,7 @@ def check_outputs(example: Traced, traced: Traced, batch: int, examples: int) ->
         )
 
 
-def key_of(flat: Sequence[Any], inputs: Any, norm: Norm) -> Any:
+def key_of(flat: Sequence[Any], inputs: PyTree, norm: Norm) -> Any:
     """What a trace depends on, settings that are baked into it included."""
     leaves, structure = jax.tree.flatten(inputs)
     shapes = tuple((np.shape(leaf), jnp.result_type(leaf)) for leaf in (*flat, *leaves))

@@ -14,6 +14,7 @@ from jax import lax
 
 from jaxzc._compile.devices import processors
 from jaxzc._compile.platforms import by_platform
+from jaxzc.types import PyTree
 
 Array = jax.Array
 PIXEL = (1, 1)
@@ -58,7 +59,7 @@ def conv3x3_pulls(x: Array, w: Array, ct: Array) -> tuple[Array, Array]:
     return conv3x3_pull(w, ct), conv3x3_kernel(x, ct)
 
 
-def _pulls_backward(residuals: Any, cotangents: tuple[Array, Array]) -> Any:
+def _pulls_backward(residuals: PyTree, cotangents: tuple[Array, Array]) -> Any:
     x, w, ct = residuals
     u, v = cotangents
     # conv(u, w) + conv(x, v) as one convolution of twice as many channels, which is cheaper where they are few.

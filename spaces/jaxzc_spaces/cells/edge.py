@@ -70,7 +70,7 @@ class Chosen(NamedTuple):
         def run(which: Array, *inputs: PyTree) -> Any:
             return lax.switch(which, [pulls(choice) for choice in self.choices], *inputs)
 
-        def backward(residuals: Any, cotangents: Any) -> Any:
+        def backward(residuals: PyTree, cotangents: Any) -> Any:
             which, *inputs = residuals
             return None, *lax.switch(which, [call(lambda c: jax.vjp(pulls(c), *inputs)[1](cotangents), c) for c in self.choices])
 

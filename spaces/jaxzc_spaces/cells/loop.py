@@ -93,7 +93,7 @@ def graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callab
         # () or None: a Python value that the residuals can carry, so that input gradients pay for no weight gradients.
         return (nodes, ys, tapped), (genes, nodes, edges, ys, () if by_weights else None)
 
-    def backward(residuals: Any, cotangents: Any) -> Any:
+    def backward(residuals: PyTree, cotangents: Any) -> Any:
         genes, nodes, edges, ys, by_weights = residuals
         ct_nodes, ct_ys, _ = (None if _is_zero(ct) else ct for ct in cotangents)
         ct_nodes = jnp.zeros_like(nodes) if ct_nodes is None else ct_nodes
@@ -121,7 +121,7 @@ class _Loop:
         self.branch = [self.fixed.index(o) if isinstance(o, Fixed) and o is not ZERO else len(self.fixed) for o in operations]
         self.which = [self.convolutions.index(o) if isinstance(o, Convolution) else 0 for o in operations]
 
-    def over(self, genes: Array, visit: Callable[[Any, Array, Array, Array, Any], Any], carry: Any, backwards: bool = False) -> Any:
+    def over(self, genes: Array, visit: Callable[[Any, Array, Array, Array, Any], Any], carry: PyTree, backwards: bool = False) -> Any:
         """Runs `carry = visit(switch, e, source, target, carry)` for every edge e that has an operation, in order or backwards.
 
         `switch(function)` calls `function(operation)` with the operation that edge e has."""
@@ -129,7 +129,7 @@ class _Loop:
         order = jnp.argsort(~present, stable=True)
         count = present.sum()
 
-        def step(i: Array, carry: Any) -> Any:
+        def step(i: Array, carry: PyTree) -> Any:
             e = at(order, count - 1 - i if backwards else i)
             gene = at(genes, e)
             chosen = Chosen(self.convolutions, jnp.asarray(self.which, jnp.int32)[gene])
@@ -146,7 +146,7 @@ class _Loop:
     def value(self, genes: Array, start: Array, edges: Edges) -> tuple[Array, Array, Any]:
         """Final nodes `[nodes, B, H, W, C]`, outputs of convolutions `[edges, ...]`, and what the tap returned `[edges, ...]`."""
 
-        def visit(switch: Any, e: Array, source: Array, target: Array, carry: Any) -> Any:
+        def visit(switch: Any, e: Array, source: Array, target: Array, carry: PyTree) -> Any:
             nodes, ys, tapped = carry
 
             def on_edge(operation: Operation) -> Any:
@@ -164,7 +164,7 @@ class _Loop:
 
         weights: whether weight gradients are wanted; without it those of the kernels are zero."""
 
-        def visit(switch: Any, e: Array, source: Array, target: Array, carry: Any) -> Any:
+        def visit(switch: Any, e: Array, source: Array, target: Array, carry: PyTree) -> Any:
             cts, d_edges = carry
 
             def on_edge(operation: Operation) -> Any:
@@ -177,11 +177,11 @@ class _Loop:
 
         return self.over(genes, visit, (cts, jax.tree.map(jnp.zeros_like, edges)), backwards=True)
 
-    def second(self, weights: bool, residuals: Any, us: Array, u_edges: Edges) -> Any:
+    def second(self, weights: bool, residuals: PyTree, us: Array, u_edges: Edges) -> Any:
         """The pull's derivative: cotangents of its inputs (nodes, edges, ys, cts, ct_ys) from those of its outputs (`us`, `u_edges`)."""
         genes, nodes, edges, ys, cts, ct_ys = residuals
 
-        def visit(switch: Any, e: Array, source: Array, target: Array, carry: Any) -> Any:
+        def visit(switch: Any, e: Array, source: Array, target: Array, carry: PyTree) -> Any:
             us, d_nodes, d_edges, d_ys, d_ct_ys = carry
 
             def on_edge(operation: Operation) -> Any:
@@ -213,5 +213,5 @@ def _pull(loop: _Loop, weights: bool) -> Any:
     return pull
 
 
-def _is_zero(cotangent: Any) -> bool:
+def _is_zero(cotangent: PyTree) -> bool:
     return isinstance(cotangent, jax.custom_derivatives.SymbolicZero)

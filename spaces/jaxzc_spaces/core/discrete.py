@@ -20,7 +20,7 @@ from jax import lax
 from jaxzc.numerics import initialisers
 from jaxzc.spacekit import VectorSpace, check_key
 from jaxzc.spacekit.vectors import check_vectors
-from jaxzc.types import ActivationGroup, Array, Forward, Genes, InitialiserSpec, LayerGroup, Norm, Params, Tap
+from jaxzc.types import ActivationGroup, Array, Forward, Genes, InitialiserSpec, LayerGroup, Norm, Params, PyTree, Tap
 from jaxzc_spaces.core.params import at_path, with_parameters
 from jaxzc_spaces.core.passes import Recorder, Step
 from jaxzc_spaces.core.stacked import gathered, spread
@@ -183,10 +183,10 @@ class DiscreteNetwork:
         """The NNX module with these parameters; call it with images and a `Pass`."""
         return with_parameters(self.blueprint.graph, self.blueprint.state, params)
 
-    def run(self, module: Any, inputs: Any, p: Step) -> Array:
+    def run(self, module: Any, inputs: PyTree, p: Step) -> Array:
         return module(jnp.asarray(inputs), p)
 
-    def forward(self, params: Params, inputs: Any, *, norm: Norm, tap: Tap | None = None) -> Forward:
+    def forward(self, params: Params, inputs: PyTree, *, norm: Norm, tap: Tap | None = None) -> Forward:
         tap, of = tap or Tap(), self.blueprint
         module = self.module(params)
         perturb = spread("perturb", "layer", tap.perturb, of.layers)

@@ -66,13 +66,13 @@ def loop(choices: Sequence[Branch]) -> Callable[..., tuple[Array, dict[str, Any]
     differentiation."""
 
     @jax.custom_vjp
-    def value(plan: Plan, start: Array, full: Any, arguments: Any) -> tuple[Array, PyTree]:
+    def value(plan: Plan, start: Array, full: PyTree, arguments: PyTree) -> tuple[Array, PyTree]:
         shapes: dict[str, Any] = {}
         for branch in choices:
             shapes |= jax.eval_shape(branch, _read(plan, start, full, arguments, 0), plan.reach[0], plan.dilation[0])[1]
         nothing = zeros(shapes)
 
-        def visit(s: Array, carry: Any) -> Any:
+        def visit(s: Array, carry: PyTree) -> Any:
             states, records = carry
             run = [lambda *args, b=branch: _filled(b(*args), nothing) for branch in choices]
             out, written = _switch(plan, s, run, _read(plan, states, full, arguments, s), *_shape(plan, s))
@@ -86,10 +86,10 @@ def loop(choices: Sequence[Branch]) -> Callable[..., tuple[Array, dict[str, Any]
         return [lambda read, ct, b=branch: jax.vjp(lambda read: b(read, *_shape(plan, s))[0], read)[1](ct)[0] for branch in choices]
 
     @jax.custom_vjp
-    def pull(plan: Plan, states: Array, full: Any, arguments: Any, cts: Array) -> Any:
+    def pull(plan: Plan, states: Array, full: PyTree, arguments: PyTree, cts: Array) -> Any:
         """Cotangents of all states, of the inputs of twice the size and of the arguments."""
 
-        def visit(s: Array, carry: Any) -> Any:
+        def visit(s: Array, carry: PyTree) -> Any:
             d: Inputs = _switch(plan, s, pulls(plan, s), _read(plan, states, full, arguments, s), at(carry[0], at(plan.target, s)))
             return _accumulated(plan, s, carry, d)
 
@@ -100,7 +100,7 @@ def loop(choices: Sequence[Branch]) -> Callable[..., tuple[Array, dict[str, Any]
         plan, states, full, arguments, cts = saved
         of_states, of_full, of_arguments = us
 
-        def visit(s: Array, carry: Any) -> Any:
+        def visit(s: Array, carry: PyTree) -> Any:
             of_states, slopes = carry
             run = [lambda read, ct, u, f=f: jax.vjp(f, read, ct)[1](u) for f in pulls(plan, s)]
             target, read = at(plan.target, s), _read(plan, states, full, arguments, s)
@@ -124,14 +124,14 @@ def loop(choices: Sequence[Branch]) -> Callable[..., tuple[Array, dict[str, Any]
     value.defvjp(forward, lambda saved, cts: (None, *pull(*saved, cts[0])))
     pull.defvjp(forward_pull, second)
 
-    def run(plan: Plan, start: Array, full: Any, arguments: Any) -> tuple[Array, dict[str, Any]]:
+    def run(plan: Plan, start: Array, full: PyTree, arguments: PyTree) -> tuple[Array, dict[str, Any]]:
         states, records = value(plan, start, full, arguments)
         return states, lax.stop_gradient(records)
 
     return run
 
 
-def _over(plan: Plan, visit: Callable[[Array, PyTree], Any], carry: Any, backwards: bool = False) -> Any:
+def _over(plan: Plan, visit: Callable[[Array, PyTree], Any], carry: PyTree, backwards: bool = False) -> Any:
     """`carry = visit(s, carry)` for every step s that is there, in order or backwards."""
     order, count = jnp.argsort(1 - plan.present, stable=True), plan.present.sum()
     return lax.fori_loop(0, count, lambda i, carry: visit(at(order, count - 1 - i if backwards else i), carry), carry)
@@ -145,12 +145,12 @@ def _shape(plan: Plan, s: Any) -> tuple[Array, Array]:
     return at(plan.reach, s), at(plan.dilation, s)
 
 
-def _read(plan: Plan, states: Array, full: Any, arguments: Any, s: Any) -> Inputs:
+def _read(plan: Plan, states: Array, full: PyTree, arguments: PyTree, s: Any) -> Inputs:
     source, own = at(plan.source, s), {"steps": at(arguments["steps"], s), "edges": at(arguments["edges"], s // 2)}
     return Inputs(at(states, source), at(full, jnp.minimum(source, 1)), own)
 
 
-def _accumulated(plan: Plan, s: Array, carry: Any, d: Inputs) -> Any:
+def _accumulated(plan: Plan, s: Array, carry: PyTree, d: Inputs) -> Any:
     """Cotangents (states, full, arguments) with those of step s."""
     states, full, arguments = carry
     source = at(plan.source, s)

@@ -83,7 +83,7 @@ class Run(nnx.Module):
         entering = [self.pre0(older, p), self.pre1(newer, p)]
         run = loop(branches(p, self.reduction))
 
-        def cell(s0: Array, s1: Array, arguments: Any, shift: PyTree) -> Any:
+        def cell(s0: Array, s1: Array, arguments: PyTree, shift: PyTree) -> Any:
             full, (b, h, w, c) = None, s0.shape
             if self.reduction:
                 full, h, w = jnp.stack([s0, s1]), (h + 1) // 2, (w + 1) // 2
@@ -105,7 +105,7 @@ class Run(nnx.Module):
         p.cell = self.first + 1
         entering.append(self.second(newer, p))
 
-        def step(carry: Any, x: Any) -> Any:
+        def step(carry: PyTree, x: Any) -> Any:
             older, newer, entering, exponent = carry
             number, (arguments, shift), inner0, inner1 = x
             q = p.step(exponent=exponent)

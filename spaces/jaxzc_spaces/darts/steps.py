@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxzc._compile.platforms import by_platform
-from jaxzc.types import Array
+from jaxzc.types import Array, PyTree
 from jaxzc_spaces.core.layers import normalise
 from jaxzc_spaces.core.passes import Pass, Step
 from jaxzc_spaces.core.pools import avg_pool, max_pool, shifted
@@ -136,7 +136,7 @@ class Inputs(NamedTuple):
 
     x: Array
     full: Array | None
-    arguments: Any
+    arguments: PyTree
 
 
 Branch = Callable[[Inputs, Array, Array], tuple[Array, dict[str, Any]]]

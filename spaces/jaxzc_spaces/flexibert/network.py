@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from flax import nnx
 
-from jaxzc.types import Array, Counts
+from jaxzc.types import Array, Counts, PyTree
 from jaxzc_spaces.core.layers import Linear, NetworkModule
 from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.flexibert.operators import EPS, operator
@@ -96,12 +96,12 @@ class FlexiBertModule(NetworkModule):
             setattr(self, f"layer{number}", Layer(hidden, part))
         self.head = Discriminator(hidden)
 
-    def words(self, inputs: Any) -> Array:
+    def words(self, inputs: PyTree) -> Array:
         """Vectors `[B, T, embedding]` of tokens."""
         tokens, _ = inputs if isinstance(inputs, tuple) else (inputs, None)
         return self.embeddings.word[...][jnp.asarray(tokens).astype(jnp.int32)]
 
-    def logits(self, x: Any, p: Pass, words: Any = None) -> Array:
+    def logits(self, x: PyTree, p: Pass, words: Any = None) -> Array:
         x = self.embeddings(self.words(x) if words is None else words, x[1] if isinstance(x, tuple) else None, p)
         x = x if self.project is None else self.project(x, p)
         for number in range(self.depth):

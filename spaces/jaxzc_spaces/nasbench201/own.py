@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxzc.spacekit.vectors import check_vector
-from jaxzc.types import Array, Genes, Params
+from jaxzc.types import Array, Genes, Params, PyTree
 from jaxzc_spaces.cells.ops import avg_pool3x3
 from jaxzc_spaces.core.layers import BatchNorm, FactorizedReduce, NetworkModule, ReLU, conv, kernel, layer
 from jaxzc_spaces.core.passes import Pass
@@ -67,7 +67,7 @@ class OwnNet(NetworkModule):
         return layer(jnp.matmul, x, self.head, p, self.head_bias)
 
 
-def convolutions(stacked: Any, genes: Sequence[int], edges: Sequence[int], suffix: str = "") -> dict[str, Any]:
+def convolutions(stacked: PyTree, genes: Sequence[int], edges: Sequence[int], suffix: str = "") -> dict[str, Any]:
     """Parameters of the convolutions on these edges of one cell, from arrays `conv1x1`, `conv3x3` and `bn` of a leading axis [edges]."""
     return {
         edge_name(e): {
@@ -79,7 +79,7 @@ def convolutions(stacked: Any, genes: Sequence[int], edges: Sequence[int], suffi
     }
 
 
-def stage_params(stacked: Any, genes: Sequence[int]) -> dict[int, Any]:
+def stage_params(stacked: PyTree, genes: Sequence[int]) -> dict[int, Any]:
     """Parameters of a stage's cells, from arrays of leading axes [cells, 6]."""
     cells = [jax.tree.map(lambda a, k=k: a[k], stacked) for k in range(len(stacked["conv1x1"]))]
     by_cell = {k: convolutions(cell, genes, range(len(EDGES))) for k, cell in enumerate(cells)}

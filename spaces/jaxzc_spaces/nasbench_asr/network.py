@@ -87,7 +87,7 @@ class Cells(nnx.Module):
             perturb = jax.tree.map(lambda a: a.reshape(count, NODES, *a.shape[1:]), of_slots)
         tap = p.tap
 
-        def step(x: Array, inputs: Any) -> Any:
+        def step(x: Array, inputs: PyTree) -> Any:
             kernels, scale, bias, perturb, shift = inputs
             x, records = self._cell(x, genes, kernels, p, perturb)
             x = x if p.norm == "none" else layer_normalised(x, scale, bias, EPS)
@@ -106,7 +106,7 @@ class Cells(nnx.Module):
         ops = genes[np.array(OP_GENES)]
         skips = jnp.where(BITS < 0, 0, genes[np.maximum(BITS, 0)]).astype(x.dtype)
 
-        def step(values: Array, inputs: Any) -> Any:
+        def step(values: Array, inputs: PyTree) -> Any:
             node, op, skip, own, of_node = inputs
             slot = jnp.asarray(SLOT_OF)[op]
             chosen = None

@@ -130,7 +130,7 @@ class NlpNetwork:
         """The tokens' embeddings `[B, steps, emsize]`."""
         return jnp.take(params["embedding"], inputs, axis=0)
 
-    def forward(self, params: Params, inputs: Array, *, norm: Norm, tap: Tap | None = None, entry: Any = None) -> Forward:
+    def forward(self, params: Params, inputs: Array, *, norm: Norm, tap: Tap | None = None, entry: PyTree = None) -> Forward:
         """A pass; it has no normalisation, so that all modes are one."""
         tap = tap or Tap()
         x = self.entry(params, inputs) if entry is None else entry

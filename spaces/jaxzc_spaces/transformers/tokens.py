@@ -20,10 +20,10 @@ class TokenNetwork(DiscreteNetwork):
         """The words' vectors `[B, T, width]`."""
         return self.module(params).words(inputs)
 
-    def run(self, module: Any, inputs: Any, p: Step) -> Array:
+    def run(self, module: Any, inputs: PyTree, p: Step) -> Array:
         return module.logits(inputs, p, self.vectors)
 
-    def forward(self, params: Params, inputs: Any, *, norm: Norm, tap: Tap | None = None, entry: PyTree = None) -> Forward:
+    def forward(self, params: Params, inputs: PyTree, *, norm: Norm, tap: Tap | None = None, entry: PyTree = None) -> Forward:
         return DiscreteNetwork.forward(replace(self, vectors=entry), params, inputs, norm=norm, tap=tap)
 
 

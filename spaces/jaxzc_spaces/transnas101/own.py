@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxzc.spacekit.vectors import check_vector
-from jaxzc.types import Array, Genes, Params
+from jaxzc.types import Array, Genes, Params, PyTree
 from jaxzc_spaces.core.layers import BatchNorm, NetworkModule, ReLU, conv, kernel, layer
 from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.nasbench201.own import Cell, convolutions, edge_name, stage_params, without_stacks
@@ -49,7 +49,7 @@ def own_params(params: Params, arch: Genes) -> Any:
     return without_stacks(params, *parts) | {name: part for name, part in parts.items() if part[0]}
 
 
-def _widening(stacked: Any, genes: Sequence[int]) -> dict[str, Any]:
+def _widening(stacked: PyTree, genes: Sequence[int]) -> dict[str, Any]:
     reductions = {
         edge_name(e): {
             "conv1": stacked["reduce_a"][i],
