@@ -117,6 +117,17 @@ class WithTask(Protocol):
 
 
 @runtime_checkable
+class WithDoubts(Protocol):
+    """A space in whose networks some ingredients say little.
+
+    doubts: ingredient -> one sentence, that says why and what to do instead. Whoever scores with a proxy that asks for it is warned.
+    """
+
+    @property
+    def doubts(self) -> Mapping[str, str]: ...
+
+
+@runtime_checkable
 class WithSameNetwork(Protocol):
     """A space that knows which architectures are the same network up to their random weights. A job scores only one of these.
 
