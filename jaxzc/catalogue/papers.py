@@ -127,6 +127,11 @@ EQUATIONS = {
     "head_importance": Equation(
         r"\sum_{w \in \text{queries, keys, values}} \Big| w \frac{\partial L}{\partial w} \Big|", ("recurrent", "snip")
     ),
+    "softmax_confidence": Equation(
+        r"\sum_{l \in \text{attentions}} \frac{1}{B \, t_l^2} \sum_{n=1}^{B} \sum_{t, u} \max_h A_l(x_n)_{h t u}, \quad "
+        r"A_l = \mathrm{softmax}\left( Q K^\top / \sqrt{d} \right)",
+        ("recurrent",),
+    ),
     "az_expressivity": Equation(rf"\sum_l s_l, \quad {_MAP_ENTROPY}", ("az_nas",)),
     "az_progressivity": Equation(rf"\min_l \, (s_l - s_{{l-1}}), \quad {_MAP_ENTROPY}", ("az_nas",)),
     "az_trainability": Equation(
@@ -158,6 +163,11 @@ EQUATIONS = {
         r"C_l = \operatorname{cov}(\text{channels of } \phi(z_l)), \quad "
         r"o = \sum_l \min\Big(1, \frac{\operatorname{std}(g_l)}{\max|g_l|}\Big)",
         ("intrain",),
+    ),
+    "jacob_cosine": Equation(
+        r"1 - \frac{1}{2 B (B - 1)} \sum_{i \ne j} |\cos(J_i, J_j)|^{1/20}, \quad "
+        r"J_i = \frac{\partial\, \mathbf{1}^\top f(x_i)}{\partial x_i}",
+        ("recurrent",),
     ),
     "meco": Equation(r"\sum_l \lambda_{\min}(P_l), \quad P_l = \operatorname{corr}(\text{channels of } z_l)", ("meco",)),
     "meco_opt": Equation(

@@ -5,6 +5,8 @@ import numbers
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
+from typing_extensions import TypeAliasType
+
 from jaxzc.catalogue.functions import named_function
 from jaxzc.definitions.facts import Ingredient, Proxy, WithIngredients, parts, proxy_facts, with_settings
 from jaxzc.ingredients import RESOLVER
@@ -14,7 +16,7 @@ from jaxzc.types.names import split_names, unknown
 
 Named = tuple[str, str | Proxy]
 """A label, and a proxy by name or as a function."""
-ProxySpec = str | Proxy | Iterable[str | Proxy | Named] | Mapping[str, str | Proxy]
+ProxySpec = TypeAliasType("ProxySpec", str | Proxy | Iterable[str | Proxy | Named] | Mapping[str, str | Proxy])
 
 SETS = {
     "founding": FOUNDING,

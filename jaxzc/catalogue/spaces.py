@@ -52,7 +52,7 @@ def check_options(name: str, chosen: Mapping[str, Any]) -> None:
     takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in inspect.signature(make).parameters.values())
     for option, value in chosen.items():
         if option in FROM_DATA:
-            raise JaxzcError(f"space {name!r}: {option} follows from the images and cannot be set: choose other data")
+            raise JaxzcError(f"space {name!r}: {option} follows from the data and cannot be set: choose other data")
         if option in known:
             check_setting(f"space {name!r}", option, value, known[option])
         elif not takes_any:

@@ -62,7 +62,7 @@ def add(commands: Subcommands) -> None:
         type=seeds,
         default=ScoreRequest.seeds,
         metavar="S[,S...]",
-        help="seed of images and weights, and of --sample; several give one row for each architecture and seed, "
+        help="seed of data and weights, and of --sample; several give one row for each architecture and seed, "
         "of the sample that the first one draws (default: 0)",
     )
     add_arch_arguments(command, "default: 100")

@@ -105,7 +105,7 @@ def add(commands: Subcommands) -> None:
     )
     command.add_argument("--start", metavar="FILE", help="architectures to begin with (as --archs of `jaxzc score`)")
     command.add_argument(
-        "--seed", type=seed, default=SearchRequest.seed, metavar="S", help="of search, images and weights (default: %(default)s)"
+        "--seed", type=seed, default=SearchRequest.seed, metavar="S", help="of search, data and weights (default: %(default)s)"
     )
     command.add_argument("--out", required=True, metavar="DIR", help="directory of the search: new, or to be resumed")
     command.add_argument("--tensorboard", metavar="DIR", help="write the scores as TensorBoard events (pip install 'jaxzc[tensorboard]')")

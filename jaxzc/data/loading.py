@@ -18,18 +18,21 @@ from jaxzc.data.pixels import Drawn, Source
 from jaxzc.types import Batch, JaxzcError
 from jaxzc.types.names import hint
 
-SPECS = "digits, normal, FILE.npz, folder:PATH, tfds:NAME, text:FILE, frames:FILE.npz"
+SPECS = "digits, normal, FILE.npz, folder:PATH, tfds:NAME, text:FILE, replaced:FILE, frames:FILE.npz"
 """What a source may be called, for messages."""
-AXES = {"text": ("steps",), "frames": ("frames", "features")}
+AXES = {"text": ("steps",), "replaced": ("steps",), "frames": ("frames", "features")}
 """Kind of a source that has no images -> the axes of an example."""
+NOUNS = {"text": "tokens", "replaced": "tokens", "frames": "frames"}
+"""What its examples are made of."""
 
 
 @dataclass(frozen=True)
 class Data:
     """What `load` gives.
 
-    batches: images float32 `[batch_size, H, W, C]`, labels int32 `[batch_size]`; of a text, tokens and the tokens that follow, int32
-        `[batch_size, steps]`; of sound, frames float32 `[batch_size, T, F]` and symbols int32 `[batch_size, L]`, padded with the blank, 0.
+    batches: images float32 `[batch_size, H, W, C]`, labels int32 `[batch_size]`; of a text, tokens and the tokens that follow, or 1 where
+        a token was replaced and 0 elsewhere, int32 `[batch_size, steps]`; of sound, frames float32 `[batch_size, T, F]` and
+        symbols int32 `[batch_size, L]`, padded with the blank, 0.
     classes: number of classes of the source; labels lie in `[0, classes)`.
     name: the spec that was asked for.
     digest: 16 hex digits over images and labels of all batches; equal digests mean equal data.
@@ -59,7 +62,8 @@ def load(
         the file, on the [0, 1] scale, or else, with 3 channels, by CIFAR-10's; float images are taken as already normalised; `classes`,
         optional, is the number of classes or their names); `folder:PATH` (a folder for each class; see `jaxzc.data.folder`); `tfds:NAME`
         (its `train` split; see `jaxzc.data.prepared`); `text:FILE` or `text:FILE@STEPS` (words and what follows them; see
-        `jaxzc.data.text`), whose classes are its words; `frames:FILE.npz`, or `frames:normal` and `frames:normal@TxF` (frames of sound and
+        `jaxzc.data.text`), whose classes are its words; `replaced:FILE` or `replaced:FILE@STEPS` (words, some of them replaced, and which,
+        for discriminators); `frames:FILE.npz`, or `frames:normal` and `frames:normal@TxF` (frames of sound and
         the symbols of each example; see `jaxzc.data.frames`).
     shape: (H, W, C) wanted, of a text (steps,), of sound (T, F): the size of `normal` (default 32x32x3); digits are repeated to it; other
         sources must have it.
@@ -98,6 +102,8 @@ def _source(spec: str, shape: tuple[int, ...] | None, classes: int | None) -> So
     kind, rest = _parts(spec)
     if kind == "text" and rest:
         return partial(text.draw, text=rest, steps=shape[0] if shape else None)
+    if kind == "replaced" and rest:
+        return partial(text.draw_replaced, text=rest, steps=shape[0] if shape else None)
     if kind == "frames" and rest:
         return partial(frames.draw, text=rest, shape=shape, classes=classes)
     image = cast("tuple[int, int, int] | None", shape)
@@ -125,10 +131,10 @@ def _parts(spec: str) -> tuple[str, str]:
 
 
 def _check_asked(spec: str, drawn: Drawn, shape: tuple[int, ...] | None, classes: int | None) -> None:
-    image_size = drawn.images.shape[1:]
-    if shape is not None and image_size != tuple(shape):
-        sizes = ("x".join(map(str, size)) for size in (image_size, shape))
-        raise JaxzcError("{} has images {}, expected {}: choose other data, or a space for this size".format(spec, *sizes))
+    noun, size = NOUNS.get(_parts(spec)[0], "images"), drawn.images.shape[1:]
+    if shape is not None and size != tuple(shape):
+        sizes = ("x".join(map(str, each)) for each in (size, shape))
+        raise JaxzcError("{} has {} {}, expected {}: choose other data, or a space for this size".format(spec, noun, *sizes))
     if classes is not None and drawn.classes != classes:
         raise JaxzcError(f"{spec} has {drawn.classes} classes, expected {classes}: choose other data, or a space with as many classes")
 

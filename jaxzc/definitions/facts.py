@@ -13,13 +13,15 @@ A decorated function stays an ordinary function; its facts are its attribute `fa
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, TypeAlias, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
+
+from typing_extensions import TypeAliasType
 
 from jaxzc.types import JaxzcError, Norm, PyTree, Score
 
-Proxy: TypeAlias = Callable[..., Score]
+Proxy = TypeAliasType("Proxy", Callable[..., Score])
 """A pure function of ingredients and settings, or `functools.partial` of one."""
-Ingredient: TypeAlias = Callable[..., PyTree]
+Ingredient = TypeAliasType("Ingredient", Callable[..., PyTree])
 """A pure function of ingredients and settings that gives one ingredient, or several by name."""
 Direction = Literal["higher", "lower"]
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from jaxzc._compile.float64 import in_float64
@@ -37,9 +38,9 @@ def synaptic(network: Network, weights: list[Array], synflow_bn_grads: list[Arra
 
 
 def _of_roles(network: Network, *roles: str) -> list[bool]:
-    """Whether a group has one of these roles. Raises `JaxzcError` where none has."""
+    """Whether a group has one of these roles. Raises `JaxzcError` where the network says of none what it is for."""
     chosen = [group.role in roles for group in network.groups]
-    if not any(chosen):
+    if not any(group.role for group in network.groups):
         raise JaxzcError(
             f"needs layers that say they are of {', '.join(roles)} (LayerGroup.role), and this network has none: score a space of "
             "transformers, or leave this proxy out"
@@ -66,6 +67,23 @@ def confidences(network: Network, params: Params, batches: tuple[Batch, ...], no
 
     records = network.forward(params, first(batches[0].inputs, None), norm=norm, tap=Tap(layer=read)).layers or {}
     return [records[group.name] for group, on in zip(network.groups, chosen, strict=True) if on]
+
+
+@ingredient(Passes(forward=1))
+def softmaxes(network: Network, params: Params, batches: tuple[Batch, ...], norm: Norm) -> list[Array]:
+    """For each operator that mixes tokens, a scalar: the mean, over examples, tokens and what they look at, of the largest over the heads
+    of the weights that a softmax gives, of the first batch. Raises `JaxzcError` where the network does not offer them."""
+
+    def read(x: Array) -> Array:
+        return jax.nn.softmax(x, axis=-1).max(1).mean()
+
+    records = network.forward(params, first(batches[0].inputs, None), norm=norm, tap=Tap(attention=read)).attentions
+    if not records:
+        raise JaxzcError(
+            "needs the weights of attention's heads (Forward.attentions), which this network does not offer: score a space of "
+            "transformers, or leave this proxy out"
+        )
+    return list(records.values())
 
 
 def _nuclear(flat: Array, kernel: tuple[int, ...]) -> Array:

@@ -121,6 +121,14 @@ def correlation(rows: Array) -> Array:
     return jnp.clip(covariance / deviation[:, None] / deviation[None, :], -1, 1)
 
 
+def mean_cosine_root(rows: Array, root: float) -> Array:
+    """Mean over pairs of different rows `[B, n]` of the root of the absolute cosine between them; NaN where a row is zero."""
+    unit = rows / jnp.linalg.norm(rows, axis=1, keepdims=True)
+    cosines = jnp.abs(unit @ unit.T)
+    others = ~jnp.eye(len(rows), dtype=bool)
+    return jnp.where(others, jnp.where(others, cosines, 1) ** (1 / root), 0).sum() / (len(rows) * (len(rows) - 1))
+
+
 def _correlation_eigenvalues(rows: Array) -> Array:
     matrix = correlation(rows)
     finite = jnp.isfinite(matrix).all()

@@ -7,7 +7,7 @@ facts are data: `@proxy(direction=..., labels=..., ...)`. To add one: write the 
 # ruff: noqa: F401 (an import is what registers a proxy)
 
 from jaxzc.definitions.facts import FACTS, Proxy, ProxyFacts
-from jaxzc.proxies.attention import attention_confidence, head_importance
+from jaxzc.proxies.attention import attention_confidence, head_importance, softmax_confidence
 from jaxzc.proxies.az_nas import az_expressivity, az_progressivity, az_trainability
 from jaxzc.proxies.dextr import dextr
 from jaxzc.proxies.dss import dss
@@ -17,7 +17,7 @@ from jaxzc.proxies.grad_norm import grad_norm
 from jaxzc.proxies.gradsign import grad_angle, grad_conflict, gradsign
 from jaxzc.proxies.grasp import grasp
 from jaxzc.proxies.intrain import intrain
-from jaxzc.proxies.jacob_cov import jacob_cov
+from jaxzc.proxies.jacob_cov import jacob_cosine, jacob_cov
 from jaxzc.proxies.l2_norm import l2_norm
 from jaxzc.proxies.meco import meco, meco_opt
 from jaxzc.proxies.naswot import naswot, naswot_gelu, nwot_outputs
@@ -45,7 +45,7 @@ FOUNDING = (
 )
 """Names of those of the four papers that the library began with, and of the sizes that everything is compared with."""
 
-FOR_TRANSFORMERS = ("dss", "naswot_gelu", "attention_confidence", "head_importance")
+FOR_TRANSFORMERS = ("dss", "naswot_gelu", "attention_confidence", "softmax_confidence", "head_importance")
 """Names of those that ask for attention or GELU, which other networks lack."""
 
 TRANSFORMERS = (*(name for name in FOUNDING if name != "naswot"), *FOR_TRANSFORMERS, "az_expressivity")

@@ -26,6 +26,23 @@ def attention_confidence(confidences: Sequence[Array], *, mean: bool = False) ->
     return values.mean() if mean else values.sum()
 
 
+@proxy(direction="higher", labels=False, init="normal_0.02", norm="batch")
+def softmax_confidence(softmaxes: Sequence[Array], *, mean: bool = False) -> Array:
+    """How much weight attention's most confident head gives.
+
+    Definition: sum, or mean, over attentions of the mean, over examples and pairs of tokens, of the largest of the heads' weights.
+    Source: Serianni & Kalita, Training-free Neural Architecture Search for RNNs and Transformers, ACL 2023 (softmax confidence).
+    Authors' code: as here, with dropout; their normalised form is `mean`. Layers that mix tokens by a Fourier or cosine transform count as
+        well: their code takes a softmax of each head's outputs over the head's width, which their network does not use.
+    Weights: none.
+    Fails: needs a network that offers what attention makes weights of (the spaces of transformers do). At the start weights are nearly one
+        over the number of tokens whatever the network is; outputs of transforms are large, so that one such layer counts for several
+        attentions. The sum grows with the number of layers.
+    """
+    values = jnp.stack([*softmaxes])
+    return values.mean() if mean else values.sum()
+
+
 @proxy(direction="higher", labels=True, init="normal_0.02", norm="batch")
 def head_importance(weights: Sequence[Array], loss_grads: Sequence[Array], mixing_layers: Sequence[bool]) -> Array:
     """SNIP of the layers that make what is mixed across tokens.

@@ -21,7 +21,7 @@ def epe_nas(input_grads: Array, labels: Array, *, many_classes: bool = False, ep
     Fails: depends on how the batch spreads over classes: keep it fixed; NaN where an input gradient is constant.
     """
     if len(input_grads) < 2:
-        raise JaxzcError(f"needs at least 2 images in the batch and got {len(input_grads)}: it correlates the gradients of images")
+        raise JaxzcError(f"needs at least 2 examples in the batch and got {len(input_grads)}: it correlates the gradients of examples")
 
     def run(grads: Array) -> Array:
         logs = jnp.log(jnp.abs(correlation(grads)) + eps)

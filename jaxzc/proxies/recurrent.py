@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 
 from jaxzc.definitions.facts import proxy
-from jaxzc.numerics.linalg import correlation_eigenvalues, log_determinant
+from jaxzc.numerics.linalg import correlation_eigenvalues, log_determinant, mean_cosine_root
+from jaxzc.proxies.jacob_cov import several
 from jaxzc.types import Array, JaxzcError
 
 
@@ -40,7 +41,7 @@ def hidden_jacob_cov(hidden_input_grads: Array, *, eps: float = 1e-5) -> Array:
     Fails: the Jacobians of untrained recurrent networks are nearly parallel, so that all but one eigenvalue are near 0 and 1 / (v + eps)
         decides; NaN where one is constant.
     """
-    values = correlation_eigenvalues(_several(hidden_input_grads))
+    values = correlation_eigenvalues(several(hidden_input_grads))
     return -(jnp.log(values + eps) + 1 / (values + eps)).sum()
 
 
@@ -55,11 +56,7 @@ def hidden_jacob_cosine(hidden_input_grads: Array) -> Array:
     Weights: none.
     Fails: the 20th root brings all networks close to 1/2: differences are in the fourth digit or behind it.
     """
-    rows = _several(hidden_input_grads)
-    unit = rows / jnp.linalg.norm(rows, axis=1, keepdims=True)
-    cosines = jnp.abs(unit @ unit.T)
-    others = ~jnp.eye(len(rows), dtype=bool)
-    return 1 - jnp.where(others, jnp.where(others, cosines, 1) ** (1 / 20), 0).sum() / 2 / (len(rows) * (len(rows) - 1))
+    return 1 - mean_cosine_root(several(hidden_input_grads), 20) / 2
 
 
 @proxy(direction="higher", labels=False, init="torch", norm="batch")
@@ -73,9 +70,3 @@ def activation_distance(activation_kernels: Sequence[Array]) -> Array:
     Fails: -inf where two examples have one code; sigmoids are positive everywhere, and only make examples alike.
     """
     return log_determinant(jnp.stack([*activation_kernels]).sum(0))
-
-
-def _several(rows: Array) -> Array:
-    if len(rows) < 2:
-        raise JaxzcError(f"needs at least 2 examples in the batch and got {len(rows)}: it compares the Jacobians of examples")
-    return rows

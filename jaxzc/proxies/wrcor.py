@@ -20,7 +20,7 @@ def wrcor(response_correlations: Array) -> Array:
     Fails: NaN where a map or gradient is constant (disconnected networks); needs a network with cells; the last cells decide.
     """
     if response_correlations.shape[1] < 2:
-        raise JaxzcError(f"needs at least 2 images in the batch and got {response_correlations.shape[1]}: it correlates their answers")
+        raise JaxzcError(f"needs at least 2 examples in the batch and got {response_correlations.shape[1]}: it correlates their answers")
 
     def run(correlations: Array) -> Array:
         weights = 2.0 ** (jnp.arange(len(correlations)) - len(correlations) + 1)  # of the last cell 1, put right below

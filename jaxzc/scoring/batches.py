@@ -1,18 +1,18 @@
 """Brings the batches that users pass into one form, and checks them before anything is compiled."""
 
 from collections.abc import Sequence
-from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from typing_extensions import TypeAliasType
 
 from jaxzc.tasks import Task
-from jaxzc.tasks.checks import with_targets
+from jaxzc.tasks.checks import check_shares, with_targets
 from jaxzc.tasks.losses import described
 from jaxzc.types import Batch, JaxzcError, PyTree, Space, WithTask
 
-Batches: TypeAlias = Batch | tuple[PyTree, PyTree] | Sequence[Batch | tuple[PyTree, PyTree]]
+Batches = TypeAliasType("Batches", Batch | tuple[PyTree, PyTree] | Sequence[Batch | tuple[PyTree, PyTree]])
 """One batch (inputs, targets), or several."""
 
 
@@ -56,6 +56,7 @@ def batches_for(space: Space, batches: Batches, task: Task) -> tuple[Batch, ...]
     if not isinstance(space, WithTask):
         return checked_batches(batches, space.classes, space.inputs.shape)
     checked = checked_batches(batches)
+    check_shares(task, checked)
     for batch in checked:
         inputs = batch.inputs
         kinds = {np.dtype(space.inputs.dtype).kind, np.dtype(getattr(inputs, "dtype", object)).kind}

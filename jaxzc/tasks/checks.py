@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.tasks.losses import cross_entropy
+from jaxzc.tasks.losses import cross_entropy, sigmoid_cross_entropy
 from jaxzc.tasks.task import Task, next_token
 from jaxzc.types import Array, Batch, JaxzcError, PyTree
 
@@ -48,12 +48,14 @@ def loss_of(task: Task, outputs: PyTree, targets: PyTree) -> Array:
 def check_targets(task: Task, outputs: PyTree, batches: Sequence[Batch], *, warns: bool = False) -> None:
     """Checks targets that are class numbers, for the ready-made tasks that have such.
 
-    outputs: shapes of what the network returns. Raises `JaxzcError` for a class without an output, for rows that are no distribution, and
-    for tokens given as their own successors. warns: whether to warn of labels of one class, and of labels that leave out the first class.
+    Those of multilabel must lie in [0, 1]. outputs: shapes of what the network returns. Raises `JaxzcError` for a class without an output,
+    for rows that are no distribution, and for tokens given as their own successors. warns: whether to warn of labels of one class, and of
+    labels that leave out the first class.
     """
     for batch in batches:
         if task is next_token and batch.targets is not None and _are_inputs(batch):
             raise JaxzcError("the targets of next_token are the inputs themselves, not what follows them: leave the targets out (None)")
+    check_shares(task, batches)
     if task.loss is not cross_entropy or not isinstance(outputs, jax.ShapeDtypeStruct | jax.Array | np.ndarray):
         return
     present = [np.asarray(batch.targets) for batch in batches if batch.targets is not None]
@@ -65,6 +67,18 @@ def check_targets(task: Task, outputs: PyTree, batches: Sequence[Batch], *, warn
         check_classes(values, outputs.shape[-1])
     if labels and warns:
         warn_of_labels(np.concatenate([values.ravel() for values in labels]), outputs.shape[-1])
+
+
+def check_shares(task: Task, batches: Sequence[Batch]) -> None:
+    """Raises `JaxzcError` for targets of multilabel outside [0, 1]."""
+    if task.loss is not sigmoid_cross_entropy:
+        return
+    for values in (np.asarray(leaf) for batch in batches for leaf in jax.tree.leaves(batch.targets)):
+        if values.size and not (values.min() >= 0 and values.max() <= 1):
+            raise JaxzcError(
+                f"targets of multilabel go from {values.min():g} to {values.max():g}: expected 0 or 1 for each output, or a share between, "
+                "as data such as replaced:FILE have them"
+            )
 
 
 def check_classes(labels: np.ndarray, classes: int | None) -> None:

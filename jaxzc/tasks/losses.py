@@ -1,15 +1,15 @@
 """The losses of the ready-made tasks: outputs of a network and targets -> one number, the mean over examples."""
 
 from collections.abc import Callable
-from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from typing_extensions import TypeAliasType
 
 from jaxzc.types import Array, JaxzcError, PyTree
 
-Loss: TypeAlias = Callable[[PyTree, PyTree], Array]
+Loss = TypeAliasType("Loss", Callable[[PyTree, PyTree], Array])
 """(what the network returned, the targets) -> one number."""
 
 

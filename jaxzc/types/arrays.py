@@ -59,6 +59,16 @@ class InputSpec:
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "dtype", dtype)
 
+    @property
+    def in_words(self) -> str:
+        """One example by its kind: "an image of 32 x 32 x 3", "300 frames of 80 features", "128 tokens"; of other shapes "an example"."""
+        sizes = " x ".join(map(str, self.shape))
+        if len(self.shape) == 1 and np.issubdtype(self.dtype, np.integer):
+            return f"{sizes} tokens"
+        if len(self.shape) == 2 and np.issubdtype(self.dtype, np.floating):
+            return f"{self.shape[0]} frames of {self.shape[1]} features"
+        return f"an {'image' if len(self.shape) == 3 else 'example'} of {sizes}"
+
     def batch(self, size: int) -> jax.ShapeDtypeStruct:
         """Shape and dtype of `size` examples."""
         return jax.ShapeDtypeStruct((size, *self.shape), np.dtype(self.dtype))

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
+from typing_extensions import TypeAliasType
 
 from jaxzc.types.arrays import Array, Norm, Params, PyTree
 
@@ -66,8 +67,10 @@ class Tap(NamedTuple):
         transformer `[B, tokens, channels]`, of each attention and of each feed-forward part), and with the slice of `cell_perturb` for it
         (None without it). Returns the value that replaces the output, and the record.
     cell_perturb: map group's name -> pytree with leaves `[maps, ...]`, for every group. A map group is a sequence of outputs of one shape.
+    attention: called with what each head of an operator that mixes tokens would make weights of by a softmax over the last axis,
+        `[B, heads, tokens, ...]`: products of queries and keys, or what a transform gives. Returns the record.
 
-    A network that does not offer `norm` or `cell` (see `Forward`) never calls them.
+    A network that does not offer `norm`, `cell` or `attention` (see `Forward`) never calls them.
     """
 
     layer: Callable[[Array, PyTree], tuple[Array, PyTree]] | None = None
@@ -76,6 +79,7 @@ class Tap(NamedTuple):
     norm: Callable[[Array], PyTree] | None = None
     cell: Callable[[Array, PyTree], tuple[Array, PyTree]] | None = None
     cell_perturb: Mapping[str, PyTree] | None = None
+    attention: Callable[[Array], PyTree] | None = None
 
 
 class Forward(NamedTuple):
@@ -87,6 +91,7 @@ class Forward(NamedTuple):
     layers, activations, norms, cells: the records of the tap functions: group's name -> pytree with leaves `[layers of the group, ...]`, in
         the order in which the groups first run. These are `OrderedDict`s, because JAX sorts the keys of a dict. None without the tap
         function, or where the network does not offer it. Records of layers that the architecture lacks are zeros.
+    attentions: likewise the records of `Tap.attention`, without a leading axis: name of each operator -> record.
     """
 
     outputs: PyTree
@@ -95,6 +100,7 @@ class Forward(NamedTuple):
     exponent: Array | int = 0
     norms: Mapping[str, PyTree] | None = None
     cells: Mapping[str, PyTree] | None = None
+    attentions: Mapping[str, PyTree] | None = None
 
 
 Number = TypeVar("Number")
@@ -175,5 +181,5 @@ class Scaled(NamedTuple):
             return float(np.ldexp(np.float64(self.value), int(self.exponent)))
 
 
-Score: TypeAlias = Array | np.ndarray | np.generic | float | Scaled
+Score = TypeAliasType("Score", Array | np.ndarray | np.generic | float | Scaled)
 """What a proxy returns: one number, which may be traced."""

@@ -1,18 +1,19 @@
 """A search space, the programs that compute its networks, and what only some spaces can do."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import jax
 import numpy as np
+from typing_extensions import TypeAliasType
 
 from jaxzc.types.arrays import Array, InputSpec, Params
 from jaxzc.types.networks import Counts, Network
 
-Genes: TypeAlias = np.ndarray | jax.Array | Sequence[int]
+Genes = TypeAliasType("Genes", np.ndarray | jax.Array | Sequence[int])
 """One architecture, int32 `[genes]`, or several, `[n, genes]`; traced only where a docstring says so."""
 
-InitialiserSpec: TypeAlias = str | Callable[..., Array]
+InitialiserSpec = TypeAliasType("InitialiserSpec", str | Callable[..., Array])
 """How kernels are drawn: a name (`jaxzc.numerics.initialisers`), or a function (key, shape, dtype) -> kernel, such as
 `jax.nn.initializers.he_normal()`."""
 
@@ -113,6 +114,17 @@ class WithTask(Protocol):
 
     @property
     def task(self) -> str: ...
+
+
+@runtime_checkable
+class WithDoubts(Protocol):
+    """A space in whose networks some ingredients say little.
+
+    doubts: ingredient -> one sentence, that says why and what to do instead. Whoever scores with a proxy that asks for it is warned.
+    """
+
+    @property
+    def doubts(self) -> Mapping[str, str]: ...
 
 
 @runtime_checkable

@@ -147,7 +147,7 @@ def test_a_space_without_arguments_is_of_its_own_size() -> None:
     assert (plain.classes, plain.inputs, plain) == (10, InputSpec((32, 32, 3)), spaces.maker("nasbench201")())
     assert spaces.space("transnas101_micro").inputs.shape == (256, 256, 3)
     assert spaces.space("nasbench201", inputs=InputSpec((8, 8, 1))) == spaces.space("nasbench201", inputs=(8, 8, 1))
-    with pytest.raises(JaxzcError, match="inputs follows from the images and cannot be set"):
+    with pytest.raises(JaxzcError, match="inputs follows from the data and cannot be set"):
         spaces.check_options("nasbench201", {"inputs": (8, 8, 1)})
     with pytest.raises(JaxzcError, match=r"inputs of dtype int32: expected images of floating-point numbers"):
         spaces.space("nasbench201", inputs=InputSpec((8, 8, 1), "int32"))

@@ -145,7 +145,7 @@ def test_compiled_programs_are_kept_where_the_user_keeps_caches(here: Path, monk
             ["batch_size is 1, too few for jacob_cov, naswot, lnwot"],
         ),
         (["--set", "nonsense=1"], ["unknown option of nasbench201 'nonsense': known: channels, cells"]),
-        (["--set", "classes=3"], ["classes follows from the images"]),
+        (["--set", "classes=3"], ["classes follows from the data"]),
         (["--set", "cells"], ["--set cells: expected OPTION=VALUE"]),
         (["--set", "cells=2"], ["--set cells is given twice"]),
         (["--sample", "99999"], ["cannot sample 99,999 distinct architectures from a space of 15,625"]),
@@ -236,9 +236,9 @@ def test_images_and_labels(here: Path, arrays: dict[str, Any], fragments: list[s
 
 def test_the_library_refuses_a_single_image_too() -> None:
     """For those who call the functions themselves; the command line says it before anything is traced."""
-    with pytest.raises(JaxzcError, match="needs at least 2 images in the batch and got 1"):
+    with pytest.raises(JaxzcError, match="needs at least 2 examples in the batch and got 1"):
         pattern_kernel(np.ones((1, 4), bool), np.float32)  # type: ignore[arg-type]
-    with pytest.raises(JaxzcError, match="needs at least 2 images in the batch and got 1"):
+    with pytest.raises(JaxzcError, match="needs at least 2 examples in the batch and got 1"):
         jacob_cov(np.ones((1, 4)))  # type: ignore[arg-type]
 
 

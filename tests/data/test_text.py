@@ -53,3 +53,18 @@ def test_a_space_is_made_for_a_text(spec: str) -> None:
 def test_mistakes(spec: str, end: str, message: str) -> None:
     with pytest.raises(JaxzcError, match=message):
         load(spec + end, batch_size=2, batches=2)
+
+
+def test_some_tokens_are_replaced(tmp_path: Path) -> None:
+    """Those that are other than the text's have the label 1; a draw from the text's own words may be the same word."""
+    path = tmp_path / "long.txt"
+    path.write_text(" ".join(str(k % 50) for k in range(2000)))
+    (batch,) = load(f"replaced:{path}@20", batch_size=100, batches=1, seed=4).batches
+    original = load(f"text:{path}@20", batch_size=100, batches=1, seed=4).batches[0].inputs
+    assert batch.inputs.shape == batch.targets.shape == (100, 20)
+    np.testing.assert_array_equal(batch.targets, batch.inputs != original)
+    assert 0.1 < batch.targets.mean() < 0.2
+    space, _ = Setting(data=f"replaced:{path}@6", batch_size=2, options={"hidden": (8,), "widths": (6,)}).prepared("flexibert", [0])
+    assert (space.classes, space.inputs) == (51, InputSpec((6,), "int32"))
+    with pytest.raises(JaxzcError, match=r"replaced:.* has tokens 20, expected 9: choose other data"):
+        load(f"replaced:{path}@20", batch_size=2, shape=(9,))

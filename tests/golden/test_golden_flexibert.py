@@ -15,13 +15,14 @@ from jaxzc_spaces.flexibert.network import FlexiBertModule, Part, Sizes, network
 from jaxzc_spaces.transformers.tokens import TokenNetwork, token_network
 
 from jaxzc.catalogue.selection import select
+from jaxzc.proxies import jacob_cosine
 from jaxzc.scoring.compute import compute_scores
 from jaxzc.scoring.results import to_float
 from jaxzc.tasks import Task
 from jaxzc.types import Batch, InputSpec
 from tests.support.golden_named_networks import Stored, read
 
-PROXIES = ("grad_norm", "snip", "plain", "l2_norm", "zico", "jacob_cov", "attention_confidence")
+PROXIES = ("grad_norm", "snip", "plain", "l2_norm", "zico", "jacob_cov", "attention_confidence", "softmax_confidence")
 
 
 def masked(outputs: Any, targets: Any) -> Any:
@@ -77,19 +78,27 @@ class Same(nnx.Module):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("index", range(7))
-def test_head_importance_equals_the_authors_with_their_sum_for_a_loss(index: int) -> None:
-    """Theirs is of the sum of the last hidden states. (At the authors' start, network 7, that is constant.)"""
+def test_derivatives_of_the_last_hidden_states_equal_the_authors(index: int) -> None:
+    """head_importance with their sum of the last hidden states for a loss; jacob_cosine of their rows: the gradients of the positions'
+    table, one for each of its features. (At the authors' start, network 7, that sum is constant.)"""
     networks, stored_scores, inputs = read("flexibert")
     stored = networks[index]
     arrays = {name: value for name, value in stored.arrays.items() if not name.startswith("head/")}
     what = described(stored.config)
     network = token_network(lambda: Headless(*what), InputSpec((stored.config["seq"],), "int32"))
     task = Task(lambda outputs, targets: outputs.sum())
+    chosen = {**select("head_importance"), "jacob_cosine": lambda input_grads: jacob_cosine(of_positions(input_grads, stored.config))}
     with jax.enable_x64(True):
         params = Stored(stored.config, arrays, stored.facts).params(network, jnp.float64)
-        score = jax.jit(lambda p: compute_scores("head_importance", network, p, batches(inputs), task=task, unavailable="error"))(params)
-        expected = stored_scores["proxies"]["head_importance"]["values_f64"][index]
-        np.testing.assert_allclose(to_float(score["head_importance"]), expected, rtol=1e-8)
+        score = jax.jit(lambda p: compute_scores(chosen, network, p, batches(inputs), task=task, unavailable="error"))(params)
+        for name, theirs in (("head_importance", "head_importance"), ("jacob_cosine", "jacobian_cosine")):
+            expected = stored_scores["proxies"][theirs]["values_f64"][index]
+            np.testing.assert_allclose(to_float(score[name]), expected, rtol=1e-8, err_msg=name)
+
+
+def of_positions(grads: Any, config: dict[str, Any]) -> Any:
+    """Gradients of the positions, `[features, tokens]`, from those of the words' vectors `[B, tokens x features]`, which they join."""
+    return grads.reshape(len(grads), config["seq"], config["embedding"]).sum(0).T
 
 
 def test_counts_equal_the_authors_code() -> None:

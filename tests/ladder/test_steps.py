@@ -240,7 +240,7 @@ def test_pieces_are_compiled_ahead_and_stored(tmp_path, monkeypatch):
     ("proxies", "batches", "images", "match"),
     [
         ("zico", 1, 2, "zico: needs the gradients of at least 2 batches and got 1"),
-        ("naswot", 1, 1, "naswot: needs at least 2 images in the batch and got 1"),
+        ("naswot", 1, 1, "naswot: needs at least 2 examples in the batch and got 1"),
         ("tcet_snip(compress='sqrt')", 1, 2, r"tcet_snip\(compress='sqrt'\): compress='sqrt'"),
     ],
 )

@@ -62,7 +62,7 @@ def test_epe_nas() -> None:
     difference = abs(of_class[5] / 2 - of_class[9] / 2)
     assert value(proxies.epe_nas, grads, labels, many_classes=True) == pytest.approx(2 * difference / 2, rel=1e-5)
     assert math.isnan(value(proxies.epe_nas, grads.at[0].set(1), labels))
-    with pytest.raises(JaxzcError, match="at least 2 images"):
+    with pytest.raises(JaxzcError, match="at least 2 examples"):
         proxies.epe_nas(grads[:1], labels[:1])
 
 
@@ -137,7 +137,7 @@ def test_wrcor() -> None:
     total = np.array([[1, 0.5], [0.5, 1]]) + 2 * np.array([[1, 0.25], [0.25, 1]])
     assert value(proxies.wrcor, correlations) == pytest.approx(math.log(np.linalg.det(total)), rel=1e-5)
     assert math.isnan(value(proxies.wrcor, correlations.at[0].set(jnp.nan)))
-    with pytest.raises(JaxzcError, match="at least 2 images"):
+    with pytest.raises(JaxzcError, match="at least 2 examples"):
         proxies.wrcor(correlations[:, :1, :1])
 
 

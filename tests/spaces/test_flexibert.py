@@ -1,5 +1,7 @@
 """FlexiBERT's space: strings, three readings of a configuration, counts of every trained network, tokens."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,7 @@ from jaxzc_spaces.flexibert.space import FlexiBert
 import jaxzc
 from jaxzc.scoring.results import to_float
 from jaxzc.types import Batch, EmbeddingNetwork, InputSpec, JaxzcError
+from tests.spaces.test_source import imported, shapes
 from tests.support.reference_tables import reference_table
 
 NETWORK = "H256|SA:WMA:h4:ff1024:n3|LT:DCT:h2:ff512:n3"
@@ -74,9 +77,9 @@ def test_tokens_are_embedded_and_their_vectors_can_be_replaced() -> None:
 @pytest.mark.parametrize("size", [3, 8])
 def test_transforms(size: int) -> None:
     x = np.random.default_rng(0).standard_normal((5, size))
-    (cos_t, sin_t), (cos, sin) = waves("DFT", 5), waves("DFT", size)
+    (cos_t, sin_t), (cos, sin) = map(np.array, waves("DFT", 5)), map(np.array, waves("DFT", size))
     np.testing.assert_allclose(cos_t @ x @ cos.T - sin_t @ x @ sin.T, np.fft.fft2(x).real, atol=1e-12)
-    (dct,) = waves("DCT", size)
+    (dct,) = map(np.array, waves("DCT", size))
     np.testing.assert_allclose(dct @ dct.T, np.diag([4 * size, *[2 * size] * (size - 1)]), atol=1e-12)
     assert dct[1, 0] == pytest.approx(2 * np.cos(np.pi / (2 * size)))
 
@@ -88,6 +91,28 @@ def test_module_has_its_own_parameters_and_gives_what_is_scored() -> None:
     module = TINY.module(arch, params)
     assert sum(leaf.size for leaf in jax.tree.leaves(nnx.state(module, nnx.Param))) == TINY.counts(arch).params.item()
     np.testing.assert_allclose(module(tokens), network.forward(params, tokens, norm="batch").outputs, rtol=1e-5, atol=1e-6)
+
+
+def test_the_file_stands_alone(tmp_path: Path) -> None:
+    """With every operator, and the logits of the module."""
+    for text in ("H12|SA:WMA:h4:ff6:n3|DSC:9:h2:ff10:n1", "H8|LT:DFT:h2:ff6:n1|LT:DCT:h4:ff10:n3"):
+        arch, tokens = TINY.parse(text), jnp.arange(14).reshape(2, 7)
+        source = TINY.source(arch)
+        assert f"flexibert: {text}" in source
+        assert "multiply-accumulates for 7 tokens." in source
+        alone, module = imported(source, tmp_path).make(), TINY.module(arch)
+        assert shapes(alone) == shapes(module)
+        nnx.update(alone, nnx.state(module, nnx.Param))
+        np.testing.assert_allclose(alone(tokens), module(tokens), rtol=1e-4, atol=1e-5)
+
+
+def test_doubtful_and_wrong_scores_are_said() -> None:
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(0, 20, (4, 7))
+    with pytest.warns(jaxzc.DoubtWarning, match="flexibert: synflow, snr_synflow: without layer normalisation"):
+        jaxzc.SpaceScorer(TINY, Batch(tokens, tokens % 2), "snip,synflow,snr_synflow")
+    with pytest.raises(JaxzcError, match="targets of multilabel go from 0 to 19: expected 0 or 1 for each output"):
+        jaxzc.SpaceScorer(TINY, Batch(tokens, np.clip(tokens, 0, 19)), "snip")
 
 
 def test_scores_of_tokens() -> None:

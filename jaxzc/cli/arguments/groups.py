@@ -18,8 +18,8 @@ def add_space_arguments(command: argparse.ArgumentParser) -> None:
         help="images: digits (8x8, bundled with scikit-learn), normal (noise, 32x32), FILE.npz (arrays 'images' [N, H, W, C] and "
         "'labels' [N]), folder:PATH (a folder for each class; folder:PATH@32x32 scales the images), or tfds:NAME (tensorflow-datasets, "
         "prepared on this machine, for example tfds:cifar10); for spaces of language models text:FILE, or text:FILE@STEPS (words and those "
-        "that follow); for nasbench_asr frames:FILE.npz (arrays 'frames' [N, T, F] and 'labels' [N, L]) or "
-        "frames:normal@TxF (default: %(default)s)",
+        "that follow); for flexibert replaced:FILE or replaced:FILE@STEPS (words, of which some are replaced); "
+        "for nasbench_asr frames:FILE.npz (arrays 'frames' [N, T, F] and 'labels' [N, L]) or frames:normal@TxF (default: %(default)s)",
     )
     command.add_argument(
         "--set",
@@ -36,7 +36,7 @@ def add_network_arguments(command: argparse.ArgumentParser, batches: int) -> Non
     """Space, data, batch, weights: what every command that scores untrained networks takes."""
     add_space_arguments(command)
     command.add_argument(
-        "--batch-size", type=positive, default=Setting.batch_size, metavar="N", help="images per batch (default: %(default)s)"
+        "--batch-size", type=positive, default=Setting.batch_size, metavar="N", help="examples per batch (default: %(default)s)"
     )
     command.add_argument("--batches", type=positive, default=batches, metavar="K", help="batches; zico needs 2 (default: %(default)s)")
     command.add_argument(

@@ -18,6 +18,6 @@ def pattern_kernel(code: Array, dtype: Any) -> Array:
 
     Raises `JaxzcError` for a single example: it has nothing to agree with, and its kernel measures size."""
     if len(code) < 2:
-        raise JaxzcError(f"needs at least 2 images in the batch and got {len(code)}: activation patterns are compared between images")
+        raise JaxzcError(f"needs at least 2 examples in the batch and got {len(code)}: activation patterns are compared between examples")
     signs = 2 * code.astype(jnp.promote_types(dtype, jnp.float32)) - 1
     return (signs @ signs.T + code.shape[1]) / 2

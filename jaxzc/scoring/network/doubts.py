@@ -1,13 +1,16 @@
-"""What makes scores doubtful though they can be computed: kernels of zeros, and stored statistics of normalisation that no pass reads."""
+"""What makes scores doubtful though they can be computed: kernels of zeros, stored statistics of normalisation that no pass reads, and what
+a space says of its networks."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.types import Array, JaxzcError, Network, Norm, Params, PyTree
+from jaxzc.definitions.facts import Proxy
+from jaxzc.ingredients import RESOLVER
+from jaxzc.types import Array, JaxzcError, Network, Norm, Params, PyTree, Space, WithDoubts
 
 
 class DoubtWarning(UserWarning):
@@ -41,6 +44,13 @@ def is_frozen(network: Network, params: Params, inputs: PyTree) -> bool:
 def _replaced(network: Network, params: Params, inputs: PyTree) -> list[Array]:
     replaced = getattr(network, "replaced_statistics", None)
     return [] if replaced is None else replaced(params, inputs)
+
+
+def warn_of_space(space: Space, proxies: Mapping[str, Proxy], stacklevel: int) -> None:
+    """Issues a `DoubtWarning` for each doubt that the space has about ingredients which these proxies ask for."""
+    for ingredient, reason in space.doubts.items() if isinstance(space, WithDoubts) else ():
+        if labels := RESOLVER.wanted(proxies).get(ingredient):
+            warnings.warn(f"{space.name}: {', '.join(labels)}: {reason}", DoubtWarning, stacklevel=stacklevel + 1)
 
 
 INSTEAD = {"batch": "those of the batch", "init": "mean 0 and variance 1", "none": "none"}

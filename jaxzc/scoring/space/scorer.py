@@ -11,6 +11,7 @@ from jaxzc._compile.devices import chunk_for, mesh
 from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.definitions.facts import Ingredient, Proxy
 from jaxzc.scoring.batches import Batches, batches_for
+from jaxzc.scoring.network.doubts import warn_of_space
 from jaxzc.scoring.options import options_of
 from jaxzc.scoring.results import to_floats
 from jaxzc.scoring.space.dispatch import Dispatcher
@@ -39,7 +40,8 @@ class SpaceScorer:
         On a CPU, devices, chunk and lanes do not change a score, to the last bit; elsewhere rounding may differ.
     ingredients: functions of your own that compute what your proxies ask for (`jaxzc.ingredient`).
 
-    Raises `JaxzcError` for options that do not exist, and for more devices than there are.
+    Raises `JaxzcError` for options that do not exist, and for more devices than there are; warns (`jaxzc.DoubtWarning`) where the space
+    says that a proxy tells little of its networks.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class SpaceScorer:
         own = TASKS[space.task] if isinstance(space, WithTask) else classification
         self.recipe = SpaceRecipe(space, select(proxies, ingredients), weights, init, named_task(loss, task) or own, norm)
         self.batches = batches_for(space, batches, self.recipe.task)
+        warn_of_space(space, self.recipe.proxies, stacklevel=2)
         programs = ProgramCache(self.recipe, mesh(devices), pieces)
         on_cpu = programs.mesh.devices.flat[0].platform == "cpu"
         self.chunk = chunk or chunk_for(programs.mesh.devices.flat[0].platform)

@@ -18,13 +18,14 @@ from jaxzc.scoring.space import SpaceScorer
 from jaxzc.types import InputSpec, JaxzcError, Norm, Space
 
 COMPARED = {"batch_grads": "batches", "input_grads": "batch_size", "relu_kernels": "batch_size", "layer_kernels": "batch_size"}
-"""Ingredient -> the field that must be 2 at least, because the proxies that read it compare batches, or images of a batch."""
+"""Ingredient -> the field that must be 2 at least, because the proxies that read it compare batches, or examples of a batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """data: a source of images (`jaxzc.data.load`; default: digits), of which `batches` batches of `batch_size` are drawn. weights, init,
-    norm, devices, chunk: as in `SpaceScorer`; devices None: all of this process. options: of a space that is given by name."""
+    """data: a source of images, tokens or frames (`jaxzc.data.load`; default: digits), of which `batches` batches of `batch_size` are
+    drawn. weights, init, norm, devices, chunk: as in `SpaceScorer`; devices None: all of this process. options: of a space that is given
+    by name."""
 
     data: str | None = None
     batch_size: int = 64
@@ -38,16 +39,16 @@ class Setting:
 
     @property
     def source(self) -> str:
-        """Where the images come from."""
+        """Where the data come from."""
         return "digits" if self.data is None else self.data
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What scores depend on besides space, images and seed, for the records of jobs and searches."""
+        """What scores depend on besides space, data and seed, for the records of jobs and searches."""
         return {name: getattr(self, name) for name in ("batch_size", "batches", "weights", "init", "norm")}
 
     def record(self, proxies: Mapping[str, Proxy], draws: Sequence[Data]) -> dict[str, Any]:
-        """What a table of scores says of its images, and of the proxies' costs and directions."""
+        """What a table of scores says of its data, and of the proxies' costs and directions."""
         inputs = draws[0].batches[0].inputs
         sizes = Sizes(self.batch_size, self.batches, outputs=draws[0].classes, pixels=math.prod(inputs.shape[1:-1]))
         directions = {label: proxy_facts(proxy).direction for label, proxy in proxies.items()}
@@ -65,7 +66,7 @@ class Setting:
         return options | {"devices": self.devices or jax.local_device_count()}
 
     def prepared(self, space: str | Space, seeds: Sequence[int]) -> tuple[Space, list[Data]]:
-        """The space made for the images, and the images of every seed. Raises `JaxzcError` for an unknown space or option, and for images
+        """The space made for the data, and the data of every seed. Raises `JaxzcError` for an unknown space or option, and for data
         that cannot be loaded or are not of a space that is made already."""
         wanted: dict[str, Any] = {}
         if isinstance(space, str):
@@ -82,9 +83,9 @@ class Setting:
         return SpaceScorer(space, batches, proxies, **self.scorer_options)
 
     def check_sizes(self, proxies: Mapping[str, Proxy]) -> None:
-        """Raises `JaxzcError` where a proxy compares batches or images and there is one only: at once, not after compiling."""
+        """Raises `JaxzcError` where a proxy compares batches or examples and there is one only: at once, not after compiling."""
         users = RESOLVER.wanted(proxies)
-        for name, number, what in (("batches", self.batches, "batches"), ("batch_size", self.batch_size, "images in a batch")):
+        for name, number, what in (("batches", self.batches, "batches"), ("batch_size", self.batch_size, "examples in a batch")):
             labels = dict.fromkeys(label for each, field in COMPARED.items() if field == name for label in users.get(each, ()))
             if number < 2 and labels:
                 raise JaxzcError(

@@ -36,7 +36,8 @@ class WithModule(VectorSpace):
         initialiser: InitialiserSpec = "torch",
         momentum: float = 0.9,
     ) -> NetworkModule:
-        """The network of genes `[genes]` as an NNX module: images `[B, H, W, C]` -> logits `[B, classes]`.
+        """The network of genes `[genes]` as an NNX module: images `[B, H, W, C]` -> logits `[B, classes]`; of speech and of tokens, what
+        the space's inputs are -> what its task compares.
 
         params: of the program that the architecture shares, copied; without them the module's own are drawn: `initialiser`, with `rng_key`
             (`jax.random.key(0)`). They are `nnx.Param`s, as many as `counts(arch).params`.
@@ -67,7 +68,6 @@ class WithModule(VectorSpace):
         """
         counts = self.counts(np.asarray(arch)[None])
         sizes = f"{int(counts.params[0]):,} parameters, {int(counts.flops[0]):,} multiply-accumulates"
-        shape = " x ".join(map(str, self.inputs.shape))
-        said = f"{sizes} for an image of {shape}. Written by jaxzc {version('jaxzc')}; needs JAX and Flax only."
+        said = f"{sizes} for {self.inputs.in_words}. Written by jaxzc {version('jaxzc')}; needs JAX and Flax only."
         heading = f"{self.name}: {self.to_string(arch)}\n\n{said}"
         return write(self.own_network(arch).blueprint.make, heading)

@@ -34,7 +34,7 @@ class Pass:
     """One pass through a network.
 
     norm: how batch normalisation acts. tap: what is read. module: the network, by whose paths layers are named; needed with a tap only.
-    layers, activations, norms, maps: what the tap kept, by name, in the order of execution.
+    layers, activations, norms, maps: what the tap kept, by name, in the order of execution; attentions: likewise, without a leading axis.
     cell: the number of the cell that the module is in, where the module says so. role: what its layers are for
         (`jaxzc.types.LayerGroup.role`).
     exponent: with `norm="none"`, the power of two taken out of the activations so far.
@@ -48,6 +48,7 @@ class Pass:
         self.activations: OrderedDict[str, Any] = OrderedDict()
         self.norms: OrderedDict[str, Any] = OrderedDict()
         self.maps: OrderedDict[str, Any] = OrderedDict()
+        self.attentions: OrderedDict[str, Any] = OrderedDict()
         self.exponent = jnp.zeros((), jnp.int32) if exponent is None else exponent
 
     @cached_property
@@ -80,6 +81,12 @@ class Pass:
         """x, the input of a batch normalisation."""
         if self.tap.norm is not None:
             self._keep(self.norms, self.name(named), self.tap.norm(x))
+        return x
+
+    def attending(self, named: Named, x: Array) -> Array:
+        """x `[B, heads, tokens, ...]`, of which an operator makes weights (see `jaxzc.types.Tap.attention`)."""
+        if self.tap.attention is not None:
+            self.attentions[self.name(named)] = self.tap.attention(x)
         return x
 
     def embedding(self, named: nnx.Param, table: Array) -> Array:
@@ -134,6 +141,7 @@ class Pass:
             self.exponent,
             self.norms if self.tap.norm and norms else None,
             self.maps if self.tap.cell and maps else None,
+            self.attentions if self.tap.attention and self.attentions else None,
         )
 
     def _keep(self, records: dict[str, Any], name: str, value: Any) -> None:

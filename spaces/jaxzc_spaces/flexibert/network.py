@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jaxzc.types import Array, Counts, PyTree
-from jaxzc_spaces.core.layers import Linear
+from jaxzc_spaces.core.layers import Linear, NetworkModule
 from jaxzc_spaces.core.passes import Pass
 from jaxzc_spaces.flexibert.operators import EPS, operator
 from jaxzc_spaces.transformers.blocks import GELU, LayerNorm
@@ -85,7 +85,7 @@ class Discriminator(nnx.Module):
         return self.prediction(self.gelu(self.dense(x, p), p), p)[..., 0]
 
 
-class FlexiBertModule(nnx.Module):
+class FlexiBertModule(NetworkModule):
     """The whole network. Call: tokens int `[B, T]`, or a pair of them and their types; a pass; their vectors, if these are given.
     -> a logit for each token, `[B, T]`"""
 
@@ -101,12 +101,12 @@ class FlexiBertModule(nnx.Module):
         tokens, _ = inputs if isinstance(inputs, tuple) else (inputs, None)
         return self.embeddings.word[...][jnp.asarray(tokens).astype(jnp.int32)]
 
-    def __call__(self, inputs: PyTree, p: Pass | None = None, words: Any = None) -> Array:
-        p = Pass("own") if p is None else p
-        x = self.embeddings(self.words(inputs) if words is None else words, inputs[1] if isinstance(inputs, tuple) else None, p)
+    def logits(self, x: PyTree, p: Pass, words: Any = None) -> Array:
+        x = self.embeddings(self.words(x) if words is None else words, x[1] if isinstance(x, tuple) else None, p)
         x = x if self.project is None else self.project(x, p)
         for number in range(self.depth):
-            p.cell, layer, name = number, getattr(self, f"layer{number}"), f"layer{number}"
+            p.cell = number
+            layer, name = getattr(self, f"layer{number}"), f"layer{number}"
             x = p.map(f"{name}/op", layer.op(x, p))
             x = p.map(name, layer.ff(x, p))
         p.cell = -1

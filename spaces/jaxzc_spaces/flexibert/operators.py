@@ -5,9 +5,11 @@ transforms: Lee-Thorp et al., FNet, 2021. Details as in the code of training-fre
 normalisation behind them, and no operator heeds a mask.
 """
 
+import math
+from functools import lru_cache
+
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jax import lax
 
@@ -19,10 +21,20 @@ from jaxzc_spaces.transformers.blocks import LayerNorm
 EPS = 1e-12
 
 
-def attention(q: Array, k: Array, v: Array, heads: int) -> Array:
-    """Scaled dot product attention of `[B, T, width]`, by heads -> `[B, T, width]`."""
-    q, k, v = (jnp.swapaxes(a.reshape(*a.shape[:2], heads, -1), 1, 2) for a in (q, k, v))
-    weights = jax.nn.softmax(jnp.matmul(q, jnp.swapaxes(k, 2, 3)) * q.shape[-1] ** -0.5, axis=-1)
+def by_heads(a: Array, heads: int) -> Array:
+    """`[B, T, width]` -> `[B, heads, T, width of a head]`."""
+    return jnp.swapaxes(a.reshape(*a.shape[:2], heads, -1), 1, 2)
+
+
+def products(q: Array, k: Array, heads: int) -> Array:
+    """Scaled products of queries and keys `[B, T, width]`, by heads -> `[B, heads, T, T]`."""
+    q, k = by_heads(q, heads), by_heads(k, heads)
+    return jnp.matmul(q, jnp.swapaxes(k, 2, 3)) * q.shape[-1] ** -0.5
+
+
+def weighted(scores: Array, v: Array, heads: int) -> Array:
+    """Values `[B, T, width]`, weighted by a softmax of scores `[B, heads, T, T]` -> `[B, T, width]`."""
+    weights, v = jax.nn.softmax(scores, axis=-1), by_heads(v, heads)
     return _joined(jnp.swapaxes(jnp.matmul(weights, v), 1, 2))
 
 
@@ -45,7 +57,8 @@ class SelfAttention(nnx.Module):
         p.role = "attention"
         q = self.query(x, p)
         q = q if self.weight_matrix is None else self.weight_matrix(q, p)
-        y = attention(q, self.key(x, p), self.value(x, p), self.heads)
+        scores = p.attending(self, products(q, self.key(x, p), self.heads))
+        y = weighted(scores, self.value(x, p), self.heads)
         p.role = "join"
         y = self.output(y, p)
         p.role = ""
@@ -76,19 +89,21 @@ class Transform(nnx.Module):
         u = u.reshape(*u.shape[:2], self.heads, -1)
         along_time, along_width = (waves(self.kind, size) for size in (u.shape[1], u.shape[3]))
         parts = [
-            jnp.einsum("st,bthd,de->bshe", jnp.asarray(a, u.dtype), u, jnp.asarray(b.T, u.dtype))
+            jnp.einsum("st,bthd,ed->bhse", jnp.asarray(a, u.dtype), u, jnp.asarray(b, u.dtype))
             for a, b in zip(along_time, along_width, strict=True)
         ]
-        return _joined(parts[0] - parts[1] if self.kind == "DFT" else parts[0])
+        y = p.attending(self, parts[0] - parts[1] if self.kind == "DFT" else parts[0])
+        return _joined(jnp.swapaxes(y, 1, 2))
 
 
-def waves(kind: str, size: int) -> tuple[np.ndarray, ...]:
+@lru_cache(maxsize=16)
+def waves(kind: str, size: int) -> tuple[list[list[float]], ...]:
     """Matrices `[frequencies, size]`: cosines and sines of the Fourier transform, or twice the cosines of the cosine transform."""
-    k, n = np.arange(size)[:, None], np.arange(size)
     if kind == "DCT":
-        return (2 * np.cos(np.pi * k * (2 * n + 1) / (2 * size)),)
-    angles = 2 * np.pi * (k * n % size) / size
-    return np.cos(angles), np.sin(angles)
+        angles = [[math.pi * (k * (2 * n + 1) % (4 * size)) / (2 * size) for n in range(size)] for k in range(size)]
+        return ([[2 * math.cos(angle) for angle in row] for row in angles],)
+    angles = [[2 * math.pi * (k * n % size) / size for n in range(size)] for k in range(size)]
+    return [[math.cos(angle) for angle in row] for row in angles], [[math.sin(angle) for angle in row] for row in angles]
 
 
 class DynamicConvolution(nnx.Module):
@@ -106,14 +121,15 @@ class DynamicConvolution(nnx.Module):
         p.role = "attention"
         q, k, v = self.query(x, p), self.key(x, p), self.value(x, p)
         p.role = ""
+        attended = weighted(p.attending(self, products(q, k, self.heads)), v, self.heads)
         spans = self.conv_kernel(self.key_conv(x, p) * q, p)
-        weights = jax.nn.softmax(spans.reshape(*x.shape[:2], self.heads, self.size), axis=-1)
+        of_windows = jax.nn.softmax(spans.reshape(*x.shape[:2], self.heads, self.size), axis=-1)
         p.role = "window"
         values, half = self.conv_out(x, p), self.size // 2
         padded = jnp.pad(values, ((0, 0), (half, half), (0, 0))).reshape(len(x), -1, self.heads, values.shape[-1] // self.heads)
-        convolved = sum(weights[..., j : j + 1] * padded[:, j : j + x.shape[1]] for j in range(self.size))
+        convolved = sum(of_windows[..., j : j + 1] * padded[:, j : j + x.shape[1]] for j in range(self.size))
         p.role = "join"
-        y = self.output(jnp.concatenate([attention(q, k, v, self.heads), _joined(jnp.asarray(convolved))], -1), p)
+        y = self.output(jnp.concatenate([attended, _joined(jnp.asarray(convolved))], -1), p)
         p.role = ""
         return self.ln(y + x, p)
 

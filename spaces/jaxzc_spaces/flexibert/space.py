@@ -55,7 +55,8 @@ class FlexiBert(OfVariableDepth):
         shape, dtype = self.inputs.shape, self.inputs.dtype
         if len(shape) != 1 or not np.issubdtype(dtype, np.integer) or shape[0] > self.positions:
             raise JaxzcError(
-                f"flexibert: inputs of shape {shape} and dtype {dtype}: expected at most {self.positions} tokens, (T,) of int32"
+                f"flexibert: inputs of shape {shape} and dtype {dtype}: expected at most {self.positions} tokens, (T,) of int32, which "
+                "data such as replaced:FILE@128 have"
             )
         if self.reading not in READINGS:
             raise JaxzcError(f"flexibert: reading={self.reading!r}: expected one of {', '.join(READINGS)}")
@@ -74,6 +75,14 @@ class FlexiBert(OfVariableDepth):
     def own_counts(self) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
         """`encoder_params`: parameters without the head, which published counts are (of the reading "published")."""
         return {"encoder_params": lambda archs: np.array([encoder for _, encoder in self._counted(archs)], np.int64)}
+
+    @property
+    def doubts(self) -> dict[str, str]:
+        """synflow's gradients, in whose pass attention's weights are all or nothing."""
+        return {
+            "synflow_grads": "without layer normalisation positive weights drive attention's products so high that its softmax saturates "
+            "and what transforms mix cancels: rounding decides; take synflow_bn, which keeps normalisation"
+        }
 
     def network(self, arch: Genes) -> TokenNetwork:
         """The network of genes. Cells are the layers."""

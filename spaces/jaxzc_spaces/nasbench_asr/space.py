@@ -7,6 +7,7 @@
 >>> program.network(arch).forward(program.init(jax.random.key(0)), frames, norm="batch").outputs  # logits [B, T / 4, symbols]
 """
 
+import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -96,6 +97,16 @@ class NasBenchAsr(WithModule):
         return {"published_params": lambda archs: network_counts(np.atleast_2d(archs), fewer, self.inputs.shape[0]).params}
 
     # Networks.
+
+    @property
+    def doubts(self) -> dict[str, str]:
+        """synflow's gradients, which the LSTM and the clip keep from what lies before them."""
+        by = ["the LSTM's sigmoids and tanh saturate"] * bool(self.units) + ["activations are cut off"] * math.isfinite(self.clip)
+        cure = "score them with units=0 and clip=inf, or take synflow_bn, which keeps normalisation"
+        reason = (
+            f"without normalisation positive weights drive activations so high that {' and '.join(by)}, and layers before get no gradient"
+        )
+        return {"synflow_grads": f"{reason}: {cure}"} if by else {}
 
     @property
     def sizes(self) -> Sizes:

@@ -54,7 +54,8 @@ class NasBenchNlp(VectorSpace):
         check_positive(self, "emsize", "nhid", "layers", "classes")
         if len(self.inputs.shape) != 1 or not np.issubdtype(self.inputs.dtype, np.integer):
             raise JaxzcError(
-                f"{self.name}: inputs {self.inputs.dtype} {self.inputs.shape}: expected tokens (steps,), such as InputSpec((70,), 'int32')"
+                f"{self.name}: inputs {self.inputs.dtype} {self.inputs.shape}: expected tokens (steps,), such as "
+                "InputSpec((70,), 'int32'), which data such as text:FILE@70 have"
             )
 
     # Architectures.

@@ -92,7 +92,7 @@ class Block(nnx.Module):
         products = jnp.matmul(q, jnp.swapaxes(k, 2, 3))
         if of.distance:
             products = products + jnp.einsum("bhnd,nmd->bhnm", q, self._relative(self.relk_row, self.relk_col, p))
-        weights = jax.nn.softmax(of.scale * products, axis=-1)
+        weights = jax.nn.softmax(p.attending(self, of.scale * products), axis=-1)
         y = jnp.matmul(weights, v)
         if of.distance:
             y = y + jnp.einsum("bhnm,nmd->bhnd", weights, self._relative(self.relv_row, self.relv_col, p))

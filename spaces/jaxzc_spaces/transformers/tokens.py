@@ -11,8 +11,8 @@ from jaxzc_spaces.core.passes import Step
 
 @dataclass(frozen=True, eq=False)
 class TokenNetwork(DiscreteNetwork):
-    """A discrete network (`jaxzc.types.EmbeddingNetwork`) whose module has a method words(tokens) and is called with (tokens, pass, words),
-    the last None where it shall compute them. vectors: these, in a pass of other ones."""
+    """A discrete network (`jaxzc.types.EmbeddingNetwork`) whose module has a method words(tokens) and logits(tokens, pass, words), the last
+    None where it shall compute them. vectors: these, in a pass of other ones."""
 
     vectors: Any = None
 
@@ -21,7 +21,7 @@ class TokenNetwork(DiscreteNetwork):
         return self.module(params).words(inputs)
 
     def run(self, module: Any, inputs: PyTree, p: Step) -> Array:
-        return module(inputs, p, self.vectors)
+        return module.logits(inputs, p, self.vectors)
 
     def forward(self, params: Params, inputs: PyTree, *, norm: Norm, tap: Tap | None = None, entry: PyTree = None) -> Forward:
         return DiscreteNetwork.forward(replace(self, vectors=entry), params, inputs, norm=norm, tap=tap)

@@ -16,7 +16,7 @@ from jaxzc.types import JaxzcError
 Edit = tuple[int, int, str]
 """Bytes from, bytes to, and what takes their place."""
 PASS = "p"
-GIVES_BACK = {"layer": 1, "activating": 1, "normalising": 1, "map": 1, "bias": 0, "embedding": 1}
+GIVES_BACK = {"layer": 1, "activating": 1, "normalising": 1, "attending": 1, "map": 1, "bias": 0, "embedding": 1}
 """Method of a pass -> which of its arguments is what it gives."""
 BASE = "NetworkModule"
 PART = (ast.Name, ast.Call, ast.Attribute, ast.Subscript, ast.Constant)
