@@ -70,7 +70,7 @@ def kendall(part: Part, names: tuple[str, ...], rule: str) -> float:
     if not set(names) <= set(part.scores):
         return float("nan")
     chosen = np.stack([ranks(part, name) for name in names])
-    return float(stats.kendalltau((np.log(chosen) if rule == "log_rank" else chosen).sum(0), part.accuracy)[0])
+    return float(np.asarray(stats.kendalltau((np.log(chosen) if rule == "log_rank" else chosen).sum(0), part.accuracy)[0]))
 
 
 def main() -> None:
