@@ -110,6 +110,22 @@ def test_loops_branches_random_numbers_and_float64() -> None:
 
     key = jax.random.key(1)
     close(Pieced(mixed)(key, IMAGES), jax.jit(mixed)(key, IMAGES))
+
+
+def test_a_function_may_close_over_typed_random_keys() -> None:
+    """Two functions that differ in such a key alone are different."""
+
+    def noisy(key: Array) -> Callable[[Array], Array]:
+        return lambda x: jnp.tanh(x) + jax.random.normal(key, x.shape)
+
+    keys = jax.random.split(jax.random.key(0), 2)
+    for key in keys:
+        close(Pieced(noisy(key))(IMAGES), jax.jit(noisy(key))(IMAGES))
+
+    def of_both(x: Array) -> Array:
+        return jax.vmap(lambda key: jax.random.normal(key, x.shape))(keys).sum(0)
+
+    close(Pieced(of_both)(IMAGES), jax.jit(of_both)(IMAGES))
     assert not any(name.startswith(ONCE) for name in pieces.HELD)
 
 
