@@ -1,6 +1,7 @@
 """NAS-Bench-101's programs with edges and operations as arguments equal the discrete networks: logits, derivatives, every proxy."""
 
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 import jax
@@ -99,7 +100,9 @@ def quantities(network: Any, params: Any, batch: Batch, everything: bool) -> dic
         return {"logits": network.forward(params, batch.inputs, norm="batch").outputs, "input gradients": input_grads, "gradients": grads}
     (grads, input_grads), pull = jax.vjp(gradient, params)
     (curvature,) = pull((grads, jnp.zeros_like(input_grads)))
-    modes = {norm: network.forward(params, batch.inputs, norm=norm)[::3] for norm in ("batch", "init", "none")}
+    modes = {
+        norm: attrgetter("outputs", "exponent")(network.forward(params, batch.inputs, norm=norm)) for norm in ("batch", "init", "none")
+    }
     return {"logits": modes, "input gradients": input_grads, "gradients": grads, "curvature": curvature}
 
 
