@@ -21,6 +21,8 @@ SCRIPTS = ("base.js", "tip.js", "select.js", "table.js")
 LINKS = {"leaderboard": "Leaderboard", "ranks": "Ranks", "benchmarks": "Benchmarks", "reproduce": "Reproduce"}
 MORE = ("kendall", "precision_10", "regret_10", "spearman_given_params", "spearman_given_flops")
 """Statistics of each benchmark that the board shows on demand."""
+ROOMY = 6
+"""Up to so many benchmarks have room for the ranges of their figures; of more, ranges are shown on demand."""
 
 
 def page(board: Leaderboard, commands: Sequence[str] = ()) -> str:
@@ -29,6 +31,7 @@ def page(board: Leaderboard, commands: Sequence[str] = ()) -> str:
     scoring = [judgement.benchmark.command for judgement in board.judgements if judgement.benchmark.command]
     content = Template(asset("across.html")).substitute(
         explanation=escape(explanation(board)),
+        board="board many" if len(board.judgements) > ROOMY else "board",
         leaderboard=table(board),
         verdict=escape(f"{verdict(board.friedman, len(board.judgements))}."),
         ranks=ranks(board),
