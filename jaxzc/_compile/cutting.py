@@ -165,7 +165,7 @@ def _aval(aval: Any) -> str:
 
 
 def _constant(value: Any, aval: Any) -> str:
-    content = np.asarray(jax.random.key_data(value) if jax.dtypes.issubdtype(aval.dtype, jax.dtypes.prng_key) else value)
+    content = np.asarray(jax.random.key_data(value) if jax.numpy.issubdtype(aval.dtype, jax.dtypes.prng_key) else value)
     digest = str(content) if content.size == 1 else hashlib.sha256(content.tobytes()).hexdigest()
     return f"{digest}:{_aval(aval)}"
 
