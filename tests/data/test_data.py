@@ -1,5 +1,6 @@
 """Sources of batches: digits, noise and npz files."""
 
+import builtins
 import os
 from pathlib import Path
 
@@ -18,9 +19,16 @@ def stacked(data) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([batch.inputs for batch in data.batches]), np.concatenate([batch.targets for batch in data.batches])
 
 
-def test_digits_are_those_of_scikit_learn():
-    images, labels = digits.read()
+def test_digits_are_those_of_scikit_learn_which_is_not_imported(monkeypatch):
     bunch = load_digits()
+    imported = builtins.__import__
+
+    def refusing(name, *others):
+        assert not name.startswith("sklearn")
+        return imported(name, *others)
+
+    monkeypatch.setattr("builtins.__import__", refusing)
+    images, labels = digits.read()
     np.testing.assert_array_equal(images, bunch.images)
     np.testing.assert_array_equal(labels, bunch.target)
     assert (images.dtype, labels.dtype, len(labels)) == (bunch.images.dtype, bunch.target.dtype, digits.COUNT)
