@@ -1,9 +1,9 @@
 """`jaxzc export`: take one architecture away, as code, weights and programs that need no jaxzc."""
 
 import argparse
-from pathlib import Path
 
 from jaxzc.cli.arguments import Subcommands
+from jaxzc.cli.arguments.architectures import one_of
 from jaxzc.cli.arguments.numbers import positive, seed, sizes
 from jaxzc.cli.arguments.requests import keep_compiled, options
 from jaxzc.cli.terminal import note
@@ -43,7 +43,5 @@ def add(commands: Subcommands) -> None:
 def run(arguments: argparse.Namespace) -> None:
     keep_compiled(arguments)
     typed = {name: getattr(arguments, name) for name in ("out", "inputs", "classes", "init", "seed", "onnx")}
-    arch = Path(arguments.arch)
-    which = arch if arch.is_file() else arguments.arch
-    files = run_export(arguments.space, which, options=options(arguments.set), note=note, **typed)
+    files = run_export(arguments.space, one_of(arguments.arch), options=options(arguments.set), note=note, **typed)
     print("\n".join(map(str, files)))

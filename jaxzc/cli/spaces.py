@@ -10,7 +10,7 @@ from jaxzc.catalogue import spaces
 from jaxzc.cli.arguments import Subcommands
 from jaxzc.definitions.docstrings import docstring
 
-HELP = "list the search spaces and their options, or compile ahead (`warm`)"
+HELP = "list the search spaces and their options, or show one (`jaxzc spaces NAME`), or compile ahead (`warm`)"
 WARM = "compile ahead what a search in a space of free widths needs"
 EPILOG = """The architectures are those of a random walk by the space's own mutation. Their pieces are stored where all compiled programs
 are, for these proxies, sizes of images and batches, so that `jaxzc search` and `jaxzc score` with the same ones read them. Several
@@ -24,7 +24,9 @@ example:
 def add(commands: Subcommands) -> None:
     command = commands.add_parser("spaces", help=HELP, description=HELP)
     command.set_defaults(run=run)
-    inner = command.add_subparsers(title="commands", metavar="COMMAND")
+    inner = command.add_subparsers(title="the name of a space, or a command", metavar="NAME")
+    for name in sorted(spaces.spaces()):
+        inner.add_parser(name).set_defaults(run=show, space=name)
     _add_warm(inner.add_parser("warm", help=WARM, description=WARM, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter))
 
 
@@ -47,6 +49,17 @@ def run(arguments: argparse.Namespace) -> None:
         options = ", ".join(f"{key}={value!r}" for key, value in spaces.options(make).items()) or "none"
         print(f"{name:15} {summary}")
         print(f"{'':15} options (--set): {options}; from {spaces.spaces()[name].value}")
+
+
+def show(arguments: argparse.Namespace) -> None:
+    """One space: what it is, its options, and how an architecture of it is written."""
+    name, make = arguments.space, spaces.maker(arguments.space)
+    print(f"{name}: {docstring(make)}\n")
+    print("options (--set):")
+    print("\n".join(f"  {key}={value!r}" for key, value in spaces.options(make).items()) or "  none")
+    space = spaces.space(name)
+    print(f"\nan architecture: {space.to_string(space.sample(np.random.default_rng(0), 1)[0])}")
+    print(f"inputs: {'x'.join(map(str, space.inputs.shape))} unless the data say otherwise; from {spaces.spaces()[name].value}")
 
 
 def warm(arguments: argparse.Namespace) -> None:

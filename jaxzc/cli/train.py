@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from jaxzc.cli.arguments import Subcommands
+from jaxzc.cli.arguments.architectures import one_of
 from jaxzc.cli.arguments.numbers import positive, seed
 from jaxzc.cli.arguments.requests import keep_compiled, request_fields
 from jaxzc.cli.terminal import note
@@ -109,8 +110,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _request(arguments: argparse.Namespace) -> TrainRequest:
     """What was typed; the architecture may be a file."""
-    arch = Path(arguments.arch)
-    return TrainRequest(**request_fields(arguments, TrainRequest, arch=arch if arch.is_file() else arguments.arch))
+    return TrainRequest(**request_fields(arguments, TrainRequest, arch=one_of(arguments.arch)))
 
 
 def _epoch(number: int, epoch: Epoch) -> None:

@@ -20,6 +20,8 @@ from jaxzc.types.names import hint
 
 SPECS = "digits, normal, FILE.npz, folder:PATH, tfds:NAME, text:FILE, replaced:FILE, frames:FILE.npz"
 """What a source may be called, for messages."""
+NAMES = ("digits", "normal", "npz", "folder", "tfds", "tfds:cifar10", "tfds:cifar100", "text", "replaced", "frames")
+"""What a mistyped source may have meant."""
 AXES = {"text": ("steps",), "replaced": ("steps",), "frames": ("frames", "features")}
 """Kind of a source that has no images -> the axes of an example."""
 NOUNS = {"text": "tokens", "replaced": "tokens", "frames": "frames"}
@@ -119,7 +121,7 @@ def _source(spec: str, shape: tuple[int, ...] | None, classes: int | None) -> So
         return partial(prepared.draw, name=rest)
     if os.path.isdir(os.path.expanduser(spec)):
         raise JaxzcError(f"{spec} is a directory: write folder:{spec} for images in folders, one for each class")
-    raise JaxzcError(f"unknown data {spec!r}: {hint(kind, ['digits', 'normal', 'npz', 'folder', 'tfds', *AXES])}choose one of {SPECS}")
+    raise JaxzcError(f"unknown data {spec!r}: {hint(kind, NAMES)}choose one of {SPECS}")
 
 
 def _parts(spec: str) -> tuple[str, str]:

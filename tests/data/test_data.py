@@ -189,7 +189,11 @@ def test_npz_files_that_are_none(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "asked", "message"),
     [
-        ("cifar10", {}, r"unknown data 'cifar10': choose one of digits, normal, FILE.npz, folder:PATH, tfds:NAME, text:FILE"),
+        (
+            "cifar10",
+            {},
+            r"unknown data 'cifar10': did you mean 'tfds:cifar10'\? If not, choose one of digits, normal, FILE.npz, folder",
+        ),
         ("npz:", {}, r"unknown data 'npz:'"),
         ("digits:3", {}, r"unknown data 'digits:3'"),
         ("digits", {"batch_size": 0}, r"batch_size is 0, expected a whole number of at least 1"),

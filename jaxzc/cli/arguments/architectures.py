@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from pathlib import Path
 
 import numpy as np
 
@@ -33,6 +34,15 @@ def architectures(arguments: argparse.Namespace, space: Space, sample: int, seed
             "ask for fewer, or leave out --sample to take them all"
         )
     return read.drawn(arguments.sample, seed)
+
+
+def one_of(text: str) -> str | Path:
+    """The file of that name, or the text itself, an architecture's string. Raises `JaxzcError` for a file's name where there is none."""
+    if os.path.isfile(text):
+        return Path(text)
+    if text.endswith((".txt", ".csv", ".csv.gz", ".parquet")):
+        raise JaxzcError(f"there is no file {text}: check the path, or give an architecture's string")
+    return text
 
 
 def _written(text: str, space: Space) -> tables.Archs | None:
