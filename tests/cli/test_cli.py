@@ -277,6 +277,15 @@ def test_spaces() -> None:
     assert result.code == 0
     assert "nasbench201" in result.out
     assert "channels=16, cells=5" in result.out
+    one = run("spaces", "nats_sss")
+    assert (one.code, one.err) == (0, "")
+    assert "an architecture: " in one.out
+    refused(run("spaces", "nasbench21"), "did you mean nasbench201?")
+
+
+def test_a_file_of_an_architecture_that_is_not_there() -> None:
+    for command in ("export", "train"):
+        refused(run(command, "nasbench201", "found/winner.txt", "--out", "x"), "there is no file found/winner.txt: check the path")
 
 
 @pytest.mark.parametrize(
