@@ -1,7 +1,9 @@
 """Planned memory: known before a program runs, larger for larger batches, and a warning where there is not as much."""
 
+import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,3 +87,21 @@ def test_a_program_that_does_not_fit_is_warned_about(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(memory, "available", lambda: None)
     memory.check(10**15)
     assert not caplog.text, "nothing is known, nothing is said"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc's heaps")
+def test_a_large_run_gives_back_what_the_heap_keeps_of_freed_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    def keep_one_of(blocks: int) -> Any:
+        np.ones(2**24, np.uint8)  # freed at once: from now on glibc takes blocks of this size from a heap, not from the system
+        return [np.ones(2**20, np.uint8) for _ in range(blocks)][-1]
+
+    monkeypatch.setattr(memory, "LARGE", 1)
+    small, large = memory.Heap(0), memory.Heap(2**20)
+    last = keep_one_of(200)
+    before = memory._taken()
+    small.dropped(memory.OFTEN)
+    large.dropped(memory.OFTEN - 1)
+    assert memory._taken() > before - 2**24, "neither a small run nor a run that has dropped little looks at it"
+    large.dropped(1)
+    assert memory._taken() < before - 100 * 2**20
+    assert last.all()
