@@ -31,6 +31,8 @@ def test_scores_are_evaluated_and_reported(tmp_path):
     kept_nowhere = jaxzc.run_scoring("nasbench201", [A, B], **{**job, "out": None})
     np.testing.assert_array_equal(kept_nowhere.columns["l2_norm"], merged.columns["l2_norm"])
 
+    archs, which = jaxzc.ScoreRequest("nasbench201", "embedded").architectures(space)
+    assert (len(archs), which) == (500, "all 500 of embedded")
     with pytest.raises(jaxzc.JaxzcError, match="names a table: name a directory for the job"):
         jaxzc.run_scoring("nasbench201", [A], out="scores.parquet")
     with pytest.raises(jaxzc.JaxzcError, match="isomorphs is 'twice', expected 'each' or 'once'"):
