@@ -9,13 +9,15 @@ import pytest
 from jaxzc._compile import memory
 from jaxzc.catalogue import spaces
 from jaxzc.scoring.space import SpaceScorer
+from jaxzc.types import InputSpec
+from tests.support.one_stage import OneStage
 
 ARCH = np.array([3, 1, 2, 0, 4, 3])
 GIGABYTE = 10**9
 
 
 def scorer(batch: int) -> SpaceScorer:
-    space = spaces.space("nasbench201", classes=3, inputs=(8, 8, 3), channels=2, cells=1)
+    space = OneStage(channels=2, cells=1, classes=3, inputs=InputSpec((8, 8, 3)))
     return SpaceScorer(space, (np.ones((batch, 8, 8, 3), np.float32), np.arange(batch) % 3), "l2_norm,naswot")
 
 
