@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 
 from jaxzc._compile import memory
-from jaxzc.catalogue import spaces
 from jaxzc.scoring.space import SpaceScorer
+from jaxzc.types import InputSpec
+from tests.support.one_stage import OneStage
 
 ARCH = np.array([3, 1, 2, 0, 4, 3])
 GIGABYTE = 10**9
 
 
 def scorer(batch: int) -> SpaceScorer:
-    space = spaces.space("nasbench201", classes=3, inputs=(8, 8, 3), channels=2, cells=1)
+    space = OneStage(channels=2, cells=1, classes=3, inputs=InputSpec((8, 8, 3)))
     return SpaceScorer(space, (np.ones((batch, 8, 8, 3), np.float32), np.arange(batch) % 3), "l2_norm,naswot")
 
 
@@ -55,7 +56,9 @@ def test_mappings_are_those_of_this_process() -> None:
 
 
 def test_programs_go_where_the_process_runs_out_of_mappings(monkeypatch: pytest.MonkeyPatch) -> None:
-    space = spaces.space("nasbench101", classes=3, inputs=(8, 8, 3), channels=5, modules=1)
+    """Of a space with five programs, one for each operation on the first edge."""
+    space = OneStage(channels=2, cells=1, classes=3, inputs=InputSpec((8, 8, 3)))
+    monkeypatch.setattr(OneStage, "program_keys", lambda space, archs: archs[:, :1])
     kinds = SpaceScorer(space, (np.ones((4, 8, 8, 3), np.float32), np.arange(4) % 3), "l2_norm")
     archs = space.sample(np.random.default_rng(0), 20)
     keys = space.program_keys(archs).tolist()
