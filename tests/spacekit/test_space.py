@@ -123,7 +123,7 @@ def test_inputs_may_be_a_shape() -> None:
 
 @pytest.mark.parametrize("size", [4, 672, 10**6])
 def test_a_sample_of_all_where_a_space_has_fewer(size: int) -> None:
-    """Of a space whose vectors are all architectures, and of one where the product of `choices` (268,800) is not the number of them (672)."""
+    """Of a space whose vectors are all architectures, and of one where the product of `choices` (1,536) is not their number (672)."""
     menus = {"widths": (24, 32), "depths": (2, 3, 4), "heads": (3, 4), "ratios": (3.5, 4.0)}
     space = Widths() if size == 4 else jaxzc.space("autoformer", inputs=(8, 8, 3), patch=2, **menus)
     n = len(space.enumerate())
