@@ -37,7 +37,8 @@ A benchmark may say what makes its scores; where the file is missing, its networ
   options = { channels = 8 }
 
 Networks are those of the table of accuracies, or of archs = "FILE"; sample: so many random ones. Further entries, as the options of
-`jaxzc score`: batches, seeds, init, norm, isomorphs. Scoring goes on where it was interrupted; a score file that exists is used as it is.
+`jaxzc score`: batches, seeds, init, norm, isomorphs; and xla_flags, which the environment's XLA_FLAGS must hold then. Scoring goes on
+where it was interrupted; a score file that exists is used as it is.
 
 With --out, each benchmark that was judged is kept in DIR/judged: a run that was interrupted goes on, and a further benchmark costs only its
 own time.

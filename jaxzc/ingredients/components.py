@@ -5,7 +5,6 @@ import jax.numpy as jnp
 
 from jaxzc._compile.float64 import in_float64
 from jaxzc.definitions.facts import Passes, ingredient
-from jaxzc.ingredients.maps import centred_covariance
 from jaxzc.numerics.linalg import eigenvalues
 from jaxzc.numerics.trees import first
 from jaxzc.types import Array, Batch, JaxzcError, Network, Norm, Params, Tap
@@ -23,14 +22,23 @@ def principal_components(network: Network, params: Params, batches: tuple[Batch,
         raise JaxzcError(f"share={share!r}: expected a part of the variance between 0 and 1, such as 0.99")
     if not network.activations:
         raise JaxzcError("needs the inputs of activation functions, and this network has none")
-    tap = Tap(activation=lambda z: jax.lax.stop_gradient(centred_covariance(z)))
+    tap = Tap(activation=lambda z: jax.lax.stop_gradient(products(z)))
     records = network.forward(params, first(batches[0].inputs, None), norm=norm, tap=tap).activations or {}
     counts = network.activation_counts()
     return [in_float64(lambda c: components(c, share))(records[g.name]) * counts[g.name].sum(1) for g in network.activations]
 
 
+def products(values: Array) -> Array:
+    """Covariance of the channels, `[C, C]`, of values `[B, ..., C]`; where there are fewer rows than channels, the products of the rows
+    with each other, `[rows, rows]`, whose eigenvalues other than 0 are the same and cost less."""
+    rows = values.reshape(-1, values.shape[-1])
+    centred = rows - rows.mean(0, keepdims=True)
+    few = len(rows) < rows.shape[1]
+    return (centred @ centred.T if few else centred.T @ centred) / len(rows)
+
+
 def components(covariances: Array, share: float) -> Array:
-    """For covariances `[values, C, C]`, the number of leading eigenvalues that together exceed the part `share` of the sum of all; 0 for a
+    """For covariances `[values, n, n]`, the number of leading eigenvalues that together exceed the part `share` of the sum of all; 0 for a
     matrix that is 0 or not finite."""
     finite = jnp.isfinite(covariances).all((1, 2))
     values = jnp.maximum(eigenvalues(jnp.where(finite[:, None, None], covariances, 0))[:, ::-1], 0)

@@ -14,6 +14,7 @@ from jaxzc.jobs.parts import Key, Row
 from jaxzc.jobs.work import Unit
 from jaxzc.scoring.batches import Batches
 from jaxzc.scoring.space import SpaceScorer
+from jaxzc.scoring.space.programs import MOST
 from jaxzc.types import JaxzcError
 
 DOUBTS = 10
@@ -83,11 +84,15 @@ class Attempts:
                 done += len(block)
 
     def _ordered(self, units: list[Unit]) -> list[Unit]:
-        """Those that share a program next to each other."""
+        """As they were asked for where no program is used twice, or they are scored one by one and all their programs can be held: what is
+        there of an unfinished job is then no worse a sample than the list. Otherwise those that share a program next to each other."""
         if not units:
             return units
         keys = self.scorer.space.program_keys(np.stack([unit.arch for unit in units]))
-        return [units[place] for place in np.lexsort(keys.T[::-1])] if keys.shape[1] else units
+        programs = len(np.unique(keys, axis=0)) if keys.shape[1] else 1
+        if programs in (1, len(units)) or (self.scorer.width == 1 and programs <= MOST):
+            return units
+        return [units[place] for place in np.lexsort(keys.T[::-1])]
 
     def _scorer(self, seed: int) -> SpaceScorer:
         if seed not in self._of_seed:

@@ -5,6 +5,7 @@
 >>> board = jaxzc.leaderboard(description)
 """
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,14 @@ def score_missing(
     """Makes every score file of the description that is missing and has a scoring; returns these files. One that exists stays as it is.
 
     The job is kept beside the file, in `FILE.job`, until the file is written: the same call goes on where it was interrupted. note,
-    watched: what the caller is told, and shows. Raises `JaxzcError` where `jaxzc.run_scoring` does, and where every network of a
-    benchmark failed.
+    watched: what the caller is told, and shows. Raises `JaxzcError` where `jaxzc.run_scoring` does, where XLA_FLAGS lacks what a scoring
+    says, and where every network of a benchmark failed.
     """
     missing = [each for each in description.benchmarks if each.scoring is not None and not Path(each.scores).is_file()]
     for benchmark in missing:
         check_name(benchmark.scores)
+        if benchmark.scoring is not None:
+            benchmark.scoring.check_flags(benchmark.name, os.environ.get("XLA_FLAGS", ""))
         if not Path(benchmark.scores).parent.is_dir():
             raise JaxzcError(f"there is no directory {Path(benchmark.scores).parent} for {Path(benchmark.scores).name}: create it first")
     files = []
@@ -70,7 +73,8 @@ def _score(benchmark: Benchmark, note: Callable[[str], None], watched: Watched) 
     if len(merged.failed) == len(merged.columns["arch"]):
         arch, _, error = merged.failed[0]
         raise JaxzcError(f"{benchmark.name}: every network failed, the first {arch}: {error}; change its scoring and delete {folder}")
-    write_scores(path, merged.columns, metadata(merged) | {"data": Path(scoring.data).name})
+    flags = {"xla_flags": scoring.xla_flags} if scoring.xla_flags else {}
+    write_scores(path, merged.columns, metadata(merged) | {"data": Path(scoring.data).name} | flags)
     job.remove_all()
     return path
 

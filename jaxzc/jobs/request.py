@@ -23,6 +23,7 @@ from jaxzc.jobs.parts import Row
 from jaxzc.jobs.recorder import EVERY
 from jaxzc.jobs.runner import WHOLE, Work, run
 from jaxzc.jobs.work import Stripe, representatives, units
+from jaxzc.scoring.network.doubts import doubts_of_space
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.scoring.space.setting import Setting
 from jaxzc.spacekit import genes_of
@@ -134,7 +135,7 @@ def work_of(
         [space.to_string(arch) for arch in scored],
         {label: identity(proxy) for label, proxy in proxies.items()},
         {seed: drawn.digest for seed, drawn in zip(request.seeds, draws, strict=True)},
-        {**request.record(proxies, draws), "archs": which, **about},
+        {**request.record(proxies, draws), "doubts": doubts_of_space(space, proxies), "archs": which, **about},
         time.time(),
     )
 

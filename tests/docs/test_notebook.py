@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import pytest
 from matplotlib import pyplot
 
+from jaxzc.report import files
+
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "colab").glob("*.ipynb"))
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
@@ -28,34 +30,34 @@ class Case(NamedTuple):
 
 CASES = {
     "quickstart": Case(
-        {"architectures": 20, "proxies": "naswot, snip", "batch_size": 16},
+        {"architectures": 20, "proxies": "naswot, l2_norm", "batch_size": 16},
         2,
         [
-            *(rf"^{name} +-?[0-9.]+ +\[" for name in ("naswot", "snip", "params", "flops", "evenness")),
+            *(rf"^{name} +-?[0-9.]+ +\[" for name in ("naswot", "l2_norm", "params", "flops", "evenness")),
             r"evenness .* difference",
             " 32 channels: ",
         ],
     ),
     "your_network": Case(
-        {"batch_size": 6, "widths": "2, 4", "proxies": "snip, naswot"},
+        {"batch_size": 6, "widths": "4", "proxies": "l2_norm, naswot"},
         0,
         [
-            r"^Linen: .*'snip'",
+            r"^Linen: .*'l2_norm'",
             r"^NNX: ",
             r"^function: ",
-            r"^width +4, +\d+ parameters: snip ",
+            r"^width +4, +\d+ parameters: l2_norm ",
             r"'naswot': nan",
             r"naswot.*ReLU",
             r"'grad_norm'",
         ],
     ),
     "your_proxy": Case(
-        {"architectures": 20, "rivals": "naswot", "batch_size": 8},
+        {"architectures": 20, "rivals": "l2_norm", "batch_size": 8},
         2,
         ["loss_grads", r"^spread +-?[0-9.]+ +\[", r"^flatter +-?[0-9.]+ +\[", r"spread .* params .* difference"],
     ),
     "search_and_train": Case(
-        {"evaluations": 20, "epochs": 1, "batch_size": 8},
+        {"evaluations": 20, "fitness": "l2_norm", "epochs": 1, "batch_size": 8},
         1,
         [
             r"^\|",
@@ -184,6 +186,7 @@ def test_its_code_runs(name: str, here: Path, monkeypatch: pytest.MonkeyPatch) -
         pyplot.close("all")
 
     monkeypatch.setattr(pyplot, "show", show)
+    monkeypatch.setattr(files, "drawings", lambda evaluation, comparisons: {})  # of a whole report: seconds; tests/report draws them
     path = ROOT / "colab" / f"{name}.ipynb"
     form = "".join(content(path)["cells"][form_of(path)]["source"])
     with contextlib.redirect_stdout(printed):

@@ -6,11 +6,21 @@ import numpy as np
 import pytest
 
 import jaxzc
-from jaxzc.ingredients.components import components
+from jaxzc.ingredients.components import components, products
 from jaxzc.ingredients.effective_ranks import effective_rank
 from jaxzc.ingredients.extrinsic import inverse_condition
 from jaxzc.ingredients.participation import log_participation_ratio
 from jaxzc.types import JaxzcError
+
+
+@pytest.mark.parametrize("rows", [3, 40])  # fewer than the 8 channels, and more
+def test_principal_components_of_few_rows(rows: int) -> None:
+    """Of as many rows as examples and positions, the number is that of the channels' covariance."""
+    values = np.random.default_rng(rows).normal(size=(rows, 2, 8)) * 0.6 ** np.arange(8) + 5
+    eigenvalues = np.linalg.eigvalsh(np.cov(values.reshape(-1, 8), rowvar=False))[::-1]
+    for share in (0.5, 0.99):
+        expected = 1 + int((np.cumsum(eigenvalues) <= share * eigenvalues.sum()).sum())
+        assert components(products(jnp.asarray(values))[None], share).tolist() == [expected]
 
 
 def test_condition_and_effective_rank() -> None:

@@ -66,6 +66,19 @@ def test_missing_scores_are_made_once(path: Path) -> None:
     assert board.judgements[0].benchmark.command == table.metadata["command"]
 
 
+def test_flags_that_the_scores_are_made_with(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flag = "--xla_backend_optimization_level=0"
+    path.write_text(path.read_text().replace("sample = 12", f'sample = 12\nxla_flags = "{flag}"'))
+    monkeypatch.setenv("XLA_FLAGS", "--xla_other=1")
+    with pytest.raises(JaxzcError, match=rf"first: its scores are made with XLA_FLAGS={flag}, of which the environment lacks {flag}: "):
+        score_missing(read_description(path))
+    monkeypatch.setenv("XLA_FLAGS", f"--xla_cpu_use_fusion_emitters=false {flag}")
+    score_missing(read_description(path))
+    metadata = read_scores(path.with_name("sizes.parquet")).metadata
+    assert metadata["xla_flags"] == flag
+    assert metadata["command"].startswith(f"XLA_FLAGS={flag} jaxzc score nasbench201 ")
+
+
 def test_the_command_scores_what_is_missing(path: Path) -> None:
     result = run("leaderboard", path, "--resamples", "0", "--no-cache", "--quiet")
     assert "first: 12 networks, 3 proxies" in result.out
@@ -81,6 +94,7 @@ def test_the_command_scores_what_is_missing(path: Path) -> None:
         ("sample = 12", "sampel = 12", "scoring: unknown entry 'sampel': did you mean 'sample'?"),
         ("sample = 12", "sample = 0", "scoring: sample = 0: expected a whole number above 0"),
         ("batch_size = 4", "seeds = 1", "scoring: seeds = 1: expected a list of whole numbers"),
+        ("sample = 12", "xla_flags = 1", "scoring: xla_flags = 1: expected a text"),
         ("sample = 12", 'archs = "nowhere.txt"', "there is no table of accuracies .*nowhere.txt"),
         (SCORING, "scoring = 1\n", "scoring = 1: expected a table"),
     ],

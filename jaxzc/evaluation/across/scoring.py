@@ -7,6 +7,7 @@ proxies = "zico,naswot,layers"           # params and flops are always scored
 data = "npz:cifar10_sample.npz"          # a file beside the description or in the directory of tables; or `normal`, `digits`
 batch_size = 16
 options = { channels = 8 }               # of the space
+xla_flags = "--xla_backend_optimization_level=0"   # what XLA_FLAGS must hold, for scores of another compilation are rounded otherwise
 
 Further fields: archs (default: those of the benchmark's table), batches, seeds, init, norm, isomorphs. `jaxzc.jobs.described` runs it.
 """
@@ -24,7 +25,7 @@ from jaxzc.types.names import hint
 @dataclass(frozen=True)
 class Scoring:
     """The fields of the same name of `jaxzc.ScoreRequest`, and: archs: a file of architectures; "": the table of accuracies. sample: so
-    many random ones of these; None: all."""
+    many random ones of these; None: all. xla_flags: what the environment's XLA_FLAGS must hold when the scores are made."""
 
     space: str
     archs: str = ""
@@ -38,6 +39,15 @@ class Scoring:
     norm: str = "batch"
     isomorphs: str = "each"
     options: Mapping[str, Any] = field(default_factory=dict)
+    xla_flags: str = ""
+
+    def check_flags(self, where: str, flags: str) -> None:
+        """Raises `JaxzcError` unless `flags`, which XLA_FLAGS holds, has all of `xla_flags`. where: the benchmark, for messages."""
+        if lacking := [flag for flag in self.xla_flags.split() if flag not in flags.split()]:
+            raise JaxzcError(
+                f"{where}: its scores are made with XLA_FLAGS={shlex.quote(self.xla_flags)}, of which the environment lacks "
+                f"{' '.join(lacking)}: export it before the command, or take xla_flags out of its scoring"
+            )
 
     def command(self, table: str, scores: str) -> str:
         """What `jaxzc score` is told to make the same scores. table, scores: the files as the description names them."""
@@ -49,7 +59,8 @@ class Scoring:
         for name, default in (("batches", 2), ("init", "torch"), ("norm", "batch"), ("isomorphs", "each")):
             words += [f"--{name}", str(getattr(self, name))] if getattr(self, name) != default else []
         words += ["--seed", ",".join(map(str, self.seeds))] if list(self.seeds) != [0] else []
-        return shlex.join([*words, "--out", scores])
+        flags = f"XLA_FLAGS={shlex.quote(self.xla_flags)} " if self.xla_flags else ""
+        return flags + shlex.join([*words, "--out", scores])
 
 
 def read_scoring(where: str, entry: Any) -> Scoring:

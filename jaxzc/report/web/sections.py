@@ -34,6 +34,7 @@ SETTINGS = {
     "scores_metadata.init": "initialiser",
     "scores_metadata.norm": "normalisation",
     "scores_metadata.seeds": "seeds",
+    "scores_metadata.doubts": "doubts",
     "scores_metadata.platform": "platform",
     "scores_metadata.versions": "versions",
 }
