@@ -18,21 +18,32 @@ def compiling(chosen: Mapping[str, Proxy]) -> str:
     return f"compiling, once (about {5 + 2 * run_it} s; a few if it was compiled before)"
 
 
-def progress(items: Iterable[Any], total: int, quiet: bool, compiling: str = "compiling, once") -> Iterator[Any]:
-    """The items, with a progress bar on standard error: architectures per second and time left. The first one, which compiles, is left out
-    of the speed: `compiling` stands there until it is done, and no bar at 0 %."""
+def progress(
+    items: Iterable[Any],
+    total: int,
+    quiet: bool,
+    compiling: str = "compiling, once",
+    *,
+    running: str = "running",
+    unit: str = "arch",
+    leave: bool = True,
+) -> Iterator[Any]:
+    """The items, with a progress bar on standard error: how many a second, and the time left. The first one, which compiles, is left out
+    of the speed: `compiling` stands there until it is done, and no bar at 0 %. running: what stands before the bar. leave: whether the bar
+    stays when all is done."""
     from tqdm.auto import tqdm
 
     # Into a file, a bar that is rewritten ten times a second is thousands of lines.
     interval = 0.1 if sys.stderr.isatty() else 30
-    with tqdm(total=total, unit="arch", desc=compiling, bar_format="{desc}", smoothing=0, mininterval=interval, disable=quiet) as bar:
+    look: dict[str, Any] = {"smoothing": 0, "mininterval": interval, "disable": quiet, "leave": leave}
+    with tqdm(total=total, unit=unit, desc=compiling, bar_format="{desc}", **look) as bar:
         for number, item in enumerate(items):
             yield item
             bar.update()
             if number == 0 and not quiet:
                 bar.initial, bar.start_t, bar.last_print_t = 1, (now := time.time()), now
                 bar.bar_format = None
-                bar.set_description("running")
+                bar.set_description(running)
 
 
 def note(text: str) -> None:

@@ -2,16 +2,16 @@
 
 import argparse
 import contextlib
-import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 from jaxzc.cli.arguments import Subcommands
 from jaxzc.cli.arguments.architectures import one_of
 from jaxzc.cli.arguments.numbers import positive, seed
 from jaxzc.cli.arguments.requests import keep_compiled, request_fields
-from jaxzc.cli.terminal import note
+from jaxzc.cli.terminal import note, progress
 from jaxzc.numerics.initialisers import INITIALISERS
 from jaxzc.training.curves import curves
 from jaxzc.training.fit import Epoch
@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise JaxzcError(f"--crop {arguments.crop}: expected pixels, 0 for none")
     keep_compiled(arguments)
     request = _request(arguments)
-    progress = partial(_progress, epochs=request.epochs, quiet=arguments.quiet)
+    bar = partial(_bar, epochs=request.epochs, quiet=arguments.quiet, begun=count())
     with contextlib.ExitStack() as stack:
         told: list[OnEpoch] = [] if arguments.quiet else [_epoch]
         if arguments.tensorboard is not None:
@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> None:
             for tell in told:
                 tell(number, epoch)
 
-        trained = train(request, progress=progress, note=note, on_epoch=on_epoch)
+        trained = train(request, progress=bar, note=note, on_epoch=on_epoch)
     print(
         f"{trained.arch}: test accuracy {trained.accuracy:.2f} % ({trained.tested} images) after {request.epochs} epochs of "
         f"{trained.trained} images; {trained.params:,} parameters; {Path(arguments.out) / 'result.json'}\n"
@@ -117,8 +117,8 @@ def _epoch(number: int, epoch: Epoch) -> None:
     note(f"epoch {number}: loss {epoch.loss:.4f}, train {epoch.train:.2f} %, test {epoch.test:.2f} %")
 
 
-def _progress(epoch: int, steps: range, *, epochs: int, quiet: bool) -> Iterable[int]:
-    from tqdm.auto import tqdm
-
-    interval = 0.1 if sys.stderr.isatty() else 30
-    return tqdm(steps, desc=f"epoch {epoch}/{epochs}", unit="step", leave=False, mininterval=interval, disable=quiet)
+def _bar(epoch: int, steps: range, *, epochs: int, quiet: bool, begun: Iterator[int]) -> Iterable[int]:
+    """The steps of an epoch, with a bar. begun: counts the epochs of this run, of which the first compiles."""
+    said = f"epoch {epoch}/{epochs}"
+    first = f"{said}: compiling, once" if next(begun) == 0 else said
+    return progress(steps, len(steps), quiet, first, running=said, unit="step", leave=False)

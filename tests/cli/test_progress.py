@@ -2,10 +2,11 @@
 
 import io
 import sys
+from itertools import count
 
 import pytest
 
-from jaxzc.cli import terminal
+from jaxzc.cli import terminal, train
 from jaxzc.proxies import PROXIES
 
 
@@ -24,3 +25,15 @@ def test_no_bar_stands_at_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(rows) == ["b"]
     assert "running: 100%" in said.getvalue()
     assert "2/2" in said.getvalue()
+
+
+def test_only_the_first_epoch_of_a_run_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", said)
+    begun = count()
+    for epoch in (3, 4):  # a run that goes on
+        assert list(train._bar(epoch, range(2), epochs=4, quiet=False, begun=begun)) == [0, 1]
+    text = said.getvalue()
+    assert "epoch 3/4: compiling, once" in text
+    assert "epoch 4/4: compiling" not in text
+    assert "epoch 4/4" in text
