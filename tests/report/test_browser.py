@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+import jaxzc
 from jaxzc.evaluation.results import Evaluation
+from jaxzc.report.across.page import page as page_of_board
 from jaxzc.report.web.page import page as page_of
+from tests.support.boards import files
 from tests.support.evaluations import HOSTILE, evaluation_of, renamed
 
 
@@ -183,4 +186,17 @@ def test_browser_prints_nothing_over_another_page(browser: Any, page_file: Path)
     held = "[...document.querySelectorAll('#board th, #heat th')].filter(e => getComputedStyle(e).position !== 'static').length"
     cut = "[...document.querySelectorAll('.pick')].filter(e => getComputedStyle(e).overflow !== 'visible').length"
     assert (page.evaluate(held), page.evaluate(cut)) == (0, 0)
+    assert heard == []
+
+
+def test_browser_opens_a_leaderboard_as_it_opens_a_report(browser: Any, tmp_path: Path) -> None:
+    """The first proxy is selected, the button names the other theme, and the bar fits a phone."""
+    path = tmp_path / "index.html"
+    path.write_text(page_of_board(jaxzc.leaderboard(files(tmp_path), resamples=10)), encoding="utf-8")
+    page, heard = opened(browser, path, width=390, is_mobile=True, has_touch=True, color_scheme="dark")
+    assert page.locator("#board tr.selected th").text_content() == page.locator("#proxy").input_value()
+    assert page.locator("#theme").text_content() == "Light"
+    heights = "[...document.querySelectorAll('.brand, .bar label, #theme')].map(e => e.getBoundingClientRect().bottom)"
+    assert max(page.evaluate(heights)) < 45
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
     assert heard == []

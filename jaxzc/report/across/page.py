@@ -17,7 +17,7 @@ from jaxzc.report.web.charts import Track
 from jaxzc.report.web.frame import asset, framed
 from jaxzc.report.web.leaderboard import head, marked, sortable, with_interval
 
-SCRIPTS = ("base.js", "tip.js", "select.js", "table.js")
+SCRIPTS = ("base.js", "tip.js", "select.js", "table.js", "start.js")
 LINKS = {"leaderboard": "Leaderboard", "ranks": "Ranks", "benchmarks": "Benchmarks", "reproduce": "Reproduce"}
 MORE = ("kendall", "precision_10", "regret_10", "spearman_given_params", "spearman_given_flops")
 """Statistics of each benchmark that the board shows on demand."""

@@ -11,7 +11,7 @@ from jaxzc.report.web import charts, leaderboard, sections
 from jaxzc.report.web.frame import asset, framed
 from jaxzc.report.web.points import points
 
-SCRIPTS = ("base.js", "tip.js", "select.js", "table.js", "scatter.js", "networks.js", "cost.js")
+SCRIPTS = ("base.js", "tip.js", "select.js", "table.js", "scatter.js", "networks.js", "cost.js", "start.js")
 BETWEEN = ("intervals", "networks", "size", "similarity", "cost", "coverage")
 """Sections that every report has between the leaderboard and the last."""
 

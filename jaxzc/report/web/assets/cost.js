@@ -73,5 +73,3 @@ function drawCost() {
 costSelect.addEventListener("change", drawCost);
 onSelect.push(drawCost);
 redraws.push(drawCost);
-selectProxy((data.proxies.find(({ name, finite }) => finite && !(name in data.sizes)) ?? data.proxies[0])?.name);
-showTheme();
