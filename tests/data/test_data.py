@@ -20,7 +20,7 @@ def stacked(data) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_digits_are_those_of_scikit_learn_which_is_not_imported(monkeypatch):
-    bunch = load_digits()
+    pixels, target = load_digits(return_X_y=True)
     imported = builtins.__import__
 
     def refusing(name, *others):
@@ -29,9 +29,9 @@ def test_digits_are_those_of_scikit_learn_which_is_not_imported(monkeypatch):
 
     monkeypatch.setattr("builtins.__import__", refusing)
     images, labels = digits.read()
-    np.testing.assert_array_equal(images, bunch.images)
-    np.testing.assert_array_equal(labels, bunch.target)
-    assert (images.dtype, labels.dtype, len(labels)) == (bunch.images.dtype, bunch.target.dtype, digits.COUNT)
+    np.testing.assert_array_equal(images.reshape(-1, 64), pixels)
+    np.testing.assert_array_equal(labels, target)
+    assert (images.dtype, labels.dtype, len(labels)) == (np.float64, np.int64, digits.COUNT)
 
 
 def test_digits_without_scikit_learn(monkeypatch):
