@@ -4,6 +4,8 @@
     python benchmarks/free_widths.py resnet_zen --proxy tcet_snip
     python benchmarks/free_widths.py mobilenetv2_zen --proxy zico --no-peer --pieces     # as it was: pieces of exact widths
 
+Give `--generation 8` for children of one generation in one call, as `jaxzc search --generation 8` scores them.
+
 Every network is a child of the one before it (the first: of the space's initial chain) that keeps to the budget; no network comes twice.
 Seconds of a child are those of drawing weights, compiling what is new, and running. Ratios are ours / PyTorch's, of wall seconds and of
 processor seconds (which a busy machine disturbs less). Give an empty or a warm cache by JAX_COMPILATION_CACHE_DIR.
@@ -35,6 +37,7 @@ def main() -> None:
     parser.add_argument("--proxy", default="zico", choices=["zico", "tcet_snip", "naswot", "synflow"])
     parser.add_argument("--children", type=int, default=74)
     parser.add_argument("--first", type=int, default=50, help="children that are told apart: during these most is compiled")
+    parser.add_argument("--generation", type=int, default=1, help="children of ours in one call; PyTorch has one at a time on all threads")
     parser.add_argument("--size", type=int, default=32, help="of the images")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--flops", type=float, default=None)
@@ -56,10 +59,12 @@ def main() -> None:
     peer = None if of.no_peer else start(of)
     ours: list[dict[str, float]] = []
     theirs: list[dict[str, float]] = []
-    for arch in archs:
-        ours.append(score(scorer, arch))
-        line = f"{len(ours)}: {space.counts(arch[None]).layers[0]} layers, {space.counts(arch[None]).flops[0] / 1e6:.1f} MFLOPs; "
-        line += f"{ours[-1]['seconds']:.2f} s, processor {ours[-1]['cpu']:.2f}, {ours[-1]['new']:.0f} pieces new"
+    for number, arch in enumerate(archs):
+        if number % of.generation == 0:
+            ours += score(scorer, archs[number : number + of.generation])
+        row = ours[number]
+        line = f"{number + 1}: {space.counts(arch[None]).layers[0]} layers, {space.counts(arch[None]).flops[0] / 1e6:.1f} MFLOPs; "
+        line += f"{row['seconds']:.2f} s, processor {row['cpu']:.2f}, {row['new']:.1f} pieces new"
         if peer is not None:
             theirs.append(ask(peer, {"text": space.to_string(arch), "proxy": of.proxy}))
             line += f"; PyTorch {theirs[-1]['seconds']:.2f} s, processor {theirs[-1]['cpu']:.2f}"
@@ -92,10 +97,12 @@ def dry(space: Any, scorer: jaxzc.SpaceScorer, archs: list[np.ndarray]) -> None:
     print(f"waste of multiply-accumulates: mean {statistics.mean(waste(space, arch) for arch in archs):.2f}")
 
 
-def score(scorer: jaxzc.SpaceScorer, arch: np.ndarray) -> dict[str, float]:
+def score(scorer: jaxzc.SpaceScorer, archs: list[np.ndarray]) -> list[dict[str, float]]:
+    """What a generation costs, for each of its children: the same share."""
     pieces, wall, cpu = len(PIECES.executables), time.perf_counter(), time.process_time()
-    scorer.one(arch)
-    return {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "new": len(PIECES.executables) - pieces}
+    scorer.many(np.stack(archs))
+    costs = {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "new": len(PIECES.executables) - pieces}
+    return [{name: value / len(archs) for name, value in costs.items()}] * len(archs)
 
 
 def waste(space: Any, arch: np.ndarray) -> float:

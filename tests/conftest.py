@@ -21,6 +21,7 @@ from absl import logging
 from hypothesis import HealthCheck, settings
 
 from jaxzc.scoring.space import SpaceScorer
+from tests.support import compiled_once
 
 # Property tests: few examples, the same each time. `pytest --hypothesis-profile=wide` looks further, elsewhere each time.
 settings.register_profile(
@@ -85,6 +86,12 @@ def rank_promotion(request: pytest.FixtureRequest) -> Iterator[None]:
     jax.config.update("jax_numpy_rank_promotion", "raise" if request.node.nodeid.removeprefix("tests/") in STRICT else "allow")
     yield
     jax.config.update("jax_numpy_rank_promotion", "allow")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def equal_programs(request: pytest.FixtureRequest) -> None:
+    """Are compiled once, but where compilation itself is looked at: what it takes, and that it is given back."""
+    compiled_once.switch(not request.node.nodeid.startswith("tests/compile/"))
 
 
 @pytest.fixture(autouse=True)

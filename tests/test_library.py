@@ -9,13 +9,14 @@ import pytest
 import jaxzc
 from jaxzc.cli import parser
 from jaxzc.embedded import table_path
+from jaxzc.report import files
 
 TINY = {"channels": 2, "cells": 1}
 A = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|"
 B = "|skip_connect~0|+|none~0|skip_connect~1|+|none~0|none~1|nor_conv_1x1~2|"
 
 
-def test_scores_are_evaluated_and_reported(tmp_path):
+def test_scores_are_evaluated_and_reported(tmp_path, monkeypatch):
     space = jaxzc.space("nasbench201", classes=10, inputs=(8, 8, 1), **TINY)
     archs = np.stack([space.parse(A), space.parse(B)])
     scores = jaxzc.score_space(space, [A, B], jaxzc.data.load("digits", batch_size=4).batches, "l2_norm,params")
@@ -31,6 +32,8 @@ def test_scores_are_evaluated_and_reported(tmp_path):
     kept_nowhere = jaxzc.run_scoring("nasbench201", [A, B], **{**job, "out": None})
     np.testing.assert_array_equal(kept_nowhere.columns["l2_norm"], merged.columns["l2_norm"])
 
+    archs, which = jaxzc.ScoreRequest("nasbench201", "embedded").architectures(space)
+    assert (len(archs), which) == (500, "all 500 of embedded")
     with pytest.raises(jaxzc.JaxzcError, match="names a table: name a directory for the job"):
         jaxzc.run_scoring("nasbench201", [A], out="scores.parquet")
     with pytest.raises(jaxzc.JaxzcError, match="isomorphs is 'twice', expected 'each' or 'once'"):
@@ -49,6 +52,7 @@ def test_scores_are_evaluated_and_reported(tmp_path):
     again = jaxzc.evaluate(request)
     assert {row.proxy: row.statistics["spearman"].value for row in again.evaluation.rows}["mine"] == pytest.approx(-1)
     assert again.evaluation.settings["scores"] == str(tmp_path / "scores.csv")
+    monkeypatch.setattr(files, "drawings", lambda evaluation, comparisons: {})  # seconds; tests/report draws them
     page = jaxzc.write_report(judged, tmp_path / "report")
     assert page == tmp_path / "report" / "index.html"
     assert "mine" in page.read_text()

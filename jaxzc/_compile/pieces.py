@@ -13,6 +13,7 @@ is one operation of the program, and is cut in its turn as well (`_widened`).
 
 **Memory.** Between pieces every value is an array of its own, so the compiler cannot reuse buffers across pieces. A step drops the values
 that nothing reads later, and `_peak_memory` computes the largest total in advance, so that a job can refuse a network that would not fit.
+What was dropped and stays in the C library's heaps is given back to the system (`memory.Heap`), so that a process takes what was planned.
 
 Beware:
 
@@ -61,12 +62,14 @@ HELD: OrderedDict[str, Compiled] = OrderedDict()
 
 
 class Step(NamedTuple):
-    """One piece in a plan: the numbers of the values that it reads and writes, and of those that no later step reads."""
+    """One piece in a plan: the numbers of the values that it reads and writes, and of those that no later step reads. dropped: the bytes of
+    the last."""
 
     compiled: Compiled
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     last_reads: tuple[int, ...]
+    dropped: int
 
 
 class Plan(NamedTuple):
@@ -80,10 +83,12 @@ class Plan(NamedTuple):
         """The program's outputs for these inputs."""
         env: dict[int, Any] = dict(self.program.constants)
         env.update(zip(self.program.inputs, values, strict=True))
+        heap = memory.Heap(self.memory)
         for step in self.steps:
             env.update(zip(step.outputs, step.compiled.run(*[env[value] for value in step.inputs]), strict=True))
             for value in step.last_reads:
                 del env[value]
+            heap.dropped(step.dropped)
         return [env[value] for value in self.program.outputs]
 
 
@@ -120,15 +125,15 @@ def plan(program: Trace, frugal: bool = False) -> Plan:
     """Cuts and compiles a program. frugal: large values that are cheap are made again where they are read late
     (`jaxzc._compile.recomputing`)."""
     program = recomputed(program) if frugal else program
-    pieces = cut(program)
+    pieces, sizes = cut(program), [math.prod(aval.shape) * aval.dtype.itemsize for aval in program.avals]
     steps: list[Step] = []
     alive = set(program.outputs)
     for piece, run in zip(reversed(pieces), reversed(compiled(pieces, program, frugal)), strict=True):
         last_reads = tuple({*piece.inputs, *piece.outputs} - alive)
         alive.update(piece.inputs)
-        steps.append(Step(run, piece.inputs, piece.outputs, last_reads))
+        steps.append(Step(run, piece.inputs, piece.outputs, last_reads, sum(sizes[value] for value in last_reads)))
     steps.reverse()
-    return Plan(program, tuple(steps), _peak_memory(program, steps))
+    return Plan(program, tuple(steps), _peak_memory(program, steps, sizes))
 
 
 def compiled(pieces: Sequence[Piece], program: Trace, frugal: bool = False) -> list[Compiled]:
@@ -233,13 +238,12 @@ def _stacked(*rows: Any) -> Any:
     return jnp.stack(rows)
 
 
-def _peak_memory(program: Trace, steps: Sequence[Step]) -> int:
-    """Largest number of bytes that live values and the temporaries of the running piece take together."""
-    size = {value: math.prod(aval.shape) * aval.dtype.itemsize for value, aval in enumerate(program.avals)}
-    alive = sum(size[value] for value in program.inputs)
+def _peak_memory(program: Trace, steps: Sequence[Step], sizes: Sequence[int]) -> int:
+    """Largest number of bytes that live values and the temporaries of the running piece take together. sizes: bytes of each value."""
+    alive = sum(sizes[value] for value in program.inputs)
     peak = alive
     for step in steps:
-        alive += sum(size[value] for value in step.outputs)
+        alive += sum(sizes[value] for value in step.outputs)
         peak = max(peak, alive + step.compiled.scratch)
-        alive -= sum(size[value] for value in step.last_reads)
+        alive -= step.dropped
     return peak

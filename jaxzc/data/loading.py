@@ -12,7 +12,7 @@ from typing import cast
 
 import numpy as np
 
-from jaxzc.data import folder, frames, pixels, prepared, text
+from jaxzc.data import digits, folder, frames, pixels, prepared, text
 from jaxzc.data.labels import check_labels
 from jaxzc.data.pixels import Drawn, Source
 from jaxzc.types import Batch, JaxzcError
@@ -140,10 +140,8 @@ def _check_asked(spec: str, drawn: Drawn, shape: tuple[int, ...] | None, classes
 
 
 def _digits(count: int, rng: np.random.Generator, shape: tuple[int, int, int] | None) -> Drawn:
-    from sklearn.datasets import load_digits  # a second of import that only this source needs
-
-    bunch = load_digits()
-    images, labels = np.asarray(bunch.images)[..., None], np.asarray(bunch.target)  # pyright: ignore[reportAttributeAccessIssue]
+    images, labels = digits.read()
+    images = images[..., None]
     mean, std = pixels.statistics(images)
     chosen = _choose(count, rng, len(images), "digits")
     images = ((images[chosen] - mean) / std).astype(np.float32)
@@ -235,7 +233,7 @@ def size(spec: str) -> int:
     some labels are kept)."""
     kind, rest = _parts(spec)
     if spec == "digits":
-        return 1797
+        return digits.COUNT
     if kind == "npz" and rest:
         return len(_read_npz(os.path.expanduser(rest)).get("labels", ()))
     if kind == "folder" and rest:

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxzc.catalogue import spaces
-from jaxzc.data import pixels
+from jaxzc.data import digits, pixels
 from jaxzc.data.loading import digest
 from jaxzc.training import augment
 from jaxzc.training.scanned import ShortTraining, TrainingData
@@ -48,10 +48,8 @@ VERSIONS = ("jaxzc", "jax", "flax", "optax", "numpy", "scikit-learn")
 def split() -> tuple[Batch, Batch, Batch]:
     """Clean training, validation and test images: float32 `[n, 8, 8, 1]`, mean 0 and std 1 over the training images; labels int32 `[n]`.
     Stratified: every split has the classes in the proportions of the whole, as nearly as whole images allow."""
-    from sklearn.datasets import load_digits  # a second of import that only training needs
-
-    bunch = load_digits()
-    images, labels = np.asarray(bunch.images)[..., None], np.asarray(bunch.target)  # pyright: ignore[reportAttributeAccessIssue]
+    images, labels = digits.read()
+    images = images[..., None]
     order = _stratified(labels, np.random.default_rng(SPLIT_SEED))
     images, labels = images[order], labels[order].astype(np.int32)
     mean, std = pixels.statistics(images[: SIZES[0]])

@@ -84,13 +84,13 @@ class Attempts:
                 done += len(block)
 
     def _ordered(self, units: list[Unit]) -> list[Unit]:
-        """As they were asked for where they are scored one by one and all their programs can be held, or none is used twice: what is there
-        of an unfinished job is then no worse a sample than the list. Otherwise those that share a program next to each other."""
+        """As they were asked for where no program is used twice, or they are scored one by one and all their programs can be held: what is
+        there of an unfinished job is then no worse a sample than the list. Otherwise those that share a program next to each other."""
         if not units:
             return units
         keys = self.scorer.space.program_keys(np.stack([unit.arch for unit in units]))
         programs = len(np.unique(keys, axis=0)) if keys.shape[1] else 1
-        if programs == 1 or (self.scorer.width == 1 and (programs <= MOST or programs == len(units))):
+        if programs in (1, len(units)) or (self.scorer.width == 1 and programs <= MOST):
             return units
         return [units[place] for place in np.lexsort(keys.T[::-1])]
 

@@ -40,6 +40,11 @@ class Merged:
         """Label -> `higher` or `lower`, whichever is better, of the proxies that state it."""
         return self._about("directions")
 
+    @property
+    def doubts(self) -> dict[str, str]:
+        """Label -> why the score says little of this space's networks, of the proxies of which the space says so."""
+        return self._about("doubts")
+
     def _about(self, fact: str) -> dict[str, Any]:
         return {label: value for request in self.requests for label, value in request.about.get(fact, {}).items()}
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxzc import embedded
 from jaxzc._compile.platforms import here
 from jaxzc._durable.files import check_parent
 from jaxzc._durable.store import is_remote, store
@@ -22,10 +23,11 @@ from jaxzc.jobs.parts import Row
 from jaxzc.jobs.recorder import EVERY
 from jaxzc.jobs.runner import WHOLE, Work, run
 from jaxzc.jobs.work import Stripe, representatives, units
+from jaxzc.scoring.network.doubts import doubts_of_space
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.scoring.space.setting import Setting
 from jaxzc.spacekit import genes_of
-from jaxzc.tables import kind_of
+from jaxzc.tables import kind_of, read_archs
 from jaxzc.types import JaxzcError, Space
 
 ALWAYS = ("params", "flops")
@@ -36,15 +38,15 @@ ALWAYS = ("params", "flops")
 class ScoreRequest(Setting):
     """Which architectures are scored with what; further fields: see `jaxzc.scoring.space.setting.Setting`.
 
-    space: a name, made for the images with `options`, or a space. archs: strings, or genes `[n, genes]`; None: `sample` random ones.
-    proxies: as for `jaxzc.score`, to which params and flops are added. seeds: of images, weights and sample (the first). isomorphs:
-    "each", or "once": of those that are the same network one is scored, and all get its scores. out: directory or URL of the job, new or
-    to be added to; without one, nothing is kept. retry_failures: score those again whose failure the job has recorded. every: seconds
-    between two writes.
+    space: a name, made for the images with `options`, or a space. archs: strings, genes `[n, genes]`, or a file of them ("embedded": those
+    of the benchmark that ships with jaxzc); None: `sample` random ones. proxies: as for `jaxzc.score`, to which params and flops are added.
+    seeds: of images, weights and sample (the first). isomorphs: "each", or "once": of those that are the same network one is scored, and
+    all get its scores. out: directory or URL of the job, new or to be added to; without one, nothing is kept. retry_failures: score those
+    again whose failure the job has recorded. every: seconds between two writes.
     """
 
     space: str | Space
-    archs: Sequence[str] | np.ndarray | None = None
+    archs: str | Path | Sequence[str] | np.ndarray | None = None
     proxies: ProxySpec = "founding"
     sample: int = field(default=100, kw_only=True)
     seeds: Sequence[int] = field(default=(0,), kw_only=True)
@@ -63,6 +65,9 @@ class ScoreRequest(Setting):
         """The architectures, int32 `[n, genes]`, and how they were chosen, in words."""
         if self.archs is None:
             return space.sample(np.random.default_rng(self.seeds[0]), self.sample), f"{self.sample} random ones"
+        if isinstance(self.archs, str | Path):
+            archs = read_archs(embedded.table_named(self.archs), space).archs
+            return archs, f"all {len(archs)} of {self.archs}"
         archs = genes_of(space, self.archs)
         return archs, f"all {len(archs)} of a list"
 
@@ -78,6 +83,7 @@ def run_scoring(
 
     >>> jaxzc.run_scoring("nasbench201", ["|nor_conv_3x3~0|+|none~0|...", ...], proxies="naswot").columns["naswot"]
     >>> jaxzc.run_scoring("nasbench201", sample=20, proxies="naswot", out="job")
+    >>> jaxzc.run_scoring("nasbench201", "embedded", proxies="naswot", options={"channels": 4, "cells": 1})
 
     With `out`, the same call goes on where it was interrupted. note, watched: as in `jaxzc.jobs.run`. With a space and batches of your own
     there is `jaxzc.score_space`. Raises `JaxzcError`: unknown names, a directory that holds other things or a job of other settings.
@@ -129,7 +135,7 @@ def work_of(
         [space.to_string(arch) for arch in scored],
         {label: identity(proxy) for label, proxy in proxies.items()},
         {seed: drawn.digest for seed, drawn in zip(request.seeds, draws, strict=True)},
-        {**request.record(proxies, draws), "archs": which, **about},
+        {**request.record(proxies, draws), "doubts": doubts_of_space(space, proxies), "archs": which, **about},
         time.time(),
     )
 

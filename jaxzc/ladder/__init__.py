@@ -28,9 +28,12 @@ width is padded by 1.2 on average, a product of two widths by 1.2**2 = 1.43 (mea
 and 64 are rungs). Elementwise work, most of the time of narrow networks, grows by the first factor, matrix products by the second. Per step
 and batch a child costs two calls of about 50 microseconds and two products: that, and the arithmetic, is the floor.
 
+**Several at once.** What is new to a generation is compiled together, and its architectures run side by side, one on each processor
+(`generation`). Within one architecture a second processor has little to do: its calls are short and wait for each other.
+
 **Number of pieces.** Bounded by the rungs at each resolution, kernel and stride: some 1,500 for `mobilenetv2_zen`. A walk of 300 children
 needs 648, of which the last children add half a piece each; pieces of two widths were 1,375 (benchmarks/README.md, "Free widths").
 `jaxzc spaces warm` compiles those of a walk ahead and says how many.
 
-Only on CPUs, one architecture at a time; elsewhere, and for all other options, `jaxzc._compile.pieces` is used as before.
+Only on CPUs; elsewhere, and for all other options, `jaxzc._compile.pieces` is used as before.
 """

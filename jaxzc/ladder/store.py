@@ -4,6 +4,7 @@ A piece is named by a function of this package and its static arguments: `functi
 run, in which arrays are replaced by their shapes, says which pieces a program needs, so that they are compiled on all processors.
 """
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -38,16 +39,20 @@ class Pieces:
         """Bytes on disk of the pieces that are stored there."""
         self.planned = 0
         """Bytes of the results of dry runs."""
+        self._lock = threading.Lock()
+        """Held while a piece is looked up: architectures run side by side (`jaxzc.ladder.generation`)."""
 
     def __call__(self, function: Callable[..., Callable[..., Any]], statics: tuple[Any, ...], *arguments: Any) -> Any:
         leaves, structure = jax.tree.flatten(arguments)
         key = (function, statics, cache.settings(), structure, *((leaf.shape, leaf.dtype) for leaf in leaves))
         if any(type(leaf) is jax.ShapeDtypeStruct for leaf in leaves):
             return self._shapes(key, arguments)
-        if key not in self.executables:
-            self._compile_all([(key, jax.tree.map(_shape, arguments))])
-        self.executables.move_to_end(key)
-        return self.executables[key](*arguments)
+        with self._lock:
+            if key not in self.executables:
+                self._compile_all([(key, jax.tree.map(_shape, arguments))])
+            self.executables.move_to_end(key)
+            executable = self.executables[key]
+        return executable(*arguments)
 
     def on_host(self, result: Any) -> Any:
         """The result of what is computed without a piece; in a dry run its bytes are counted."""

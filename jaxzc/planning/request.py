@@ -17,6 +17,7 @@ from jaxzc.definitions.facts import Proxy, Sizes
 from jaxzc.planning.compiling import Planned, compiled, lowerable
 from jaxzc.planning.targets import Target, target
 from jaxzc.scoring.space.recipe import SpaceRecipe
+from jaxzc.spacekit import sample_at_most
 from jaxzc.types import Batch, JaxzcError, Norm, Space, WithTask
 
 SAMPLE = 200
@@ -50,9 +51,9 @@ class PlanRequest:
 @dataclass(frozen=True)
 class Plan:
     """programs: one for each chunk. proxies: how many scores. reasons: proxy -> why it does not lower for the platform; the programs leave
-    it out, and its score would be NaN. keys: how many programs `SAMPLE` random architectures have; the plan is that of the commonest.
-    flops: floating-point operations that one architecture's passes take (two for each multiply-accumulate of its layers), mean of the
-    sample."""
+    it out, and its score would be NaN. sampled: how many random architectures were looked at. keys: how many programs they have;
+    the plan is that of the commonest. flops: floating-point operations that one architecture's passes take (two for each
+    multiply-accumulate of its layers), mean of the sample."""
 
     space: str
     target: Target
@@ -60,6 +61,7 @@ class Plan:
     batch_size: int
     programs: tuple[Planned, ...]
     reasons: Mapping[str, str]
+    sampled: int
     keys: int
     flops: float
 
@@ -117,7 +119,7 @@ def plan(request: PlanRequest | str | Space, *proxies: Any, **settings: Any) -> 
         raise JaxzcError(f"{space.name} takes {space.inputs.dtype} {space.inputs.shape}: planning knows spaces of images only")
     chosen = select(request.proxies)
     recipe = SpaceRecipe(space, chosen, request.weights, request.init, norm=request.norm)
-    sample = space.sample(np.random.default_rng(0), SAMPLE)
+    sample = sample_at_most(space, np.random.default_rng(0), SAMPLE)
     keys, counts = np.unique(space.program_keys(sample), axis=0, return_counts=True)
     key = tuple(int(number) for number in keys[np.argmax(counts)])
     shape = space.inputs.batch(request.batch_size)
@@ -126,7 +128,7 @@ def plan(request: PlanRequest | str | Space, *proxies: Any, **settings: Any) -> 
     usable, reasons = lowerable(recipe, key, batches, where)
     programs = tuple(compiled(usable, key, batches, chunk, where) for chunk in chunks) if usable.traced else ()
     flops = passes_flops(space, usable.traced.values(), sample, request.batch_size, request.batches)
-    return Plan(space.name, where, len(chosen), request.batch_size, programs, reasons, len(keys), flops)
+    return Plan(space.name, where, len(chosen), request.batch_size, programs, reasons, len(sample), len(keys), flops)
 
 
 def passes_flops(space: Space, proxies: Iterable[Proxy], archs: np.ndarray, batch_size: int, batches: int) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from jaxzc._compile.memory import gigabytes
 from jaxzc.planning.compiling import Planned
-from jaxzc.planning.request import HEADROOM, SAMPLE, Plan
+from jaxzc.planning.request import HEADROOM, Plan
 
 
 def text(plan: Plan) -> str:
@@ -22,7 +22,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     if not plan.reasons:
         yield "  every proxy lowers"
     if plan.keys > 1:
-        yield f"  {SAMPLE} random architectures have {plan.keys} programs; this is the commonest, and each is compiled by itself"
+        yield f"  {plan.sampled} random architectures have {plan.keys} programs; this is the commonest, and each is compiled by itself"
     for program in plan.programs:
         yield from _program(program)
     if plan.per_architecture is not None:
@@ -31,7 +31,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         size = f"{HEADROOM:.0%} of a device's {gigabytes(round(where.chip.memory))}"
         yield f"  --chunk {plan.fits} is the largest that fits into {size}" if plan.fits else f"  one architecture does not fit into {size}"
     if plan.flops:
-        yield f"  arithmetic of an architecture's passes: {plan.flops / 1e9:.3g} GFLOP (mean of {SAMPLE} random ones)"
+        yield f"  arithmetic of an architecture's passes: {plan.flops / 1e9:.3g} GFLOP (mean of {plan.sampled} random ones)"
     if plan.rate is not None and where.chip is not None:
         peak = f"{where.chip.float32 / 1e12:.3g} TFLOP/s of float32, {where.chip.bandwidth / 1e9:.0f} GB/s"
         yield (

@@ -15,6 +15,7 @@ import numpy as np
 from jaxzc.search import pareto
 from jaxzc.search.problem import Problem
 from jaxzc.search.state import State, contains
+from jaxzc.spacekit import sample_at_most
 from jaxzc.types import JaxzcError, Space
 
 Proposal = tuple[np.ndarray, np.ndarray]
@@ -226,10 +227,7 @@ def best_rows(fitness: np.ndarray, n: int) -> np.ndarray:
 
 def random_archs(space: Space, rng: np.random.Generator, n: int) -> Proposal:
     """`n` random architectures (fewer, where the space has fewer) without parents."""
-    size = 1
-    for count in space.choices:
-        size = min(size * count, n)  # a space may have more than a float holds
-    archs = np.asarray(space.sample(rng, size))
+    archs = sample_at_most(space, rng, n)
     return archs, np.full(len(archs), -1)
 
 

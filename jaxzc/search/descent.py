@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxzc.search.problem import Problem
 from jaxzc.search.state import contains, insert
+from jaxzc.spacekit import sample_at_most
 
 MUTANTS = 64
 """Mutants looked at in each step, and random networks from which a descent begins."""
@@ -52,7 +53,7 @@ def _told(steps: Iterator[tuple[float, np.ndarray]], problem: Problem, progress:
 
 def _descent(problem: Problem, rng: np.random.Generator) -> Iterator[tuple[float, np.ndarray]]:
     """Distance from the constraints and architecture `[genes]` after every step; the last one keeps to them, or has no nearer neighbour."""
-    distance, arch = _nearest(problem, problem.space.sample(rng, MUTANTS))
+    distance, arch = _nearest(problem, sample_at_most(problem.space, rng, MUTANTS))
     yield distance, arch
     idle = 0
     while distance:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jaxzc.spacekit import vectors
-from jaxzc.types import Counts, Genes, InputSpec, JaxzcError, Network, Space, SpaceProgram, input_spec
+from jaxzc.types import Counts, Genes, InputSpec, JaxzcError, Network, Space, SpaceProgram, TooFewArchitectures, input_spec
 
 
 class VectorSpace:
@@ -46,7 +46,7 @@ class VectorSpace:
         return vectors.enumerate_vectors(self.choices)
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """`n` distinct architectures, uniformly."""
+        """`n` distinct architectures, uniformly. Raises `TooFewArchitectures` where there are fewer."""
         return vectors.sample_vectors(self.choices, rng, n, distinct=True)
 
     def mutate(self, rng: np.random.Generator, archs: np.ndarray) -> np.ndarray:
@@ -91,6 +91,15 @@ def genes_of(space: Space, archs: Sequence[str] | np.ndarray) -> np.ndarray:
     if isinstance(archs, str) or len(archs) == 0:
         raise JaxzcError(f"{space.name}: architectures {archs!r}: expected a list of strings, or genes [n, genes]")
     return np.atleast_2d([space.parse(arch) if isinstance(arch, str) else np.asarray(arch) for arch in archs]).astype(np.int32)
+
+
+def sample_at_most(space: Space, rng: np.random.Generator, n: int) -> np.ndarray:
+    """`n` distinct random architectures int32 `[n, genes]`; of a space that has fewer, all."""
+    try:
+        archs = space.sample(rng, n)
+    except TooFewArchitectures as few:
+        archs = space.sample(rng, few.size)
+    return np.asarray(archs)
 
 
 def check_key(space: Space, key: Sequence[int], numbers: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc.types import Genes, JaxzcError
+from jaxzc.types import Genes, JaxzcError, TooFewArchitectures
 
 MAX_ENUMERATED = 2**24
 """The largest space `enumerate_vectors` lists; more rows than this do not fit into the memory of an ordinary machine."""
@@ -34,7 +34,7 @@ def sample_vectors(choices: Sequence[int], rng: np.random.Generator, n: int, *, 
     """`n` architectures drawn uniformly from the space, int32 `[n, genes]`; a function of the state of `rng` only.
 
     distinct: without replacement, so that no architecture comes twice.
-    Raises `JaxzcError` for a negative `n`, and for `distinct` when the space has fewer than `n` architectures.
+    Raises `JaxzcError` for a negative `n`, and `TooFewArchitectures` for `distinct` when the space has fewer than `n`.
     """
     counts = _check_choices(choices)
     _check_rng(rng)
@@ -44,7 +44,7 @@ def sample_vectors(choices: Sequence[int], rng: np.random.Generator, n: int, *, 
     if not distinct:
         return _draw(counts, rng, n)
     if n > size:
-        raise JaxzcError(f"cannot sample {n:,} distinct architectures from a space of {size:,}; expected n <= {size:,}")
+        raise TooFewArchitectures(n, size)
     if size < 2**62:
         return _rows_at(counts, rng.choice(size, n, replace=False))
     # The numbers of these architectures overflow int64; a repeat is so unlikely that drawing the missing ones again costs nothing.

@@ -3,7 +3,7 @@
 This package has types only. The engine (`jaxzc`) knows no search space and a space knows no proxy; both use these definitions.
 """
 
-from jaxzc.types.arrays import Array, Batch, InputSpec, JaxzcError, Norm, Params, PyTree, input_spec
+from jaxzc.types.arrays import Array, Batch, InputSpec, JaxzcError, Norm, Params, PyTree, TooFewArchitectures, input_spec
 from jaxzc.types.networks import RECTIFIERS, ActivationGroup, Counts, EmbeddingNetwork, Forward, LayerGroup, Network, Scaled, Score, Tap
 from jaxzc.types.spaces import Genes, InitialiserSpec, Space, SpaceProgram, WithDoubts, WithGraph, WithOwnCounts, WithSameNetwork, WithTask
 
@@ -29,6 +29,7 @@ __all__ = [
     "Space",
     "SpaceProgram",
     "Tap",
+    "TooFewArchitectures",
     "WithDoubts",
     "WithGraph",
     "WithOwnCounts",

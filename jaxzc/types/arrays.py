@@ -22,6 +22,14 @@ class JaxzcError(ValueError):
     """The user's input cannot be used. The message names the value, what was expected, and how to fix it."""
 
 
+class TooFewArchitectures(JaxzcError):
+    """A space has fewer architectures than were asked for. size: how many it has."""
+
+    def __init__(self, wanted: int, size: int):
+        super().__init__(f"cannot sample {wanted:,} distinct architectures from a space of {size:,}; expected 0 <= n <= {size:,}")
+        self.size = size
+
+
 class Batch(NamedTuple):
     """One batch of N examples.
 

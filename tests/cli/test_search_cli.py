@@ -28,6 +28,16 @@ TABLE = ("--table", "embedded", "--metric", "test_accuracy", "--duplicates", "ex
 FILES = {"search.json", "state.npz", "evaluated.parquet", "front.parquet", "winner.txt", "winner.py", "leases"}
 
 
+DRAWN = ("test_a_table_is_searched", "test_a_function_as_cost_and_in_the_budget")
+"""Tests that look at pictures. In the others none are drawn: they take longer than searching in a table."""
+
+
+@pytest.fixture(autouse=True)
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.name not in DRAWN:
+        monkeypatch.setattr(job, "_draw", lambda *_: None)
+
+
 def search(*arguments: Any) -> Result:
     """One command line in this process."""
     fixed = ["nasbench201", "--set", "channels=4", "--set", "cells=1", "--batch-size", "4", "--no-cache", "--quiet"]

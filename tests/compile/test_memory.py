@@ -1,21 +1,24 @@
 """Planned memory: known before a program runs, larger for larger batches, and a warning where there is not as much."""
 
+import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from jaxzc._compile import memory
-from jaxzc.catalogue import spaces
 from jaxzc.scoring.space import SpaceScorer
+from jaxzc.types import InputSpec
+from tests.support.one_stage import OneStage
 
 ARCH = np.array([3, 1, 2, 0, 4, 3])
 GIGABYTE = 10**9
 
 
 def scorer(batch: int) -> SpaceScorer:
-    space = spaces.space("nasbench201", classes=3, inputs=(8, 8, 3), channels=2, cells=1)
+    space = OneStage(channels=2, cells=1, classes=3, inputs=InputSpec((8, 8, 3)))
     return SpaceScorer(space, (np.ones((batch, 8, 8, 3), np.float32), np.arange(batch) % 3), "l2_norm,naswot")
 
 
@@ -53,7 +56,9 @@ def test_mappings_are_those_of_this_process() -> None:
 
 
 def test_programs_go_where_the_process_runs_out_of_mappings(monkeypatch: pytest.MonkeyPatch) -> None:
-    space = spaces.space("nasbench101", classes=3, inputs=(8, 8, 3), channels=5, modules=1)
+    """Of a space with five programs, one for each operation on the first edge."""
+    space = OneStage(channels=2, cells=1, classes=3, inputs=InputSpec((8, 8, 3)))
+    monkeypatch.setattr(OneStage, "program_keys", lambda space, archs: archs[:, :1])
     kinds = SpaceScorer(space, (np.ones((4, 8, 8, 3), np.float32), np.arange(4) % 3), "l2_norm")
     archs = space.sample(np.random.default_rng(0), 20)
     keys = space.program_keys(archs).tolist()
@@ -85,3 +90,21 @@ def test_a_program_that_does_not_fit_is_warned_about(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(memory, "available", lambda: None)
     memory.check(10**15)
     assert not caplog.text, "nothing is known, nothing is said"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc's heaps")
+def test_a_large_run_gives_back_what_the_heap_keeps_of_freed_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    def keep_one_of(blocks: int) -> Any:
+        np.ones(2**24, np.uint8)  # freed at once: from now on glibc takes blocks of this size from a heap, not from the system
+        return [np.ones(2**20, np.uint8) for _ in range(blocks)][-1]
+
+    monkeypatch.setattr(memory, "LARGE", 1)
+    small, large = memory.Heap(0), memory.Heap(2**20)
+    last = keep_one_of(200)
+    before = memory._taken()
+    small.dropped(memory.OFTEN)
+    large.dropped(memory.OFTEN - 1)
+    assert memory._taken() > before - 2**24, "neither a small run nor a run that has dropped little looks at it"
+    large.dropped(1)
+    assert memory._taken() < before - 100 * 2**20
+    assert last.all()

@@ -14,6 +14,8 @@ from jaxzc._compile.jaxpr import flatten
 from jaxzc._compile.platforms import by_platform, here, platform_of
 from jaxzc.numerics.linalg import eigenvalues
 from jaxzc.scoring.space.recipe import SpaceRecipe
+from jaxzc.types import InputSpec
+from tests.support.one_stage import OneStage
 
 OPERATIONS = {"cpu": "stablehlo.sine", "tpu": "stablehlo.tan", "cuda": "stablehlo.cosine", "rocm": "stablehlo.cosine"}
 
@@ -86,7 +88,7 @@ def test_float64_is_not_in_a_program_for_tpus() -> None:
 @pytest.fixture(scope="module")
 def exported() -> dict[str, Any]:
     """Scores of one small network, batch 16 (from which CPUs have convolutions of their own), exported for three platforms."""
-    space = jaxzc.space("nasbench201", classes=4, inputs=(8, 8, 3), channels=4, cells=1)
+    space = OneStage(channels=4, cells=1, classes=4, inputs=InputSpec((8, 8, 3)))
     rng = np.random.default_rng(0)
     batches = (jaxzc.Batch(jnp.asarray(rng.standard_normal((16, 8, 8, 3)), jnp.float32), jnp.asarray(rng.integers(0, 4, 16))),)
     recipe = SpaceRecipe(space, jaxzc.SpaceScorer(space, batches, "grad_norm,naswot").proxies)

@@ -1,5 +1,6 @@
 """Sources of batches: digits, noise and npz files."""
 
+import builtins
 import os
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from jaxzc.data import load
+from jaxzc.data import digits, load
 from jaxzc.data.loading import digest
 from jaxzc.types import Batch, JaxzcError
 
@@ -16,6 +17,27 @@ SHARED = Path(os.environ.get("JAXZC_SHARED", Path(__file__).parents[2] / "../sha
 
 def stacked(data) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([batch.inputs for batch in data.batches]), np.concatenate([batch.targets for batch in data.batches])
+
+
+def test_digits_are_those_of_scikit_learn_which_is_not_imported(monkeypatch):
+    bunch = load_digits()
+    imported = builtins.__import__
+
+    def refusing(name, *others):
+        assert not name.startswith("sklearn")
+        return imported(name, *others)
+
+    monkeypatch.setattr("builtins.__import__", refusing)
+    images, labels = digits.read()
+    np.testing.assert_array_equal(images, bunch.images)
+    np.testing.assert_array_equal(labels, bunch.target)
+    assert (images.dtype, labels.dtype, len(labels)) == (bunch.images.dtype, bunch.target.dtype, digits.COUNT)
+
+
+def test_digits_without_scikit_learn(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(JaxzcError, match="scikit-learn, which is not installed: pip install scikit-learn"):
+        load("digits", batch_size=4)
 
 
 def test_digits_are_all_there_once_and_normalised():

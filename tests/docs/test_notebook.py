@@ -7,13 +7,13 @@ import os
 import re
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any, NamedTuple
-from unittest.mock import Mock
 
 import pytest
 from matplotlib import pyplot
+
+from jaxzc.report import files
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "colab").glob("*.ipynb"))
@@ -30,34 +30,34 @@ class Case(NamedTuple):
 
 CASES = {
     "quickstart": Case(
-        {"architectures": 20, "proxies": "naswot, snip", "batch_size": 16},
+        {"architectures": 20, "proxies": "naswot, l2_norm", "batch_size": 16},
         2,
         [
-            *(rf"^{name} +-?[0-9.]+ +\[" for name in ("naswot", "snip", "params", "flops", "evenness")),
+            *(rf"^{name} +-?[0-9.]+ +\[" for name in ("naswot", "l2_norm", "params", "flops", "evenness")),
             r"evenness .* difference",
             " 32 channels: ",
         ],
     ),
     "your_network": Case(
-        {"batch_size": 6, "widths": "2, 4", "proxies": "snip, naswot"},
+        {"batch_size": 6, "widths": "4", "proxies": "l2_norm, naswot"},
         0,
         [
-            r"^Linen: .*'snip'",
+            r"^Linen: .*'l2_norm'",
             r"^NNX: ",
             r"^function: ",
-            r"^width +4, +\d+ parameters: snip ",
+            r"^width +4, +\d+ parameters: l2_norm ",
             r"'naswot': nan",
             r"naswot.*ReLU",
             r"'grad_norm'",
         ],
     ),
     "your_proxy": Case(
-        {"architectures": 20, "rivals": "naswot", "batch_size": 8},
+        {"architectures": 20, "rivals": "l2_norm", "batch_size": 8},
         2,
         ["loss_grads", r"^spread +-?[0-9.]+ +\[", r"^flatter +-?[0-9.]+ +\[", r"spread .* params .* difference"],
     ),
     "search_and_train": Case(
-        {"evaluations": 20, "epochs": 1, "batch_size": 8},
+        {"evaluations": 20, "fitness": "l2_norm", "epochs": 1, "batch_size": 8},
         1,
         [
             r"^\|",
@@ -124,51 +124,10 @@ def test_badge_and_form_fields(path: Path) -> None:
 
 
 def test_all_start_alike() -> None:
-    """One cell installs jaxzc, from one constant, and holds on to what Colab has."""
+    """One cell installs jaxzc, from one constant; `test_first_cell.py` says what it does."""
     assert {path.stem for path in NOTEBOOKS} == set(CASES)
     (first,) = {"".join(code_of(path)[0]["source"]) for path in NOTEBOOKS}
     assert first.count("SOURCE = ") == 1
-    assert "%pip install -q -c keep.txt {SOURCE}" in first
-
-
-OLD = {"jax": "0.7.2", "jax-cuda12-plugin": "0.7.2", "numpy": "2.0.2"}
-NEW = {"jax": "0.10.1", "jaxlib": "0.10.1", "jax-cuda12-plugin": "0.10.1", "numpy": "2.0.2"}
-
-
-@pytest.mark.parametrize(
-    ("runtime", "upgrade", "kept", "wanted"),
-    [
-        (OLD, False, None, None),
-        (OLD, True, {"numpy"}, ["jax[cuda12]"]),
-        ({"jax": "0.9.0"}, True, set(), ["jax"]),
-        (NEW, False, set(NEW), []),
-    ],
-)
-def test_what_the_first_cell_keeps_and_replaces(
-    runtime: dict[str, str], upgrade: bool, kept: set[str] | None, wanted: list[str] | None, here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A runtime whose JAX is too old is left alone, or gets all of it anew; of a newer one JAX and its CUDA package stay."""
-    cells = pytest.importorskip("IPython.core.inputtransformer2", reason="notebooks need `pip install ipykernel`").TransformerManager
-
-    def version(name: str) -> str:
-        if name not in runtime:
-            raise PackageNotFoundError(name)
-        return runtime[name]
-
-    monkeypatch.setattr("importlib.metadata.version", version)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    magics = Mock()
-    names: dict[str, Any] = {"get_ipython": lambda: magics}
-    code = "".join(code_of(ROOT / "colab" / "quickstart.ipynb")[0]["source"]).replace("UPGRADE = False", f"UPGRADE = {upgrade}")
-    if kept is None:
-        with pytest.raises(RuntimeError, match=r"this runtime has JAX 0\.7\.2, and jaxzc needs 0\.10: set UPGRADE = True"):
-            exec(cells().transform_cell(code), names)
-        assert not magics.run_line_magic.called
-        return
-    exec(cells().transform_cell(code), names)
-    assert Path("keep.txt").read_text() == "".join(f"{name}=={number}\n" for name, number in runtime.items() if name in kept)
-    assert names["wanted"] == wanted
-    assert magics.run_line_magic.call_args[0][0] == "pip"
 
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]])
@@ -227,6 +186,7 @@ def test_its_code_runs(name: str, here: Path, monkeypatch: pytest.MonkeyPatch) -
         pyplot.close("all")
 
     monkeypatch.setattr(pyplot, "show", show)
+    monkeypatch.setattr(files, "drawings", lambda evaluation, comparisons: {})  # of a whole report: seconds; tests/report draws them
     path = ROOT / "colab" / f"{name}.ipynb"
     form = "".join(content(path)["cells"][form_of(path)]["source"])
     with contextlib.redirect_stdout(printed):

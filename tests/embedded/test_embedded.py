@@ -127,7 +127,10 @@ def test_longer_draws_begin_with_shorter_ones() -> None:
 
 @pytest.fixture(scope="module")
 def trainer() -> ProgramTrainer:
-    return ProgramTrainer(SPACE, digits.training_data(), replace(digits.SETTINGS, steps=60))
+    """For a short training, measured on a part of the images."""
+    whole = digits.training_data()
+    parts = {name: Batch(split.inputs[::4], split.targets[::4]) for name, split in whole.splits.items()}
+    return ProgramTrainer(SPACE, replace(whole, splits=parts), replace(digits.SETTINGS, steps=60))
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +148,7 @@ def test_training_depends_on_genes_and_seed_only(trainer: ProgramTrainer, accura
 def test_convolutions_learn_and_a_disconnected_cell_stays_at_chance(accuracies: list[dict[str, float]]) -> None:
     convs, nones = accuracies
     assert set(convs) == set(digits.SPLITS)
-    assert max(nones.values()) < 12
+    assert max(nones.values()) < 16
     assert min(convs.values()) > 30
 
 

@@ -84,7 +84,6 @@ def beating(job: Path, pid: int) -> bool:
 
 FORKING = """
 import json, os, sys
-import sklearn.datasets
 from jaxzc import cli, data
 for line in sys.stdin:
     child = os.fork()

@@ -16,6 +16,7 @@ from jaxzc_spaces.superblocks.space import plainnet_blueprint
 
 import jaxzc
 from jaxzc._compile.pieces import Pieced
+from jaxzc.ladder import generation
 from jaxzc.ladder.passes import StepPasses
 from jaxzc.ladder.program import StepsProgram
 from jaxzc.ladder.store import PIECES, Pieces
@@ -27,7 +28,7 @@ from jaxzc.proxies.zico import zico
 from jaxzc.scoring.compute import compute_scores
 from jaxzc.scoring.keys import fold_in as one_by_one
 from jaxzc.scoring.results import to_float
-from jaxzc.scoring.space import SpaceScorer
+from jaxzc.scoring.space import SpaceScorer, programs
 from jaxzc.scoring.space.warm import walk, warm
 from jaxzc.spacekit.steps import rung
 from jaxzc.tasks import classification
@@ -214,6 +215,24 @@ def test_what_is_scored_in_steps(proxies, space, options, expected):
     batch = np.ones((2, *SIZE), np.float32), np.arange(2)
     scorer = SpaceScorer(resnet, [batch, batch], proxies, **options)
     assert (scorer.dispatcher.programs.in_steps(tuple(resnet.initial.tolist())) is not None) == expected
+
+
+def test_a_generation_side_by_side_has_the_scores_of_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More architectures than programs in the cache, one of them twice; in threads that know of the flags of this one."""
+    monkeypatch.setattr(generation, "processors", lambda: 3)
+    monkeypatch.setattr(programs, "MOST_IN_PIECES", 2)
+    rng = np.random.default_rng(0)
+    batch = rng.standard_normal((4, 8, 8, 3)).astype(np.float32), np.arange(4)
+    archs = np.pad([[0, 0], [0, 1], [1, 1], [0, 1]], ((0, 0), (0, 3)))
+    with jax.default_matmul_precision("highest"):
+        scorer = SpaceScorer(NATS, [batch], "naswot,params")
+        together, compiled, plans = scorer.many(archs, seed=1), set(PIECES.executables), scorer.compilations
+        assert together == [SpaceScorer(NATS, [batch], "naswot,params").one(arch, seed=1) for arch in archs]
+        assert set(PIECES.executables) == compiled
+    assert plans == len(np.unique(archs, axis=0))
+    assert together[1] == together[3] != together[0]
+    assert list(scorer.each(archs, seed=1)) == together
+    assert scorer.width == scorer.chunk > 1
 
 
 def test_pieces_are_compiled_ahead_and_stored(tmp_path, monkeypatch):

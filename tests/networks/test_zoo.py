@@ -17,7 +17,7 @@ from tests.networks.zoo.case import Case
 FAMILIES = (convolutional.CASES, attention.CASES, sequences.CASES, others.CASES)
 CASES: dict[str, Callable[[], Case]] = {name: case for family in FAMILIES for name, case in family.items()}
 PROXIES = ["params", "flops", "snip", "grad_norm", "l2_norm", "synflow", "jacob_cov", "naswot"]
-FAST = ("mlp", "mlp_nnx", "gnn", "actor_critic", "experts", "scanned_stack", "gru", "cnn", "mlp_mixer")
+FAST = ("mlp", "mlp_nnx", "gnn", "experts", "scanned_stack", "gru", "cnn", "mlp_mixer")
 """Of every family and way in; the others are slow."""
 
 NOT_BY_HAND: dict[str, set[str]] = {name: {"jacob_cov"} for name in ("vae", "encoder_decoder", "two_towers", "table")}

@@ -168,7 +168,7 @@ def chains(x, w):
 
 x = jax.random.normal(jax.random.key(0), (32, 32, 32, 16))
 w = jax.random.normal(jax.random.key(1), (3, 3, 16, 64))
-for _ in range(5):
+for _ in range(3):
     assert jnp.isfinite(chains(x, w)).all()
 """
 

@@ -28,7 +28,7 @@ def program(chunk: int, temporaries: int, **facts: Any) -> Planned:
 
 
 def planned(*programs: Planned, flops: float = 1e9, where: Target = V5E) -> Plan:
-    return Plan("space", where, 3, 64, programs, {}, 1, flops)
+    return Plan("space", where, 3, 64, programs, {}, 200, 1, flops)
 
 
 def test_an_architectures_memory_is_the_slope_and_the_chunk_fills_what_is_left() -> None:

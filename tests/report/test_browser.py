@@ -174,3 +174,13 @@ def test_browser_never_scrolls_sideways(browser: Any, page_file: Path, width: in
     if width > 500:
         assert page.evaluate(f"getComputedStyle({head}).top") == f"{page.evaluate(f'{bar}.offsetHeight')}px"
     assert heard == []
+
+
+def test_browser_prints_nothing_over_another_page(browser: Any, page_file: Path) -> None:
+    """What sticks on the screen stays in its place on paper, and names are whole."""
+    page, heard = opened(browser, page_file)
+    page.emulate_media(media="print")
+    held = "[...document.querySelectorAll('#board th, #heat th')].filter(e => getComputedStyle(e).position !== 'static').length"
+    cut = "[...document.querySelectorAll('.pick')].filter(e => getComputedStyle(e).overflow !== 'visible').length"
+    assert (page.evaluate(held), page.evaluate(cut)) == (0, 0)
+    assert heard == []

@@ -48,7 +48,7 @@ def test_page_stands_alone_and_names_every_row(evaluation: Evaluation, written: 
     assert not re.findall(r"@import|url\(", page)
     for row in evaluation.rows:
         assert f'data-v="{row.proxy}"' in page
-    assert "jaxzc score nasbench201 --out s.parquet" in page
+    assert 'jaxzc score nasbench201 <span class="option">--out</span> s.parquet' in page  # no line ends behind the hyphens
     assert sorted(p.name for p in (written / "figures").iterdir()) == sorted(
         f"{name}.{kind}"
         for name in ("intervals", "networks", "size", "similarity", "cost_passes", "cost_seconds", "comparisons")

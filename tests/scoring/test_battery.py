@@ -18,7 +18,8 @@ from jaxzc.scoring.space import SpaceScorer
 from jaxzc.spacekit import key_of, program_of
 from jaxzc.types import Space
 from tests.support.drawn_alike import drawn_alike, ingredients
-from tests.support.small_spaces import drawn, small, two_batches
+from tests.support.one_stage import OneStage
+from tests.support.small_spaces import SMALL, drawn, small, two_batches
 from tests.support.tolerances import LOOSE, ROUNDING
 
 DISCONNECTED = {"nasbench201": -np.inf, "transnas101_micro": None}
@@ -28,7 +29,11 @@ the images apart."""
 OTHERS = {"autoformer": "transformers", "flexibert": "transformers", "pit": "transformers"}
 """Spaces that are scored with another set of proxies than the founding ones."""
 
+ONE_STAGE = "one stage"
+"""NAS-Bench-201 with its first stage alone, which every change is tried on: a third of the program of the whole network."""
+
 SLOW = {
+    "nasbench201",
     "transnas101_micro",
     "nasbench101",
     "nats_sss",
@@ -46,7 +51,7 @@ SLOW = {
     "flexibert",
     "pit",
 }
-"""Spaces in which every architecture is a program of its own, and five whose programs compile for minutes."""
+"""Spaces in which every architecture is a program of its own, and six whose programs compile for minutes."""
 
 CUT_OFF = {"nasbench_asr": {"tcet_synflow": 0.0}}
 """Scores that are one number whatever the architecture is, and which: without normalisation the LSTM saturates, and layers before it get no
@@ -67,17 +72,18 @@ class Case(NamedTuple):
 
 
 def _spaces() -> list[Any]:
-    return [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in sorted(spaces.spaces())]
+    return [ONE_STAGE, *(pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in sorted(spaces.spaces()))]
 
 
 @pytest.fixture(scope="module", params=_spaces())
 def case(request: pytest.FixtureRequest) -> Case:
-    space, rng = small(request.param), np.random.default_rng(0)
+    space: Any = OneStage(classes=3, **SMALL["nasbench201"]) if request.param == ONE_STAGE else small(request.param)
+    rng = np.random.default_rng(0)
     batches = two_batches(space, rng)
-    scorer = SpaceScorer(space, batches, "all" if request.param in EVERYTHING else OTHERS.get(request.param, "founding"))
+    scorer = SpaceScorer(space, batches, "all" if space.name in EVERYTHING else OTHERS.get(space.name, "founding"))
     one_each = len(space.program_keys(space.sample(np.random.default_rng(0), 1))[0])
     archs = drawn(space, 2 if one_each else 4, rng)
-    if request.param in DISCONNECTED:
+    if space.name in DISCONNECTED:
         archs = np.concatenate([archs, np.zeros((1, len(space.choices)), np.int8)])
     return Case(space, scorer, archs, list(scorer.each(archs)))
 
@@ -100,6 +106,14 @@ def test_scores_are_numbers_that_tell_architectures_apart(case: Case, name: str)
         values = getattr(counts, name).tolist()
     finite = {v for v in values if np.isfinite(v)}
     assert len(finite) >= 2, f"{name} gives {values}"
+
+
+def test_what_is_counted_is_there(case: Case) -> None:
+    """Of the first architecture's network; arithmetic says how much it has."""
+    counts, network = case.space.counts(case.archs[:1]), case.space.network(case.archs[0])
+    params = jax.eval_shape(network.init, jax.random.key(0))
+    assert counts.params.item() == sum(leaf.size for leaf in jax.tree.leaves(params))
+    assert counts.layers.item() == sum(len(group.cells) for group in network.groups)
 
 
 def test_deterministic_and_independent_of_order(case: Case) -> None:

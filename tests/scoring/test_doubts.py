@@ -1,6 +1,7 @@
 """Scores that can be computed and may not be what they are taken for: a warning, at every call that it is true of."""
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -8,8 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
+from jaxzc_spaces.nasbench201 import NasBench201
 
 import jaxzc
+from jaxzc.jobs.about import metadata
+from jaxzc.tables import write_scores
+from jaxzc.types import InputSpec
 
 X, Y = np.random.default_rng(0).normal(size=(6, 5)).astype(np.float32), np.array([0, 1, 2, 1, 0, 2])
 
@@ -96,3 +101,25 @@ def test_statistics_that_a_function_closes_over_are_named() -> None:
                 "l2_norm",
             )
         assert [issubclass(one.category, jaxzc.DoubtWarning) for one in caught] == [True] * doubtful
+
+
+class OfDoubtfulNorms(NasBench201):
+    """A space that says of the weights, and of the number of parameters, that they tell nothing."""
+
+    @property
+    def doubts(self) -> dict[str, str]:
+        return {"weights": "all have one norm", "active": "nothing is at rest"}
+
+
+def test_a_space_s_doubts_stay_with_the_table_and_are_told_where_it_is_judged(tmp_path: Path) -> None:
+    space = OfDoubtfulNorms(classes=10, inputs=InputSpec((8, 8, 3)), channels=2, cells=1)
+    with pytest.warns(jaxzc.DoubtWarning, match="nasbench201: l2_norm: all have one norm"):
+        merged = jaxzc.run_scoring(space, sample=4, proxies="l2_norm,params", batch_size=4, batches=1)
+    told = metadata(merged)
+    assert told["doubts"] == {"l2_norm": "all have one norm"}
+    path = tmp_path / "scores.parquet"
+    write_scores(path, merged.columns, told)
+    truth = tmp_path / "truth.csv"
+    truth.write_text("arch,accuracy\n" + "".join(f"{arch},{row}\n" for row, arch in enumerate(merged.columns["arch"])))
+    evaluation = jaxzc.evaluate(path, truth, metric="accuracy", resamples=20)
+    assert "l2_norm says little of these networks: all have one norm" in str(evaluation)

@@ -48,7 +48,7 @@ def assert_alike(one: dict[str, float], other: dict[str, float], tolerance: floa
         assert other[name] == pytest.approx(value, rel=100 * tolerance if "zico" in name else tolerance, abs=1e-6, nan_ok=True), name
 
 
-@pytest.mark.parametrize("flavour", ["nnx", "bare"])
+@pytest.mark.parametrize("flavour", ["nnx", pytest.param("bare", marks=pytest.mark.slow)])
 def test_all_proxies_of_a_resnet_in_three_flavours(flavour: str) -> None:
     """All of one flavour, and of the others one of every kind of pass: `test_three_flavours_are_one_network` has the passes themselves."""
     linen = scores("linen", "resnet", "batch")

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jaxzc
 from jaxzc.scoring.space import SpaceScorer, score_space
-from jaxzc.spacekit import FunctionProgram, VectorSpace, key_of, program_of
-from jaxzc.types import Counts, InputSpec, JaxzcError, Space, WithGraph, WithOwnCounts, WithSameNetwork
+from jaxzc.spacekit import FunctionProgram, VectorSpace, key_of, program_of, sample_at_most
+from jaxzc.types import Counts, InputSpec, JaxzcError, Space, TooFewArchitectures, WithGraph, WithOwnCounts, WithSameNetwork
 
 
 def linear(params: Any, x: Any) -> Any:
@@ -118,3 +119,15 @@ def test_inputs_may_be_a_shape() -> None:
             Widths(inputs=shape)  # type: ignore[arg-type]
     with pytest.raises(JaxzcError, match="inputs of dtype 'floaty': expected the name of a dtype"):
         InputSpec((4,), "floaty")
+
+
+@pytest.mark.parametrize("size", [4, 672, 10**6])
+def test_a_sample_of_all_where_a_space_has_fewer(size: int) -> None:
+    """Of a space whose vectors are all architectures, and of one where the product of `choices` (1,536) is not their number (672)."""
+    menus = {"widths": (24, 32), "depths": (2, 3, 4), "heads": (3, 4), "ratios": (3.5, 4.0)}
+    space = Widths() if size == 4 else jaxzc.space("autoformer", inputs=(8, 8, 3), patch=2, **menus)
+    n = len(space.enumerate())
+    with pytest.raises(TooFewArchitectures, match=f"cannot sample {n + 1:,} distinct architectures from a space of {n:,}; expected 0 <= n"):
+        space.sample(np.random.default_rng(0), n + 1)
+    archs = sample_at_most(space, np.random.default_rng(0), size)
+    assert len(np.unique(archs, axis=0)) == len(archs) == min(size, n)

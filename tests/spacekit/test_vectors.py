@@ -82,7 +82,7 @@ def test_sample_of_none_is_empty():
 
 @pytest.mark.parametrize(
     ("n", "message"),
-    [(25, r"25 distinct architectures from a space of 24; expected n <= 24"), (-1, r"n = -1 architectures; expected n >= 0")],
+    [(25, r"25 distinct architectures from a space of 24; expected 0 <= n <= 24"), (-1, r"n = -1 architectures; expected n >= 0")],
 )
 def test_sample_refuses_impossible_numbers(n, message):
     with pytest.raises(JaxzcError, match=message):

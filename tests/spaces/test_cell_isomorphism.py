@@ -18,8 +18,11 @@ from jaxzc.scoring.results import to_floats
 from jaxzc.spacekit.vectors import enumerate_vectors
 from jaxzc.tasks import classification
 from jaxzc.types import Batch, InputSpec
+from tests.support.one_stage import OneStage
 
 SPACE = NasBench201(channels=4, cells=1, inputs=InputSpec((8, 8, 3)))
+SCORED = OneStage(channels=4, cells=1, inputs=InputSpec((8, 8, 3)))
+"""Of whose cells scores are compared: all stages have the same."""
 CELLS = enumerate_vectors(CHOICES)
 KINDS = [[isomorphism.NOTHING, isomorphism.IDENTITY, isomorphism.LAYER, isomorphism.LAYER, isomorphism.POOLING]] * 6
 MICRO = TransNasMicro(channels=2, classes=10, inputs=InputSpec((33, 33, 3)))
@@ -84,7 +87,7 @@ def test_scores_are_equal_once_weights_are_in_the_same_places(name: str) -> None
     one, other, edges = EQUAL[name]
     np.testing.assert_array_equal(*SPACE.same_network(np.array([one, other])))
     with jax.enable_x64(True):
-        params = jax.tree.map(lambda x: x.astype(jnp.float64), SPACE.program().init(jax.random.key(0)))
+        params = jax.tree.map(lambda x: x.astype(jnp.float64), SCORED.program().init(jax.random.key(0)))
         moved = {**params, "stages": jax.tree.map(lambda x: x[:, np.argsort(edges)], params["stages"])}
         mine, theirs = _scores(np.array(one), params), _scores(np.array(other), moved)
     assert np.isfinite(list(mine.values())).all()
@@ -103,7 +106,7 @@ def test_dead_convolutions_count_in_naswot() -> None:
     reading, starved = APART["a dead convolution of the input, and one of zero"]
     np.testing.assert_array_equal(*SPACE.canonical(np.array([reading, starved])))
     with jax.enable_x64(True):  # as above, so that the program is compiled once
-        params = jax.tree.map(lambda x: x.astype(jnp.float64), SPACE.program().init(jax.random.key(0)))
+        params = jax.tree.map(lambda x: x.astype(jnp.float64), SCORED.program().init(jax.random.key(0)))
         assert _scores(np.array(reading), params)["naswot"] > 1.01 * _scores(np.array(starved), params)["naswot"]
 
 
@@ -119,7 +122,7 @@ def _evaluate(params: Any, arch: Any) -> Any:
         for _ in range(2)
     ]
     chosen = {proxy: PROXIES[proxy] for proxy in COMPARED}
-    return compute_scores(chosen, SPACE.program().network(arch), params, batches, classification, "batch", jax.random.key(2), {})
+    return compute_scores(chosen, SCORED.program().network(arch), params, batches, classification, "batch", jax.random.key(2), {})
 
 
 def test_classes_of_transnas101_micro() -> None:

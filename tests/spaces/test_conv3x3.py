@@ -11,6 +11,8 @@ from numpy.testing import assert_allclose
 
 SHAPES = [(16, 5, 7, 3, 4), (17, 4, 4, 33, 8), (16, 1, 1, 2, 32), (3, 6, 2, 4, 5)]
 """(B, H, W, C, D): more and less than the batch and the channels at which the form changes; images of one pixel."""
+FAST = [shape if n < 2 else pytest.param(shape, marks=pytest.mark.slow) for n, shape in enumerate(SHAPES)]
+"""Of derivatives of two orders: few and many channels."""
 
 
 def arrays(b: int, h: int, w: int, c: int, d: int) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -31,7 +33,7 @@ def test_every_form_is_the_convolution_and_its_kernel_gradient(shape: Any) -> No
 
 
 @pytest.mark.parametrize("count", [1, 2])
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("shape", FAST, ids=str)
 def test_derivatives_of_two_orders_whatever_the_processors(shape: Any, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "processors", lambda: count)
     x, w, ct = arrays(*shape)

@@ -196,11 +196,11 @@ def test_taps(scored: Any) -> None:
 
 def test_scores_of_a_space_of_tokens() -> None:
     tokens = np.random.default_rng(0).integers(0, 7, (4, 3))
-    scorer = SpaceScorer(TINY, [(tokens, None)], "grad_norm")
+    scorer = SpaceScorer(TINY, [(tokens, None)], "l2_norm")
     assert scorer.recipe.task is next_token
     archs = np.stack([TINY.parse(RNN), TINY.parse(json.dumps(EVERYTHING))])
-    first, second = (row["grad_norm"] for row in scorer.many(archs))
-    assert 0 < second < first < np.inf  # of the smaller cell, whose gradient goes through fewer sigmoids
+    first, second = (row["l2_norm"] for row in scorer.many(archs))
+    assert 0 < first < second < np.inf  # of the larger cell, which has all matrices of the smaller one, and more
     assert scorer.compilations == 1
     with pytest.raises(JaxzcError, match=r"nasbench_nlp: inputs int32 \[4, 2\]: expected int32 \[N, 3\]"):
         scorer.with_batches([(tokens[:, :2], None)])

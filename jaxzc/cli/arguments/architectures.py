@@ -7,17 +7,20 @@ import numpy as np
 
 from jaxzc import embedded, tables
 from jaxzc.cli.terminal import note
+from jaxzc.spacekit import sample_at_most
 from jaxzc.types import JaxzcError, Space
 
 
 def architectures(arguments: argparse.Namespace, space: Space, sample: int, seed: int) -> np.ndarray:
-    """The architectures asked for, int [n, genes], each once; `sample` random ones where nothing was asked for."""
+    """The architectures asked for, int [n, genes], each once; `sample` random ones where nothing was asked for, or
+    all of a smaller space."""
     if arguments.all and (arguments.archs is not None or arguments.sample):
         raise JaxzcError("--all means every architecture of the space: leave out --archs and --sample, or leave out --all")
     if arguments.all:
         return space.enumerate()
     if arguments.archs is None:
-        return space.sample(np.random.default_rng(seed), arguments.sample or sample)
+        rng = np.random.default_rng(seed)
+        return space.sample(rng, arguments.sample) if arguments.sample else sample_at_most(space, rng, sample)
     read = _written(arguments.archs, space) or tables.read_archs(embedded.table_named(arguments.archs), space)
     if read.duplicates:
         note(

@@ -84,5 +84,8 @@ def add_device_arguments(command: argparse.ArgumentParser) -> None:
         help="devices of this machine that share the architectures, or 'all' (default: %(default)s)",
     )
     command.add_argument(
-        "--chunk", type=positive, metavar="N", help="architectures that each device takes at a time (default: 1 on a CPU, 16 elsewhere)"
+        "--chunk",
+        type=positive,
+        metavar="N",
+        help="architectures that each device takes at a time (default: 16; on a CPU 1, with free widths 2 for each processor)",
     )

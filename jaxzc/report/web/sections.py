@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from string import Template
@@ -33,16 +34,20 @@ SETTINGS = {
     "scores_metadata.init": "initialiser",
     "scores_metadata.norm": "normalisation",
     "scores_metadata.seeds": "seeds",
+    "scores_metadata.doubts": "doubts",
     "scores_metadata.platform": "platform",
     "scores_metadata.versions": "versions",
 }
 """What a reader wants to know first of the settings, and its name; all of them stand below as JSON."""
 
+OPTION = re.compile(r"(?<=\s)--[\w-]+")
+"""An option of a command: browsers would break a line behind its hyphens."""
+
 
 PAIRS = """<section id="pairs" aria-labelledby="h-pairs">
 <h2 id="h-pairs">Side by side</h2>
-<p>Differences of $statistic with $level % intervals, both judged on the same resamples of the networks that both have. Filled: the interval
-leaves out 0, so these networks tell the two apart.</p>
+<p>Differences of $statistic with $level&nbsp;% intervals, both judged on the same resamples of the networks that both have. Filled: the
+interval leaves out 0, so these networks tell the two apart.</p>
 <figure>
 <div class="plot" role="group" aria-label="Differences of the pairs; the values stand in the table below">$plot</div>
 <figcaption>As a file: $files</figcaption>
@@ -83,7 +88,8 @@ def facts(evaluation: Evaluation) -> str:
     sizes = [row.proxy for row in evaluation.rows if row.proxy in BASELINES]
     known = [("networks", f"{len(evaluation.archs):,}")]
     known.append((f"proxies, beside {len(sizes)} sizes" if sizes else "proxies", str(len(evaluation.rows) - len(sizes))))
-    known.append(("seeds", str(max((len(values) for values in evaluation.scores.values()), default=1))))
+    seeds = max((len(values) for values in evaluation.scores.values()), default=1)
+    known.append(("seed" if seeds == 1 else "seeds", str(seeds)))
     finite = evaluation.truth[np.isfinite(evaluation.truth)]
     if len(finite):
         known.append((f"{evaluation.metric}, lowest to highest", f"{compact(finite.min())} to {compact(finite.max())}"))
@@ -132,8 +138,8 @@ def pairs(comparisons: Sequence[Comparison], level: float) -> str:
             ("B", ' class="text"'),
             ("A \u2212 B", ""),
             ("A better", ""),
-            ("A's", ' class="wide"'),
-            ("B's", ' class="wide"'),
+            ("value of A", ' class="wide"'),
+            ("value of B", ' class="wide"'),
             ("networks", ' class="wide"'),
         )
     )
@@ -167,7 +173,7 @@ def files(name: str) -> str:
 def code(lines: Sequence[str]) -> str:
     if not lines:
         return ""
-    text = escape("\n".join(lines))
+    text = OPTION.sub(r'<span class="option">\g<0></span>', escape("\n".join(lines)))
     return f'<div class="code"><button type="button" class="copy">Copy</button><pre tabindex="0">{text}</pre></div>'
 
 

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxzc.ladder.generation import score_generation
+from jaxzc.ladder.program import StepsProgram
 from jaxzc.scoring.space.programs import ProgramCache
 from jaxzc.spacekit import key_of
 from jaxzc.types import Batch, Score
@@ -64,6 +66,11 @@ class Dispatcher:
     def values(self, archs: np.ndarray, batches: Sequence[Batch], seed: int) -> list[dict[str, Score]]:
         """For each of the architectures `[n, genes]`, in their order, a dictionary from proxy to value, as numpy arrays."""
         results: list[dict[str, Score]] = [{}] * len(archs)
+        calls = list(self.calls(archs))
+        in_steps = self._in_steps(calls, batches) if self.programs.takes_steps else {}
+        scored = score_generation(list(in_steps.values()), archs[list(in_steps)], jax.random.key(seed), batches)
+        for place, values in zip(in_steps, scored, strict=True):
+            results[place] = values
         under_way: deque[tuple[Call, dict[str, Score]]] = deque()
 
         def land() -> None:
@@ -72,10 +79,21 @@ class Dispatcher:
             for lane, place in enumerate(call.places):
                 results[place] = values if call.size == 1 else jax.tree.map(lambda v, lane=lane: v[lane], values)
 
-        for call in self.calls(archs):
+        for call in (call for call in calls if call.places[0] not in in_steps):
             under_way.append((call, self.launch(call, archs, batches, seed)))
             if len(under_way) >= AHEAD:
                 land()
         while under_way:
             land()
         return results
+
+    def _in_steps(self, calls: Sequence[Call], batches: Sequence[Batch]) -> dict[int, StepsProgram]:
+        """Place of an architecture -> its program, of those that have one in steps."""
+        programs: dict[int, StepsProgram] = {}
+        for call in calls:
+            if self.programs.in_steps(call.key):
+                program = self.programs.functions(call.key).score
+                assert isinstance(program, StepsProgram)
+                program.plan(batches)  # before the cache drops it, which counts what was planned
+                programs[int(call.places[0])] = program
+        return programs

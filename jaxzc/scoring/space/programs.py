@@ -52,13 +52,17 @@ class ProgramCache:
             self._last = key, self._steps_of(key)
         return self._last[1]
 
-    def _steps_of(self, key: tuple[int, ...]) -> StepsProgram | None:
+    @property
+    def takes_steps(self) -> bool:
+        """Whether programs in steps are used where the space has steps for an architecture."""
         of, on_cpu = self.recipe, self.mesh.devices.flat[0].platform == "cpu"
         if self._in_pieces is not None or not on_cpu or not isinstance(of.space, WithSteps):
-            return None
-        if of.task is not classification or of.norm != "batch" or not terms.served(of.traced):
-            return None
-        steps = of.space.steps(key)
+            return False
+        return of.task is classification and of.norm == "batch" and terms.served(of.traced)
+
+    def _steps_of(self, key: tuple[int, ...]) -> StepsProgram | None:
+        of = self.recipe
+        steps = of.space.steps(key) if self.takes_steps and isinstance(of.space, WithSteps) else None
         return None if steps is None else StepsProgram(steps, of.traced, of.init, of.task, of.norm, of.weights == "redrawn")
 
     def in_pieces(self, key: tuple[int, ...]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc._compile.devices import chunk_for, mesh
+from jaxzc._compile.devices import chunk_for, mesh, processors
 from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.definitions.facts import Ingredient, Proxy
 from jaxzc.scoring.batches import Batches, batches_for
@@ -35,7 +35,8 @@ class SpaceScorer:
     pieces: whether to compile in pieces that architectures have in common (`jaxzc._compile.pieces`). Default: as each program says
         (`SpaceProgram.in_pieces`). With several devices it is always off.
     devices: how many of this process's devices share the architectures of `many`.
-    chunk: architectures that one device receives at a time (default: 1 on a CPU, 16 elsewhere).
+    chunk: architectures that one device receives at a time (default: 16; on a CPU 1, or two for each processor where they are made of
+        steps of padded widths and run side by side).
     lanes: how many of these one call of a program scores (default: 1 on a CPU, else all; always 1 in pieces).
         On a CPU, devices, chunk and lanes do not change a score, to the last bit; elsewhere rounding may differ.
     ingredients: functions of your own that compute what your proxies ask for (`jaxzc.ingredient`).
@@ -67,7 +68,8 @@ class SpaceScorer:
         warn_of_space(space, self.recipe.proxies, stacklevel=2)
         programs = ProgramCache(self.recipe, mesh(devices), pieces)
         on_cpu = programs.mesh.devices.flat[0].platform == "cpu"
-        self.chunk = chunk or chunk_for(programs.mesh.devices.flat[0].platform)
+        # Programs in steps run side by side, one on each processor; a second one each, so that none waits for the slowest.
+        self.chunk = chunk or (2 * processors() if programs.takes_steps else chunk_for(programs.mesh.devices.flat[0].platform))
         # XLA's convolutions for CPUs are 30 to 100 times slower in a loop or a batch of networks: one network a program there.
         self.dispatcher = Dispatcher(programs, lanes or (1 if on_cpu else self.chunk))
 

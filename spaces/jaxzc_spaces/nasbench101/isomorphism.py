@@ -10,7 +10,7 @@ import itertools
 import numpy as np
 
 from jaxzc.spacekit.vectors import check_vector, neighbours_of
-from jaxzc.types import Genes, JaxzcError
+from jaxzc.types import Genes, TooFewArchitectures
 from jaxzc_spaces.nasbench101.encoding import CHOICES, EDGES, MAX_EDGES, OPS, VERTICES, cells, genes, is_valid, pruned
 
 CELLS = 423_624
@@ -50,7 +50,7 @@ def all_cells() -> np.ndarray:
 def sample(rng: np.random.Generator, n: int) -> np.ndarray:
     """`n` distinct cells of the benchmark, uniformly, int32 `[n, 26]`."""
     if not 0 <= n <= CELLS:
-        raise JaxzcError(f"cannot sample {n:,} distinct architectures from a space of {CELLS:,}; expected 0 <= n <= {CELLS:,}")
+        raise TooFewArchitectures(n, CELLS)
     return all_cells()[rng.choice(CELLS, n, replace=False)]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxzc.spacekit.vectors import check_vector, check_vectors, enumerate_vectors
-from jaxzc.types import Genes, JaxzcError
+from jaxzc.types import Genes, JaxzcError, TooFewArchitectures
 
 MOST_LISTED = 2**16
 """Of spaces of at most so many architectures, samples of more than half are drawn from a list."""
@@ -69,7 +69,7 @@ class VariableDepth:
         """`n` distinct architectures int32 `[n, genes]`: the network's gene and the depth uniformly, then each layer. (Of all
         architectures, most have the largest depth.) Raises `JaxzcError` where there are fewer than `n`, or `n` is negative."""
         if not 0 <= n <= self.size:
-            raise JaxzcError(f"cannot sample {n:,} distinct architectures from a space of {self.size:,}; expected 0 <= n <= {self.size:,}")
+            raise TooFewArchitectures(n, self.size)
         if self.size <= MOST_LISTED and 2 * n > self.size:
             return rng.permutation(self.enumerate())[:n]
         rows = self._draw(rng, n)

@@ -31,7 +31,8 @@ function drawCost() {
   const left = 44 + (free ? 44 : 0);
   const low = Math.log10(Math.min(...paid, Infinity)), high = Math.log10(Math.max(...paid, -Infinity));
   const [from, to] = paid.length ? [low - 0.08 * (high - low || 1), high + 0.12 * (high - low || 1)] : [0, 1];
-  const floor = Math.min(0, ...points.map((point) => point.rho)), ceiling = Math.max(...points.map((point) => point.rho), 0.2);
+  const lowest = Math.min(0, ...points.map((point) => point.rho)), ceiling = Math.max(...points.map((point) => point.rho), 0.2);
+  const floor = lowest - (lowest < 0 ? 0.05 * (ceiling - lowest) : 0); // no dot on the edge
   const px = (cost) => (cost > 0 ? left + ((Math.log10(cost) - from) / (to - from)) * (right - left) : 62);
   const py = (rho) => bottom - ((rho - floor) / (ceiling - floor)) * (bottom - top - 10);
   const svg = make("svg:svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Spearman correlation of each proxy against its cost; the values stand in the leaderboard" });
