@@ -1,6 +1,9 @@
 """NAS-Bench-NLP's space: recipes, counts of every row of its table, canonical forms, the program and the module of one recipe."""
 
 import json
+import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -16,6 +19,7 @@ from jaxzc_spaces.nasbench_nlp.space import PROGRAMS, NasBenchNlp
 from jaxzc import SpaceScorer
 from jaxzc.tasks import next_token
 from jaxzc.types import InputSpec, JaxzcError, Tap
+from tests.spaces.test_source import imported, imports, shapes
 from tests.support.reference_tables import reference_table
 
 TINY = NasBenchNlp(4, 5, classes=7, inputs=InputSpec((3,), "int32"))
@@ -206,3 +210,17 @@ def test_scores_of_a_space_of_tokens() -> None:
         scorer.with_batches([(tokens[:, :2], None)])
     with pytest.raises(JaxzcError, match="tokens from 0 to 9: expected 0 to 6"):
         scorer.with_batches([(np.where(tokens == 0, 9, 0 * tokens), None)])
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_the_file_stands_alone(tied: bool, tmp_path: Path) -> None:
+    """With every operation; the parameters of the module, and its logits."""
+    space = replace(TINY, tied=tied)
+    arch, tokens = space.parse(json.dumps(EVERYTHING)), jnp.arange(6).reshape(2, 3)
+    text = space.source(arch)
+    assert imports(text) <= {"jax", "flax", *sys.stdlib_module_names}
+    assert "multiply-accumulates for 3 tokens." in text
+    alone, module = imported(text, tmp_path).make(), space.module(arch)
+    assert shapes(alone) == shapes(module)
+    nnx.update(alone, nnx.state(module, nnx.Param))
+    np.testing.assert_allclose(alone(tokens), module(tokens), rtol=1e-5, atol=1e-6)

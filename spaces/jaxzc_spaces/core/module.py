@@ -9,7 +9,7 @@ import numpy as np
 from flax import nnx
 
 from jaxzc.spacekit import VectorSpace, program_of
-from jaxzc.types import Array, Genes, InitialiserSpec, Params
+from jaxzc.types import Array, Genes, InitialiserSpec, Params, Space
 from jaxzc_spaces.core.alone.writer import write
 from jaxzc_spaces.core.discrete import DiscreteNetwork
 from jaxzc_spaces.core.layers import BatchNorm, NetworkModule
@@ -66,8 +66,12 @@ class WithModule(VectorSpace):
         `jaxzc.training.export` wrote, and `draw(model, key)`, which draws them anew. Parameters have the names that they have in `module`.
         Raises `JaxzcError` where the network's definition cannot be written so, saying why.
         """
-        counts = self.counts(np.asarray(arch)[None])
-        sizes = f"{int(counts.params[0]):,} parameters, {int(counts.flops[0]):,} multiply-accumulates"
-        said = f"{sizes} for {self.inputs.in_words}. Written by jaxzc {version('jaxzc')}; needs JAX and Flax only."
-        heading = f"{self.name}: {self.to_string(arch)}\n\n{said}"
-        return write(self.own_network(arch).blueprint.make, heading)
+        return write(self.own_network(arch).blueprint.make, heading(self, arch))
+
+
+def heading(space: Space, arch: Genes) -> str:
+    """What the code of the network of genes `[genes]` says first: which it is, and how large."""
+    counts = space.counts(np.asarray(arch)[None])
+    sizes = f"{int(counts.params[0]):,} parameters, {int(counts.flops[0]):,} multiply-accumulates"
+    said = f"{sizes} for {space.inputs.in_words}. Written by jaxzc {version('jaxzc')}; needs JAX and Flax only."
+    return f"{space.name}: {space.to_string(arch)}\n\n{said}"

@@ -8,7 +8,7 @@
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,8 @@ from flax import nnx
 
 from jaxzc.spacekit import VectorSpace, check_key, program_of
 from jaxzc.types import Array, Counts, Genes, InitialiserSpec, InputSpec, JaxzcError, Params
+from jaxzc_spaces.core.alone.writer import write
+from jaxzc_spaces.core.module import heading
 from jaxzc_spaces.core.params import with_parameters
 from jaxzc_spaces.core.sizes import check_positive
 from jaxzc_spaces.nasbench_nlp import changes, encoding
@@ -110,6 +112,10 @@ class NasBenchNlp(VectorSpace):
         cell = encoding.cell_of(arch)
         graph, state = nnx.split(nnx.eval_shape(lambda: LanguageModel(cell, self._widths, self.classes, self.tied)))
         return with_parameters(graph, state, jax.tree.map(jnp.copy, self.own_params(drawn, arch)))
+
+    def source(self, arch: Genes) -> str:
+        """The network of genes `[99]` as Python code that stands alone, as the other spaces' `source`."""
+        return write(partial(LanguageModel, encoding.cell_of(arch), self._widths, self.classes, self.tied), heading(self, arch))
 
     def own_params(self, params: Params, arch: Genes) -> Params:
         """The module's parameters, cut from those of the program."""
