@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jaxzc.catalogue.spaces import check_options
 from jaxzc.evaluation.across.scoring import read_scoring
+from jaxzc.jobs.described import request_of
 from jaxzc.proxies import PROXIES
 from jaxzc.tables import read_scores
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = tomllib.loads((ROOT / "benchmarks/leaderboard.toml").read_text(encoding="utf-8"))["benchmark"]
+FURTHER = tomllib.loads((ROOT / "benchmarks/leaderboard_further.toml").read_text(encoding="utf-8"))["benchmark"]
 FILES = sorted({entry["scores"] for entry in BENCHMARKS})
 
 
@@ -43,3 +46,13 @@ def test_the_page_has_every_benchmark() -> None:
     page = (ROOT / "docs/leaderboard.md").read_text(encoding="utf-8")
     for entry in BENCHMARKS:
         assert f"## {entry['name']}\n" in page
+
+
+def test_benchmarks_to_come_are_described() -> None:
+    assert not {entry["scores"] for entry in FURTHER} & set(FILES)
+    scored = {entry["scores"]: entry["scoring"] for entry in FURTHER if "scoring" in entry}
+    assert {entry["scores"] for entry in FURTHER} == set(scored)
+    for file, scoring in scored.items():
+        request = request_of(read_scoring(file, scoring), Path("job"))
+        check_options(str(request.space), request.options)
+        assert {"sweet_ntk", "jacob_cov", "snr_snip", "params", "flops", "layers"} <= set(request.chosen)
