@@ -51,7 +51,7 @@ def doubts_of_space(space: Space, proxies: Mapping[str, Proxy]) -> dict[str, str
     reason."""
     users = RESOLVER.wanted(proxies)
     doubtful = space.doubts if isinstance(space, WithDoubts) else {}
-    return {label: reason for ingredient, reason in reversed(doubtful.items()) for label in users.get(ingredient, ())}
+    return {label: reason for ingredient, reason in reversed([*doubtful.items()]) for label in users.get(ingredient, ())}
 
 
 def warn_of_space(space: Space, proxies: Mapping[str, Proxy], stacklevel: int) -> None:

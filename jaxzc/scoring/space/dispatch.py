@@ -68,7 +68,7 @@ class Dispatcher:
         results: list[dict[str, Score]] = [{}] * len(archs)
         calls = list(self.calls(archs))
         in_steps = self._in_steps(calls, batches) if self.programs.takes_steps else {}
-        scored = score_generation(list(in_steps.values()), archs[list(in_steps)], jax.random.key(seed), batches)
+        scored = score_generation(list(in_steps.values()), list(archs[list(in_steps)]), jax.random.key(seed), batches)
         for place, values in zip(in_steps, scored, strict=True):
             results[place] = values
         under_way: deque[tuple[Call, dict[str, Score]]] = deque()
