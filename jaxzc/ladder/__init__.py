@@ -29,7 +29,7 @@ and 64 are rungs). Elementwise work, most of the time of narrow networks, grows 
 and batch a child costs two calls of about 50 microseconds and two products: that, and the arithmetic, is the floor.
 
 **Several at once.** What is new to a generation is compiled together, and its architectures run side by side, one on each processor
-(`generation`). Within one architecture a second processor has little to do: its calls are short and wait for each other.
+(`generation`).
 
 **Number of pieces.** Bounded by the rungs at each resolution, kernel and stride: some 1,500 for `mobilenetv2_zen`. A walk of 300 children
 needs 648, of which the last children add half a piece each; pieces of two widths were 1,375 (benchmarks/README.md, "Free widths").
