@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -204,8 +205,6 @@ def _summary(arguments: argparse.Namespace, request: SearchRequest, result: Sear
     share = f" ({100 * overhead / result.seconds:.2g} % of the time)" if result.seconds else ""
     images = "DATA" if request.source == "normal" else request.source  # noise teaches nothing
     set_options = " ".join(f"--set {shlex.quote(pair)}" for pair in arguments.set)
-    expression = f"jaxzc.space({arguments.space!r}, classes={space.classes}, inputs={space.inputs.shape}"
-    expression += "".join(f", {name}={value!r}" for name, value in options(arguments.set).items()) + ")"
     return "\n".join(
         [
             f"{arguments.out}: {result.state.evaluated} evaluations{f', {invalid} without a finite score' if invalid else ''}; "
@@ -216,21 +215,25 @@ def _summary(arguments: argparse.Namespace, request: SearchRequest, result: Sear
             f"front: {len(result.search.front(result.state))} networks in {Path(arguments.out) / 'front.parquet'}",
             "train it:",
             f"  jaxzc train {arguments.space} '{string}' --data {images} {set_options}".rstrip(),
-            *_as_python(space, expression, string, Path(arguments.out)),
+            *as_python(arguments.space, space, options(arguments.set), string, Path(arguments.out)),
         ]
     )
 
 
-def _as_python(space: Any, expression: str, string: str, out: Path) -> list[str]:
-    """Lines to be pasted, which make the network and call it; none for a space that gives no modules."""
+def as_python(name: str, space: Any, settings: Mapping[str, Any], string: str, out: Path) -> list[str]:
+    """Lines to be pasted, which make the network and call it; none for a space that gives no modules. name, settings: of the space, as
+    the command line gave them."""
     if not hasattr(space, "module"):
         return []
-    code = out / CODE
+    code, images = out / CODE, space.inputs.dtype == "float32"
+    inputs = repr(space.inputs.shape) if images else f"jaxzc.InputSpec({space.inputs.shape!r}, {space.inputs.dtype!r})"
+    made = "".join(f", {setting}={value!r}" for setting, value in settings.items())
+    zeros = f"(2, {', '.join(map(str, space.inputs.shape))})" + ("" if images else f", {space.inputs.dtype!r}")
     return [
         *([f"as code that needs no jaxzc: {code}; with weights and programs: jaxzc export"] if code.is_file() else []),
         "as a Flax NNX module, in Python (model.train() and model.eval() switch its normalisation):",
         "import jax.numpy as jnp, jaxzc",
-        f"space = {expression}",
+        f"space = jaxzc.space({name!r}, classes={space.classes}, inputs={inputs}{made})",
         f"model = space.module(space.parse({string!r}))",
-        f"logits = model(jnp.zeros((2, {', '.join(map(str, space.inputs.shape))})))",
+        f"logits = model(jnp.zeros({zeros}))",
     ]

@@ -12,6 +12,7 @@ from flax import nnx
 import jaxzc
 from jaxzc._durable.lease import Lease
 from jaxzc._durable.store import store
+from jaxzc.cli.search import as_python
 from jaxzc.data import load as load_data
 from jaxzc.embedded import table_path
 from jaxzc.scoring.space import SpaceScorer
@@ -75,6 +76,22 @@ def test_the_printed_python_builds_the_winner(here):
     assert scope["logits"].shape == (2, 10)
     arch = read_archs(here / "found" / "winner.txt", scope["space"]).archs[0]
     assert sum(leaf.size for leaf in jax.tree.leaves(nnx.state(scope["model"], nnx.Param))) == scope["space"].counts(arch).params.item()
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "dtype", "settings"),
+    [
+        ("nasbench_nlp", (3,), "int32", {"emsize": 4, "nhid": 5}),
+        ("autoformer", (8, 8, 1), "float32", {"patch": 4, "widths": (16,), "depths": (1,), "heads": (2,), "ratios": (2.0,)}),
+    ],
+)
+def test_the_printed_python_runs_whatever_the_inputs_are(tmp_path: Path, name: str, shape: Any, dtype: str, settings: Any) -> None:
+    space = jaxzc.space(name, classes=7, inputs=jaxzc.InputSpec(shape, dtype), **settings)
+    arch = space.to_string(space.sample(np.random.default_rng(0), 1)[0])
+    names: dict[str, Any] = {}
+    exec("\n".join(as_python(name, space, settings, arch, tmp_path)[1:]), names)
+    assert names["space"] == space
+    assert np.isfinite(names["logits"]).all()
 
 
 def test_proxies_interrupted_and_resumed(here, monkeypatch):
