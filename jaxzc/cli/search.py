@@ -22,7 +22,7 @@ from jaxzc.search.curves import curves
 from jaxzc.search.job.folder import CODE
 from jaxzc.search.job.request import SearchRequest
 from jaxzc.search.job.run import OnState, SearchResult, run_search
-from jaxzc.types import JaxzcError
+from jaxzc.types import JaxzcError, WithTask
 from jaxzc.types.names import split_names
 
 HELP = "search a space for the best architecture within a budget"
@@ -204,7 +204,7 @@ def _summary(arguments: argparse.Namespace, request: SearchRequest, result: Sear
     overhead = result.seconds - result.scoring
     share = f" ({100 * overhead / result.seconds:.2g} % of the time)" if result.seconds else ""
     images = "DATA" if request.source == "normal" else request.source  # noise teaches nothing
-    set_options = " ".join(f"--set {shlex.quote(pair)}" for pair in arguments.set)
+    command = " ".join([f"{arguments.space} '{string}' --data {images}", *(f"--set {shlex.quote(pair)}" for pair in arguments.set)])
     return "\n".join(
         [
             f"{arguments.out}: {result.state.evaluated} evaluations{f', {invalid} without a finite score' if invalid else ''}; "
@@ -213,8 +213,7 @@ def _summary(arguments: argparse.Namespace, request: SearchRequest, result: Sear
             f"  {scores}; {int(counts.params[0]):,} parameters, {int(counts.flops[0]):,} FLOPs (multiply-accumulates), "
             f"{int(counts.layers[0])} layers; found as number {result.winner + 1}",
             f"front: {len(result.search.front(result.state))} networks in {Path(arguments.out) / 'front.parquet'}",
-            "train it:",
-            f"  jaxzc train {arguments.space} '{string}' --data {images} {set_options}".rstrip(),
+            *([] if isinstance(space, WithTask) else ["train it:", f"  jaxzc train {command}"]),
             *as_python(arguments.space, space, options(arguments.set), string, Path(arguments.out)),
         ]
     )

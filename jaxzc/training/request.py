@@ -13,7 +13,7 @@ from jaxzc.catalogue import spaces
 from jaxzc.training.architecture import genes_of, write
 from jaxzc.training.fit import Epoch, Settings, Trainer, TrainState
 from jaxzc.training.images import split
-from jaxzc.types import JaxzcError, Space
+from jaxzc.types import JaxzcError, Space, WithTask
 
 Progress = Callable[[int, range], Iterable[int]]
 """Wraps the numbers of an epoch's steps; its first argument is the epoch, from 1."""
@@ -77,8 +77,8 @@ def train(
     >>> jaxzc.train("nasbench201", "|nor_conv_3x3~0|+|none~0|...", epochs=10, options={"channels": 4}).accuracy
 
     With `out`, an interrupted call that is repeated goes on after its last epoch, with the result it would have had; `note` is told so.
-    Raises `JaxzcError`: an unknown space, an architecture that is none of it, images that cannot be used, settings that do not fit them, a
-    directory that holds another run or cannot be made.
+    Raises `JaxzcError`: an unknown space, or one of other networks than image classifiers, an architecture that is none of it, images that
+    cannot be used, settings that do not fit them, a directory that holds another run or cannot be made.
     """
     if not isinstance(request, TrainRequest):
         request = TrainRequest(request, *arch, **settings)
@@ -89,6 +89,11 @@ def train(
         raise JaxzcError(f"there is no directory {out.absolute().parent} for {out.name}: create it first")
     if isinstance(request.space, str):
         spaces.check_options(request.space, request.options)
+    if isinstance(spaces.maker(request.space) if isinstance(request.space, str) else request.space, WithTask):
+        name = request.space if isinstance(request.space, str) else request.space.name
+        raise JaxzcError(
+            f"{name} is no space of image classifiers, which are what jaxzc trains: train space.module(arch) in Python with nnx.Optimizer"
+        )
     images = split(request.data, test=request.test, images=request.images, fraction=request.held_out, seed=request.seed)
     space = spaces.fitted(request.space, request.options, classes=images.classes, inputs=images.train.inputs.shape[1:])
     arch_genes = genes_of(request.arch, space)

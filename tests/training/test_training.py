@@ -126,6 +126,12 @@ def test_a_space_without_modules_is_refused(images):
         Trainer(Bare(), ARCH, images, Settings(batch_size=16))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", ["nasbench_nlp", "nasbench_asr", "flexibert"])
+def test_a_space_of_another_task_is_refused_before_data_are_read(name: str) -> None:
+    with pytest.raises(JaxzcError, match=rf"^{name} is no space of image classifiers, .*with nnx.Optimizer$"):
+        jaxzc.train(name, "any", data="text:no such file@3", images=4)
+
+
 def test_crop_and_flip_suit_the_images():
     def chosen(shape, source="", **own):
         settings = Settings(**own).suited(shape, source)
