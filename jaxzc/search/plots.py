@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from jaxzc.report.columns import compact
-from jaxzc.report.look import ACCENT, DOT, FG, TWO_COLUMNS, WARM, axes, style
+from jaxzc.report.look import ACCENT, DOT, FG, MUTED, TWO_COLUMNS, WARM, axes, style
 from jaxzc.search.state import State
 from jaxzc.search.stepping import Search, lineage
 from jaxzc.types import Space
@@ -80,7 +80,7 @@ def plot_lineage(search: Search, state: State, on: Axes | None = None, *, width:
     rows = every[-GENERATIONS:]
     space = search.problem.space
     with style():
-        on = on or axes(width, 0.8 + 0.24 * len(rows))
+        on = on or axes(width, 1.0 + 0.24 * len(rows))
         place = np.arange(len(rows))
         on.plot(state.fitness[rows], place, "-", color=ACCENT, linewidth=0.9)
         on.plot(state.fitness[rows[:-1]], place[:-1], "o", color=ACCENT, markersize=4)
@@ -91,7 +91,8 @@ def plot_lineage(search: Search, state: State, on: Axes | None = None, *, width:
         on.tick_params(axis="y", labelcolor=FG, labelsize=6.5)
         on.set_ylim(len(rows) - 0.5, -0.5)
         on.set_xlabel(fitness_label(search))
-        on.set_ylabel("change, and number of the evaluation")
+        # Above the rows: beside a few of them it would be longer than the axis.
+        on.set_title("Change, and number of the evaluation", loc="left", color=MUTED, fontsize=7)
         on.xaxis.set_major_locator(MaxNLocator(5))
         on.grid(axis="x")
     return on
