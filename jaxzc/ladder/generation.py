@@ -20,11 +20,10 @@ from jaxzc.types import Array, Batch, Genes
 def score_generation(
     programs: Sequence[StepsProgram], archs: Sequence[Genes], key: Array, batches: Sequence[Batch]
 ) -> list[dict[str, Any]]:
-    """For each of the architectures `[genes]`, label -> score as numpy arrays. programs: theirs. key: of their weights."""
+    """For each of the architectures `[genes]`, label -> score as numpy arrays. programs: theirs, planned for the batches. key: of their
+    weights."""
     if not programs:
         return []
-    for program in programs:
-        program.plan(batches)
     programs[0].pieces.compile_needed()
     at_once, settings = min(processors(), len(programs)), cache.settings()
     memory.check(at_once * max(program.memory for program in programs))
