@@ -13,8 +13,8 @@ COUNT = 1797
 
 
 def read() -> tuple[np.ndarray, np.ndarray]:
-    """All images, float64 `[1797, 8, 8]` of whole numbers from 0 to 16, and their labels, int64 `[1797]`: what
-    `sklearn.datasets.load_digits` gives. Raises `JaxzcError` where scikit-learn is not installed or has no such file."""
+    """All images, float64 `[1797, 8, 8, 1]` of whole numbers from 0 to 16, and their labels, int64 `[1797]`: the numbers of
+    `sklearn.datasets.load_digits`. Raises `JaxzcError` where scikit-learn is not installed or has no such file."""
     spec = importlib.util.find_spec("sklearn")  # finds the package without importing it
     if spec is None or not spec.submodule_search_locations:
         raise JaxzcError("the digits ship with scikit-learn, which is not installed: pip install scikit-learn")
@@ -24,4 +24,4 @@ def read() -> tuple[np.ndarray, np.ndarray]:
     rows = np.loadtxt(path, delimiter=",")  # numpy opens a name that ends in .gz by itself
     if rows.shape != (COUNT, 65):
         raise JaxzcError(f"{path} holds {list(rows.shape)} numbers, expected [{COUNT}, 65]: install scikit-learn anew")
-    return rows[:, :-1].reshape(-1, 8, 8), rows[:, -1].astype(np.int64)
+    return rows[:, :-1].reshape(-1, 8, 8, 1), rows[:, -1].astype(np.int64)

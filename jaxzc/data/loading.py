@@ -143,7 +143,6 @@ def _check_asked(spec: str, drawn: Drawn, shape: tuple[int, ...] | None, classes
 
 def _digits(count: int, rng: np.random.Generator, shape: tuple[int, int, int] | None) -> Drawn:
     images, labels = digits.read()
-    images = images[..., None]
     mean, std = pixels.statistics(images)
     chosen = _choose(count, rng, len(images), "digits")
     images = ((images[chosen] - mean) / std).astype(np.float32)

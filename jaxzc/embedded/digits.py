@@ -49,7 +49,6 @@ def split() -> tuple[Batch, Batch, Batch]:
     """Clean training, validation and test images: float32 `[n, 8, 8, 1]`, mean 0 and std 1 over the training images; labels int32 `[n]`.
     Stratified: every split has the classes in the proportions of the whole, as nearly as whole images allow."""
     images, labels = digits.read()
-    images = images[..., None]
     order = _stratified(labels, np.random.default_rng(SPLIT_SEED))
     images, labels = images[order], labels[order].astype(np.int32)
     mean, std = pixels.statistics(images[: SIZES[0]])
