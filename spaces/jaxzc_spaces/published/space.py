@@ -72,6 +72,15 @@ class Published(OneNetworkEach, WithModule):
         """`pytorchcv_flops`: operations as PyTorchCV counts them; its list states half of them (see `published.parts`)."""
         return {"pytorchcv_flops": lambda archs: self._sizes(archs)["operations"]}
 
+    @property
+    def doubts(self) -> dict[str, str]:
+        """synflow's gradients of the networks with ReLU6, which keeps them from all layers but the classifier."""
+        return {
+            "synflow_grads": "the networks mobilenetv2_* and mobilenetv2b_* cut activations off at 6, and without normalisation positive "
+            "weights drive all of them beyond, so that no layer but the classifier gets a gradient: leave them out, or take "
+            "synflow_bn, which keeps normalisation"
+        }
+
     def network(self, arch: Genes) -> DiscreteNetwork:
         """The network of a gene `[1]`. Cells are residual, dense or fire units, or the layers of VGG."""
         return _network(self, self.to_string(arch))
