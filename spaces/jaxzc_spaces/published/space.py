@@ -8,6 +8,7 @@ An architecture is one gene, the number of the network's line in `jaxzc_spaces.p
 compiled in pieces.
 """
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -56,6 +57,9 @@ class Published(OneNetworkEach, WithModule):
         word = str(text).strip()
         name = TITLES.get(word, word)
         if name not in NETWORKS:
+            if near := difflib.get_close_matches(name.lower(), NETWORKS, 8):
+                like = f"of {len(NETWORKS)} names those most like it are {', '.join(near)}"
+                raise JaxzcError(f"unknown published network {name!r}: did you mean {near[0]!r}? If not, {like}")
             raise unknown("published network", name, NETWORKS)
         return np.array([NAMES.index(name)], np.int32)
 
