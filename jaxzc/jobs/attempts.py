@@ -22,6 +22,10 @@ DOUBTS = 10
 """Failures in a row after which it is asked whether the process, and not the architectures, is at fault."""
 
 
+LONGEST = 80
+"""Characters of an architecture in a note at most."""
+
+
 class Attempts:
     """Scores units with the proxies of one scorer.
 
@@ -121,7 +125,8 @@ class Attempts:
         for label, reason in reasons.items():
             if (label, reason) not in self._noted:
                 self._noted.add((label, reason))
-                self.note(f"{label} cannot be computed for {unit.text}, is NaN there, and wherever the same holds: {reason}")
+                first = unit.text if len(unit.text) <= LONGEST else f"{unit.text[:LONGEST]}..."
+                self.note(f"{label} cannot be computed for some networks and is NaN there: {reason} (the first: {first})")
 
     def _failed(self, block: Sequence[Unit], error: Exception, seconds: float) -> Iterator[tuple[Unit, Row, Exception | None]]:
         narrower = self.scorer.narrower() if _out_of_memory(error) else None

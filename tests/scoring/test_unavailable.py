@@ -175,7 +175,7 @@ def test_a_job_goes_on_without_a_proxy_that_cannot_be_computed(tmp_path: Path) -
         assert merged.reasons == metadata(merged)["unavailable"] == {"refusing": {reason: 3}}
         assert (merged.failed, merged.missing) == ([], 0)
     assert [note.partition(" cannot")[0] for note in notes] == ["refusing"]
-    assert notes[0].endswith(reason)
+    assert reason in notes[0]
     write_scores(tmp_path / "scores.parquet", second.columns, metadata(second))
     (tmp_path / "truth.csv").write_text("arch,accuracy\n" + "".join(f"{arch},{row}\n" for row, arch in enumerate(second.columns["arch"])))
     evaluation = jaxzc.evaluate(tmp_path / "scores.parquet", tmp_path / "truth.csv", metric="accuracy", resamples=20)
