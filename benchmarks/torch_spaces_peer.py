@@ -1,4 +1,4 @@
-"""Networks of four spaces in eager PyTorch, built for every architecture anew and scored by ZiCo, the way their authors do.
+"""Networks of four spaces in eager PyTorch, built for every architecture anew and scored by the norms of gradients.
 
 The other half of `other_spaces.py`, which starts this file as a process of its own: each line on standard input is the string of an
 architecture, each line on standard output answers with the parameters of the network and the seconds that building and scoring took.
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional
-from torch_chains_peer import zico
+from torch_chains_peer import gradients
 
 
 def conv(k: int, c_in: int, c_out: int, stride: int = 1, groups: int = 1, act: bool = True) -> nn.Sequential:
@@ -196,11 +196,11 @@ def main() -> None:
     of = json.loads(sys.stdin.readline())
     torch.set_num_threads(of["threads"])
     torch.manual_seed(0)
-    batches = [batch(of) for _ in range(2)]
+    drawn = batch(of)
     for line in sys.stdin:
         started, cpu = time.perf_counter(), time.process_time()
         network = globals()[of["space"]](json.loads(line)["text"], of).train()
-        zico(network, batches)
+        sum(float(g.norm()) for g in gradients(network, drawn))
         answer = {"seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu}
         print(json.dumps(answer | {"params": sum(p.numel() for p in network.parameters())}), flush=True)
 
