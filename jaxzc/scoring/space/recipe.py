@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -14,7 +14,7 @@ from jaxzc.scoring.compute import compute_values, scores_from_counts, traced_pro
 from jaxzc.scoring.keys import NOISE, fold_in
 from jaxzc.scoring.results import Refusal, Unavailable, check_unavailable
 from jaxzc.tasks import Task, classification
-from jaxzc.types import Array, Batch, InitialiserSpec, JaxzcError, Norm, Params, Score, Space
+from jaxzc.types import Array, Batch, InitialiserSpec, JaxzcError, Norm, Params, Score, Space, StackedNetwork
 
 
 class Functions(NamedTuple):
@@ -56,9 +56,10 @@ class SpaceRecipe:
         """The proxies that run the network, by label. The others are computed from exact counts."""
         return traced_proxies(self.proxies)
 
-    def functions(self, key: tuple[int, ...], reasons: dict[str, str] | None = None) -> Functions:
+    def functions(self, key: tuple[int, ...], reasons: dict[str, str] | None = None, *, apart: bool = False) -> Functions:
         """The functions of the program with this key (`Space.program`), neither compiled nor traced.
 
+        apart: whether layers that a network stacks are told apart (`StackedNetwork`).
         reasons: a dictionary that receives, for each proxy that cannot be computed, the reason; without one such a proxy is what
         `unavailable` says."""
         program = self.space.program(key)
@@ -73,7 +74,9 @@ class SpaceRecipe:
             params: Params, genes: Array, batches: Sequence[Batch], rng_key: Array, param_count: Array | np.ndarray
         ) -> dict[str, Score | Refusal]:
             noise = jax.random.fold_in(own_key(rng_key, genes), NOISE)
-            roots = Roots(program.network(genes), params, tuple(batches), self.task, self.norm, noise)
+            network: Any = program.network(genes)
+            network = network.apart if apart and isinstance(network, StackedNetwork) else network
+            roots = Roots(network, params, tuple(batches), self.task, self.norm, noise)
             refused = {} if reasons is None and self.unavailable == "nan" else reasons
             values = compute_values(self.traced, roots, {"param_count": param_count}, refused)
             return {**values, **{label: Refusal({reason: None}) for label, reason in (refused or {}).items()}}
