@@ -30,6 +30,7 @@ from jaxzc.cli import (
     train,
     train_benchmark,
 )
+from jaxzc.cli.terminal import warnings_as_notes
 from jaxzc.types import JaxzcError
 from jaxzc.types.names import nearest
 
@@ -116,7 +117,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     logging.set_verbosity(logging.ERROR)  # tensorflow-datasets and orbax talk about themselves
     try:
-        arguments.run(arguments)
+        with warnings_as_notes():
+            arguments.run(arguments)
         sys.stdout.flush()
     except JaxzcError as error:
         return _refuse(str(error))
