@@ -5,7 +5,7 @@ float32 with their float32 values, at the tolerances stored beside the values an
 """
 
 import math
-from collections.abc import Collection
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -128,12 +128,13 @@ VARIANTS = {
 }
 COUNTS = {"params": "params", "flops_xautodl_16x16": "flops"}  # exact integers, at the stored image size; xautodl adds the head's biases
 
-FLOAT32 = (
-    *("grad_norm", "snip", "plain", "fisher", "jacob_cov", "synflow", "l2_norm", "zico", "naswot", "logsynflow"),
-    *("effective_capacity@1e-4_5e-4", "effective_zico@1e-4_5e-4", "tcet_official_snip", "tcet_official_synflow"),
-)
-"""What every change is compared in float32: one or two proxies of every pass but Hessian products and gradients of single examples, whose
-passes take as long to compile as all of these."""
+QUICK_NETWORKS = (0, 2, 5, 9)
+"""What every change is tried on, in float64: convolutions only, nothing, an identity, and every operation; the other sixteen, four of
+another size, are slow. With the stored noise a network takes two seconds to run."""
+FIRST = {label.partition("(")[0]: label for label in reversed(PROXIES.values())}
+"""Proxy -> its first setting above."""
+QUICK_SCORES = tuple(name for name, label in PROXIES.items() if label in FIRST.values())
+"""Every proxy in one setting: the others take half as long again to compile, and are slow."""
 RTOL64 = 1e-6
 # Ours in float32: the scores whose float32 rounding is larger than 1e-4 of the value, and why.
 RTOL32 = {
@@ -172,20 +173,20 @@ def _ratios(loss_grads: Any, active: Any, cells: Any) -> Any:
     return cell_ratios(loss_grads, active, cells)
 
 
-def _networks(first_size_only: bool) -> tuple[list[Golden], dict[str, Any], dict[str, np.ndarray]]:
+def _networks(whole: bool) -> tuple[list[Golden], dict[str, Any], dict[str, np.ndarray]]:
     networks, stored, inputs = read(shared("JAXZC_GOLDEN", "../shared/golden/dev"))
-    return [golden for golden in networks if not first_size_only or golden.space == networks[0].space], stored, inputs
+    return [golden for golden in networks if whole or golden.index in QUICK_NETWORKS], stored, inputs
 
 
-def _score(dtype: Any, first_size_only: bool, names: Collection[str] | None = None) -> Scores:
-    """names: of the stored scores that are compared; without, all."""
-    networks, stored, inputs = _networks(first_size_only)
+def _score(dtype: Any, whole: bool) -> Scores:
+    """whole: all stored scores of all networks."""
+    networks, stored, inputs = _networks(whole)
     batch = batches(inputs, dtype)
     known = {
         **{k: v for k, v in PROXIES.items() if k in stored["proxies"]},
         **{k: v for k, v in VARIANTS.items() if k in stored["variants"]},
     }
-    known = {name: label for name, label in known.items() if names is None or name in names}
+    known = {name: label for name, label in known.items() if whole or name in QUICK_SCORES}
     programs: dict[Any, Any] = {}
     traced = []
     rows, ratios, logits = [], [], {"train": [], "eval": []}
@@ -211,8 +212,7 @@ def _score(dtype: Any, first_size_only: bool, names: Collection[str] | None = No
     return Scores(networks, stored, ours, logits, np.stack([trends(r) for r in ratios]))
 
 
-# Sixteen of the networks have one size, four another: a program of its own, which is slow.
-QUICK = [pytest.param(False, id="quick"), pytest.param(True, id="whole", marks=pytest.mark.slow)]
+SIZES = [pytest.param(False, id="quick"), pytest.param(True, id="whole", marks=pytest.mark.slow)]
 
 
 class Drawn(NamedTuple):
@@ -224,8 +224,8 @@ class Drawn(NamedTuple):
     meco: list[list[np.ndarray]]
 
 
-def _score_drawn(dtype: Any, tables: Any, first_size_only: bool = False) -> Drawn:
-    networks, stored, inputs = _networks(first_size_only)
+def _score_drawn(dtype: Any, tables: Any, whole: bool) -> Drawn:
+    networks, stored, inputs = _networks(whole)
     chosen = {**select(list(SAVED.values())), "meco_minima": lambda meco_minima: meco_minima}
     programs: dict[Any, Any] = {}
     rows: list[list[dict[str, float]]] = [[] for _ in tables]
@@ -250,56 +250,62 @@ def _score_drawn(dtype: Any, tables: Any, first_size_only: bool = False) -> Draw
     return Drawn(networks, stored, ours, minima[:: len(tables)])
 
 
-@pytest.fixture(scope="module", params=QUICK)
-def drawn64(request: pytest.FixtureRequest) -> Drawn:
+@cache
+def drawn64(whole: bool) -> Drawn:
     with jax.enable_x64(True):
-        return _score_drawn(jnp.float64, (SAVED, DRAWN), first_size_only=not request.param)
+        return _score_drawn(jnp.float64, (SAVED, DRAWN), whole)
 
 
-@pytest.fixture(scope="module")
+@cache
 def drawn32() -> Drawn:
-    return _score_drawn(jnp.float32, (DRAWN,), first_size_only=True)
+    return _score_drawn(jnp.float32, (DRAWN,), whole=True)
 
 
-@pytest.fixture(scope="module", params=QUICK)
-def float64(request: pytest.FixtureRequest) -> Scores:
-    with jax.enable_x64(True):  # left before any test runs, so that it reaches no other file
-        return _score(jnp.float64, first_size_only=not request.param)
+@cache
+def float64(whole: bool) -> Scores:
+    with jax.enable_x64(True):
+        return _score(jnp.float64, whole)
 
 
-@pytest.fixture(scope="module", params=QUICK)
-def float32(request: pytest.FixtureRequest) -> Scores:
-    return _score(jnp.float32, not request.param, None if request.param else FLOAT32)
+@cache
+def float32() -> Scores:
+    return _score(jnp.float32, whole=True)
 
 
 def _stored(scores: Scores | Drawn, name: str, field: str) -> tuple[np.ndarray, dict[str, Any]]:
     entry = scores.stored["proxies"].get(name) or scores.stored["variants"].get(name)
     if entry is None:
         pytest.skip(f"this golden directory has no {name}")
-    return np.array(entry.get(field, entry["values"]), np.float64)[: len(scores.ours[name])], entry
+    return np.array(entry.get(field, entry["values"]), np.float64)[[golden.index for golden in scores.networks]], entry
 
 
 def _explain(scores: Scores | Drawn, ours: np.ndarray, theirs: np.ndarray) -> str:
     return "\n".join(
-        f"{g.path.name} {g.space.to_string(g.arch)}: {a!r} != {b!r}" for g, a, b in zip(scores.networks, ours, theirs, strict=False)
+        f"{g.path.name} {g.space.to_string(g.arch)}: {a!r} != {b!r}" for g, a, b in zip(scores.networks, ours, theirs, strict=True)
     )
 
 
-@pytest.mark.parametrize("name", [*PROXIES, *VARIANTS])
-def test_float64_equals_the_authors_code_in_float64(float64: Scores, name: str) -> None:
-    theirs, entry = _stored(float64, name, "values_f64")
-    ours = float64.ours[name]
+EVERY_SCORE = [
+    *(pytest.param(False, name, id=f"quick-{name}") for name in QUICK_SCORES),
+    *(pytest.param(True, name, id=f"whole-{name}", marks=pytest.mark.slow) for name in (*PROXIES, *VARIANTS)),
+]
+
+
+@pytest.mark.parametrize(("whole", "name"), EVERY_SCORE)
+def test_float64_equals_the_authors_code_in_float64(whole: bool, name: str) -> None:
+    scores = float64(whole)
+    theirs, entry = _stored(scores, name, "values_f64")
+    ours = scores.ours[name]
     rtol = max(RTOL64, float(entry.get("rtol_float64", 0)))
-    np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=1e-12, err_msg=_explain(float64, ours, theirs))
+    np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=1e-12, err_msg=_explain(scores, ours, theirs))
 
 
-@pytest.mark.parametrize("name", [n if n in FLOAT32 else pytest.param(n, marks=pytest.mark.slow) for n in (*PROXIES, *VARIANTS)])
-def test_float32_equals_the_authors_code(float32: Scores, name: str) -> None:
-    base = name.partition("@")[0]
-    if name not in float32.ours:
-        pytest.skip("compared with the whole")
-    theirs, entry = _stored(float32, name, "values_f64" if base.startswith(COMPARE_WITH_F64) else "values")
-    ours = float32.ours[name]
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*PROXIES, *VARIANTS])
+def test_float32_equals_the_authors_code(name: str) -> None:
+    base, scores = name.partition("@")[0], float32()
+    theirs, entry = _stored(scores, name, "values_f64" if base.startswith(COMPARE_WITH_F64) else "values")
+    ours = scores.ours[name]
     rtol = max(1e-4, next((v for k, v in RTOL32.items() if base.startswith(k)), 0), float(entry.get("rtol_float32", 0)))
     # One weight that crosses a threshold is a whole step of a count.
     steps = (
@@ -307,7 +313,7 @@ def test_float32_equals_the_authors_code(float32: Scores, name: str) -> None:
         if "gradsign" in base or "capacity" in base
         else 0
     )
-    np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=max(steps, 1e-6), err_msg=_explain(float32, ours, theirs))
+    np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=max(steps, 1e-6), err_msg=_explain(scores, ours, theirs))
 
 
 def _with_their_nan(name: str, ours: np.ndarray) -> np.ndarray:
@@ -315,27 +321,31 @@ def _with_their_nan(name: str, ours: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(ours), 100000, ours) if name.startswith("ntk_cond") else ours
 
 
+@pytest.mark.parametrize("whole", SIZES)
 @pytest.mark.parametrize("name", [*SAVED, *DRAWN])
-def test_float64_with_the_stored_noise(drawn64: Drawn, name: str) -> None:
-    theirs, entry = _stored(drawn64, name, "values_f64")
-    ours = _with_their_nan(name, drawn64.ours[name])
+def test_float64_with_the_stored_noise(whole: bool, name: str) -> None:
+    scores = drawn64(whole)
+    theirs, entry = _stored(scores, name, "values_f64")
+    ours = _with_their_nan(name, scores.ours[name])
     rtol = max(RTOL64, float(entry.get("rtol_float64", 0)))
-    np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=1e-12, err_msg=_explain(drawn64, ours, theirs))
+    np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=1e-12, err_msg=_explain(scores, ours, theirs))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*DRAWN, "ntk_cond", "ntk_cond_eval_mode", "linear_regions"])
-def test_float32_with_the_stored_noise(drawn32: Drawn, name: str) -> None:
-    theirs, entry = _stored(drawn32, name, "values")
-    ours = _with_their_nan(name, drawn32.ours[name])
+def test_float32_with_the_stored_noise(name: str) -> None:
+    scores = drawn32()
+    theirs, entry = _stored(scores, name, "values")
+    ours = _with_their_nan(name, scores.ours[name])
     rtol = max(1e-4, next((v for k, v in RTOL32.items() if name.startswith(k)), 0), float(entry.get("rtol_float32", 0)))
     # A unit within rounding of zero changes a count by a pattern or two; entropies of adjacent maps nearly agree.
     steps = 3 if name.startswith(("swap", "linear_regions")) else 1e-5
-    np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=steps, err_msg=_explain(drawn32, ours, theirs))
+    np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=steps, err_msg=_explain(scores, ours, theirs))
 
 
-def test_meco_of_every_convolution(drawn64: Drawn) -> None:
-    for golden, ours in zip(drawn64.networks, drawn64.meco, strict=True):
+@pytest.mark.parametrize("whole", SIZES)
+def test_meco_of_every_convolution(whole: bool) -> None:
+    for golden, ours in zip(drawn64(whole).networks, drawn64(whole).meco, strict=True):
         path = golden.path.parents[1] / "layerwise" / golden.path.name
         if not path.exists():
             pytest.skip("this golden directory has no layerwise values")
@@ -369,15 +379,17 @@ def test_every_stored_proxy_is_compared_or_said_why_not() -> None:
     assert [n for n in stored["proxies"] if n not in compared and n.partition("@")[0] not in ELSEWHERE] == []
 
 
-def test_zico_in_float32_is_close_for_most_networks(float32: Scores) -> None:
-    theirs, _ = _stored(float32, "zico", "values_f64")
-    ours = float32.ours["zico"]
+@pytest.mark.slow
+def test_zico_in_float32_is_close_for_most_networks() -> None:
+    theirs, _ = _stored(float32(), "zico", "values_f64")
+    ours = float32().ours["zico"]
     assert np.median(np.abs(ours - theirs) / np.maximum(np.abs(theirs), 1e-12)) < 1e-4
 
 
+@pytest.mark.parametrize("whole", SIZES)
 @pytest.mark.parametrize("mode", ["train", "eval"])
-def test_logits(float64: Scores, mode: str) -> None:
-    for golden, ours in zip(float64.networks, float64.logits[mode], strict=True):
+def test_logits(whole: bool, mode: str) -> None:
+    for golden, ours in zip(float64(whole).networks, float64(whole).logits[mode], strict=True):
         theirs = golden.arrays[f"logits_{mode}"]
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * max(1, np.abs(theirs).max()), err_msg=golden.path.name)
 
@@ -393,17 +405,28 @@ def test_counts_are_exact() -> None:
         assert counts.layers[0] == len(golden.arrays["layers"])
 
 
-def test_interval_finder(float64: Scores) -> None:
-    finder = float64.stored["interval_finder"]
-    if "per_network_float64" not in finder:
+def _finder() -> dict[str, Any]:
+    _, stored, _ = read(shared("JAXZC_GOLDEN", "../shared/golden/dev"))
+    if "per_network_float64" not in stored["interval_finder"]:
         pytest.skip("this golden directory has no interval finder")
-    np.testing.assert_allclose(float64.trend, finder["per_network_float64"][: len(float64.networks)], atol=1e-9)
+    return stored["interval_finder"]
+
+
+@pytest.mark.parametrize("whole", SIZES)
+def test_interval_finder(whole: bool) -> None:
+    """The trend of every network in every interval."""
+    theirs = _finder()["per_network_float64"]
+    np.testing.assert_allclose(float64(whole).trend, [theirs[golden.index] for golden in float64(whole).networks], atol=1e-9)
+
+
+def test_best_interval() -> None:
+    """Of the stored trends."""
+    finder = _finder()
+    trend = np.array(finder["per_network_float64"])
     for name, entry in finder.items():
         if isinstance(entry, dict) and "float64" in entry:
-            count = len(finder["per_network_float64"]) if name.startswith("all") else int(name.removeprefix("first"))
-            if count > len(float64.networks):
-                continue  # the interval of both sizes
-            found = best_interval(float64.trend[:count].mean(0))
+            count = len(trend) if name.startswith("all") else int(name.removeprefix("first"))
+            found = best_interval(trend[:count].mean(0))
             np.testing.assert_allclose(found.trend, entry["float64"]["score"], atol=1e-9)
             best = entry["float64"]["best_index"]
             assert found.interval == (EDGES[best], EDGES[best + 1])
