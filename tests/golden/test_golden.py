@@ -5,6 +5,7 @@ float32 with their float32 values, at the tolerances stored beside the values an
 """
 
 import math
+from collections.abc import Collection
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -130,7 +131,9 @@ COUNTS = {"params": "params", "flops_xautodl_16x16": "flops"}  # exact integers,
 
 QUICK_NETWORKS = (0, 2, 5, 9)
 """What every change is tried on, in float64: convolutions only, nothing, an identity, and every operation; the other sixteen, four of
-another size, are slow. With the stored noise a network takes two seconds to run."""
+another size, are slow."""
+QUICK_NOISE = (5, 9)
+"""And with the stored noise, where a network takes seconds to run."""
 FIRST = {label.partition("(")[0]: label for label in reversed(PROXIES.values())}
 """Proxy -> its first setting above."""
 QUICK_SCORES = tuple(name for name, label in PROXIES.items() if label in FIRST.values())
@@ -173,14 +176,15 @@ def _ratios(loss_grads: Any, active: Any, cells: Any) -> Any:
     return cell_ratios(loss_grads, active, cells)
 
 
-def _networks(whole: bool) -> tuple[list[Golden], dict[str, Any], dict[str, np.ndarray]]:
+def _networks(chosen: Collection[int] | None) -> tuple[list[Golden], dict[str, Any], dict[str, np.ndarray]]:
+    """By number; None: all."""
     networks, stored, inputs = read(shared("JAXZC_GOLDEN", "../shared/golden/dev"))
-    return [golden for golden in networks if whole or golden.index in QUICK_NETWORKS], stored, inputs
+    return [golden for golden in networks if chosen is None or golden.index in chosen], stored, inputs
 
 
 def _score(dtype: Any, whole: bool) -> Scores:
     """whole: all stored scores of all networks."""
-    networks, stored, inputs = _networks(whole)
+    networks, stored, inputs = _networks(None if whole else QUICK_NETWORKS)
     batch = batches(inputs, dtype)
     known = {
         **{k: v for k, v in PROXIES.items() if k in stored["proxies"]},
@@ -225,7 +229,7 @@ class Drawn(NamedTuple):
 
 
 def _score_drawn(dtype: Any, tables: Any, whole: bool) -> Drawn:
-    networks, stored, inputs = _networks(whole)
+    networks, stored, inputs = _networks(None if whole else QUICK_NOISE)
     chosen = {**select(list(SAVED.values())), "meco_minima": lambda meco_minima: meco_minima}
     programs: dict[Any, Any] = {}
     rows: list[list[dict[str, float]]] = [[] for _ in tables]

@@ -229,6 +229,7 @@ def test_taps_see_the_layers_of_the_discrete_network() -> None:
     np.testing.assert_allclose(mine, other, rtol=1e-4)  # the last ReLU is the last
 
 
+@pytest.mark.slow  # every change tries it on DARTS, and here every proxy's quantities
 def test_perturbations_reach_their_layers() -> None:
     """The derivative by a shift of every layer's output is that of the discrete network, and zero where there is no layer."""
     arch, key = CELLS["two"], key_of(SPACE, CELLS["two"])
