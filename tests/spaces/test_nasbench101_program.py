@@ -52,6 +52,7 @@ SPACE: Any = NasBench101(8, 1, 3, InputSpec((8, 8, 3)))
 DEEPER: Any = NasBench101(6, 2, 3, InputSpec((8, 8, 3)))
 
 
+@pytest.mark.slow
 def test_the_benchmark_has_nine_programs() -> None:
     archs = NasBench101().enumerate()
     keys, members = np.unique(NasBench101().program_keys(archs), axis=0, return_counts=True)
