@@ -13,8 +13,8 @@ import jaxzc
 from jaxzc.proxies import PROXIES
 from jaxzc.scoring.compute import compute_scores
 from jaxzc.types import Batch
-from tests.golden.test_golden import layer_value
 from tests.support.golden import Golden, read, shared
+from tests.support.golden_scores import layer_value
 
 
 class Dextr(NamedTuple):
