@@ -38,8 +38,8 @@ def repeated(call: Call) -> Call:
         changed = (_inside(given, name, prefix) for given, prefix in ((p.tap.perturb, f"{name}/"), (p.tap.cell_perturb, name)))
         y, p.exponent, kept = p.blocks[graph](state, x, p.exponent, *changed)
         for what, records in kept.items():
-            prefix = f"{name}/" if what in OF_MODULES else name
-            getattr(p, what).update({prefix + inside: record for inside, record in records.items()})
+            between = "/" if what in OF_MODULES else ""
+            getattr(p, what).update({f"{name}{between * bool(inside)}{inside}": record for inside, record in records.items()})
         return y
 
     return called  # pyright: ignore[reportReturnType]
