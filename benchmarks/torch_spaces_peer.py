@@ -9,6 +9,7 @@ import json
 import re
 import sys
 import time
+from functools import reduce
 from typing import Any
 
 import torch
@@ -155,7 +156,10 @@ class Recurrent(nn.Module):
         def value(name: str) -> torch.Tensor:
             if name not in values:
                 op, sources = self.recipe[name]["op"], [value(source) for source in self.recipe[name]["input"]]
-                values[name] = OPERATIONS[op](*sources) if op in OPERATIONS else sum(w(s) for w, s in zip(cell[name], sources, strict=True))
+                if op in OPERATIONS:
+                    values[name] = OPERATIONS[op](*sources)
+                else:
+                    values[name] = reduce(torch.add, [matrix(source) for matrix, source in zip(cell[name], sources, strict=True)])
             return values[name]
 
         return [value(f"h_new_{number}") for number in range(self.states)]

@@ -134,6 +134,6 @@ def test_synflow_of_a_network_with_relu6_is_its_classifier() -> None:
     with pytest.warns(jaxzc.DoubtWarning, match=r"^published: synflow: the networks mobilenetv2_\* .* cut activations off at 6"):
         scorer = jaxzc.SpaceScorer(SMALL, batch, "synflow")
     network = SMALL.network(arch)
-    params = scorer.programs(arch).draw(jax.random.key(0), arch)
+    params = scorer.programs(arch).draw(jax.random.key(0), jnp.asarray(arch))
     (head,) = (w for group, w in zip(network.groups, network.weights(params), strict=True) if group.name == "head/scores/conv")
     assert scorer.one(arch)["synflow"] == pytest.approx(6 * float(jnp.abs(head).sum()), rel=1e-6)
