@@ -2,9 +2,10 @@
 
     python benchmarks/pieces.py resnet_zen --proxies tcet_snip --size 16
     python benchmarks/pieces.py mobilenetv2_zen --proxies zico --networks 16 --whole 2
+    python benchmarks/pieces.py autoformer --set size=tiny --set patch=8 --init normal_0.02 --batch 8 --random --networks 6 --whole 0
 
-The networks are those of a search's first steps: each has two blocks of one of the 16 before it replaced. Processor seconds of the first
-score (weights drawn, traced, compiled and run), and of scoring again; nothing is kept on disk.
+The networks are those of a search's first steps: each has two blocks of one of the 16 before it replaced; or random ones. Processor seconds
+of the first score (weights drawn, traced, compiled and run), and of scoring again; nothing is kept on disk.
 """
 
 import argparse
@@ -24,18 +25,22 @@ def main() -> None:
     parser.add_argument("--proxies", default="zico")
     parser.add_argument("--size", type=int, default=32, help="of the images")
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE", help="of the space")
+    parser.add_argument("--init", default="torch", help="initialiser")
+    parser.add_argument("--random", action="store_true", help="random networks")
     parser.add_argument("--networks", type=int, default=30)
     parser.add_argument("--whole", type=int, default=2, help="how many, the last, are compiled whole as well")
     arguments = parser.parse_args()
     shape = (arguments.size, arguments.size, 3)
-    space = jaxzc.space(arguments.space, classes=10, inputs=shape)
+    options = {name: int(value) if value.isdigit() else value for name, _, value in (text.partition("=") for text in arguments.set)}
+    space = jaxzc.space(arguments.space, classes=10, inputs=shape, **options)
     rng = np.random.default_rng(0)
     batches = [
         (rng.standard_normal((arguments.batch, *shape)).astype(np.float32), rng.integers(0, 10, arguments.batch).astype(np.int32))
         for _ in range(2)
     ]
-    archs = networks(space, arguments.networks, rng)
-    cut, whole = (jaxzc.SpaceScorer(space, batches, arguments.proxies, pieces=by) for by in (True, False))
+    archs = space.sample(rng, arguments.networks) if arguments.random else networks(space, arguments.networks, rng)
+    cut, whole = (jaxzc.SpaceScorer(space, batches, arguments.proxies, init=arguments.init, pieces=by) for by in (True, False))
     first: list[float] = []
     for number, arch in enumerate(archs):
         before = set(pieces.HELD)

@@ -36,6 +36,7 @@ LONGEST = (
     "scoring/test_battery.py",
     "golden/test_golden.py",
     "golden/test_golden_spaces.py",
+    "golden/test_golden_noise.py",
     "docs/test_notebook.py",
     "scoring/test_every_space.py",
     "golden/test_golden_named_networks.py",

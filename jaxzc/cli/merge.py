@@ -42,3 +42,6 @@ def run(arguments: argparse.Namespace) -> None:
     missing = f"; {merged.missing} scores are not there yet" if merged.missing else ""
     failed = f"; {len(merged.failed)} rows failed (column error)" if merged.failed else ""
     print(f"{out}: {n} rows, {len(merged.labels)} scores each{missing}{failed}")
+    for label, reasons in merged.reasons.items():
+        for reason, rows in reasons.items():
+            print(f"  {label} could not be computed in {rows} rows: {reason}")

@@ -217,6 +217,7 @@ def _summary(arguments: argparse.Namespace, merged: Merged, outcome: Outcome, by
         missing = int(np.count_nonzero(~np.isfinite(merged.columns[label])))
         if missing:
             lines.append(f"  {label}: {missing} of {n} are NaN or infinite, kept as they are")
+        lines += [f"    {rows} of them: {reason}" for reason, rows in merged.reasons.get(label, {}).items()]
     if merged.failed:
         lines.append(_failures(len(merged.failed), merged.failed[0][0], merged.failed[0][2]))
     return "\n".join(lines)

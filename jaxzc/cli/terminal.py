@@ -1,7 +1,9 @@
 """What a command tells its user while it works, on standard error."""
 
+import contextlib
 import sys
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -49,3 +51,22 @@ def progress(
 def note(text: str) -> None:
     """A remark to the user, on standard error: standard output holds results only."""
     print(f"jaxzc: {text}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def warnings_as_notes() -> Iterator[None]:
+    """Inside the context warnings of jaxzc's own kinds (`jaxzc.DoubtWarning` ...) are notes; a command's user has no line of Python to look
+    up."""
+    before = warnings.showwarning
+
+    def tell(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        if category.__module__.partition(".")[0] == "jaxzc":
+            note(str(message))
+        else:
+            before(message, category, *place)
+
+    warnings.showwarning = tell
+    try:
+        yield
+    finally:
+        warnings.showwarning = before

@@ -10,7 +10,7 @@ from jaxzc.evaluation.alignment import BASELINES, KEYS, align
 from jaxzc.tables import ScoreTable
 from jaxzc.types import JaxzcError
 
-LABELLED = ("proxy_seconds", "costs", "doubts")
+LABELLED = ("proxy_seconds", "costs", "doubts", "unavailable")
 """Entries of a table's metadata that hold something for each proxy."""
 
 

@@ -30,6 +30,7 @@ def metadata(merged: Merged) -> dict[str, Any]:
         "data_digests": list(digests.values()),
         **settings,
         **({"doubts": merged.doubts} if merged.doubts else {}),
+        **({"unavailable": merged.reasons} if merged.reasons else {}),
         "costs": _costs(merged.passes, settings.get("batch_size"), flops),
         "seconds": round(merged.seconds, 3),
         **({"failures": len(merged.failed)} if merged.failed else {}),

@@ -1,7 +1,8 @@
 """Scoring what may fail: one bad architecture is found, recorded and left behind, and a process that is broken stops.
 
 Memory that runs out is answered with a smaller chunk, then with architectures one by one. Any other error of a block is searched for
-by halving it. Errors of what the user gave (`JaxzcError`) are not failures of an architecture, and are raised.
+by halving it. Errors of what the user gave (`JaxzcError`) are not failures of an architecture, and are raised. A proxy that cannot be
+computed for an architecture is no failure either: its score is NaN, and the row has the reason.
 """
 
 import time
@@ -19,6 +20,10 @@ from jaxzc.types import JaxzcError
 
 DOUBTS = 10
 """Failures in a row after which it is asked whether the process, and not the architectures, is at fault."""
+
+
+LONGEST = 80
+"""Characters of an architecture in a note at most."""
 
 
 class Attempts:
@@ -41,6 +46,7 @@ class Attempts:
         self.scorer, self.batches, self.identities = scorer, batches, identities
         self.note, self.before, self.alone = note, before, alone
         self._of_seed: dict[int, SpaceScorer] = {}
+        self._noted: set[tuple[str, str]] = set()
 
     def rows(self, units: Sequence[Unit]) -> Iterator[Row]:
         """A row for every unit; failures in a row are held back until a success, or a repeated one, shows that the process is sound.
@@ -111,7 +117,16 @@ class Attempts:
             return
         seconds = (time.perf_counter() - started) / len(block)
         for unit, scores in zip(block, scored, strict=True):
-            yield unit, Row(unit.text, unit.seed, {self.identities[k]: v for k, v in scores.items()}, seconds), None
+            reasons = {self.identities[label]: reason for label, reason in scores.reasons.items()}
+            self._tell(unit, scores.reasons)
+            yield unit, Row(unit.text, unit.seed, {self.identities[k]: v for k, v in scores.items()}, seconds, reasons=reasons), None
+
+    def _tell(self, unit: Unit, reasons: Mapping[str, str]) -> None:
+        for label, reason in reasons.items():
+            if (label, reason) not in self._noted:
+                self._noted.add((label, reason))
+                first = unit.text if len(unit.text) <= LONGEST else f"{unit.text[:LONGEST]}..."
+                self.note(f"{label} cannot be computed for some networks and is NaN there: {reason} (the first: {first})")
 
     def _failed(self, block: Sequence[Unit], error: Exception, seconds: float) -> Iterator[tuple[Unit, Row, Exception | None]]:
         narrower = self.scorer.narrower() if _out_of_memory(error) else None

@@ -1,7 +1,8 @@
 """The parts of a job as one table, in the order in which its rows were asked for, each row once."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ class Merged:
     Scores that are not there yet are masked.
 
     missing: values not there yet. failed: architecture, seed and error of each failure. troubles: name of a bad part, and why. scored: rows
-    that the parts hold, each scored in one go; seconds: all scoring.
+    that the parts hold, each scored in one go; seconds: all scoring. reasons: label -> why it could not be computed -> in how many rows; it
+    is NaN there.
     """
 
     columns: dict[str, Any]
@@ -29,6 +31,7 @@ class Merged:
     troubles: list[tuple[str, str]]
     scored: int
     seconds: float
+    reasons: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @property
     def passes(self) -> dict[str, float]:
@@ -73,22 +76,27 @@ def merge(store: Store, only: Sequence[Request] | None = None) -> Merged:
         pairs = np.array([(row, i) for i, key in enumerate(keys) for row in of_scored.get(key, ())], int).reshape(-1, 2)
         errors = np.array([error or "" for error in part.errors], object)
         for name in columns.keys() & part.values.keys():
-            columns[name].put(pairs[:, 0], part.values[name][pairs[:, 1]], errors[pairs[:, 1]])
+            why = np.array([row.get(name, "") for row in part.reasons], object)
+            columns[name].put(pairs[:, 0], part.values[name][pairs[:, 1]], errors[pairs[:, 1]], why[pairs[:, 1]])
     table, failed = _table(rows, labels, columns)
     missing = sum(int((~column.present).sum()) for column in columns.values())
-    return Merged(table, settings, asked, missing, failed, troubles, rows_scored, seconds)
+    reasons = {label: dict(Counter(filter(None, columns[name].reasons))) for label, name in labels.items()}
+    reasons = {label: each for label, each in reasons.items() if each}
+    return Merged(table, settings, asked, missing, failed, troubles, rows_scored, seconds, reasons)
 
 
 class _Column:
     """Scores of one identity as they come in. Where a row comes twice, one that succeeded counts."""
 
     def __init__(self, rows: int):
-        self.values, self.present, self.errors = np.full(rows, np.nan), np.zeros(rows, bool), np.full(rows, "", object)
+        self.values, self.present = np.full(rows, np.nan), np.zeros(rows, bool)
+        self.errors, self.reasons = np.full(rows, "", object), np.full(rows, "", object)
 
-    def put(self, rows: np.ndarray, values: np.ndarray, errors: np.ndarray) -> None:
+    def put(self, rows: np.ndarray, values: np.ndarray, errors: np.ndarray, reasons: np.ndarray) -> None:
         better = ~self.present[rows] | ((self.errors[rows] != "") & (errors == ""))
         chosen = rows[better]
         self.values[chosen], self.errors[chosen], self.present[chosen] = values[better], errors[better], True
+        self.reasons[chosen] = reasons[better]
 
 
 def _labels(requests: Sequence[Request]) -> dict[str, str]:

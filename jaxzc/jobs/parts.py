@@ -1,8 +1,9 @@
 """Parts: Parquet files of finished rows, written once and never changed.
 
-parts/STRIPE-NUMBER-CHECKSUM.parquet holds columns `arch`, `seed`, `error` (null where all went well), `seconds`, and one column per proxy
-identity. The checksum in the name is the content's, so that a torn or altered part is known without trusting anything in it; the metadata
-name the settings, so that another job's part is known too. Either is set aside as `*.corrupt`, and its rows are scored again.
+parts/STRIPE-NUMBER-CHECKSUM.parquet holds columns `arch`, `seed`, `error` (null where all went well), `seconds`, one column per proxy
+identity, and where one of them could not be computed `reasons` (JSON of identity -> reason, or null). The checksum in the name is the
+content's, so that a torn or altered part is known without trusting anything in it; the metadata name the settings, so that another job's
+part is known too. Either is set aside as `*.corrupt`, and its rows are scored again.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ from jaxzc._durable.store import Store
 
 FOLDER = "parts"
 NAME = re.compile(r"(?P<stripe>\d+-of-\d+)-(?P<number>\d{6,})-(?P<checksum>[0-9a-f]{16})\.parquet")
-FIXED = ("arch", "seed", "error", "seconds")
+FIXED = ("arch", "seed", "error", "seconds", "reasons")
 KEY = b"jaxzc"
 
 Key = tuple[str, int]
@@ -28,18 +29,20 @@ Key = tuple[str, int]
 
 
 class Row(NamedTuple):
-    """Scores of one architecture and seed: identity -> value. error: what went wrong, in which case all values are NaN."""
+    """Scores of one architecture and seed: identity -> value. error: what went wrong, in which case all values are NaN. reasons: identity
+    -> why the proxy could not be computed, in which case its value is NaN."""
 
     arch: str
     seed: int
     scores: Mapping[str, float]
     seconds: float
     error: str | None = None
+    reasons: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part as it was read: `values` float64 `[rows]` for every identity."""
+    """A part as it was read: `values` float64 `[rows]` for every identity. reasons: those of every row."""
 
     name: str
     archs: list[str]
@@ -47,6 +50,7 @@ class Part:
     errors: list[str | None]
     seconds: float
     values: dict[str, np.ndarray]
+    reasons: list[dict[str, str]]
 
 
 def write(store: Store, job: str, stripe: str, number: int, rows: Sequence[Row]) -> str:
@@ -57,6 +61,8 @@ def write(store: Store, job: str, stripe: str, number: int, rows: Sequence[Row])
         "error": pa.array([row.error for row in rows], pa.string()),
         "seconds": pa.array([row.seconds for row in rows], pa.float64()),
     }
+    if any(row.reasons for row in rows):
+        columns["reasons"] = pa.array([json.dumps(dict(row.reasons)) if row.reasons else None for row in rows], pa.string())
     columns |= {name: pa.array(np.array([row.scores[name] for row in rows], np.float64)) for name in rows[0].scores}
     table = pa.table(columns).replace_schema_metadata({KEY: json.dumps({"job": job}).encode()})
     sink = pa.BufferOutputStream()
@@ -119,4 +125,6 @@ def _parsed(name: str, content: bytes, job: str) -> Part:
         raise ValueError("it was made with other settings")
     values = {column: table[column].to_numpy() for column in table.column_names if column not in FIXED}
     seconds = float(np.sum(table["seconds"].to_numpy()))
-    return Part(name, table["arch"].to_pylist(), table["seed"].to_pylist(), table["error"].to_pylist(), seconds, values)
+    told = table["reasons"].to_pylist() if "reasons" in table.column_names else [None] * table.num_rows
+    reasons = [json.loads(text) if text else {} for text in told]
+    return Part(name, table["arch"].to_pylist(), table["seed"].to_pylist(), table["error"].to_pylist(), seconds, values, reasons)

@@ -140,7 +140,7 @@ def work_of(
     )
 
     def scorer(labels: Sequence[str]) -> SpaceScorer:
-        return request.scorer(space, draws[0].batches, {label: proxies[label] for label in labels})
+        return request.scorer(space, draws[0].batches, {label: proxies[label] for label in labels}, "nan")
 
     batches = {seed: drawn.batches for seed, drawn in zip(request.seeds, draws, strict=True)}
     todo = units(space, scored, request.seeds)

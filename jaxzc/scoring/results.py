@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +18,20 @@ NAMED = 6
 
 class UnavailableWarning(UserWarning):
     """Some proxies could not be computed for this network and batch; the reasons are in `Scores.reasons`."""
+
+
+class Refusal(NamedTuple):
+    """Stands in the place of a proxy's value where it cannot be computed: `why` has one key, the reason in one sentence.
+
+    It has no arrays. So the reason is part of the structure of what a compiled program returns, which is stored with the program: one that
+    is read from disk still tells it.
+    """
+
+    why: dict[str, None]
+
+    @property
+    def reason(self) -> str:
+        return next(iter(self.why))
 
 
 class Scores(dict[str, float]):
@@ -54,6 +68,13 @@ def to_float(value: Score) -> float:
     if not any(jnp.issubdtype(number.dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_)):
         raise JaxzcError(f"a proxy returned {value!r}: expected one number")
     return float(number.reshape(()))
+
+
+def to_scores(values: Mapping[str, Score | Refusal], labels: Iterable[str]) -> Scores:
+    """As `to_floats`; where a proxy could not be computed, its score is NaN, with the reason."""
+    reasons = {label: value.reason for label, value in values.items() if isinstance(value, Refusal)}
+    numbers = {label: float("nan") if isinstance(value, Refusal) else value for label, value in values.items()}
+    return Scores(to_floats(numbers, labels), reasons)
 
 
 def to_floats(values: Mapping[str, Score], labels: Iterable[str]) -> dict[str, float]:

@@ -26,6 +26,10 @@ GENERATIONS = 41
 """Networks that the lineage shows at most, the last ones: more lines would not fit on a page."""
 
 
+LONGEST = 90
+"""Characters of a change that the lineage shows at most: longer ones would leave no room for the axis."""
+
+
 def plot_best_so_far(search: Search, state: State, *, width: float = TWO_COLUMNS) -> list[Axes]:
     """Every evaluation and the best so far, one axes per score of the problem.
 
@@ -86,7 +90,8 @@ def plot_lineage(search: Search, state: State, on: Axes | None = None, *, width:
         on.plot(state.fitness[rows[:-1]], place[:-1], "o", color=ACCENT, markersize=4)
         on.plot(state.fitness[rows[-1]], place[-1], "*", color=WARM, markersize=11)
         said = ["at random" if len(every) == len(rows) else f"after {len(every) - len(rows)} mutations"]
-        said += [", ".join(changes(space, state.archs[a], state.archs[b])) for a, b in itertools.pairwise(rows)]
+        told = [", ".join(changes(space, state.archs[a], state.archs[b])) for a, b in itertools.pairwise(rows)]
+        said += [text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" for text in told]
         on.set_yticks(place, [f"{text}   {row + 1}" for text, row in zip(said, rows, strict=True)])
         on.tick_params(axis="y", labelcolor=FG, labelsize=6.5)
         on.set_ylim(len(rows) - 0.5, -0.5)
@@ -121,7 +126,7 @@ def leaders(fitness: np.ndarray) -> np.ndarray:
 
 def changes(space: Space, old: np.ndarray, new: np.ndarray) -> list[str]:
     """What a mutation changed, in the words of the space's own strings: `nor_conv_1x1~0 → skip_connect~0`."""
-    before, after = (re.findall(r"[^\s|+,;:()\[\]{}'\"]+", space.to_string(arch)) for arch in (old, new))
+    before, after = (re.findall(r"[^\s|+,;:()\[\]{}'\"-]+", space.to_string(arch)) for arch in (old, new))
     spans = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
     return [f"{' '.join(before[a:b]) or 'nothing'} → {' '.join(after[c:d]) or 'nothing'}" for kind, a, b, c, d in spans if kind != "equal"]
 

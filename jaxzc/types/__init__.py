@@ -4,7 +4,19 @@ This package has types only. The engine (`jaxzc`) knows no search space and a sp
 """
 
 from jaxzc.types.arrays import Array, Batch, InputSpec, JaxzcError, Norm, Params, PyTree, TooFewArchitectures, input_spec
-from jaxzc.types.networks import RECTIFIERS, ActivationGroup, Counts, EmbeddingNetwork, Forward, LayerGroup, Network, Scaled, Score, Tap
+from jaxzc.types.networks import (
+    RECTIFIERS,
+    ActivationGroup,
+    Counts,
+    EmbeddingNetwork,
+    Forward,
+    LayerGroup,
+    Network,
+    Scaled,
+    Score,
+    StackedNetwork,
+    Tap,
+)
 from jaxzc.types.spaces import Genes, InitialiserSpec, Space, SpaceProgram, WithDoubts, WithGraph, WithOwnCounts, WithSameNetwork, WithTask
 
 __all__ = [
@@ -28,6 +40,7 @@ __all__ = [
     "Score",
     "Space",
     "SpaceProgram",
+    "StackedNetwork",
     "Tap",
     "TooFewArchitectures",
     "WithDoubts",

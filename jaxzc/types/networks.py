@@ -170,6 +170,19 @@ class EmbeddingNetwork(Network, Protocol):
         ...
 
 
+@runtime_checkable
+class StackedNetwork(Network, Protocol):
+    """A network that stacks layers of one shape, and can tell them apart.
+
+    A program for a whole network is shorter with stacks. One that is compiled in pieces has more pieces in common with other networks
+    without them: a piece for nine stacked layers serves only networks that have nine of them."""
+
+    @property
+    def apart(self) -> Network:
+        """The same network, every layer and activation a group of its own."""
+        ...
+
+
 class Scaled(NamedTuple):
     """A score that may be too large for float32: `value * 2**exponent`. `float(scaled)`, outside the compiled program, is a float64."""
 

@@ -162,6 +162,8 @@ def test_compiled_programs_are_kept_where_the_user_keeps_caches(here: Path, monk
         (["--out", ".", "--overwrite"], ["is a directory"]),
         (["--out", "nowhere/x.parquet"], ["there is no directory", "nowhere for x.parquet"]),
         (["--archs", "missing.txt"], ["there is no file missing.txt"]),
+        (["--archs", f"{ARCHS[0]},oops"], ["--archs |", "'oops' is no NAS-Bench-201 architecture"]),
+        (["--archs", "oops"], ["there is no such file, and it is no architecture of nasbench201: 'oops'"]),
     ],
 )
 def test_mistakes(here: Path, arguments: list[str], fragments: list[str]) -> None:
@@ -310,6 +312,15 @@ def failing(error: BaseException) -> Any:
         raise error
 
     return many
+
+
+@pytest.mark.filterwarnings("always::jaxzc.DoubtWarning")
+def test_what_a_space_doubts_is_a_note(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SpaceScorer, "many", failing(JaxzcError("enough")))
+    call = ("score", "published", "--archs", "resnet10", "--data", "normal", "--proxies", "synflow", "--no-cache", "--quiet")
+    first, last = run(*call, "--out", "x.parquet").err.splitlines()
+    assert first.startswith("jaxzc: published: synflow: the networks mobilenetv2_* ")
+    assert last == "jaxzc: error: enough"
 
 
 def test_other_errors_of_jax_are_not_disguised(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

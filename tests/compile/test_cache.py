@@ -12,6 +12,7 @@ from jaxzc.catalogue import spaces
 from jaxzc.catalogue.selection import ProxySpec
 from jaxzc.proxies import PROXIES
 from jaxzc.scoring.space import SpaceScorer
+from jaxzc.types import JaxzcError
 
 BATCH = (np.random.default_rng(0).standard_normal((4, 8, 8, 3)).astype(np.float32), np.arange(4) % 3)
 ARCH = np.array([3, 1, 2, 0, 4, 3])
@@ -92,3 +93,15 @@ def test_a_folder_that_cannot_be_made_is_done_without(tmp_path: Path, kept: Path
 def test_the_key_knows_sources_and_machine() -> None:
     assert cache.machine() == cache.machine()
     assert jax.default_backend() in cache.machine()
+
+
+def test_a_program_that_was_read_still_says_what_could_not_be_computed(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """zico wants two batches, and has one."""
+    first = scorer("zico,l2_norm", unavailable="nan").one(ARCH)
+    assert np.isnan(first["zico"])
+    assert first.reasons["zico"].startswith("needs the gradients of at least 2 batches and got 1")
+    with pytest.raises(JaxzcError, match=r"^zico: needs the gradients"):  # this scorer does not take the other's program
+        scorer("zico,l2_norm").one(ARCH)
+    monkeypatch.setattr("jaxzc.scoring.space.recipe.compute_values", None)
+    second = scorer("zico,l2_norm", unavailable="nan").one(ARCH)
+    assert (second.reasons, second["l2_norm"]) == (first.reasons, first["l2_norm"])

@@ -195,7 +195,7 @@ def test_the_predictor_learns_the_order(symmetric):
     assert right[60:, 60:].mean() > 0.75
 
 
-@pytest.mark.parametrize("warmup", [False, True])
+@pytest.mark.parametrize("warmup", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_the_predictor_search_finds_good_networks(symmetric, warmup):
     settings = predictor.PredictorSettings(models=60, points=40, rounds=4, hidden=16, layers=2, steps=80, warmup_points=64, warmup_steps=60)
     trained = predictor.trained_rows(SPACE, symmetric, settings, 3, warmup=warmup)

@@ -36,9 +36,9 @@ def built(config: dict[str, Any]) -> tuple[MnasNet, np.ndarray]:
     return space, space.parse("-".join(f"e{e}k{k}l{layers}s{int(s)}" for e, k, layers, s in parts))
 
 
-@pytest.mark.parametrize("index", [2, 5])
+@pytest.mark.parametrize("index", [pytest.param(2, marks=pytest.mark.slow), 5])
 def test_logits_equal_the_authors_code(index: int) -> None:
-    """Hard and smooth gates; the scores of all networks are for `pytest -m slow`."""
+    """Smooth gates, and hard ones, which are slow, as are the scores of all networks."""
     networks, _, inputs = read("mnasnet_accel")
     stored = networks[index]
     space, arch = built(stored.config)

@@ -13,8 +13,8 @@ import jaxzc
 from jaxzc.proxies import PROXIES
 from jaxzc.scoring.compute import compute_scores
 from jaxzc.types import Batch
-from tests.golden.test_golden import layer_value
 from tests.support.golden import Golden, read, shared
+from tests.support.golden_scores import layer_value
 
 
 class Dextr(NamedTuple):
@@ -26,13 +26,14 @@ class Dextr(NamedTuple):
     curvature: np.ndarray
 
 
-@pytest.fixture(scope="module")
-def dextr() -> Dextr:
-    """The networks of 4 channels, from one compiled program in float64."""
+@pytest.fixture(scope="module", params=[pytest.param(2, id="two"), pytest.param(None, id="all", marks=pytest.mark.slow)])
+def dextr(request: pytest.FixtureRequest) -> Dextr:
+    """The first networks of 4 channels, from one compiled program in float64."""
     directory = shared("JAXZC_GOLDEN_NEWEST", "../shared/golden_newest") / "dextr_nb201"
     every, _, _ = read(shared("JAXZC_GOLDEN", "../shared/golden/dev"))
     stored, inputs = json.loads((directory / "scores.json").read_text()), dict(np.load(directory / "inputs.npz"))
     networks = [every[number] for number in stored["networks"] if every[number].space == every[0].space]
+    networks = networks[: request.param]
     proxies = {name: eval(f"lambda {name}: {name}") for name in ("map_conditions", "output_curvature")}
     with jax.enable_x64(True):
         image = jnp.asarray(inputs["x"], jnp.float64)
@@ -127,7 +128,7 @@ def flexibert(arrays: dict[str, Any], x: Any, config: dict[str, Any]) -> Any:
     return x
 
 
-@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("number", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_v_pca_of_flexibert(number: int) -> None:
     """The networks whose operators are attention, and linear transforms; the other five have convolutions."""
     stored = json.loads((shared("JAXZC_GOLDEN_NEWEST", "../shared/golden_newest") / "flexibert_wpca_lpzero/scores.json").read_text())

@@ -122,8 +122,10 @@ class Forks:
         return int(line)
 
 
-def kill_often(forks: Forks, folder: Path, rows: list[Any], kills: int) -> dict[str, Any]:
-    """Kills the job at random moments, most of them while it scores; then lets it finish, and compares with an uninterrupted run."""
+def kill_often(forks: Forks, folder: Path, rows: list[Any], kills: int, longest: float = 8) -> dict[str, Any]:
+    """Kills the job at random moments, most of them while it scores; then lets it finish, and compares with an uninterrupted run.
+
+    longest: seconds that a run takes at least; every fifth is killed before, at any moment since its start."""
     rng = random.Random(0)
     job, whole = folder / "killed", folder / "whole"
     forks.begin(*rows, "--out", whole)
@@ -136,7 +138,7 @@ def kill_often(forks: Forks, folder: Path, rows: list[Any], kills: int) -> dict[
             while number % 5 and parts_of(job) == before:
                 os.kill(process, 0)
                 time.sleep(0.01)
-        time.sleep(rng.uniform(0, 1 if number % 5 else 8))  # every fifth at any moment since its start
+        time.sleep(rng.uniform(0, 1 if number % 5 else longest))
         seen["between parts"] += parts_of(job) != before
         with contextlib.suppress(ProcessLookupError):  # it has finished
             os.kill(process, signal.SIGKILL)
@@ -152,7 +154,7 @@ def kill_often(forks: Forks, folder: Path, rows: list[Any], kills: int) -> dict[
 
 def test_killed_twice_and_resumed_is_the_uninterrupted_table(cache: Path, tmp_path: Path) -> None:
     with contextlib.closing(Forks(cache)) as forks:
-        seen = kill_often(forks, tmp_path, ["--sample", 3000, "--proxies", "l2_norm"], 2)
+        seen = kill_often(forks, tmp_path, ["--sample", 1000, "--proxies", "l2_norm"], 2, longest=2)
     assert seen["kills"] >= 1
 
 

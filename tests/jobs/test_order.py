@@ -8,6 +8,7 @@ import pytest
 
 from jaxzc.jobs.attempts import Attempts
 from jaxzc.jobs.work import Unit
+from jaxzc.scoring.results import Scores
 
 
 class Scorer:
@@ -21,8 +22,8 @@ class Scorer:
     def with_batches(self, batches: Any) -> "Scorer":
         return self
 
-    def many(self, archs: np.ndarray, seed: int) -> list[dict[str, float]]:
-        return [{"layers": float(arch[1])} for arch in archs]
+    def many(self, archs: np.ndarray, seed: int) -> list[Scores]:
+        return [Scores({"layers": float(arch[1])}) for arch in archs]
 
 
 @pytest.mark.parametrize(

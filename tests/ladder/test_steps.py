@@ -61,7 +61,7 @@ def chain():
     return made("chain")
 
 
-@pytest.fixture(scope="module", params=["chain", "nats"])
+@pytest.fixture(scope="module", params=["chain", pytest.param("nats", marks=pytest.mark.slow)])
 def setup(request):
     return made(request.param)
 

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -10,10 +11,14 @@ import numpy as np
 import pytest
 
 import jaxzc
+from jaxzc._durable.store import store
 from jaxzc.catalogue.selection import select
+from jaxzc.jobs.about import metadata
+from jaxzc.jobs.parts import Row, read, write
 from jaxzc.networks import as_network
 from jaxzc.proxies import FOUNDING
 from jaxzc.scoring.results import Scores, UnavailableWarning
+from jaxzc.tables import write_scores
 from jaxzc.types import JaxzcError
 
 rng = np.random.default_rng(1)
@@ -151,3 +156,37 @@ def test_complex_kernels_have_the_scores_that_are_defined_for_them() -> None:
     assert both[1]["l2_norm"] == pytest.approx(np.linalg.norm(one["w"]) + np.linalg.norm(one["head"]), rel=1e-5)
     assert "made of several parameters" in both[0].reasons["fisher"]
     assert "is complex" in both[1].reasons["fisher"]
+
+
+def refusing(weights: Any) -> Any:
+    raise JaxzcError("needs what no network here has: leave it out")
+
+
+def test_a_job_goes_on_without_a_proxy_that_cannot_be_computed(tmp_path: Path) -> None:
+    notes: list[str] = []
+    proxies, size = {"refusing": refusing, "l2_norm": "l2_norm"}, {"channels": 2, "cells": 1}
+    job: Any = {"sample": 3, "proxies": proxies, "batch_size": 4, "batches": 1, "options": size}
+    reason = "needs what no network here has: leave it out"
+    # The second run has nothing left to score, and says the same.
+    first, second = (jaxzc.run_scoring("nasbench201", out=tmp_path / "job", note=notes.append, **job) for _ in range(2))
+    for merged in (first, second):
+        assert np.isnan(merged.columns["refusing"]).all()
+        assert np.isfinite(merged.columns["l2_norm"]).all()
+        assert merged.reasons == metadata(merged)["unavailable"] == {"refusing": {reason: 3}}
+        assert (merged.failed, merged.missing) == ([], 0)
+    assert [note.partition(" cannot")[0] for note in notes] == ["refusing"]
+    assert reason in notes[0]
+    write_scores(tmp_path / "scores.parquet", second.columns, metadata(second))
+    (tmp_path / "truth.csv").write_text("arch,accuracy\n" + "".join(f"{arch},{row}\n" for row, arch in enumerate(second.columns["arch"])))
+    evaluation = jaxzc.evaluate(tmp_path / "scores.parquet", tmp_path / "truth.csv", metric="accuracy", resamples=20)
+    assert f"refusing cannot be computed in 3 scored rows: {reason}" in str(evaluation)
+
+
+def test_where_one_network_of_several_is_refused(tmp_path: Path) -> None:
+    """Two networks of one table: rows keep their own reasons, through parts and merge."""
+    place = store(str(tmp_path))
+    rows = [Row("a", 0, {"naswot": math.nan}, 0.1, reasons={"naswot": "no ReLU"}), Row("b", 0, {"naswot": 1.0}, 0.1)]
+    write(place, "0" * 16, "0-of-1", 0, rows)
+    (part,) = read(place, "0" * 16, [])
+    assert part.reasons == [{"naswot": "no ReLU"}, {}]
+    assert list(part.values) == ["naswot"]

@@ -53,3 +53,10 @@ def test_costs_have_names(searched: tuple[Search, State]) -> None:
     axes = plots.plot_lineage(search, state)
     assert axes.get_xlabel() == "log-rank sum of mine, other"
     assert any("→" in text.get_text() for text in axes.get_yticklabels()) or len(axes.get_yticks()) == 1
+
+
+def test_changes_of_a_space_whose_strings_are_blocks() -> None:
+    space = jaxzc.space("mnasnet", classes=10, inputs=(32, 32, 3))
+    old = space.parse("e1k3l1s1-e4k3l3s0-e4k5l1s1-e1k3l2s0-e6k3l2s1-e6k5l3s1-e6k5l3s1")
+    new = space.parse("e1k3l1s1-e4k3l3s0-e4k3l1s1-e1k3l2s0-e6k3l2s1-e6k5l3s1-e6k5l3s1")
+    assert plots.changes(space, old, new) == ["e4k5l1s1 → e4k3l1s1"]

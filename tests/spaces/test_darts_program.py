@@ -121,7 +121,7 @@ SIZES = {
 }
 
 
-@pytest.mark.parametrize("size", [pytest.param(s, marks=() if s == "without scales" else pytest.mark.slow) for s in SIZES])
+@pytest.mark.parametrize("size", [pytest.param(s, marks=() if s == "one cell" else pytest.mark.slow) for s in SIZES])
 def test_norm_modes_and_taps_equal_those_of_the_discrete_network(size: str) -> None:
     """What exists is as many layers, ReLUs, normalisations and maps as the discrete network has, with the same values, in the same cells;
     what does not exist keeps zeros."""

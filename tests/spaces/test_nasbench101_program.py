@@ -52,6 +52,7 @@ SPACE: Any = NasBench101(8, 1, 3, InputSpec((8, 8, 3)))
 DEEPER: Any = NasBench101(6, 2, 3, InputSpec((8, 8, 3)))
 
 
+@pytest.mark.slow
 def test_the_benchmark_has_nine_programs() -> None:
     archs = NasBench101().enumerate()
     keys, members = np.unique(NasBench101().program_keys(archs), axis=0, return_counts=True)
@@ -229,6 +230,7 @@ def test_taps_see_the_layers_of_the_discrete_network() -> None:
     np.testing.assert_allclose(mine, other, rtol=1e-4)  # the last ReLU is the last
 
 
+@pytest.mark.slow  # every change tries it on DARTS, and here every proxy's quantities
 def test_perturbations_reach_their_layers() -> None:
     """The derivative by a shift of every layer's output is that of the discrete network, and zero where there is no layer."""
     arch, key = CELLS["two"], key_of(SPACE, CELLS["two"])

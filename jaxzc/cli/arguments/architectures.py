@@ -11,6 +11,9 @@ from jaxzc.cli.terminal import note
 from jaxzc.spacekit import sample_at_most
 from jaxzc.types import JaxzcError, Space
 
+FILES = (".txt", ".csv", ".csv.gz", ".parquet")
+"""How names of files of architectures end."""
+
 
 def architectures(arguments: argparse.Namespace, space: Space, sample: int, seed: int) -> np.ndarray:
     """The architectures asked for, int [n, genes], each once; `sample` random ones where nothing was asked for, or
@@ -43,24 +46,32 @@ def one_of(text: str) -> str | Path:
     """The file of that name, or the text itself, an architecture's string. Raises `JaxzcError` for a file's name where there is none."""
     if os.path.isfile(text):
         return Path(text)
-    if text.endswith((".txt", ".csv", ".csv.gz", ".parquet")):
+    if text.endswith(FILES):
         raise JaxzcError(f"there is no file {text}: check the path, or give an architecture's string")
     return text
 
 
 def _written(text: str, space: Space) -> tables.Archs | None:
-    """The architectures that the text itself is, one or several joined by commas; None where it is none, or names a file."""
-    if os.path.exists(text):
+    """The architectures that the text itself is, one or several joined by commas; None where it names a file, or the embedded benchmark.
+
+    Raises `JaxzcError` for what is neither, and where some of several are no architectures."""
+    if os.path.exists(text) or text == embedded.NAME or text.endswith(FILES):
         return None
     for words in ([text], text.split(",")):
-        try:
-            archs = np.stack([np.asarray(space.parse(word), np.int32) for word in words])
-        except JaxzcError:
-            continue
-        _, first = np.unique(archs, axis=0, return_index=True)
-        archs = archs[np.sort(first)]
-        return tables.Archs(archs, [space.to_string(arch) for arch in archs], len(words) - len(archs))
-    return None
+        genes, errors = [], []
+        for word in words:
+            try:
+                genes.append(np.asarray(space.parse(word), np.int32))
+            except JaxzcError as error:
+                errors.append(error)
+        if not errors:
+            archs = np.stack(genes)
+            _, first = np.unique(archs, axis=0, return_index=True)
+            archs = archs[np.sort(first)]
+            return tables.Archs(archs, [space.to_string(arch) for arch in archs], len(words) - len(archs))
+        if genes:
+            raise JaxzcError(f"--archs {text}: {errors[0]}")
+    raise JaxzcError(f"--archs {text}: there is no such file, and it is no architecture of {space.name}: {errors[0]}")
 
 
 def _note_size(space: Space) -> None:

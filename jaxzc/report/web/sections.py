@@ -35,6 +35,7 @@ SETTINGS = {
     "scores_metadata.norm": "normalisation",
     "scores_metadata.seeds": "seeds",
     "scores_metadata.doubts": "doubts",
+    "scores_metadata.unavailable": "not computed",
     "scores_metadata.platform": "platform",
     "scores_metadata.versions": "versions",
 }

@@ -1,7 +1,7 @@
 """Groups architectures into calls of compiled programs, runs the calls on all devices, and returns one result per architecture."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxzc.ladder.generation import score_generation
 from jaxzc.ladder.program import StepsProgram
+from jaxzc.scoring.results import Refusal
 from jaxzc.scoring.space.programs import ProgramCache
 from jaxzc.spacekit import key_of
 from jaxzc.types import Batch, Score
@@ -46,8 +47,8 @@ class Dispatcher:
             size = (1 if self.lanes == 1 or self.programs.in_pieces(key) else self.lanes) * self.programs.mesh.size
             yield from (Call(key, size, places[i : i + size]) for i in range(0, len(places), size))
 
-    def launch(self, call: Call, archs: np.ndarray, batches: Sequence[Batch], seed: int) -> dict[str, Score]:
-        """Starts a call and returns proxy -> value, arrays on the device that may not be finished.
+    def launch(self, call: Call, archs: np.ndarray, batches: Sequence[Batch], seed: int) -> Mapping[str, Score | Refusal]:
+        """Starts a call and returns proxy -> value, arrays on the device that may not be finished, or why there is none.
 
         The values have a leading axis where the program takes several architectures. A call with fewer architectures than that is filled up
         with copies of its last one."""
@@ -58,20 +59,20 @@ class Dispatcher:
         functions, key = self.programs.functions(call.key, call.size), jax.random.key(seed)
         return functions.score(functions.draw(key, genes), genes, batches, key, param_counts)
 
-    def one(self, arch: np.ndarray, batches: Sequence[Batch], seed: int) -> dict[str, Score]:
+    def one(self, arch: np.ndarray, batches: Sequence[Batch], seed: int) -> Mapping[str, Score | Refusal]:
         """Proxy -> value of one architecture `[genes]`, as numpy arrays. Runs on one device, whatever `lanes` is."""
         call = Call(key_of(self.programs.recipe.space, arch), 1, np.zeros(1, int))
         return jax.device_get(self.launch(call, arch[None], batches, seed))
 
-    def values(self, archs: np.ndarray, batches: Sequence[Batch], seed: int) -> list[dict[str, Score]]:
+    def values(self, archs: np.ndarray, batches: Sequence[Batch], seed: int) -> list[Mapping[str, Score | Refusal]]:
         """For each of the architectures `[n, genes]`, in their order, a dictionary from proxy to value, as numpy arrays."""
-        results: list[dict[str, Score]] = [{}] * len(archs)
+        results: list[Mapping[str, Score | Refusal]] = [{}] * len(archs)
         calls = list(self.calls(archs))
         in_steps = self._in_steps(calls, batches) if self.programs.takes_steps else {}
         scored = score_generation(list(in_steps.values()), list(archs[list(in_steps)]), jax.random.key(seed), batches)
         for place, values in zip(in_steps, scored, strict=True):
             results[place] = values
-        under_way: deque[tuple[Call, dict[str, Score]]] = deque()
+        under_way: deque[tuple[Call, Mapping[str, Score | Refusal]]] = deque()
 
         def land() -> None:
             call, values = under_way.popleft()

@@ -94,7 +94,7 @@ class ProgramCache:
     def _compiled(self, key: tuple[int, ...], size: int, cut: bool) -> Functions:
         if size == 1 and (program := self.in_steps(key)):
             return Functions(program.draw, program)
-        draw, score = self.recipe.functions(key)
+        draw, score = self.recipe.functions(key, apart=cut)
         if size > 1:
             lanes = size // self.mesh.size
             score = spread(rewritten(score), (0, 0, None, None, 0), self.mesh, lanes)

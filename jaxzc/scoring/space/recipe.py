@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -12,19 +12,20 @@ from jaxzc.definitions.facts import Proxy
 from jaxzc.ingredients import RESOLVER, Roots
 from jaxzc.scoring.compute import compute_values, scores_from_counts, traced_proxies
 from jaxzc.scoring.keys import NOISE, fold_in
+from jaxzc.scoring.results import Refusal, Unavailable, check_unavailable
 from jaxzc.tasks import Task, classification
-from jaxzc.types import Array, Batch, InitialiserSpec, JaxzcError, Norm, Params, Score, Space
+from jaxzc.types import Array, Batch, InitialiserSpec, JaxzcError, Norm, Params, Score, Space, StackedNetwork
 
 
 class Functions(NamedTuple):
     """The two pure functions of a program.
 
-    draw(key, genes) -> parameters. score(params, genes, batches, key, param_count) -> dictionary from proxy to value. Both take the same
-    key. In functions for several architectures, genes, parameters, counts and values have a leading axis.
+    draw(key, genes) -> parameters. score(params, genes, batches, key, param_count) -> dictionary from proxy to value, or to the reason why
+    there is none. Both take the same key. In functions for several architectures, genes, parameters, counts and values have a leading axis.
     """
 
     draw: Callable[[Array, Array], Params]
-    score: Callable[[Params, Array, Sequence[Batch], Array, Array | np.ndarray], dict[str, Score]]
+    score: Callable[[Params, Array, Sequence[Batch], Array, Array | np.ndarray], Mapping[str, Score | Refusal]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +33,8 @@ class SpaceRecipe:
     """What is scored in a space, and how.
 
     proxies: label -> function. weights: `redrawn` for every architecture, from a key that depends on its genes, or `shared` by all. init:
-    of the kernels.
-    Raises `JaxzcError` for any other value of `weights`, and for proxies whose ingredients do not exist.
+    of the kernels. unavailable: see `SpaceScorer`.
+    Raises `JaxzcError` for any other value of `weights` or `unavailable`, and for proxies whose ingredients do not exist.
     """
 
     space: Space
@@ -42,10 +43,12 @@ class SpaceRecipe:
     init: InitialiserSpec = "torch"
     task: Task = classification
     norm: Norm = "batch"
+    unavailable: Unavailable = "error"
 
     def __post_init__(self) -> None:
         if self.weights not in ("redrawn", "shared"):
             raise JaxzcError(f"weights={self.weights!r}: expected 'redrawn' (per architecture) or 'shared'")
+        check_unavailable(self.unavailable)
         RESOLVER.wanted(self.proxies)
 
     @cached_property
@@ -53,11 +56,12 @@ class SpaceRecipe:
         """The proxies that run the network, by label. The others are computed from exact counts."""
         return traced_proxies(self.proxies)
 
-    def functions(self, key: tuple[int, ...], reasons: dict[str, str] | None = None) -> Functions:
+    def functions(self, key: tuple[int, ...], reasons: dict[str, str] | None = None, *, apart: bool = False) -> Functions:
         """The functions of the program with this key (`Space.program`), neither compiled nor traced.
 
-        reasons: a dictionary that receives, for each proxy that cannot be computed, the reason, and its score is NaN. None: such a proxy is
-        an error."""
+        apart: whether layers that a network stacks are told apart (`StackedNetwork`).
+        reasons: a dictionary that receives, for each proxy that cannot be computed, the reason; without one such a proxy is what
+        `unavailable` says."""
         program = self.space.program(key)
 
         def own_key(rng_key: Array, genes: Array) -> Array:
@@ -68,10 +72,14 @@ class SpaceRecipe:
 
         def score(
             params: Params, genes: Array, batches: Sequence[Batch], rng_key: Array, param_count: Array | np.ndarray
-        ) -> dict[str, Score]:
+        ) -> dict[str, Score | Refusal]:
             noise = jax.random.fold_in(own_key(rng_key, genes), NOISE)
-            roots = Roots(program.network(genes), params, tuple(batches), self.task, self.norm, noise)
-            return compute_values(self.traced, roots, {"param_count": param_count}, reasons)
+            network: Any = program.network(genes)
+            network = network.apart if apart and isinstance(network, StackedNetwork) else network
+            roots = Roots(network, params, tuple(batches), self.task, self.norm, noise)
+            refused = {} if reasons is None and self.unavailable == "nan" else reasons
+            values = compute_values(self.traced, roots, {"param_count": param_count}, refused)
+            return {**values, **{label: Refusal({reason: None}) for label, reason in (refused or {}).items()}}
 
         return Functions(draw, score)
 
@@ -79,7 +87,7 @@ class SpaceRecipe:
         """Everything that `draw` and `score` of the program with this key depend on, for the disk cache
         (`_compile.cache.StoredFunction`)."""
         of_draw = self.space, key, self.weights, self.init
-        return of_draw, (*of_draw, self.norm, self.task, self.traced)
+        return of_draw, (*of_draw, self.norm, self.task, self.unavailable, self.traced)
 
     def param_counts(self, archs: np.ndarray) -> np.ndarray:
         """Numbers of parameters, float32 `[n]`, of architectures `[n, genes]`. Some proxies divide by them."""

@@ -1,7 +1,7 @@
 """Scores many architectures of a space with few compiled programs, on one device or several."""
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from jaxzc.definitions.facts import Ingredient, Proxy
 from jaxzc.scoring.batches import Batches, batches_for
 from jaxzc.scoring.network.doubts import warn_of_space
 from jaxzc.scoring.options import options_of
-from jaxzc.scoring.results import to_floats
+from jaxzc.scoring.results import Refusal, Scores, Unavailable, to_scores
 from jaxzc.scoring.space.dispatch import Dispatcher
 from jaxzc.scoring.space.programs import ProgramCache
 from jaxzc.scoring.space.recipe import Functions, SpaceRecipe
@@ -40,6 +40,8 @@ class SpaceScorer:
     lanes: how many of these one call of a program scores (default: 1 on a CPU, else all; always 1 in pieces).
         On a CPU, devices, chunk and lanes do not change a score, to the last bit; elsewhere rounding may differ.
     ingredients: functions of your own that compute what your proxies ask for (`jaxzc.ingredient`).
+    unavailable: "error": a proxy that cannot be computed for an architecture (its network has no ReLU ...) is a `JaxzcError`; "nan": it is
+        NaN, and the reason is in `reasons` of what `one`, `many` and `each` return.
 
     Raises `JaxzcError` for options that do not exist, and for more devices than there are; warns (`jaxzc.DoubtWarning`) where the space
     says that a proxy tells little of its networks.
@@ -61,9 +63,11 @@ class SpaceScorer:
         lanes: int | None = None,
         pieces: bool | None = None,
         ingredients: Iterable[Ingredient] = (),
+        unavailable: Unavailable = "error",
     ):
         own = TASKS[space.task] if isinstance(space, WithTask) else classification
-        self.recipe = SpaceRecipe(space, select(proxies, ingredients), weights, init, named_task(loss, task) or own, norm)
+        meant = named_task(loss, task) or own
+        self.recipe = SpaceRecipe(space, select(proxies, ingredients), weights, init, meant, norm, unavailable)
         self.batches = batches_for(space, batches, self.recipe.task)
         warn_of_space(space, self.recipe.proxies, stacklevel=2)
         programs = ProgramCache(self.recipe, mesh(devices), pieces)
@@ -118,23 +122,24 @@ class SpaceScorer:
         """The compiled functions that score this architecture `[genes]`, shared by all architectures with the same key."""
         return self.dispatcher.programs.functions(key_of(self.space, arch))
 
-    def arrays(self, arch: np.ndarray, seed: int = 0) -> dict[str, Score]:
-        """Proxy -> value of one architecture `[genes]`, as numpy arrays of any shape. Proxies that need counts only are left out."""
+    def arrays(self, arch: np.ndarray, seed: int = 0) -> Mapping[str, Score | Refusal]:
+        """Proxy -> value of one architecture `[genes]`, as numpy arrays of any shape, or with `unavailable="nan"` why there is none.
+        Proxies that need counts only are left out."""
         return self.dispatcher.one(np.asarray(arch), self.batches, seed) if self.recipe.traced else {}
 
-    def one(self, arch: np.ndarray, seed: int = 0) -> dict[str, float]:
+    def one(self, arch: np.ndarray, seed: int = 0) -> Scores:
         """Proxy -> score of one architecture `[genes]`."""
         (counted,) = self.recipe.counted(np.asarray(arch)[None])
-        return to_floats({**self.arrays(arch, seed), **counted}, self.recipe.proxies)
+        return to_scores({**self.arrays(arch, seed), **counted}, self.recipe.proxies)
 
-    def many(self, archs: np.ndarray, seed: int = 0) -> list[dict[str, float]]:
+    def many(self, archs: np.ndarray, seed: int = 0) -> list[Scores]:
         """Proxy -> score, for each of the architectures `[n, genes]`, in their order. Those that share a program are scored together."""
         archs = np.atleast_2d(archs)
         counted = self.recipe.counted(archs)
         values = self.dispatcher.values(archs, self.batches, seed) if self.recipe.traced else [{} for _ in archs]
-        return [to_floats({**scores, **known}, self.recipe.proxies) for scores, known in zip(values, counted, strict=True)]
+        return [to_scores({**scores, **known}, self.recipe.proxies) for scores, known in zip(values, counted, strict=True)]
 
-    def each(self, archs: np.ndarray, seed: int = 0) -> Iterator[dict[str, float]]:
+    def each(self, archs: np.ndarray, seed: int = 0) -> Iterator[Scores]:
         """Yields proxy -> score for each of the architectures `[n, genes]`, in their order."""
         for start in range(0, len(archs), self.width):
             yield from self.many(archs[start : start + self.width], seed)

@@ -14,6 +14,7 @@ from jaxzc.data import Data, load
 from jaxzc.definitions.facts import Proxy, Sizes, proxy_facts
 from jaxzc.ingredients import RESOLVER
 from jaxzc.scoring.batches import Batches
+from jaxzc.scoring.results import Unavailable
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.types import InputSpec, JaxzcError, Norm, Space
 
@@ -78,9 +79,9 @@ class Setting:
         inputs = InputSpec(one.shape, one.dtype.name)
         return spaces.fitted(space, self.options, classes=draws[0].classes, inputs=inputs), draws
 
-    def scorer(self, space: Space, batches: Batches, proxies: ProxySpec) -> SpaceScorer:
-        """Scores architectures of the space under this setting."""
-        return SpaceScorer(space, batches, proxies, **self.scorer_options)
+    def scorer(self, space: Space, batches: Batches, proxies: ProxySpec, unavailable: Unavailable = "error") -> SpaceScorer:
+        """Scores architectures of the space under this setting. unavailable: see `SpaceScorer`."""
+        return SpaceScorer(space, batches, proxies, unavailable=unavailable, **self.scorer_options)
 
     def check_sizes(self, proxies: Mapping[str, Proxy]) -> None:
         """Raises `JaxzcError` where a proxy compares batches or examples and there is one only: at once, not after compiling."""

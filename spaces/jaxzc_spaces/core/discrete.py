@@ -1,14 +1,16 @@
 """Discrete networks: an NNX module of one architecture as the engine sees it (`jaxzc.types.Network`).
 
 For spaces in which every gene changes shapes, so that each architecture is a program of its own. Layers whose kernels and outputs have one
-shape are one group, which keeps programs small: a proxy's arithmetic is done for the whole group at once.
+shape are one group, which keeps programs small: a proxy's arithmetic is done for the whole group at once. Where programs are compiled in
+pieces, that would make pieces of every number of layers; there each layer is a group of its own (`DiscreteNetwork.apart`).
 """
 
 import itertools
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -56,6 +58,30 @@ class Blueprint:
     norms: Members
     maps: Members
 
+    @cached_property
+    def apart(self) -> "Blueprint":
+        """The blueprint of the same network in which every layer, activation and map is a group of its own."""
+        layers = [(group, k, name) for group, names in zip(self.groups, self.layers, strict=True) for k, name in enumerate(names)]
+        activated = [
+            (replace(group, name=name), way)
+            for group, names, ways in zip(self.activations, self.activated, self.ways, strict=True)
+            for name, way in zip(names, ways, strict=True)
+        ]
+        return replace(
+            self,
+            groups=tuple(replace(group, name=name, cells=(group.cells[k],), places=(group.places[k],)) for group, k, name in layers),
+            layers=tuple((name,) for _, _, name in layers),
+            activations=tuple(group for group, _ in activated),
+            activated=tuple((group.name,) for group, _ in activated),
+            ways=tuple((way,) for _, way in activated),
+            norms=_alone(self.norms),
+            maps=_alone(self.maps),
+        )
+
+
+def _alone(groups: Members) -> Members:
+    return tuple((name,) for names in groups for name in names)
+
 
 def blueprint(make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: Callable[[str], int] | None = None) -> Blueprint:
     """The blueprint of the module that `make` builds, called as module(images, pass).
@@ -77,8 +103,9 @@ def blueprint(make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: 
     for name, shape, out, _ in recorder.kernels:
         layers.setdefault((shape, out, recorder.roles[name]), []).append(name)
     cells = {name: inside if cell is None else cell(name.split("/")[0]) for name, _, _, inside in recorder.kernels}
+    places = {name: number for number, name in enumerate(itertools.chain(*layers.values()))}
     groups = [
-        LayerGroup(names[0], shape, math.prod(shape[:-1]), shape[-1], tuple(cells[name] for name in names), role=role)
+        LayerGroup(names[0], shape, math.prod(shape[:-1]), shape[-1], *_each(names, cells, places), role=role)
         for (shape, _, role), names in layers.items()
     ]
     fan_in = {_bias_of(_path(name)): math.prod(shape[:-1]) for name, shape, _, _ in recorder.kernels}
@@ -101,6 +128,11 @@ def blueprint(make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: 
         _grouped(recorder.normalised),
         tuple(maps),
     )
+
+
+def _each(names: Sequence[str], *of: Mapping[str, int]) -> list[tuple[int, ...]]:
+    """What each mapping says of these names."""
+    return [tuple(mapping[name] for name in names) for mapping in of]
 
 
 def _grouped(named: Sequence[tuple[str, Any]]) -> Members:
@@ -134,6 +166,11 @@ class DiscreteNetwork:
     """The network of one architecture, made by its blueprint. Parameters are nested dicts with the module's names."""
 
     blueprint: Blueprint
+
+    @property
+    def apart(self) -> "DiscreteNetwork":
+        """The same network, every layer, activation and map a group of its own: for programs that are cut into pieces."""
+        return replace(self, blueprint=self.blueprint.apart)
 
     @property
     def groups(self) -> tuple[LayerGroup, ...]:

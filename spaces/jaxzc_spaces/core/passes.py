@@ -12,7 +12,7 @@ own (`Pass.step`) with the same calls; the loop stacks what the steps kept, and 
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Literal
 
@@ -38,6 +38,7 @@ class Pass:
     cell: the number of the cell that the module is in, where the module says so. role: what its layers are for
         (`jaxzc.types.LayerGroup.role`).
     exponent: with `norm="none"`, the power of two taken out of the activations so far.
+    blocks: blocks that the network repeats, as functions that are traced once (`repeated.py`), by their graphs.
     """
 
     def __init__(self, norm: Mode = "batch", tap: Tap | None = None, module: nnx.Module | None = None, exponent: Any = None):
@@ -50,6 +51,7 @@ class Pass:
         self.maps: OrderedDict[str, Any] = OrderedDict()
         self.attentions: OrderedDict[str, Any] = OrderedDict()
         self.exponent = jnp.zeros((), jnp.int32) if exponent is None else exponent
+        self.blocks: dict[Any, Callable[..., Any]] = {}
 
     @cached_property
     def names(self) -> dict[int, str]:

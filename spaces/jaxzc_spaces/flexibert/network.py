@@ -14,6 +14,7 @@ from flax import nnx
 from jaxzc.types import Array, Counts, PyTree
 from jaxzc_spaces.core.layers import Linear, NetworkModule
 from jaxzc_spaces.core.passes import Pass
+from jaxzc_spaces.core.repeated import repeated
 from jaxzc_spaces.flexibert.operators import EPS, operator
 from jaxzc_spaces.transformers.blocks import GELU, LayerNorm
 
@@ -69,10 +70,15 @@ class FeedForward(nnx.Module):
 
 
 class Layer(nnx.Module):
-    """An operator and a feed-forward part."""
+    """An operator and a feed-forward part. Call: x `[B, T, hidden]`, a pass, and the name of the layer, for its two maps."""
 
     def __init__(self, hidden: int, part: Part):
         self.op, self.ff = operator(part.operator, hidden, part.heads), FeedForward(hidden, part.widths)
+
+    @repeated
+    def __call__(self, x: Array, p: Pass, name: str) -> Array:
+        x = p.map(f"{name}/op", self.op(x, p))
+        return p.map(name, self.ff(x, p))
 
 
 class Discriminator(nnx.Module):
@@ -106,9 +112,7 @@ class FlexiBertModule(NetworkModule):
         x = x if self.project is None else self.project(x, p)
         for number in range(self.depth):
             p.cell = number
-            layer, name = getattr(self, f"layer{number}"), f"layer{number}"
-            x = p.map(f"{name}/op", layer.op(x, p))
-            x = p.map(name, layer.ff(x, p))
+            x = getattr(self, f"layer{number}")(x, p, f"layer{number}")
         p.cell = -1
         return self.head(x, p)
 

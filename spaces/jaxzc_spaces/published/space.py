@@ -8,6 +8,7 @@ An architecture is one gene, the number of the network's line in `jaxzc_spaces.p
 compiled in pieces.
 """
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -56,6 +57,9 @@ class Published(OneNetworkEach, WithModule):
         word = str(text).strip()
         name = TITLES.get(word, word)
         if name not in NETWORKS:
+            if near := difflib.get_close_matches(name.lower(), NETWORKS, 8):
+                like = f"of {len(NETWORKS)} names those most like it are {', '.join(near)}"
+                raise JaxzcError(f"unknown published network {name!r}: did you mean {near[0]!r}? If not, {like}")
             raise unknown("published network", name, NETWORKS)
         return np.array([NAMES.index(name)], np.int32)
 
@@ -71,6 +75,15 @@ class Published(OneNetworkEach, WithModule):
     def own_counts(self) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
         """`pytorchcv_flops`: operations as PyTorchCV counts them; its list states half of them (see `published.parts`)."""
         return {"pytorchcv_flops": lambda archs: self._sizes(archs)["operations"]}
+
+    @property
+    def doubts(self) -> dict[str, str]:
+        """synflow's gradients of the networks with ReLU6, which keeps them from all layers but the classifier."""
+        return {
+            "synflow_grads": "the networks mobilenetv2_* and mobilenetv2b_* cut activations off at 6, and without normalisation positive "
+            "weights drive all of them beyond, so that no layer but the classifier gets a gradient: leave them out, or take "
+            "synflow_bn, which keeps normalisation"
+        }
 
     def network(self, arch: Genes) -> DiscreteNetwork:
         """The network of a gene `[1]`. Cells are residual, dense or fire units, or the layers of VGG."""

@@ -16,6 +16,7 @@ from jax import lax
 from jaxzc.types import Array
 from jaxzc_spaces.core.layers import Linear, along, kernel, layer
 from jaxzc_spaces.core.passes import Pass
+from jaxzc_spaces.core.repeated import repeated
 from jaxzc_spaces.core.units import unpadded
 
 
@@ -81,6 +82,7 @@ class Block(nnx.Module):
             self.relk_row, self.relk_col, self.relv_row, self.relv_col = (nnx.Param(jnp.zeros(shape, jnp.float32)) for _ in range(4))
         self.ln2, self.fc1, self.gelu, self.fc2 = LayerNorm(channels, eps), Linear(channels, hidden), GELU(), Linear(hidden, channels)
 
+    @repeated
     def __call__(self, x: Array, p: Pass, name: str) -> Array:
         x = p.map(f"{name}/attention", x + self._attend(self.ln1(x, p), p))
         return p.map(name, x + self.fc2(self.gelu(self.fc1(self.ln2(x, p), p), p), p))

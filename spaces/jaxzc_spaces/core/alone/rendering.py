@@ -2,7 +2,7 @@
 
 A network hands what it computes to a parameter `p`, its `Pass`, which gives it back. So `p.layer(kernel, y)` is `y`; `(x,) = p.rescale(y)`
 is `x = y`; what only the pass is told (`p.cell = 3`, `p.operating(5)`) goes; and `p` is no argument any more. Names of other modules of
-ours (`ops.conv1x1`) lose the module, because all stand in one file. The network's `logits` becomes its `__call__`.
+ours (`ops.conv1x1`) lose the module, because all stand in one file. The network's `logits` becomes its `__call__`, and `@repeated` goes.
 """
 
 import ast
@@ -19,6 +19,7 @@ PASS = "p"
 GIVES_BACK = {"layer": 1, "activating": 1, "normalising": 1, "attending": 1, "map": 1, "bias": 0, "embedding": 1}
 """Method of a pass -> which of its arguments is what it gives."""
 BASE = "NetworkModule"
+REPEATED = "repeated"
 PART = (ast.Name, ast.Call, ast.Attribute, ast.Subscript, ast.Constant)
 """Expressions that need no brackets in the place of a call."""
 
@@ -79,6 +80,9 @@ class Text:
         if _only_told(node) or self._keeps(node):
             start, end = self.starts[node.lineno - 1], self.starts[node.end_lineno]  # type: ignore[attr-defined]
             return [(start, end, "")]
+        if isinstance(node, ast.FunctionDef) and [each for each in node.decorator_list if ast.unparse(each) == REPEATED]:
+            others = [each for each in ast.iter_child_nodes(node) if each not in node.decorator_list]
+            return [(self.span(node)[0], self.starts[node.lineno - 1] + node.col_offset, ""), *self._all(others)]
         if isinstance(node, ast.Assign) and (call := _of_pass(node.value)) and call[0] == "rescale":
             targets = node.targets[0]
             names = targets.elts if isinstance(targets, ast.Tuple) else [targets]
