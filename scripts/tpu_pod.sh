@@ -6,7 +6,7 @@
 # It builds a wheel of the checkout that it lies in, copies it and the file of --data npz:FILE to every host, installs it there, prepares the
 # data set of --data tfds:NAME, joins the hosts, and scores on each its own stripe on its own chips. PACKAGE names another jaxzc, such as a
 # git+https address; PYTHON another Python of the hosts (3.11 or later); CACHE a directory that all hosts see (gs://bucket/programs), in which
-# the program that one host compiled is read by the others. DRY_RUN=1 prints the commands instead of running them. Afterwards, anywhere:
+# compiled programs are kept: an earlier run's, or those that jaxzc plan --write has written. DRY_RUN=1 prints the commands instead of running them. Afterwards, anywhere:
 # jaxzc merge gs://bucket/night --out FILE. What the slice has to do is known before there is one: jaxzc plan SPACE --topology v5e:4x4.
 set -euo pipefail
 [ $# -ge 4 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }

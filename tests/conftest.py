@@ -20,6 +20,7 @@ import pytest
 from absl import logging
 from hypothesis import HealthCheck, settings
 
+from jaxzc.scoring.results import Scores
 from jaxzc.scoring.space import SpaceScorer
 from tests.support import compiled_once
 
@@ -111,7 +112,7 @@ def count(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     scored: list[str] = []
     score_many = SpaceScorer.many
 
-    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[dict[str, float]]:
+    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[Scores]:
         scored.extend(self.space.to_string(arch) for arch in archs)
         return score_many(self, archs, seed)
 

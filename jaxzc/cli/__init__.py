@@ -5,31 +5,13 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 from typing import NoReturn
 
 import jax
 from absl import logging
 
-from jaxzc.cli import (
-    demo,
-    econas,
-    evaluate,
-    experiment,
-    export,
-    import_,
-    leaderboard,
-    merge,
-    plan,
-    proxies,
-    score,
-    search,
-    spaces,
-    status,
-    sweet_interval,
-    train,
-    train_benchmark,
-)
 from jaxzc.cli.terminal import warnings_as_notes
 from jaxzc.types import JaxzcError
 from jaxzc.types.names import nearest
@@ -43,26 +25,29 @@ What there is: `jaxzc proxies`, `jaxzc spaces`. Input that cannot be used ends w
 """
 
 
-COMMANDS = (
-    demo,
-    score,
-    merge,
-    status,
-    evaluate,
-    leaderboard,
-    search,
-    train,
-    export,
-    econas,
-    experiment,
-    sweet_interval,
-    plan,
-    import_,
-    train_benchmark,
-    proxies,
-    spaces,
-)
-"""In the order in which `jaxzc --help` lists them."""
+COMMANDS = {
+    name: f"jaxzc.cli.{'import_' if name == 'import' else name.replace('-', '_')}"
+    for name in (
+        "demo",
+        "score",
+        "merge",
+        "status",
+        "evaluate",
+        "leaderboard",
+        "search",
+        "train",
+        "export",
+        "econas",
+        "experiment",
+        "sweet-interval",
+        "plan",
+        "import",
+        "train-benchmark",
+        "proxies",
+        "spaces",
+    )
+}
+"""Command -> its module, in the order in which `jaxzc --help` lists them."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -94,22 +79,23 @@ def _options(parser: argparse.ArgumentParser) -> list[str]:
     return options
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The parser of one command, whose module alone is imported, or of all, where it is none of them."""
     top = Parser(prog="jaxzc", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.add_argument("--version", action="version", version=f"%(prog)s {version('jaxzc')}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands (`jaxzc COMMAND --help` explains one)")
-    for module in COMMANDS:
-        module.add(commands)
+    for module in [COMMANDS[command]] if command in COMMANDS else COMMANDS.values():
+        import_module(module).add(commands)
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; 0 on success, 2 with one sentence on standard error where the input cannot be used, 130 when interrupted (143 when
     told to terminate), 141 when nobody reads the output any more."""
-    top = parser()
     argv = sys.argv[1:] if argv is None else list(argv)
     if any("\0" in argument for argument in argv):
         return _refuse("an argument holds the character NUL, which no name may: leave it out")
+    top = parser(argv[0] if argv else None)
     arguments = top.parse_args(argv)
     arguments.argv = argv
     if arguments.command is None:

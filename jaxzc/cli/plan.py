@@ -18,6 +18,7 @@ machine without a TPU. Several --chunk give what one more architecture needs, an
 
 examples:
   jaxzc plan nasbench201 --proxies grad_norm,snip --topology v5e:2x2 --chunk 1 --chunk 16
+  jaxzc plan nasbench201 --topology v5e:4x4 --chunk 4 --write programs
   jaxzc plan nasbench201 --platform cuda --topology h100
   jaxzc plan nasbench201 --platform cpu --set channels=4 --set cells=1 --inputs 8x8x1
 """
@@ -39,6 +40,7 @@ def add(commands: Subcommands) -> None:
     command.add_argument("--classes", type=positive, default=PlanRequest.classes, metavar="N", help="default: %(default)s")
     command.add_argument("--init", choices=list(INITIALISERS), default=PlanRequest.init, metavar="NAME", help="default: %(default)s")
     command.add_argument("--norm", choices=("batch", "init", "none"), default=PlanRequest.norm, help="default: %(default)s")
+    command.add_argument("--write", metavar="DIR", help="write the compiled programs, a compilation cache of JAX, for the hosts to read")
     command.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE", help="option of the space (may be repeated)")
     command.set_defaults(run=run)
 

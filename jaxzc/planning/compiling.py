@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,8 @@ from jaxzc.types import Batch, PyTree
 
 AXES = (0, 0, None, None, 0)
 """The arguments of a scoring function that differ from architecture to architecture: weights, genes and number of parameters."""
+DRAW_AXES = (None, 0)
+"""Those of a function that draws weights: the genes."""
 NEEDED = re.compile(r"Used ([\d.]+)([KMGT]?) of ")
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
@@ -72,6 +74,19 @@ def lowerable(recipe: SpaceRecipe, key: tuple[int, ...], batches: tuple[Batch, .
     return replace(recipe, proxies=usable), reasons
 
 
+def lowered_beside(recipe: SpaceRecipe, key: tuple[int, ...], batches: tuple[Batch, ...], chunk: int, target: Target) -> Iterator[Any]:
+    """What a job runs besides the program that `compiled` compiles, lowered: for each of the target's hosts the program that draws weights,
+    and for each but the first the one that scores."""
+    genes = jax.ShapeDtypeStruct((len(recipe.space.choices),), jnp.int32)
+    for number, mesh in enumerate((target.mesh, *target.others)):
+        assert mesh is not None
+        draw = spread(recipe.functions(key).draw, DRAW_AXES, mesh, chunk)
+        several = _wider(genes, chunk * mesh.size)
+        yield draw.trace(jax.eval_shape(lambda: jax.random.key(0)), several).lower(lowering_platforms=(target.platform,))
+        if number > 0:
+            yield _lowered(recipe, key, batches, chunk, replace(target, mesh=mesh), {})
+
+
 def compiled(recipe: SpaceRecipe, key: tuple[int, ...], batches: tuple[Batch, ...], chunk: int, target: Target) -> Planned:
     """Lowers and, where the target has a compiler, compiles the program of a key for `chunk` architectures at a time."""
     begun, processors = time.perf_counter(), time.process_time()
@@ -108,12 +123,11 @@ def _lowered(
     mesh = target.mesh
     if target.platform == "cpu" and chunk == 1:  # as a scorer runs it there
         return jax.jit(rewritten(score)).lower(*one)
-    width = chunk * mesh.size
-    placed = [
-        _placed(_wider(part, width) if axis == 0 else part, NamedSharding(mesh, P("arch") if axis == 0 else P()))
-        for part, axis in zip(one, AXES, strict=True)
-    ]
-    return spread(rewritten(score), AXES, mesh, chunk).trace(*placed).lower(lowering_platforms=(target.platform,))
+    # As a scorer calls it: weights lie on the devices, for a program put them there, and nothing else is placed yet. The program is the
+    # same to the last letter, so that one which is compiled ahead is found.
+    params, *others = (_wider(part, chunk * mesh.size) if axis == 0 else part for part, axis in zip(one, AXES, strict=True))
+    params = _placed(params, NamedSharding(mesh, P("arch") if mesh.size > 1 else P()))
+    return spread(rewritten(score), AXES, mesh, chunk).trace(params, *others).lower(lowering_platforms=(target.platform,))
 
 
 def _wider(tree: PyTree, width: int) -> PyTree:

@@ -1,8 +1,10 @@
 """A plan asked for by name: what `jaxzc plan` and a notebook call."""
 
+import contextlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -16,6 +18,7 @@ from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.definitions.facts import Proxy, Sizes
 from jaxzc.planning.compiling import Planned, compiled, lowerable
 from jaxzc.planning.targets import Target, target
+from jaxzc.planning.writing import cache, writable, write
 from jaxzc.scoring.space.recipe import SpaceRecipe
 from jaxzc.spacekit import sample_at_most
 from jaxzc.types import Batch, JaxzcError, Norm, Space, WithTask
@@ -30,8 +33,9 @@ HEADROOM = 0.9
 class PlanRequest:
     """space: a name, or a space. platform: `tpu`, `cuda` or `cpu` (this machine's). topology: of TPUs, as `v5e:2x2`, or the name of a GPU
     (`jaxzc.planning.chips`); None: `v5e:2x2` or `h100`. chunks: architectures at a time on each device, a program for each; None: what a
-    scorer takes on the platform. inputs, classes: of the data, for a space given by name, whose options are `options`. Others: as in
-    `jaxzc.SpaceScorer`."""
+    scorer takes on the platform. write: a directory into which the compiled programs are written, those of every host of the topology, as a
+    compilation cache of JAX; None: none are. inputs, classes: of the data, for a space given by name, whose options are `options`. Others:
+    as in `jaxzc.SpaceScorer`."""
 
     space: str | Space
     proxies: ProxySpec = "founding"
@@ -46,6 +50,7 @@ class PlanRequest:
     init: str = field(default="torch", kw_only=True)
     norm: Norm = field(default="batch", kw_only=True)
     options: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    write: str | Path | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,8 @@ class Plan:
     """programs: one for each chunk. proxies: how many scores. reasons: proxy -> why it does not lower for the platform; the programs leave
     it out, and its score would be NaN. sampled: how many random architectures were looked at. keys: how many programs they have;
     the plan is that of the commonest. flops: floating-point operations that one architecture's passes take (two for each
-    multiply-accumulate of its layers), mean of the sample."""
+    multiply-accumulate of its layers), mean of the sample. written: how many compiled programs were written; None where none were asked
+    for."""
 
     space: str
     target: Target
@@ -64,6 +70,7 @@ class Plan:
     sampled: int
     keys: int
     flops: float
+    written: int | None = None
 
     @property
     def per_architecture(self) -> float | None:
@@ -114,6 +121,7 @@ def plan(request: PlanRequest | str | Space, *proxies: Any, **settings: Any) -> 
     chunks = (chunk_for(where.platform),) if request.chunks is None else tuple(request.chunks)
     if not chunks or min(chunks) < 1:
         raise JaxzcError(f"chunks={chunks}: expected how many architectures a device takes at a time, at least 1")
+    folder = None if request.write is None else writable(where, request.write)
     space = _space(request)
     if isinstance(space, WithTask):
         raise JaxzcError(f"{space.name} takes {space.inputs.dtype} {space.inputs.shape}: planning knows spaces of images only")
@@ -126,9 +134,11 @@ def plan(request: PlanRequest | str | Space, *proxies: Any, **settings: Any) -> 
     batch = Batch(shape, jax.ShapeDtypeStruct((request.batch_size,), jnp.int32))
     batches = (batch,) * request.batches
     usable, reasons = lowerable(recipe, key, batches, where)
-    programs = tuple(compiled(usable, key, batches, chunk, where) for chunk in chunks) if usable.traced else ()
+    with contextlib.nullcontext() if folder is None else cache(folder):
+        programs = tuple(compiled(usable, key, batches, chunk, where) for chunk in chunks) if usable.traced else ()
+    written = None if folder is None else write(usable, key, batches, programs, where, folder)
     flops = passes_flops(space, usable.traced.values(), sample, request.batch_size, request.batches)
-    return Plan(space.name, where, len(chosen), request.batch_size, programs, reasons, len(sample), len(keys), flops)
+    return Plan(space.name, where, len(chosen), request.batch_size, programs, reasons, len(sample), len(keys), flops, written)
 
 
 def passes_flops(space: Space, proxies: Iterable[Proxy], archs: np.ndarray, batch_size: int, batches: int) -> float:

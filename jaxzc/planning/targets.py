@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,20 +17,28 @@ from jaxzc.types import JaxzcError
 DEFAULT = {"tpu": "v5e:2x2", "cuda": "h100", "cpu": None}
 """Platform -> the topology, or the chip, that is planned for unless another is named."""
 
-ASKS_NOBODY = {"TPU_SKIP_MDS_QUERY": "1", "TPU_WORKER_HOSTNAMES": "localhost", "TPU_ACCELERATOR_TYPE": "v5litepod-4"}
-"""Environment variables without which the TPU's library asks Google Cloud which machine it is on."""
+ALONE = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-4",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+}
+"""Environment variables without which the TPU's library asks Google Cloud which machine it is on, and refuses to be loaded by a second
+process of the machine."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """platform: `tpu`, `cuda` or `cpu`. topology: its name; None for this machine. mesh: devices to compile for; None where programs can
-    only be lowered. chip: what its maker publishes; None for a CPU. limits: sentences on what cannot be known here."""
+    """platform: `tpu`, `cuda` or `cpu`. topology: its name; None for this machine. mesh: devices to compile for, those of one host, for no
+    program of a job spans two; None where programs can only be lowered. chip: what its maker publishes; None for a CPU. limits: sentences
+    on what cannot be known here. others: the devices of each further host of the topology."""
 
     platform: str
     topology: str | None
     mesh: Mesh | None
     chip: Chip | None
     limits: tuple[str, ...] = ()
+    others: tuple[Mesh, ...] = ()
 
 
 def target(platform: str, topology: str | None = None) -> Target:
@@ -44,7 +53,8 @@ def target(platform: str, topology: str | None = None) -> Target:
     assert name is not None
     if platform == "tpu":
         known = chip(name)
-        return Target("tpu", name, Mesh(np.array(_tpu_devices(name)), ("arch",)), known)
+        first, *others = _hosts(_tpu_devices(name))
+        return Target("tpu", name, first, known, others=tuple(others))
     known = chip(name)
     with contextlib.suppress(RuntimeError):
         devices = jax.devices("cuda")
@@ -57,9 +67,17 @@ def target(platform: str, topology: str | None = None) -> Target:
     return Target("cuda", name, None, known, (sentence,))
 
 
+def _hosts(devices: Iterable[Any]) -> list[Mesh]:
+    """The devices of each host, in the order in which its process has them."""
+    of: dict[int, list[Any]] = {}
+    for device in devices:
+        of.setdefault(device.process_index, []).append(device)
+    return [Mesh(np.array(sorted(of[host], key=lambda device: device.id)), ("arch",)) for host in sorted(of)]
+
+
 def _tpu_devices(name: str) -> Any:
     """The devices of a topology such as `v5e:2x2`."""
-    for variable, value in ASKS_NOBODY.items():
+    for variable, value in ALONE.items():
         os.environ.setdefault(variable, value)
     try:
         return topologies.get_topology_desc(platform="tpu", topology_name=name).devices

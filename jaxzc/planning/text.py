@@ -15,6 +15,7 @@ def text(plan: Plan) -> str:
 def _lines(plan: Plan) -> Iterator[str]:
     where = plan.target
     devices = "" if where.mesh is None or where.platform == "cpu" else f", {where.mesh.size} devices"
+    devices += f" on each of {1 + len(where.others)} hosts" if where.others else ""
     name = where.topology or "of this machine"
     yield f"{plan.space}, {plan.proxies} proxies, batch {plan.batch_size}, for {where.platform} {name}{devices}"
     for label, reason in plan.reasons.items():
@@ -38,6 +39,8 @@ def _lines(plan: Plan) -> Iterator[str]:
             f"  some {plan.rate:.3g} architectures/s on each device if the {where.chip.name}'s published peak ({peak}) were reached: an "
             "estimate, nothing was run"
         )
+    if plan.written is not None:
+        yield f"  {plan.written} compiled programs written, {plan.written // (1 + len(where.others))} for each host"
     yield from (f"  {sentence}" for sentence in where.limits)
 
 

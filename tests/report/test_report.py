@@ -93,7 +93,7 @@ def test_same_evaluation_same_bytes(evaluation: Evaluation, written: Path, tmp_p
 
 
 def test_a_whole_space_stays_a_small_page() -> None:
-    big = evaluation_of(n=15625, proxies=8, resamples=0)
+    big = evaluation_of(n=15625, proxies=20, resamples=0)
     assert len(page_of(big).encode()) < 60e3 * len(big.rows)
 
 

@@ -9,11 +9,13 @@ import pytest
 from jaxzc_spaces.nasbench201.encoding import CONV1, CONV3, NONE, OPS, POOL, SKIP
 from jaxzc_spaces.nasbench201.space import NasBench201
 
+from jaxzc._compile import platforms
 from jaxzc._compile.pieces import Pieced
 from jaxzc.networks import as_network
 from jaxzc.tasks import cross_entropy
 from jaxzc.types import InputSpec, JaxzcError, Tap
 from tests.support.counted import Counted
+from tests.support.one_stage import OneStage
 
 SPACE = NasBench201(channels=2, cells=2, classes=3, inputs=InputSpec((8, 8, 3)))
 SHALLOW = NasBench201(channels=2, cells=1, classes=3, inputs=InputSpec((8, 8, 3)))
@@ -56,6 +58,26 @@ def setting() -> tuple[Any, jax.Array, jax.Array, Any]:
         images, labels = jnp.asarray(rng.standard_normal((3, 8, 8, 3))), jnp.asarray([0, 2, 1])
         program = Counted(lambda arch, p, x, y: _quantities(SPACE.program().network(arch), p, x, y))
         return params, images, labels, program
+
+
+def test_the_form_for_tpus_keeps_less_and_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There convolutions are computed again for the gradients; run here, by a processor."""
+    space = OneStage(channels=2, cells=1, classes=3, inputs=InputSpec((4, 4, 1)))
+    original = platforms.form_for
+    rng = np.random.default_rng(0)
+    genes = jnp.asarray([CONV3, CONV1, POOL, CONV3, NONE, CONV3], jnp.int32)
+    flops: dict[str, float] = {}
+    results: dict[str, Any] = {}
+    with jax.enable_x64(True):
+        params = jax.tree.map(lambda a: a.astype(jnp.float64), space.program().init(jax.random.key(0)))
+        data = jnp.asarray(rng.standard_normal((3, 4, 4, 1))), jnp.asarray([0, 2, 1])
+        for platform in ("cpu", "tpu"):
+            monkeypatch.setattr(platforms, "form_for", lambda of, _, platform=platform: original(of, platform))
+            program = jax.jit(lambda *arguments: _quantities(space.program().network(genes), *arguments)).lower(params, *data).compile()
+            costs: Any = program.cost_analysis()
+            flops[platform], results[platform] = costs["flops"], program(params, *data)
+    assert flops["tpu"] > flops["cpu"], "no convolution is computed again"
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12), results["tpu"], results["cpu"])
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in EVERY])

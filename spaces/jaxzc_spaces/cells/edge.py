@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxzc._compile.platforms import by_platform
 from jaxzc.types import PyTree
 from jaxzc_spaces.cells.ops import Convolution, Fixed, Operation
 
@@ -97,6 +98,7 @@ def edge_pull(operation: Any, post: Post, weights: bool, x: Array, edge: Edges, 
     """(dx, d edge) of one edge from the cotangents of its output and of y (None: zero)."""
     if isinstance(operation, Fixed):
         return operation.pull(ct), jax.tree.map(jnp.zeros_like, edge)
+    y = _again(operation, x, edge.kernels, y)
 
     def after(y: Array, norm: Any, perturb: PyTree) -> Array:
         return post(y, norm, operation.perturbation(perturb))[0]
@@ -104,6 +106,14 @@ def edge_pull(operation: Any, post: Post, weights: bool, x: Array, edge: Edges, 
     dy, norm, perturb = jax.vjp(after, y, edge.norm, edge.perturb)[1](ct)
     dx, kernels = operation.pulls(weights, jax.nn.relu(x), edge.kernels, dy if ct_y is None else dy + ct_y)
     return jnp.where(x > 0, dx, 0), Edges(kernels, norm, perturb)
+
+
+def _again(operation: Chosen, x: Array, kernels: tuple[Array, ...], y: Array) -> Array:
+    """y, the convolution's output: as it was kept, but on TPUs computed again from x, so that nothing keeps it.
+
+    A TPU pads the few channels of images, or their batch, to 128 lanes: what is kept takes several times its size there, and the arithmetic
+    of so few channels next to nothing."""
+    return by_platform(lambda x, kernels, y: y, x, kernels, y, tpu=lambda x, kernels, y: operation.value(jax.nn.relu(x), kernels))
 
 
 def call(function: Any, operation: Operation) -> Any:
