@@ -139,6 +139,7 @@ def accuracies(trainer: ProgramTrainer) -> list[dict[str, float]]:
     return [trainer.one(SPACE.parse(text), seed) for text, seed in ((CONVS, 0), (NONES, 1))]
 
 
+@pytest.mark.slow  # test_econas.py trains with the same trainer, less
 def test_training_depends_on_genes_and_seed_only(trainer: ProgramTrainer, accuracies: list[dict[str, float]]) -> None:
     convs = SPACE.parse(CONVS)
     assert trainer.one(convs, 1) != accuracies[0]

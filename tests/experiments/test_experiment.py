@@ -178,6 +178,7 @@ def test_comparator_compares_the_concatenation():
     np.testing.assert_allclose(pairs[1, 2], model.head(jnp.concatenate([embedded[1], embedded[2]])), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow  # a search with one that has learnt nothing finds nothing
 def test_the_predictor_learns_the_order(symmetric):
     """After the fit nearly all pairs it saw are in order, and most that it did not see."""
     settings = predictor.PredictorSettings(hidden=32, layers=3, learning_rate=5e-3)

@@ -29,8 +29,8 @@ RECURRENT = {
     **{f"tfn_hidden_covariance_{layer}": f"hidden_covariance(layer={layer})" for layer in (1, 2, 3)},
 }
 """Scores of training-free-nas, by their stored names."""
-QUICK = ((3, "jacob_cov"), (7, "synflow"))
-"""Networks with tied and untied weights, and scores of theirs; all scores, whose programs compile longer, are for `pytest -m slow`."""
+QUICK = ((7, "synflow"),)
+"""A network with untied weights, and a score of its; all scores, whose programs compile longer, are for `pytest -m slow`."""
 CASES = [*QUICK, *(pytest.param(index, "all", marks=pytest.mark.slow) for index in range(8))]
 
 
