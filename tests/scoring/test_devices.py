@@ -1,5 +1,6 @@
 """Many architectures a call: spread over devices and lanes, they score as they do one by one."""
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -25,7 +26,7 @@ def scorer(lanes: int | None = None) -> SpaceScorer:
     return SpaceScorer(SPACE, batch, "naswot,l2_norm,params", chunk=lanes, lanes=lanes)
 
 
-def as_array(rows: list[dict[str, float]]) -> np.ndarray:
+def as_array(rows: Sequence[Mapping[str, float]]) -> np.ndarray:
     return np.array([list(row.values()) for row in rows])
 
 

@@ -10,10 +10,11 @@ import pytest
 import tests.support.commands as commands
 from jaxzc import jobs
 from jaxzc.catalogue import spaces
+from jaxzc.scoring.results import Scores
 from jaxzc.scoring.space import SpaceScorer
 from tests.support.commands import Result, run
 
-Many = Callable[[SpaceScorer, np.ndarray, int], list[dict[str, float]]]
+Many = Callable[[SpaceScorer, np.ndarray, int], list[Scores]]
 MANY: Many = SpaceScorer.many
 SPACE = spaces.space("nasbench201", classes=10, inputs=(8, 8, 1), channels=2, cells=1)
 
