@@ -20,6 +20,7 @@ from jaxzc._durable.lease import Lease
 from jaxzc.catalogue import spaces
 from jaxzc.jobs import parts
 from jaxzc.proxies import PROXIES
+from jaxzc.scoring.results import Scores
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.types import JaxzcError
 from tests.support.job_commands import MANY, Many, done, failing, merged, part_files, refused, run, score
@@ -78,7 +79,7 @@ def test_bad_parts_are_set_aside_and_scored_again(here: Path, count: list[str], 
 def test_a_part_deleted_while_the_job_runs_is_scored_again(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done(score("--out", "job", sample=6))
 
-    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[dict[str, float]]:
+    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[Scores]:
         for path in part_files()[:1]:
             path.unlink()
             monkeypatch.setattr(SpaceScorer, "many", MANY)
@@ -93,7 +94,7 @@ def test_a_part_deleted_while_the_job_runs_is_scored_again(here: Path, monkeypat
 
 
 def test_a_directory_taken_away_is_said(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[dict[str, float]]:
+    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[Scores]:
         jobs.store("job").remove_all()
         return MANY(self, archs, seed)
 
@@ -208,7 +209,7 @@ def test_memory_that_runs_out_is_answered_with_smaller_chunks(here: Path, monkey
     """The real halving, of lanes that a GPU would have; the calls are made on the CPU one by one."""
     sizes: list[int] = []
 
-    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[dict[str, float]]:
+    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[Scores]:
         sizes.append(len(archs))
         if len(archs) > 2:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 byte")
@@ -245,7 +246,7 @@ def test_a_broken_process_blames_no_architecture(here: Path, monkeypatch: pytest
 def _after(calls: int, error: Exception) -> Many:
     made: list[int] = []
 
-    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[dict[str, float]]:
+    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[Scores]:
         made.append(len(archs))
         if len(made) > calls:
             raise error
@@ -320,7 +321,7 @@ def test_an_architecture_that_kills_the_process_is_found_by_the_next(here: Path)
 def test_signals_keep_what_was_scored(here: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     calls: list[int] = []
 
-    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[dict[str, float]]:
+    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[Scores]:
         calls.append(1)
         if len(calls) == 4:
             os.kill(os.getpid(), number)

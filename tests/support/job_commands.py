@@ -46,7 +46,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException, when: Callabl
     """Scoring raises where `when(strings of the architectures)`; returns the sizes of the calls."""
     sizes: list[int] = []
 
-    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[dict[str, float]]:
+    def many(self: SpaceScorer, archs: np.ndarray, seed: int = 0) -> list[Scores]:
         sizes.append(len(archs))
         if when([self.space.to_string(arch) for arch in archs]):
             raise error
