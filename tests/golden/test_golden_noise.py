@@ -1,6 +1,6 @@
 """Proxies with noise, probes and weights drawn anew: with what the golden directory stores of these, against its scores.
 
-See test_golden.py."""
+See test_golden.py. All of them are slow: every change tries these proxies against own_scores.json, without this noise."""
 
 from functools import cache
 from typing import Any, NamedTuple
@@ -16,16 +16,16 @@ from jaxzc.scoring.results import to_float
 from tests.support.golden import Golden, batches, given
 from tests.support.golden_scores import (
     DRAWN,
-    QUICK_NOISE,
     RTOL32,
     RTOL64,
     SAVED,
-    SIZES,
     explain,
     layer_value,
     networks_of,
     stored_values,
 )
+
+pytestmark = pytest.mark.slow
 
 
 class Drawn(NamedTuple):
@@ -37,8 +37,8 @@ class Drawn(NamedTuple):
     meco: list[list[np.ndarray]]
 
 
-def _score_drawn(dtype: Any, tables: Any, whole: bool) -> Drawn:
-    networks, stored, inputs = networks_of(None if whole else QUICK_NOISE)
+def _score_drawn(dtype: Any, tables: Any) -> Drawn:
+    networks, stored, inputs = networks_of(None)
     chosen = {**select(list(SAVED.values())), "meco_minima": lambda meco_minima: meco_minima}
     programs: dict[Any, Any] = {}
     rows: list[list[dict[str, float]]] = [[] for _ in tables]
@@ -64,14 +64,14 @@ def _score_drawn(dtype: Any, tables: Any, whole: bool) -> Drawn:
 
 
 @cache
-def drawn64(whole: bool) -> Drawn:
+def drawn64() -> Drawn:
     with jax.enable_x64(True):
-        return _score_drawn(jnp.float64, (SAVED, DRAWN), whole)
+        return _score_drawn(jnp.float64, (SAVED, DRAWN))
 
 
 @cache
 def drawn32() -> Drawn:
-    return _score_drawn(jnp.float32, (DRAWN,), whole=True)
+    return _score_drawn(jnp.float32, (DRAWN,))
 
 
 def _with_their_nan(name: str, ours: np.ndarray) -> np.ndarray:
@@ -79,17 +79,15 @@ def _with_their_nan(name: str, ours: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(ours), 100000, ours) if name.startswith("ntk_cond") else ours
 
 
-@pytest.mark.parametrize("whole", SIZES)
 @pytest.mark.parametrize("name", [*SAVED, *DRAWN])
-def test_float64_with_the_stored_noise(whole: bool, name: str) -> None:
-    scores = drawn64(whole)
+def test_float64_with_the_stored_noise(name: str) -> None:
+    scores = drawn64()
     theirs, entry = stored_values(scores, name, "values_f64")
     ours = _with_their_nan(name, scores.ours[name])
     rtol = max(RTOL64, float(entry.get("rtol_float64", 0)))
     np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=1e-12, err_msg=explain(scores, ours, theirs))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [*DRAWN, "ntk_cond", "ntk_cond_eval_mode", "linear_regions"])
 def test_float32_with_the_stored_noise(name: str) -> None:
     scores = drawn32()
@@ -101,9 +99,8 @@ def test_float32_with_the_stored_noise(name: str) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=steps, err_msg=explain(scores, ours, theirs))
 
 
-@pytest.mark.parametrize("whole", SIZES)
-def test_meco_of_every_convolution(whole: bool) -> None:
-    for golden, ours in zip(drawn64(whole).networks, drawn64(whole).meco, strict=True):
+def test_meco_of_every_convolution() -> None:
+    for golden, ours in zip(drawn64().networks, drawn64().meco, strict=True):
         path = golden.path.parents[1] / "layerwise" / golden.path.name
         if not path.exists():
             pytest.skip("this golden directory has no layerwise values")
