@@ -135,7 +135,7 @@ def test_every_stored_proxy_is_compared_or_said_why_not() -> None:
 
 
 @pytest.mark.slow
-def test_zico_in_float32_is_close_for_mostnetworks_of() -> None:
+def test_zico_in_float32_is_close_for_most_networks() -> None:
     theirs, _ = stored_values(float32(), "zico", "values_f64")
     ours = float32().ours["zico"]
     assert np.median(np.abs(ours - theirs) / np.maximum(np.abs(theirs), 1e-12)) < 1e-4

@@ -29,7 +29,8 @@ QUICK = {
     "nasbench101/dev/05": ("snip", "zico"),
 }
 """What every change is tried on: one program of a space, which would take half a minute to compile with all scores, and a share of these,
-so that every kind of pass is tried on some space; logits only where own_scores.json has scores. All of them are for `pytest -m slow`."""
+so that every kind of pass is tried on some space; logits only of nats_sss, whose scores own_scores.json has, and of TransNAS micro, whose
+cells are NAS-Bench-201's operations. All of them are for `pytest -m slow`."""
 RTOL = 1e-6
 
 
