@@ -12,7 +12,8 @@ from flax import nnx
 
 from jaxzc.spacekit import vectors
 from jaxzc.types import Array, Counts, Genes, InputSpec, JaxzcError
-from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, blueprint
+from jaxzc_spaces.core.blueprint import blueprint
+from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach
 from jaxzc_spaces.core.layers import BatchNorm, Head, NetworkModule, ReLU, conv, depthwise, kernel
 from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.passes import Pass

@@ -14,7 +14,8 @@ import numpy as np
 
 from jaxzc.spacekit.vectors import check_vector
 from jaxzc.types import Counts, Genes, InputSpec, JaxzcError
-from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint
+from jaxzc_spaces.core.blueprint import Blueprint, blueprint
+from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach
 from jaxzc_spaces.core.sizes import check_images
 from jaxzc_spaces.darts.space import OPS as DARTS_OPS
 from jaxzc_spaces.darts.space import cell_number

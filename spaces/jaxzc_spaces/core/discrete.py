@@ -5,12 +5,9 @@ shape are one group, which keeps programs small: a proxy's arithmetic is done fo
 pieces, that would make pieces of every number of layers; there each layer is a group of its own (`DiscreteNetwork.apart`).
 """
 
-import itertools
-import math
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import jax
@@ -23,125 +20,10 @@ from jaxzc.numerics import initialisers
 from jaxzc.spacekit import VectorSpace, check_key
 from jaxzc.spacekit.vectors import check_vectors
 from jaxzc.types import ActivationGroup, Array, Forward, Genes, InitialiserSpec, LayerGroup, Norm, Params, PyTree, Tap
+from jaxzc_spaces.core.blueprint import Blueprint, blueprint, path_of
 from jaxzc_spaces.core.params import at_path, with_parameters
-from jaxzc_spaces.core.passes import Recorder, Step
+from jaxzc_spaces.core.passes import Step
 from jaxzc_spaces.core.stacked import gathered, spread
-
-Path = tuple[Any, ...]
-"""Keys of nested parameters: words, and the numbers of a list's members."""
-Members = tuple[tuple[str, ...], ...]
-"""Per group, the names of its members in the order of execution; a group has the name of its first."""
-
-
-@dataclass(frozen=True, eq=False)
-class Blueprint:
-    """What is known of a network before it has parameters.
-
-    make: builds the module; a `functools.partial` where the network is to be written as code that stands alone (`core.alone`).
-    graph, state: the module taken apart, its parameters as shapes.
-    groups: layers of one role whose kernels and outputs have one shape, in the order in which their first layers run. layers: their
-        members, which are the paths of the kernels. biases: (path, fan_in) of the layers' biases. embeddings: paths (`Pass.embedding`).
-    activations: values of one shape that are activated alike, the group of the last one last. activated: their members; ways: for each
-        group, which of its `modules` each member has. norms: likewise the inputs of batch normalisations. maps: runs of maps of one shape.
-    """
-
-    make: Callable[[], nnx.Module]
-    graph: Any
-    state: Any
-    groups: tuple[LayerGroup, ...]
-    layers: Members
-    biases: tuple[tuple[Path, int], ...]
-    embeddings: tuple[Path, ...]
-    activations: tuple[ActivationGroup, ...]
-    activated: Members
-    ways: tuple[tuple[int, ...], ...]
-    norms: Members
-    maps: Members
-
-    @cached_property
-    def apart(self) -> "Blueprint":
-        """The blueprint of the same network in which every layer, activation and map is a group of its own."""
-        layers = [(group, k, name) for group, names in zip(self.groups, self.layers, strict=True) for k, name in enumerate(names)]
-        activated = [
-            (replace(group, name=name), way)
-            for group, names, ways in zip(self.activations, self.activated, self.ways, strict=True)
-            for name, way in zip(names, ways, strict=True)
-        ]
-        return replace(
-            self,
-            groups=tuple(replace(group, name=name, cells=(group.cells[k],), places=(group.places[k],)) for group, k, name in layers),
-            layers=tuple((name,) for _, _, name in layers),
-            activations=tuple(group for group, _ in activated),
-            activated=tuple((group.name,) for group, _ in activated),
-            ways=tuple((way,) for _, way in activated),
-            norms=_alone(self.norms),
-            maps=_alone(self.maps),
-        )
-
-
-def _alone(groups: Members) -> Members:
-    return tuple((name,) for names in groups for name in names)
-
-
-def blueprint(make: Callable[[], nnx.Module], image_shape: Sequence[int], cell: Callable[[str], int] | None = None) -> Blueprint:
-    """The blueprint of the module that `make` builds, called as module(images, pass).
-
-    cell: for the first word of a kernel's path, the number of the cell, in depth order, that it belongs to; -1 outside cells. Without, it
-    is what the module writes into its pass (`Pass.cell`).
-    """
-    recorders = []
-
-    def run(images: Array) -> Any:
-        module: Any = make()
-        recorders.append(Recorder(module))
-        return module(images, recorders[-1])
-
-    jax.eval_shape(run, jax.ShapeDtypeStruct((2, *image_shape), jnp.float32))
-    (recorder,) = recorders
-    graph, state = nnx.split(nnx.eval_shape(make))
-    layers: dict[Any, list[str]] = {}
-    for name, shape, out, _ in recorder.kernels:
-        layers.setdefault((shape, out, recorder.roles[name]), []).append(name)
-    cells = {name: inside if cell is None else cell(name.split("/")[0]) for name, _, _, inside in recorder.kernels}
-    places = {name: number for number, name in enumerate(itertools.chain(*layers.values()))}
-    groups = [
-        LayerGroup(names[0], shape, math.prod(shape[:-1]), shape[-1], *_each(names, cells, places), role=role)
-        for (shape, _, role), names in layers.items()
-    ]
-    fan_in = {_bias_of(_path(name)): math.prod(shape[:-1]) for name, shape, _, _ in recorder.kernels}
-    biases = [(path, fan_in[path]) for path in map(_path, recorder.names.values()) if path in fan_in]
-    modules = {name: way for name, _, way in recorder.activated}
-    activated = _grouped([(name, (shape, recorder.kinds[name])) for name, shape, _ in recorder.activated])
-    ways = [tuple(dict.fromkeys(modules[name] for name in names)) for names in activated]
-    maps = [tuple(name for name, _ in run) for _, run in itertools.groupby(recorder.outputs, key=lambda pair: pair[1])]
-    return Blueprint(
-        make,
-        graph,
-        state,
-        tuple(groups),
-        tuple(map(tuple, layers.values())),
-        tuple(biases),
-        tuple(map(_path, dict.fromkeys(recorder.embeddings))),
-        tuple(ActivationGroup(names[0], recorder.kinds[names[0]], way) for names, way in zip(activated, ways, strict=True)),
-        activated,
-        tuple(tuple(way.index(modules[name]) for name in names) for names, way in zip(activated, ways, strict=True)),
-        _grouped(recorder.normalised),
-        tuple(maps),
-    )
-
-
-def _each(names: Sequence[str], *of: Mapping[str, int]) -> list[tuple[int, ...]]:
-    """What each mapping says of these names."""
-    return [tuple(mapping[name] for name in names) for mapping in of]
-
-
-def _grouped(named: Sequence[tuple[str, Any]]) -> Members:
-    """The names of equal shapes, by the last of them."""
-    order = {name: number for number, (name, _) in enumerate(named)}
-    groups: dict[Any, list[str]] = {}
-    for name, shape in named:
-        groups.setdefault(shape, []).append(name)
-    return tuple(sorted(map(tuple, groups.values()), key=lambda names: order[names[-1]]))
 
 
 def discrete_network(
@@ -149,16 +31,6 @@ def discrete_network(
 ) -> "DiscreteNetwork":
     """The network of the module that `make` builds; arguments as for `blueprint`."""
     return DiscreteNetwork(blueprint(make, image_shape, cell))
-
-
-def _path(name: str) -> Path:
-    return tuple(int(word) if word.isdigit() else word for word in name.split("/"))
-
-
-def _bias_of(kernel: Path) -> Path:
-    """Where the bias of this kernel is, if it has one: `linear/bias` of `linear/kernel`, `proj_bias` of `proj`."""
-    *path, last = kernel
-    return (*path, "bias" if last == "kernel" else f"{last}_bias")
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +65,7 @@ class DiscreteNetwork:
         return jax.tree.map(jnp.asarray, self.with_weights(params, kernels))
 
     def weights(self, params: Params) -> list[Array]:
-        return [jnp.stack([at_path(params, _path(name)) for name in members]) for members in self.blueprint.layers]
+        return [jnp.stack([at_path(params, path_of(name)) for name in members]) for members in self.blueprint.layers]
 
     def with_weights(self, params: Params, weights: Sequence[Array]) -> Params:
         params = jax.tree.map(lambda a: a, params)
@@ -202,7 +74,7 @@ class DiscreteNetwork:
             one_each = [1] * len(members)
             rows = np.split(stacked, len(members)) if isinstance(stacked, np.ndarray) else lax.split(jnp.asarray(stacked), one_each)
             for name, kernel in zip(members, rows, strict=True):
-                *path, last = _path(name)
+                *path, last = path_of(name)
                 at_path(params, tuple(path))[last] = kernel[0]
         return params
 

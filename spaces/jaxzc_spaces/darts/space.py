@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from jaxzc.types import Counts, Genes, InputSpec, JaxzcError
-from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, blueprint
+from jaxzc_spaces.core.blueprint import Blueprint, blueprint
+from jaxzc_spaces.core.discrete import DiscreteNetwork
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.darts.shared import DartsProgram, darts_program
 from jaxzc_spaces.genotypes import counts as genotype_counts

@@ -16,7 +16,7 @@ from functools import lru_cache, partial
 import numpy as np
 
 from jaxzc.types import Counts, Genes, InputSpec, JaxzcError
-from jaxzc_spaces.core.discrete import blueprint
+from jaxzc_spaces.core.blueprint import blueprint
 from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_positive
 from jaxzc_spaces.nasbench_asr import encoding, isomorphism

@@ -15,7 +15,8 @@ import numpy as np
 from jaxzc.spacekit.steps import Step
 from jaxzc.spacekit.vectors import check_vector, check_vectors
 from jaxzc.types import Counts, Genes, InputSpec, JaxzcError, Params
-from jaxzc_spaces.core.discrete import Blueprint, DiscreteNetwork, OneNetworkEach, blueprint
+from jaxzc_spaces.core.blueprint import Blueprint, blueprint
+from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach
 from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.genotypes.counts import as_counts

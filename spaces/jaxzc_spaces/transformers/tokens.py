@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from jaxzc.types import Array, Forward, InputSpec, Norm, Params, PyTree, Tap
-from jaxzc_spaces.core.discrete import DiscreteNetwork, blueprint
+from jaxzc_spaces.core.blueprint import blueprint
+from jaxzc_spaces.core.discrete import DiscreteNetwork
 from jaxzc_spaces.core.passes import Step
 
 

@@ -1,7 +1,7 @@
 """Writes the file of one network: the definitions that its module needs, from the modules they stand in, and a call with its settings.
 
 What is called is a `functools.partial` of a class or function and of plain values (numbers, strings, tuples, named tuples), which is how a
-space says what a network is made of (`core.discrete.blueprint`).
+space says what a network is made of (`core.blueprint.blueprint`).
 """
 
 import ast
