@@ -41,7 +41,7 @@ from jaxzc._compile import cache, convolutions, float64, memory
 from jaxzc._compile.cutting import ALONE, LONG, ONCE, Piece, cut
 from jaxzc._compile.devices import processors
 from jaxzc._compile.jaxpr import Op, Trace, closed_body, flatten, scan_starts
-from jaxzc._compile.platforms import here
+from jaxzc._compile.platforms import here, traced_for
 from jaxzc._compile.recomputing import recomputed
 
 MOST = 2048
@@ -104,7 +104,8 @@ class Pieced:
         flat, structure = jax.tree.flatten(args)
         shapes = (structure, *((np.shape(a), str(jnp.result_type(a))) for a in flat), *cache.settings())
         if shapes not in self.plans:
-            traced, results = jax.make_jaxpr(self.function, return_shape=True)(*args)
+            with traced_for(here()):
+                traced, results = jax.make_jaxpr(self.function, return_shape=True)(*args)
             self.plans[shapes] = plan(flatten(traced, here())), jax.tree.structure(results)
             memory.check(self.plans[shapes][0].memory)
         plan_, structure = self.plans[shapes]

@@ -31,6 +31,7 @@ NAME = "by_platform"
 TOLD_APART = ("cpu", "tpu")
 """Platforms that may have a form of their own. GPUs of every maker have the form of the others."""
 
+_alone = jax.make_user_context(None)  # JAX traces a function anew where it is another
 _choice = Primitive(NAME)
 _choice.multiple_results = True
 
@@ -63,6 +64,13 @@ def float32_products() -> Iterator[None]:
         yield
 
 
+def traced_for(platform: str) -> contextlib.AbstractContextManager[None]:
+    """Inside the context, `by_platform` is the form for this platform and nothing else: for programs that run on no other.
+
+    Forms are then traced, differentiated and batched once, and not once for each platform."""
+    return _alone(platform)
+
+
 def by_platform(others: Form, *arguments: Any, cpu: Form | None = None, tpu: Form | None = None) -> Any:
     """`cpu(*arguments)` in a program for CPUs, `tpu(*arguments)` in one for TPUs, else `others(*arguments)`.
 
@@ -71,6 +79,9 @@ def by_platform(others: Form, *arguments: Any, cpu: Form | None = None, tpu: For
     """
     flat, structure = jax.tree.flatten(arguments)
     flat = [jnp.asarray(leaf) for leaf in flat]
+    if _alone.value is not None:
+        form = {"cpu": cpu, "tpu": tpu}.get(_alone.value) or others
+        return form(*jax.tree.unflatten(structure, flat))
     names = ("", *(name for name, form in zip(TOLD_APART, (cpu, tpu), strict=True) if form is not None))
     traced = [_trace(form, structure, flat) for form in (others, cpu, tpu) if form is not None]
     if any(one.results != traced[0].results for one in traced):

@@ -11,7 +11,7 @@ import jaxzc
 from jaxzc._compile.convolutions import rewritten
 from jaxzc._compile.float64 import in_float64
 from jaxzc._compile.jaxpr import flatten
-from jaxzc._compile.platforms import by_platform, here, platform_of
+from jaxzc._compile.platforms import by_platform, here, platform_of, traced_for
 from jaxzc.numerics.linalg import eigenvalues
 from jaxzc.scoring.space.recipe import SpaceRecipe
 from jaxzc.types import InputSpec
@@ -71,6 +71,15 @@ def test_a_derivative_is_that_of_the_form() -> None:
     np.testing.assert_allclose(jax.vmap(jax.grad(loss))(x[:, None])[:, 0], np.sin(2 * x), rtol=1e-5, atol=1e-6)
     assert "stablehlo.tan" in module(jax.grad(loss), x, platform="tpu")
     assert "stablehlo.tan" not in module(jax.grad(loss), x, platform="cuda")
+
+
+def test_a_program_that_runs_nowhere_else_has_one_form() -> None:
+    x = jnp.arange(3.0)
+    for platform, name in (("cpu", "sin"), ("tpu", "tan"), ("gpu", "cos")):
+        with traced_for(platform):
+            assert [op.name for op in flatten(jax.make_jaxpr(three)(x)).ops] == [name]
+            np.testing.assert_array_equal(jax.jit(three)(x), getattr(jnp, name)(x))  # not the program that JAX has kept
+    assert [op.name for op in flatten(jax.make_jaxpr(three)(x)).ops] == ["by_platform"]
 
 
 def test_forms_of_different_results_are_refused() -> None:

@@ -16,7 +16,7 @@ from jaxzc._compile.cache import planned, settings
 from jaxzc._compile.convolutions import rewritten
 from jaxzc._compile.cutting import cut
 from jaxzc._compile.jaxpr import Trace, flatten
-from jaxzc._compile.platforms import here, platform_of
+from jaxzc._compile.platforms import here, platform_of, traced_for
 from jaxzc.definitions.facts import Proxy
 from jaxzc.ingredients import Roots
 from jaxzc.scoring.compute import compute_values, traced_proxies
@@ -145,7 +145,8 @@ def executable_of(function: Callable[..., PyTree], args: tuple[PyTree, ...], in_
 
     in_pieces: whether to compile in pieces; None: on a CPU, where a long program repeats itself, as a network of equal blocks does.
     """
-    traced, results = jax.make_jaxpr(function, return_shape=True)(*args)
+    with traced_for(platform_of(args)):
+        traced, results = jax.make_jaxpr(function, return_shape=True)(*args)
     structure = jax.tree.structure(results)
     program = flatten(traced, platform_of(args)) if in_pieces is not False else None
     if program is not None and (in_pieces or (platform_of(args) == "cpu" and len(program.ops) >= LONG and repeats(program))):
