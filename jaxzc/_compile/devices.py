@@ -32,9 +32,17 @@ def mesh(devices: int) -> Mesh:
 
 def spread(function: Callable[..., Any], axes: tuple[int | None, ...], mesh: Mesh, lanes: int) -> Any:
     """`function` of one architecture, compiled for `lanes` x devices of them: arguments of axis 0, and all results, get a leading axis of
-    that size; arguments of axis None are the same for all. Every device runs its own lanes and no other's: nothing is communicated."""
+    that size; arguments of axis None are the same for all. Every device runs its own lanes and no other's: nothing is communicated.
+
+    A GPU runs its lanes side by side, so that each of its many small programs does more. A TPU runs them in turn: it needs the memory of
+    one, computes only the chosen branch of a `switch`, and its convolutions have one set of weights."""
     specs = tuple(P() if axis is None else P("arch") for axis in axes)
-    mapped = jax.vmap(function, axes) if lanes > 1 else _single(function, axes)
+    if lanes == 1:
+        mapped = _single(function, axes)
+    elif mesh.devices.flat[0].platform == "tpu":
+        mapped = _in_turn(function, axes)
+    else:
+        mapped = jax.vmap(function, axes)
     return jax.jit(jax.shard_map(mapped, mesh=mesh, in_specs=specs, out_specs=P("arch"), check_vma=False))
 
 
@@ -46,6 +54,19 @@ def _single(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Calla
         return jax.tree.map(lambda v: jnp.asarray(v)[None], function(*first))
 
     return only
+
+
+def _in_turn(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:
+    """Lanes one after another."""
+
+    def run(*arguments: Any) -> Any:
+        def one(own: list[Any]) -> Any:
+            lane = iter(own)
+            return function(*(a if axis is None else next(lane) for a, axis in zip(arguments, axes, strict=True)))
+
+        return jax.lax.map(one, [a for a, axis in zip(arguments, axes, strict=True) if axis is not None])
+
+    return run
 
 
 def processors() -> int:

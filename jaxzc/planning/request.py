@@ -101,7 +101,8 @@ class Plan:
         chip = self.target.chip
         if chip is None or not self.flops:
             return None
-        by_memory = [chip.bandwidth * program.chunk / program.accessed for program in self.programs if program.accessed]
+        in_turn = self.target.platform == "tpu"  # a loop over a chunk's architectures, of which the compiler counts one
+        by_memory = [chip.bandwidth * (1 if in_turn else p.chunk) / p.accessed for p in self.programs if p.accessed]
         return min(chip.float32 / self.flops, max(by_memory, default=math.inf))
 
 

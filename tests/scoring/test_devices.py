@@ -5,13 +5,17 @@ from functools import cache
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from jaxzc_spaces.nasbench201 import NasBench201
 
-from jaxzc._compile.devices import mesh, spread
+from jaxzc._compile.devices import _in_turn, mesh, spread
+from jaxzc._compile.platforms import traced_for
 from jaxzc.catalogue import spaces
+from jaxzc.catalogue.selection import select
 from jaxzc.scoring.space import SpaceScorer, score_space
+from jaxzc.scoring.space.recipe import SpaceRecipe
 from jaxzc.search.job.scores import proxy_scores
 from jaxzc.types import Batch, JaxzcError
 
@@ -64,6 +68,31 @@ def test_one_lane_of_a_mesh_is_the_same_to_the_last_bit() -> None:
     assert np.asarray(made["three"]).tolist() == [3]
     batched = spread(function, (0, None), mesh(1), 2)(np.ones((2, 6), np.float32), np.float32(2))
     assert batched["sum"].tolist() == [12, 12]
+    turns = _in_turn(function, (0, None))(np.arange(6.0, dtype=np.float32).reshape(2, 3), np.float32(2))
+    assert (turns["sum"].tolist(), turns["three"].tolist()) == ([6, 24], [3, 3])
+    np.testing.assert_array_equal(turns["a"], [[0, 1, 2], [3, 4, 5]])
+
+
+@pytest.mark.parametrize("chosen", ["grad_norm,synflow,naswot", "grasp,jacob_cov"])
+def test_architectures_in_turn_with_the_forms_of_a_tpu_have_the_same_scores(chosen: str) -> None:
+    """What a TPU computes with, run here: its convolutions, its recomputation, its loop over architectures."""
+    recipe = SpaceRecipe(SPACE, select(chosen))
+    rng, key = np.random.default_rng(1), jax.random.key(0)
+    batches = tuple(Batch(rng.standard_normal((16, 8, 8, 1)).astype(np.float32), rng.integers(0, 3, 16)) for _ in range(2))
+
+    def scores(genes: Any) -> Any:
+        draw, score = recipe.functions(())
+        return score(draw(key, genes), genes, batches, key, jnp.float32(1))
+
+    compiled = jax.jit(scores)
+    here = [compiled(genes) for genes in ARCHS[:3]]
+    with traced_for("tpu"):
+        there = jax.jit(_in_turn(scores, (0,)))(ARCHS[:3])
+    for label in chosen.split(","):
+        assert jax.tree.leaves(there[label])[0].shape == (3,)
+        expected = [float(one[label]) for one in here]
+        made = [float(jax.tree.map(lambda a, lane=lane: a[lane], there[label])) for lane in range(3)]
+        np.testing.assert_allclose(made, expected, rtol=2e-4)
 
 
 def test_other_images_share_the_program() -> None:

@@ -9,7 +9,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
+from jaxzc._compile.platforms import by_platform
 from jaxzc_spaces.cells.conv3x3 import conv3x3, conv3x3_pulls
 
 Array = jax.Array
@@ -20,8 +22,18 @@ def conv1x1(x: Array, w: Array) -> Array:
 
 
 def conv3x3_stride2(x: Array, w: Array) -> Array:
-    """3x3 convolution with stride 2 and PyTorch's symmetric padding (1, 1), as one matrix product over gathered patches: its gradients
-    are matrix products too, fast wherever they are compiled. H and W even."""
+    """3x3 convolution with stride 2 and PyTorch's symmetric padding (1, 1). H and W even.
+
+    It is one matrix product over gathered patches, whose gradients are matrix products too, fast wherever they are compiled. On TPUs, which
+    have convolutions of any stride, patches would take nine times the memory of x and more, for lanes are padded."""
+    return by_platform(_of_patches, x, w, tpu=_strided)
+
+
+def _strided(x: Array, w: Array) -> Array:
+    return lax.conv_general_dilated(x, w, (2, 2), ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def _of_patches(x: Array, w: Array) -> Array:
     _, h, width, _ = x.shape
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     patches = [padded[:, i : i + h : 2, j : j + width : 2] for i in range(3) for j in range(3)]
