@@ -15,6 +15,7 @@ from jaxzc._compile.convolutions import rewritten
 from jaxzc._compile.devices import spread
 from jaxzc.definitions.facts import Proxy
 from jaxzc.planning.targets import Target
+from jaxzc.scoring.lowering import refused_alone
 from jaxzc.scoring.space.recipe import SpaceRecipe
 from jaxzc.types import Batch, PyTree
 
@@ -62,12 +63,8 @@ def lowerable(recipe: SpaceRecipe, key: tuple[int, ...], batches: tuple[Batch, .
     reasons: dict[str, str] = {}
     try:
         _lowered(recipe, key, batches, 1, target, reasons)
-    except Exception as error:  # of JAX, about a primitive that the platform does not have; which proxy asks for it, it does not say
-        for label, proxy in recipe.traced.items():
-            try:
-                _lowered(replace(recipe, proxies={label: proxy}), key, batches, 1, target, {})
-            except Exception as own:
-                reasons[label] = f"{type(own).__name__}: {_line(own)}"
+    except Exception as error:  # of JAX, about an operation that the platform does not have
+        reasons |= refused_alone(recipe.traced, lambda one: _lowered(replace(recipe, proxies=one), key, batches, 1, target, {}))
         if not reasons:
             raise error
     usable: Mapping[str, Proxy] = {label: proxy for label, proxy in recipe.proxies.items() if label not in reasons}

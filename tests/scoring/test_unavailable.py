@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.extend.core import Primitive
 
 import jaxzc
 from jaxzc._durable.store import store
@@ -190,3 +191,41 @@ def test_where_one_network_of_several_is_refused(tmp_path: Path) -> None:
     (part,) = read(place, "0" * 16, [])
     assert part.reasons == [{"naswot": "no ReLU"}, {}]
     assert list(part.values) == ["naswot"]
+
+
+ELSEWHERE = Primitive("elsewhere")
+"""An operation that JAX compiles for no platform, as some are that it has on GPUs alone."""
+ELSEWHERE.def_abstract_eval(lambda x: x)
+
+
+def elsewhere(loss_grads: Any) -> Any:
+    return ELSEWHERE.bind(sum(abs(g).sum() for g in loss_grads))
+
+
+PROXIES = {"elsewhere": elsewhere, "l2_norm": "l2_norm", "grad_norm": "grad_norm"}
+
+
+def test_a_proxy_that_this_platform_does_not_compile() -> None:
+    alone = jaxzc.score(deep, DEEP, (X, Y), "l2_norm,grad_norm")
+    with pytest.warns(UnavailableWarning, match="is NaN: elsewhere;"):
+        scores = jaxzc.score(deep, DEEP, (X, Y), PROXIES)
+    assert list(scores) == list(PROXIES)
+    assert math.isnan(scores["elsewhere"])
+    assert "'elsewhere' not found for platform cpu" in scores.reasons["elsewhere"]
+    assert {label: scores[label] for label in alone} == dict(alone)
+    with pytest.raises(JaxzcError, match=r"does not compile for cpu what a proxy asks for .elsewhere: .*: leave it out"):
+        jaxzc.score(deep, DEEP, (X, Y), PROXIES, unavailable="error")
+
+
+@pytest.mark.parametrize("options", [{}, {"pieces": True}, {"lanes": 2, "chunk": 2}])
+def test_a_proxy_that_this_platform_does_not_compile_for_a_space(options: dict[str, Any]) -> None:
+    space = jaxzc.space("nasbench201", classes=3, inputs=(8, 8, 1), channels=2, cells=1)
+    archs = space.sample(np.random.default_rng(0), 2)
+    images = np.random.default_rng(1).standard_normal((4, 8, 8, 1)).astype(np.float32)
+    scorer = jaxzc.SpaceScorer(space, (images, np.array([0, 1, 2, 0])), PROXIES, unavailable="nan", **options)
+    for scores in scorer.many(archs):
+        assert list(scores) == list(PROXIES)
+        assert [label for label, value in scores.items() if math.isnan(value)] == list(scores.reasons) == ["elsewhere"]
+    strict = jaxzc.SpaceScorer(space, (images, np.array([0, 1, 2, 0])), PROXIES, **options)
+    with pytest.raises(JaxzcError, match=r"elsewhere: .*: leave it out"):
+        strict.many(archs)

@@ -1,6 +1,7 @@
 """Compiles the program that scores a model for parameters and batches of given shapes, and caches the programs used last."""
 
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from jaxzc._compile.platforms import here, platform_of, traced_for
 from jaxzc.definitions.facts import Proxy
 from jaxzc.ingredients import Roots
 from jaxzc.scoring.compute import compute_values, traced_proxies
+from jaxzc.scoring.lowering import does_not_lower, refused_alone
 from jaxzc.scoring.network.doubts import Doubts, doubts, is_frozen
 from jaxzc.scoring.network.models import Bound, Leaf, Model, batch_size
 from jaxzc.scoring.results import Unavailable
@@ -106,17 +108,34 @@ def compiled(recipe: ModelRecipe, bound: Bound, batches: tuple[Batch, ...], keys
     groups, frozen = tuple(group.name for group in network.groups), is_frozen(network, params, batches[0].inputs)
     reasons: dict[str, str] | None = None if recipe.unavailable == "error" else {}
 
-    def scores(arrays: list[Leaf], batches: tuple[Batch, ...], key: Array) -> tuple[dict[str, Score], Doubts]:
-        network, params = bound.network(arrays, batches[0].inputs)
-        roots = Roots(network, params, batches, task, recipe.norm, key)
-        return compute_values(recipe.traced, roots, reasons=reasons), doubts(network, params, batches[0].inputs)
+    def function_of(proxies: Mapping[str, Proxy]) -> Callable[..., PyTree]:
+        def scores(arrays: list[Leaf], batches: tuple[Batch, ...], key: Array) -> tuple[dict[str, Score], Doubts]:
+            network, params = bound.network(arrays, batches[0].inputs)
+            roots = Roots(network, params, batches, task, recipe.norm, key)
+            values = compute_values(proxies, roots, reasons=reasons)
+            return {label: values.get(label, math.nan) for label in recipe.traced}, doubts(network, params, batches[0].inputs)
 
-    function = jax.vmap(scores, (bound.axes() if lanes.stacked else None, None, 0)) if lanes.size > 1 else scores
+        return jax.vmap(scores, (bound.axes() if lanes.stacked else None, None, 0)) if lanes.size > 1 else scores
+
+    args = bound.arrays, batches, keys
     if program_settings()[1]:
-        return ModelProgram(rewritten(function), outputs, task, counts, {} if reasons is None else reasons, 0, groups, frozen)
+        return ModelProgram(
+            rewritten(function_of(recipe.traced)), outputs, task, counts, {} if reasons is None else reasons, 0, groups, frozen
+        )
     advice = memory.advice(batch_size(batches), lanes.size)
+    pieces_of = recipe.pieces if lanes.size == 1 else False
     with memory.explained(advice):
-        executable, plan = executable_of(function, (bound.arrays, batches, keys), recipe.pieces if lanes.size == 1 else False)
+        try:
+            executable, plan = executable_of(function_of(recipe.traced), args, pieces_of)
+        except NotImplementedError as error:  # an operation that JAX does not have on this platform
+            refused = refused_alone(recipe.traced, lambda one: jax.jit(function_of(one)).lower(*args))
+            if not refused:
+                raise
+            if reasons is None:
+                raise does_not_lower(refused, platform_of(args)) from error
+            reasons |= refused
+            usable = {label: proxy for label, proxy in recipe.traced.items() if label not in refused}
+            executable, plan = executable_of(function_of(usable), args, pieces_of)
     log.info("the compiled program plans %s", memory.gigabytes(plan))
     memory.check(plan, advice, batch_size(batches))
 

@@ -56,8 +56,15 @@ class Dispatcher:
         genes, param_counts = jnp.asarray(filled, jnp.int32), self.programs.recipe.param_counts(filled)
         if call.size == 1:
             genes, param_counts = genes[0], param_counts[0]
-        functions, key = self.programs.functions(call.key, call.size), jax.random.key(seed)
-        return functions.score(functions.draw(key, genes), genes, batches, key, param_counts)
+        key = jax.random.key(seed)
+        while True:
+            functions = self.programs.functions(call.key, call.size)
+            try:
+                values = functions.score(functions.draw(key, genes), genes, batches, key, param_counts)
+            except NotImplementedError as error:  # an operation that JAX does not have on this platform
+                self.programs.refuse(call.key, tuple(batches), error)
+            else:
+                return {**values, **self.programs.refused}
 
     def one(self, arch: np.ndarray, batches: Sequence[Batch], seed: int) -> Mapping[str, Score | Refusal]:
         """Proxy -> value of one architecture `[genes]`, as numpy arrays. Runs on one device, whatever `lanes` is."""

@@ -1,8 +1,11 @@
 """A cache of a space's compiled programs. It drops the least recently used ones, so that memory does not grow with the space."""
 
 from collections import OrderedDict
+from dataclasses import replace
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from jaxzc._compile import memory, pieces
@@ -12,9 +15,12 @@ from jaxzc._compile.devices import spread
 from jaxzc._compile.pieces import Pieced
 from jaxzc.ladder import terms
 from jaxzc.ladder.program import StepsProgram
+from jaxzc.scoring.lowering import does_not_lower, refused_alone
+from jaxzc.scoring.results import Refusal
 from jaxzc.scoring.space.recipe import Functions, SpaceRecipe
 from jaxzc.spacekit.steps import WithSteps
 from jaxzc.tasks import classification
+from jaxzc.types import Batch
 
 MOST = 32
 """Programs that the cache holds."""
@@ -32,11 +38,13 @@ class ProgramCache:
     """Compiles the functions of a space's programs, for one architecture or for several at a time on each device of the mesh.
 
     in_pieces: whether to compile in pieces; None: as each program says (`SpaceProgram.in_pieces`). With several devices it is always off.
+    refused: proxies that this process's platform does not compile, and why; no program computes them.
     """
 
     def __init__(self, recipe: SpaceRecipe, mesh: Mesh, in_pieces: bool | None = None):
         self.recipe, self.mesh = recipe, mesh
         self._in_pieces = False if mesh.size > 1 else in_pieces
+        self.refused: dict[str, Refusal] = {}
         self._executables: OrderedDict[tuple[tuple[int, ...], int], Functions] = OrderedDict()
         self._dropped_compilations = 0
         self._last: tuple[tuple[int, ...], StepsProgram | None] | None = None  # a call asks several times about one key
@@ -86,6 +94,19 @@ class ProgramCache:
         self._executables.move_to_end(place)
         return self._executables[place]
 
+    def refuse(self, key: tuple[int, ...], batches: tuple[Batch, ...], error: Exception) -> None:
+        """Leaves out the proxies that do not lower here. error: what JAX raised; raised again where it is none of theirs.
+
+        Raises `JaxzcError` where a proxy that cannot be computed is an error (`SpaceRecipe.unavailable`)."""
+        reasons = refused_alone(self.recipe.traced, lambda one: _lowered(replace(self.recipe, proxies=one), key, batches))
+        if not reasons:
+            raise error
+        if self.recipe.unavailable == "error":
+            raise does_not_lower(reasons, self.mesh.devices.flat[0].platform) from error
+        self.refused |= {label: Refusal({reason: None}) for label, reason in reasons.items()}
+        self.recipe = replace(self.recipe, proxies={label: p for label, p in self.recipe.proxies.items() if label not in reasons})
+        self._executables.clear()
+
     def drop(self) -> None:
         """Drops the least recently used program."""
         _, functions = self._executables.popitem(last=False)
@@ -114,6 +135,14 @@ class ProgramCache:
         """Bytes that the largest cached program needs for one architecture. Programs of several architectures are not counted."""
         functions = [function for pair in self._executables.values() for function in pair]
         return max((function.memory for function in functions if isinstance(function, Measured)), default=0)
+
+
+def _lowered(recipe: SpaceRecipe, key: tuple[int, ...], batches: tuple[Batch, ...]) -> Any:
+    """The scoring function of one architecture, lowered for this process's platform."""
+    draw, score = recipe.functions(key)
+    genes, rng_key = jax.ShapeDtypeStruct((len(recipe.space.choices),), jnp.int32), jax.eval_shape(lambda: jax.random.key(0))
+    params = jax.eval_shape(draw, rng_key, genes)
+    return jax.jit(score).lower(params, genes, batches, rng_key, jax.ShapeDtypeStruct((), jnp.float32))
 
 
 def _compilations(function: Any) -> int:
