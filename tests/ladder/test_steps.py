@@ -9,10 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jaxzc_spaces.core.discrete import DiscreteNetwork
+from jaxzc_spaces.nasbench_macro import NasBenchMacro
 from jaxzc_spaces.nats_sss import NatsSizeSpace
 from jaxzc_spaces.superblocks.blocks import parse_blocks
 from jaxzc_spaces.superblocks.network import plainnet_steps
 from jaxzc_spaces.superblocks.space import plainnet_blueprint
+from jaxzc_spaces.transnas101 import TransNasMacro
 
 import jaxzc
 from jaxzc._compile.pieces import Pieced
@@ -40,7 +42,12 @@ SIZE = (6, 6, 3)
 
 
 NATS = NatsSizeSpace(unit=3, classes=4, inputs=InputSpec((8, 8, 3)))
-"""Widths 3, 9, 6, 6 and 15: cells with and without a projection in the shortcut."""
+SMALL = {"classes": 4, "inputs": InputSpec((8, 8, 3))}
+SPACES: Any = {
+    "nats": (NATS, "8:24:16:16:40"),  # widths 3, 9, 6, 6, 15: cells with and without a projection in the shortcut
+    "transnas101_macro": (TransNasMacro(channels=6, **SMALL), "64-1234-basic"),  # every kind of layer
+    "nasbench_macro": (NasBenchMacro(channels=3, head=10, **SMALL), "01202012"),  # every kind at the head of a stage and behind it
+}
 
 
 def made(name):
@@ -49,8 +56,10 @@ def made(name):
         blocks = tuple(parse_blocks(CHAIN, 3))
         steps, network = plainnet_steps(blocks, 4, SIZE), DiscreteNetwork(plainnet_blueprint(blocks, 4, SIZE, False))
     else:
-        steps, network = NATS.steps([0, 2, 1, 1, 4]), NATS.network([0, 2, 1, 1, 4])
-    key, size = jax.random.key(3), SIZE if name == "chain" else NATS.inputs.shape
+        space, arch = SPACES[name]
+        genes = space.parse(arch)
+        steps, network = space.steps(genes), space.network(genes)
+    key, size = jax.random.key(3), SIZE if name == "chain" else (8, 8, 3)
     rng = np.random.default_rng(0)
     batch = Batch(rng.standard_normal((4, *size)), rng.integers(0, 4, 4))
     return steps, network, draw(steps, key, "torch"), network.init(key, "torch"), batch
@@ -61,7 +70,7 @@ def chain():
     return made("chain")
 
 
-@pytest.fixture(scope="module", params=["chain", pytest.param("nats", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["chain", *(pytest.param(name, marks=pytest.mark.slow) for name in SPACES)])
 def setup(request):
     return made(request.param)
 

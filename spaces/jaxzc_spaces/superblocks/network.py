@@ -14,7 +14,7 @@ from jaxzc.spacekit.steps import Step
 from jaxzc.types import Array
 from jaxzc_spaces.core.layers import BatchNorm, Head, NetworkModule, ReLU, conv, depthwise, kernel
 from jaxzc_spaces.core.passes import Pass
-from jaxzc_spaces.core.steps import Chain
+from jaxzc_spaces.core.steps.chain import Chain
 from jaxzc_spaces.superblocks.blocks import Block, Unit, units
 
 EPS = 1e-3

@@ -6,7 +6,8 @@
 >>> params = program.init(jax.random.key(0))
 >>> program.network(arch).forward(params, images, norm="batch").outputs
 
-All six genes change shapes: they decide the depth, the widths and the sizes, so one program is compiled for each macro string.
+All six genes change shapes: they decide the depth, the widths and the sizes. So every macro string is a program of its own, or steps of
+padded widths, which are compiled once for all.
 """
 
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from typing import Any
 import numpy as np
 
 from jaxzc.spacekit import vectors
+from jaxzc.spacekit.steps import Step
 from jaxzc.types import Counts, Genes, InputSpec, JaxzcError
 from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, discrete_network
 from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images, check_positive
 from jaxzc_spaces.transnas101 import encoding as encoding
+from jaxzc_spaces.transnas101.macro_steps import macro_steps
 from jaxzc_spaces.transnas101.network import MacroNet
 
 
@@ -91,6 +94,10 @@ class TransNasMacro(OneNetworkEach, WithModule):
                 width *= 2 if wide else 1
                 layers.append((width, 2 if small else 1))
         return tuple(layers)
+
+    def steps(self, arch: Genes) -> tuple[Step, ...]:
+        """The same network as steps of padded widths."""
+        return macro_steps(self.layers(arch), self.channels, self.classes, self.inputs.shape)
 
     def network(self, arch: Genes) -> DiscreteNetwork:
         """The network of genes `[6]`."""
