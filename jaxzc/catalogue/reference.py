@@ -8,7 +8,8 @@ import os
 from collections.abc import Mapping, Sequence
 
 from jaxzc.catalogue import cards, costs
-from jaxzc.catalogue.papers import EQUATIONS, PAPERS
+from jaxzc.catalogue.equations import EQUATIONS
+from jaxzc.catalogue.papers import PAPERS
 from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import FOUNDING, PROXIES
 from jaxzc.types import JaxzcError

@@ -19,14 +19,14 @@ def format_leaderboard(evaluation: Evaluation) -> str:
     """One line per row: Spearman with its interval, Kendall, Spearman given params and given FLOPs, precision at 10 %, coverage (rounded
     down, so that 100.0 % means every row), seeds; `flipped` marks a score that was turned because lower is better. A column in which
     nothing is defined (intervals of a few networks, what is left beyond a size that all share) is left out. Below it, which scores say
-    little of the space's networks and why (`jaxzc.types.WithDoubts`), and which could not be computed, as the score table has it."""
+    little of some networks and why (`jaxzc.types.WithDoubts`), and which could not be computed, as the score table has it."""
     lines = aligned(_defined([HEADER, *(_cells(row) for row in evaluation.rows)]))
     unmatched = max((row.unmatched for row in evaluation.rows), default=0)
     if unmatched:
         lines.append(f"{unmatched} scored rows left out: the ground truth has no accuracy for their architecture")
     of_scores = evaluation.settings.get("scores_metadata", {})
     doubts, unavailable = of_scores.get("doubts", {}), of_scores.get("unavailable", {})
-    lines += [f"{row.proxy} says little of these networks: {doubts[row.proxy]}" for row in evaluation.rows if row.proxy in doubts]
+    lines += [f"{row.proxy} is in doubt: {doubts[row.proxy]}" for row in evaluation.rows if row.proxy in doubts]
     for row in evaluation.rows:
         lines += [f"{row.proxy} cannot be computed in {n} scored rows: {why}" for why, n in unavailable.get(row.proxy, {}).items()]
     if evaluation.ceiling:

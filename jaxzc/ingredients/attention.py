@@ -56,6 +56,25 @@ def mixing_layers(network: Network) -> list[bool]:
     return _of_roles(network, "attention", "transform", "window")
 
 
+@ingredient(Passes())
+def feed_forward_layers(network: Network) -> list[bool]:
+    """Per group, whether its layers act on each token alone, between those that mix tokens.
+
+    Raises `JaxzcError` for a network that does not say so of any."""
+    return _of_roles(network, "feed_forward")
+
+
+@ingredient(Passes())
+def mixing_diversities(network: Network, weights: list[Array], loss_grads: list[Array]) -> list[Array]:
+    """For each group of layers that make what is mixed across tokens, the weights of windows, or join what was mixed, `[layers]`: the sum
+    of singular values of the kernel times that of the gradient of the loss.
+
+    Raises `JaxzcError` for a network that does not say so of any."""
+    mixes = _of_roles(network, "attention", "transform", "window", "window_weights", "join")
+    groups = [group for group, on in zip(zip(network.groups, weights, loss_grads, strict=True), mixes, strict=True) if on]
+    return [_nuclear(w, group.kernel) * _nuclear(g, group.kernel) for group, w, g in groups]
+
+
 @ingredient(Passes(forward=1))
 def confidences(network: Network, params: Params, batches: tuple[Batch, ...], norm: Norm) -> list[Array]:
     """For each group of layers that make queries, keys, values and what a transform takes, `[layers]`: the mean, over examples and

@@ -14,16 +14,13 @@ import numpy as np
 from jaxzc.jobs.parts import Key, Row
 from jaxzc.jobs.work import Unit
 from jaxzc.scoring.batches import Batches
+from jaxzc.scoring.results import Reasons
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.scoring.space.programs import MOST
 from jaxzc.types import JaxzcError
 
 DOUBTS = 10
 """Failures in a row after which it is asked whether the process, and not the architectures, is at fault."""
-
-
-LONGEST = 80
-"""Characters of an architecture in a note at most."""
 
 
 class Attempts:
@@ -46,7 +43,7 @@ class Attempts:
         self.scorer, self.batches, self.identities = scorer, batches, identities
         self.note, self.before, self.alone = note, before, alone
         self._of_seed: dict[int, SpaceScorer] = {}
-        self._noted: set[tuple[str, str]] = set()
+        self._reasons = Reasons(note)
 
     def rows(self, units: Sequence[Unit]) -> Iterator[Row]:
         """A row for every unit; failures in a row are held back until a success, or a repeated one, shows that the process is sound.
@@ -118,15 +115,8 @@ class Attempts:
         seconds = (time.perf_counter() - started) / len(block)
         for unit, scores in zip(block, scored, strict=True):
             reasons = {self.identities[label]: reason for label, reason in scores.reasons.items()}
-            self._tell(unit, scores.reasons)
+            self._reasons.tell(unit.text, scores.reasons)
             yield unit, Row(unit.text, unit.seed, {self.identities[k]: v for k, v in scores.items()}, seconds, reasons=reasons), None
-
-    def _tell(self, unit: Unit, reasons: Mapping[str, str]) -> None:
-        for label, reason in reasons.items():
-            if (label, reason) not in self._noted:
-                self._noted.add((label, reason))
-                first = unit.text if len(unit.text) <= LONGEST else f"{unit.text[:LONGEST]}..."
-                self.note(f"{label} cannot be computed for some networks and is NaN there: {reason} (the first: {first})")
 
     def _failed(self, block: Sequence[Unit], error: Exception, seconds: float) -> Iterator[tuple[Unit, Row, Exception | None]]:
         narrower = self.scorer.narrower() if _out_of_memory(error) else None

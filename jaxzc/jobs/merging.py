@@ -45,7 +45,7 @@ class Merged:
 
     @property
     def doubts(self) -> dict[str, str]:
-        """Label -> why the score says little of this space's networks, of the proxies of which the space says so."""
+        """Label -> why the score says little of some of these networks, of the proxies of which the space says so."""
         return self._about("doubts")
 
     def _about(self, fact: str) -> dict[str, Any]:

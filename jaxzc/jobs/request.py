@@ -135,12 +135,14 @@ def work_of(
         [space.to_string(arch) for arch in scored],
         {label: identity(proxy) for label, proxy in proxies.items()},
         {seed: drawn.digest for seed, drawn in zip(request.seeds, draws, strict=True)},
-        {**request.record(proxies, draws), "doubts": doubts_of_space(space, proxies), "archs": which, **about},
+        {**request.record(proxies, draws), "doubts": doubts_of_space(space, proxies, archs), "archs": which, **about},
         time.time(),
     )
 
     def scorer(labels: Sequence[str]) -> SpaceScorer:
-        return request.scorer(space, draws[0].batches, {label: proxies[label] for label in labels}, "nan")
+        made = request.scorer(space, draws[0].batches, {label: proxies[label] for label in labels}, "nan")
+        made.warn_of(scored)  # before hours of work rather than within
+        return made
 
     batches = {seed: drawn.batches for seed, drawn in zip(request.seeds, draws, strict=True)}
     todo = units(space, scored, request.seeds)

@@ -109,10 +109,8 @@ def _lowered(
     recipe: SpaceRecipe, key: tuple[int, ...], batches: tuple[Batch, ...], chunk: int, target: Target, reasons: dict[str, str]
 ) -> Any:
     """The scoring function, lowered for as many architectures as the target has devices, times `chunk`."""
-    draw, score = recipe.functions(key, reasons)
-    genes = jax.ShapeDtypeStruct((len(recipe.space.choices),), jnp.int32)
-    rng_key = jax.eval_shape(lambda: jax.random.key(0))
-    one = (jax.eval_shape(draw, rng_key, genes), genes, batches, rng_key, jax.ShapeDtypeStruct((), jnp.float32))
+    functions = recipe.functions(key, reasons)
+    score, one = functions.score, functions.shapes(len(recipe.space.choices), batches)
     if target.mesh is None:  # a program of one device, which is not there
         several = tuple(_wider(part, chunk) if axis == 0 and chunk > 1 else part for part, axis in zip(one, AXES, strict=True))
         function = rewritten(score)

@@ -7,7 +7,7 @@ facts are data: `@proxy(direction=..., labels=..., ...)`. To add one: write the 
 # ruff: noqa: F401 (an import is what registers a proxy)
 
 from jaxzc.definitions.facts import FACTS, Proxy, ProxyFacts
-from jaxzc.proxies.attention import attention_confidence, head_importance, softmax_confidence
+from jaxzc.proxies.attention import attention_confidence, head_importance, softmax_confidence, synaptic_diversity, synaptic_saliency
 from jaxzc.proxies.az_nas import az_expressivity, az_progressivity, az_trainability
 from jaxzc.proxies.dextr import dextr
 from jaxzc.proxies.dss import dss
@@ -45,7 +45,10 @@ FOUNDING = (
 )
 """Names of those of the four papers that the library began with, and of the sizes that everything is compared with."""
 
-FOR_TRANSFORMERS = ("dss", "naswot_gelu", "attention_confidence", "softmax_confidence", "head_importance")
+FOR_TRANSFORMERS = (
+    *("dss", "naswot_gelu", "attention_confidence", "softmax_confidence", "head_importance"),
+    *("synaptic_diversity", "synaptic_saliency"),
+)
 """Names of those that ask for attention or GELU, which other networks lack."""
 
 TRANSFORMERS = (*(name for name in FOUNDING if name != "naswot"), *FOR_TRANSFORMERS, "az_expressivity")

@@ -1,7 +1,7 @@
 """Scores as Python floats, and the reasons why some of them are missing."""
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
@@ -14,6 +14,9 @@ Unavailable = Literal["nan", "error"]
 
 NAMED = 6
 """Most proxies that a warning names."""
+
+LONGEST = 80
+"""Characters of an architecture in a note at most."""
 
 
 class UnavailableWarning(UserWarning):
@@ -56,6 +59,22 @@ def warn_of(reasons: Mapping[str, str], where: str, stacklevel: int) -> None:
     if reasons:
         names = [*list(reasons)[:NAMED], *([f"{len(reasons) - NAMED} more"] if len(reasons) > NAMED else [])]
         warnings.warn(f"could not be computed and is NaN: {', '.join(names)}; see {where}", UnavailableWarning, stacklevel=stacklevel + 1)
+
+
+class Reasons:
+    """Tells each reason for which a proxy cannot be computed once. note: told of it, with the first network for which it is so."""
+
+    def __init__(self, note: Callable[[str], None]):
+        self.note = note
+        self._told: set[tuple[str, str]] = set()
+
+    def tell(self, network: str, reasons: Mapping[str, str]) -> None:
+        """network: its string. reasons: as in `Scores`."""
+        for label, reason in reasons.items():
+            if (label, reason) not in self._told:
+                self._told.add((label, reason))
+                first = network if len(network) <= LONGEST else f"{network[:LONGEST]}..."
+                self.note(f"{label} cannot be computed for some networks and is NaN there: {reason} (the first: {first})")
 
 
 def to_float(value: Score) -> float:

@@ -22,8 +22,9 @@ class LayerGroup:
     places: for each layer of the group, its place among all layers in the order of execution, by which fresh kernels are drawn; () where
         the groups stand in that order, one layer after another.
     role: what the layers of a transformer are for: "attention" where they make queries, keys and values, "join" where they join the heads,
-        "transform" where they make what is mixed without attention, by a fixed transform, and "window" where by averages over windows; ""
-        for all others, and where the network does not say.
+        "transform" where they make what is mixed without attention, by a fixed transform, "window" where by averages over windows, and
+        "window_weights" where they make the weights of these averages; "feed_forward" where they act on each token alone, between these;
+        "" for all others, and where the network does not say.
     """
 
     name: str

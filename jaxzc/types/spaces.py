@@ -118,13 +118,15 @@ class WithTask(Protocol):
 
 @runtime_checkable
 class WithDoubts(Protocol):
-    """A space in whose networks some ingredients say little.
+    """A space in whose networks, or some of them, some ingredients say little."""
 
-    doubts: ingredient -> one sentence, that says why and what to do instead. Whoever scores with a proxy that asks for it is warned.
-    """
+    def doubts(self, archs: np.ndarray) -> Mapping[str, str]:
+        """Ingredient -> one sentence, where it says little of one or more of the architectures int32 `[n, genes]`.
 
-    @property
-    def doubts(self) -> Mapping[str, str]: ...
+        The sentence says of which networks, why, and what to do instead; it is the same whichever of them are among `archs`. Whoever scores
+        them with a proxy that asks for the ingredient is warned.
+        """
+        ...
 
 
 @runtime_checkable

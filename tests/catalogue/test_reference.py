@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from jaxzc.catalogue import reference
-from jaxzc.catalogue.papers import EQUATIONS, PAPERS
+from jaxzc.catalogue.equations import EQUATIONS
+from jaxzc.catalogue.papers import PAPERS
 from jaxzc.cli import main
 from jaxzc.proxies import PROXIES
 from jaxzc.types import JaxzcError

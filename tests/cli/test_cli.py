@@ -317,10 +317,11 @@ def failing(error: BaseException) -> Any:
 @pytest.mark.filterwarnings("always::jaxzc.DoubtWarning")
 def test_what_a_space_doubts_is_a_note(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SpaceScorer, "many", failing(JaxzcError("enough")))
-    call = ("score", "published", "--archs", "resnet10", "--data", "normal", "--proxies", "synflow", "--no-cache", "--quiet")
-    first, last = run(*call, "--out", "x.parquet").err.splitlines()
+    call = ("--data", "normal", "--proxies", "synflow", "--no-cache", "--quiet", "--out", "x.parquet")
+    first, last = run("score", "published", "--archs", "resnet10,mobilenetv2_w1", *call).err.splitlines()
     assert first.startswith("jaxzc: published: synflow: the networks mobilenetv2_* ")
     assert last == "jaxzc: error: enough"
+    assert run("score", "published", "--archs", "resnet10", *call).err == "jaxzc: error: enough\n"
 
 
 def test_other_errors_of_jax_are_not_disguised(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

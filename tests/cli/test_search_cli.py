@@ -101,8 +101,8 @@ def test_proxies_interrupted_and_resumed(here, monkeypatch):
     assert whole.code == 0
     calls = iter(range(100))
 
-    def interrupted(scorer, seed):
-        score = proxy_scores(scorer, seed)
+    def interrupted(scorer, seed, note):
+        score = proxy_scores(scorer, seed, note)
 
         def scored(archs):
             if next(calls) == 2:

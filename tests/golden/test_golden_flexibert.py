@@ -79,19 +79,24 @@ class Same(nnx.Module):
 @pytest.mark.slow
 @pytest.mark.parametrize("index", range(7))
 def test_derivatives_of_the_last_hidden_states_equal_the_authors(index: int) -> None:
-    """head_importance with their sum of the last hidden states for a loss; jacob_cosine of their rows: the gradients of the positions'
-    table, one for each of its features. (At the authors' start, network 7, that sum is constant.)"""
+    """head_importance, synaptic diversity and saliency with their sum of the last hidden states for a loss; jacob_cosine of their rows: the
+    gradients of the positions' table, one for each of its features. (At the authors' start, network 7, that sum is constant.)"""
     networks, stored_scores, inputs = read("flexibert")
     stored = networks[index]
     arrays = {name: value for name, value in stored.arrays.items() if not name.startswith("head/")}
     what = described(stored.config)
     network = token_network(lambda: Headless(*what), InputSpec((stored.config["seq"],), "int32"))
     task = Task(lambda outputs, targets: outputs.sum())
-    chosen = {**select("head_importance"), "jacob_cosine": lambda input_grads: jacob_cosine(of_positions(input_grads, stored.config))}
+    normalised = {f"{name}_normalized": f"{name}(mean=True)" for name in ("synaptic_diversity", "synaptic_saliency")}
+    same = ("head_importance", "synaptic_diversity", "synaptic_saliency")
+    chosen = {
+        **select([*same, *normalised.values()]),
+        "jacob_cosine": lambda input_grads: jacob_cosine(of_positions(input_grads, stored.config)),
+    }
     with jax.enable_x64(True):
         params = Stored(stored.config, arrays, stored.facts).params(network, jnp.float64)
         score = jax.jit(lambda p: compute_scores(chosen, network, p, batches(inputs), task=task, unavailable="error"))(params)
-        for name, theirs in (("head_importance", "head_importance"), ("jacob_cosine", "jacobian_cosine")):
+        for theirs, name in {**{name: name for name in same}, **normalised, "jacobian_cosine": "jacob_cosine"}.items():
             expected = stored_scores["proxies"][theirs]["values_f64"][index]
             np.testing.assert_allclose(to_float(score[name]), expected, rtol=1e-8, err_msg=name)
 

@@ -32,6 +32,14 @@ def test_traces_and_means() -> None:
     assert value(proxies.jacob_trace, jnp.array([[1.0, 2], [3, 0]])) == (5 + 9) / 2
 
 
+def test_synaptic_scores() -> None:
+    assert value(proxies.synaptic_diversity, [jnp.array([1.0, 2]), jnp.array([6.0])]) == 9
+    assert value(proxies.synaptic_diversity, [jnp.array([1.0, 2]), jnp.array([6.0])], mean=True) == 3
+    weights, grads = [*group([1, -2], [3, 0]), *group([5])], [*group([2, 4], [-1, 7]), *group([1])]
+    assert value(lambda w, g: proxies.synaptic_saliency(w, g, [True, False]), weights, grads) == 2 + 8 + 3
+    assert value(lambda w, g: proxies.synaptic_saliency(w, g, [True, True], mean=True), weights, grads) == (10 + 3 + 5) / 3
+
+
 def test_counts_are_handed_on() -> None:
     assert value(proxies.linear_regions, jnp.int32(7)) == 7
     assert value(proxies.swap, jnp.array([3, 4], jnp.int32)) == 3.5

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from flax import linen as nn
 from jaxzc_spaces.nasbench201 import NasBench201
+from jaxzc_spaces.published import Published
 
 import jaxzc
 from jaxzc.jobs.about import metadata
 from jaxzc.tables import write_scores
-from jaxzc.types import InputSpec
+from jaxzc.types import Batch, InputSpec
 
 X, Y = np.random.default_rng(0).normal(size=(6, 5)).astype(np.float32), np.array([0, 1, 2, 1, 0, 2])
 
@@ -103,23 +104,53 @@ def test_statistics_that_a_function_closes_over_are_named() -> None:
         assert [issubclass(one.category, jaxzc.DoubtWarning) for one in caught] == [True] * doubtful
 
 
-class OfDoubtfulNorms(NasBench201):
-    """A space that says of the weights, and of the number of parameters, that they tell nothing."""
+CONVOLUTION = "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+POOLED = "|avg_pool_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 
-    @property
-    def doubts(self) -> dict[str, str]:
-        return {"weights": "all have one norm", "active": "nothing is at rest"}
+
+class OfDoubtfulNorms(NasBench201):
+    """A space that says of the weights of cells with a pool, and of what is active in all, that they tell nothing."""
+
+    def doubts(self, archs: np.ndarray) -> dict[str, str]:
+        pooled = any("avg_pool" in self.to_string(arch) for arch in archs)
+        return {**({"weights": "cells with a pool have one norm"} if pooled else {}), "active": "nothing is at rest"}
+
+
+SPACE = OfDoubtfulNorms(classes=10, inputs=InputSpec((8, 8, 3)), channels=2, cells=1)
 
 
 def test_a_space_s_doubts_stay_with_the_table_and_are_told_where_it_is_judged(tmp_path: Path) -> None:
-    space = OfDoubtfulNorms(classes=10, inputs=InputSpec((8, 8, 3)), channels=2, cells=1)
-    with pytest.warns(jaxzc.DoubtWarning, match="nasbench201: l2_norm: all have one norm"):
-        merged = jaxzc.run_scoring(space, sample=4, proxies="l2_norm,params", batch_size=4, batches=1)
+    with pytest.warns(jaxzc.DoubtWarning, match="nasbench201: l2_norm: cells with a pool have one norm"):
+        merged = jaxzc.run_scoring(SPACE, [CONVOLUTION, POOLED], proxies="l2_norm,params", batch_size=4, batches=1)
     told = metadata(merged)
-    assert told["doubts"] == {"l2_norm": "all have one norm"}
+    assert told["doubts"] == {"l2_norm": "cells with a pool have one norm"}
     path = tmp_path / "scores.parquet"
     write_scores(path, merged.columns, told)
     truth = tmp_path / "truth.csv"
     truth.write_text("arch,accuracy\n" + "".join(f"{arch},{row}\n" for row, arch in enumerate(merged.columns["arch"])))
     evaluation = jaxzc.evaluate(path, truth, metric="accuracy", resamples=20)
-    assert "l2_norm says little of these networks: all have one norm" in str(evaluation)
+    assert "l2_norm is in doubt: cells with a pool have one norm" in str(evaluation)
+
+
+def test_networks_that_a_space_does_not_doubt_are_scored_without_a_word() -> None:
+    merged = jaxzc.run_scoring(SPACE, [CONVOLUTION], proxies="l2_norm,params", batch_size=4, batches=1)
+    assert "doubts" not in metadata(merged)
+
+
+def test_a_scorer_warns_of_the_first_doubtful_network_once() -> None:
+    images = Batch(np.zeros((2, 8, 8, 3), np.float32), np.zeros(2, np.int32))
+    scorer = jaxzc.SpaceScorer(SPACE, [images], "l2_norm")
+    clear, doubtful = SPACE.parse(CONVOLUTION), SPACE.parse(POOLED)
+    scorer.one(clear)
+    with pytest.warns(jaxzc.DoubtWarning, match="nasbench201: l2_norm: cells with a pool have one norm"):
+        scorer.many(np.stack([clear, doubtful]))
+    scorer.one(doubtful)
+    scorer.with_batches([images]).many(doubtful)
+
+
+def test_published_networks_without_relu6_are_not_doubted() -> None:
+    """Those of which synflow says nothing are all with ReLU6 and no others."""
+    space = Published(classes=10, inputs=InputSpec((32, 32, 3)))
+    doubted = [space.to_string(arch) for arch in space.enumerate() if space.doubts(arch[None])]
+    assert doubted == [f"mobilenetv2{kind}_{width}" for kind in ("", "b") for width in ("wd4", "wd2", "w3d4", "w1")]
+    assert space.doubts(space.enumerate()).keys() == {"synflow_grads"}

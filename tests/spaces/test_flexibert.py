@@ -74,6 +74,23 @@ def test_tokens_are_embedded_and_their_vectors_can_be_replaced() -> None:
     assert np.abs(network.forward(params, tokens, norm="batch", entry=1 - words).outputs - outputs).max() > 1e-4
 
 
+def test_roles_tell_what_mixes_tokens_from_what_does_not() -> None:
+    """Of dynamic convolution the layers of its two halves, of which one makes the weights of windows; of a transform what it takes."""
+    network = TINY.network(TINY.parse("H12|DSC:5:h4:ff6:n3|LT:DFT:h2:ff10:n1"))
+    of_groups = zip(network.groups, network.blueprint.layers, strict=True)
+    roles = {name.removesuffix("/kernel"): group.role for group, names in of_groups for name in names}
+    attends = {f"layer0/op/{name}": "attention" for name in ("query", "key", "value")}
+    windows = {"layer0/op/conv_kernel": "window_weights", "layer0/op/conv_out": "window", "layer0/op/output": "join"}
+    feed_forward = {f"layer{layer}/ff/{name}": "feed_forward" for layer, name in ((0, "in"), (0, "out"), (1, "in"), (1, "out"))}
+    feed_forward |= {"layer0/ff/mid/0": "feed_forward", "layer0/ff/mid/1": "feed_forward"}
+    assert {name: role for name, role in roles.items() if role} == {
+        **attends,
+        **windows,
+        **feed_forward,
+        "layer1/op/input": "transform",
+    }
+
+
 @pytest.mark.parametrize("size", [3, 8])
 def test_transforms(size: int) -> None:
     x = np.random.default_rng(0).standard_normal((5, size))
@@ -109,8 +126,9 @@ def test_the_file_stands_alone(tmp_path: Path) -> None:
 def test_doubtful_and_wrong_scores_are_said() -> None:
     rng = np.random.default_rng(0)
     tokens = rng.integers(0, 20, (4, 7))
+    scorer = jaxzc.SpaceScorer(TINY, Batch(tokens, tokens % 2), "snip,synflow,snr_synflow")
     with pytest.warns(jaxzc.DoubtWarning, match="flexibert: synflow, snr_synflow: without layer normalisation"):
-        jaxzc.SpaceScorer(TINY, Batch(tokens, tokens % 2), "snip,synflow,snr_synflow")
+        scorer.warn_of(TINY.sample(rng, 1))
     with pytest.raises(JaxzcError, match="targets of multilabel go from 0 to 19: expected 0 or 1 for each output"):
         jaxzc.SpaceScorer(TINY, Batch(tokens, np.clip(tokens, 0, 19)), "snip")
 

@@ -46,20 +46,22 @@ def _replaced(network: Network, params: Params, inputs: PyTree) -> list[Array]:
     return [] if replaced is None else replaced(params, inputs)
 
 
-def doubts_of_space(space: Space, proxies: Mapping[str, Proxy]) -> dict[str, str]:
-    """Label of a proxy -> why its score says little of the space's networks; of a proxy that asks for several such ingredients, the first
-    reason."""
-    users = RESOLVER.wanted(proxies)
-    doubtful = space.doubts if isinstance(space, WithDoubts) else {}
+def doubts_of_space(space: Space, proxies: Mapping[str, Proxy], archs: np.ndarray) -> dict[str, str]:
+    """Label of a proxy -> why its score says little of some of the architectures `[n, genes]`; of a proxy that asks for several such
+    ingredients, the first reason."""
+    doubtful = space.doubts(archs) if isinstance(space, WithDoubts) and len(archs) else {}
+    users = RESOLVER.wanted(proxies) if doubtful else {}
     return {label: reason for ingredient, reason in reversed([*doubtful.items()]) for label in users.get(ingredient, ())}
 
 
-def warn_of_space(space: Space, proxies: Mapping[str, Proxy], stacklevel: int) -> None:
-    """Issues a `DoubtWarning` for each reason for which a score says little of the space's networks."""
-    doubtful = doubts_of_space(space, proxies)
+def warn_of_space(space: Space, proxies: Mapping[str, Proxy], archs: np.ndarray, told: set[str], stacklevel: int) -> None:
+    """Issues a `DoubtWarning` for each reason for which a score says little of these architectures, but those `told`, to which it adds."""
+    doubtful = doubts_of_space(space, proxies, archs)
     for reason in dict.fromkeys(doubtful.values()):
-        labels = ", ".join(label for label in doubtful if doubtful[label] == reason)
-        warnings.warn(f"{space.name}: {labels}: {reason}", DoubtWarning, stacklevel=stacklevel + 1)
+        if reason not in told:
+            told.add(reason)
+            labels = ", ".join(label for label in doubtful if doubtful[label] == reason)
+            warnings.warn(f"{space.name}: {labels}: {reason}", DoubtWarning, stacklevel=stacklevel + 1)
 
 
 INSTEAD = {"batch": "those of the batch", "init": "mean 0 and variance 1", "none": "none"}

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxzc.definitions.facts import Proxy
@@ -26,6 +27,12 @@ class Functions(NamedTuple):
 
     draw: Callable[[Array, Array], Params]
     score: Callable[[Params, Array, Sequence[Batch], Array, Array | np.ndarray], Mapping[str, Score | Refusal]]
+
+    def shapes(self, genes: int, batches: Sequence[Batch]) -> tuple[Any, ...]:
+        """The arguments of `score` for one architecture of so many genes, as shapes but for the batches."""
+        arch = jax.ShapeDtypeStruct((genes,), jnp.int32)
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        return jax.eval_shape(self.draw, key, arch), arch, batches, key, jax.ShapeDtypeStruct((), jnp.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +89,15 @@ class SpaceRecipe:
             return {**values, **{label: Refusal({reason: None}) for label, reason in (refused or {}).items()}}
 
         return Functions(draw, score)
+
+    def reasons_of(self, key: tuple[int, ...], batches: Sequence[Batch]) -> dict[str, str]:
+        """Proxy -> why it cannot be computed with the program of this key; the others can. Takes the time of tracing it: nothing is
+        compiled."""
+        reasons: dict[str, str] = {}
+        if self.traced:
+            functions = self.functions(key, reasons)
+            jax.eval_shape(functions.score, *functions.shapes(len(self.space.choices), batches))
+        return reasons
 
     def parts(self, key: tuple[int, ...]) -> tuple[tuple[object, ...], tuple[object, ...]]:
         """Everything that `draw` and `score` of the program with this key depend on, for the disk cache

@@ -43,8 +43,8 @@ class SpaceScorer:
     unavailable: "error": a proxy that cannot be computed for an architecture (its network has no ReLU ...) is a `JaxzcError`; "nan": it is
         NaN, and the reason is in `reasons` of what `one`, `many` and `each` return.
 
-    Raises `JaxzcError` for options that do not exist, and for more devices than there are; warns (`jaxzc.DoubtWarning`) where the space
-    says that a proxy tells little of its networks.
+    Raises `JaxzcError` for options that do not exist, and for more devices than there are. Scoring warns (`jaxzc.DoubtWarning`) at
+    the first architecture of which the space says that a proxy tells little.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class SpaceScorer:
         meant = named_task(loss, task) or own
         self.recipe = SpaceRecipe(space, select(proxies, ingredients), weights, init, meant, norm, unavailable)
         self.batches = batches_for(space, batches, self.recipe.task)
-        warn_of_space(space, self.recipe.proxies, stacklevel=2)
+        self.doubts_told: set[str] = set()
         programs = ProgramCache(self.recipe, mesh(devices), pieces)
         on_cpu = programs.mesh.devices.flat[0].platform == "cpu"
         # Programs in steps run side by side, one on each processor; a second one each, so that none waits for the slowest.
@@ -118,6 +118,10 @@ class SpaceScorer:
         other.dispatcher = replace(self.dispatcher, lanes=other.chunk)
         return other
 
+    def warn_of(self, archs: np.ndarray, stacklevel: int = 1) -> None:
+        """Warns of the architectures `[n, genes]`, as scoring them would: each reason once in the life of a scorer and its copies."""
+        warn_of_space(self.space, self.recipe.proxies, archs, self.doubts_told, stacklevel + 1)
+
     def programs(self, arch: np.ndarray) -> Functions:
         """The compiled functions that score this architecture `[genes]`, shared by all architectures with the same key."""
         return self.dispatcher.programs.functions(key_of(self.space, arch))
@@ -125,6 +129,7 @@ class SpaceScorer:
     def arrays(self, arch: np.ndarray, seed: int = 0) -> Mapping[str, Score | Refusal]:
         """Proxy -> value of one architecture `[genes]`, as numpy arrays of any shape, or with `unavailable="nan"` why there is none.
         Proxies that need counts only are left out."""
+        self.warn_of(np.asarray(arch)[None], stacklevel=2)
         return self.dispatcher.one(np.asarray(arch), self.batches, seed) if self.recipe.traced else {}
 
     def one(self, arch: np.ndarray, seed: int = 0) -> Scores:
@@ -135,6 +140,7 @@ class SpaceScorer:
     def many(self, archs: np.ndarray, seed: int = 0) -> list[Scores]:
         """Proxy -> score, for each of the architectures `[n, genes]`, in their order. Those that share a program are scored together."""
         archs = np.atleast_2d(archs)
+        self.warn_of(archs, stacklevel=2)
         counted = self.recipe.counted(archs)
         values = self.dispatcher.values(archs, self.batches, seed) if self.recipe.traced else [{} for _ in archs]
         return [to_scores({**scores, **known}, self.recipe.proxies) for scores, known in zip(values, counted, strict=True)]

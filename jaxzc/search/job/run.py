@@ -14,7 +14,7 @@ from jaxzc.catalogue.selection import ProxySpec
 from jaxzc.search.job import folder
 from jaxzc.search.job import request as requests
 from jaxzc.search.job.request import SearchRequest
-from jaxzc.search.job.scores import Scores, proxy_scores, table_scores
+from jaxzc.search.job.scores import Scores, check_fitness, proxy_scores, table_scores
 from jaxzc.search.state import State
 from jaxzc.search.stepping import Search, run
 from jaxzc.types import JaxzcError, Space
@@ -84,7 +84,9 @@ def run_search(
 
     note: told of a search that goes on and of one that ends early. progress: as in `Search.ask`. With `out`, the directory holds what
     `jaxzc.search.job.folder` says and pictures; an interrupted call that is repeated goes on, with the result it would have had.
-    Raises `JaxzcError`: names that mean nothing, a budget that no architecture keeps to, a directory that holds another search.
+    A fitness that cannot be computed for some networks is NaN there, and these are never the best; `note` is told why.
+    Raises `JaxzcError`: names that mean nothing, a budget that no architecture keeps to, a fitness that cannot be computed in the space, a
+    directory that holds another search.
     """
     if not isinstance(request, SearchRequest):
         request = SearchRequest(request, fitness, **settings)
@@ -101,22 +103,25 @@ def run_search(
     begun = search.init(request.seed, start)
     facts = requests.settings(request, search.problem, how, start, drawn.digest, wanted)
 
-    def clock() -> "_Clock":
-        return _Clock(
-            table_scores(space, wanted.columns)
-            if request.table is not None
-            else proxy_scores(request.scorer(space, drawn.batches, wanted.proxies), request.seed)
-        )
+    def prepared(state: State) -> "tuple[_Clock, State]":
+        """What scores, checked on the networks with which the search begins; and the state, in which these are pending."""
+        if request.table is not None:
+            return _Clock(table_scores(space, wanted.columns)), state
+        scorer = request.scorer(space, drawn.batches, wanted.proxies, "nan")
+        if not state.evaluated:
+            archs, state = search.ask(state, progress)
+            check_fitness(scorer, archs)
+        return _Clock(proxy_scores(scorer, request.seed, note)), state
 
     if directory is None:
-        scored = clock()
-        states = run(search, begun, scored, request.evaluations, CHUNK, progress)
-        state, seconds = _searched(search, begun, states, request.evaluations, on_state, note)
+        scored, state = prepared(begun)
+        states = run(search, state, scored, request.evaluations, CHUNK, progress)
+        state, seconds = _searched(search, state, states, request.evaluations, on_state, note)
         return SearchResult(search, state, search.best(state), seconds, scored.seconds)
     with folder.opened(directory, facts, begun, overwrite=request.overwrite, note=note) as state:
         if state.evaluated:
             note(f"{directory}: going on after {state.evaluated} evaluations")
-        scored = clock()
+        scored, state = prepared(state)
         states = folder.saving(run(search, state, scored, request.evaluations, CHUNK, progress), directory)
         with contextlib.closing(states):
             state, seconds = _searched(search, state, states, request.evaluations, on_state, note, directory)

@@ -4,20 +4,44 @@ Both are functions of architectures int `[n, genes]` that return float64 `[n, sc
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
+from jaxzc.scoring.results import Reasons
 from jaxzc.scoring.space import SpaceScorer
+from jaxzc.spacekit import key_of
 from jaxzc.types import JaxzcError, Space
 
 Scores = Callable[[np.ndarray], np.ndarray]
 
+TRIED = 8
+"""Programs that are traced at most, before a search is refused because its fitness can be computed with none of them."""
 
-def proxy_scores(scorer: SpaceScorer, seed: int = 0) -> Scores:
-    """The scores of the scorer's proxies, one column each in their order, with the weights of `seed`."""
+
+def check_fitness(scorer: SpaceScorer, archs: np.ndarray) -> None:
+    """Raises `JaxzcError` where a proxy can be computed for none of the architectures int `[n, genes]` that a search begins with, or of
+    the first `TRIED` of them with programs of their own. Traces one program where all proxies can be, and computes nothing."""
+    recipe, space = scorer.recipe, scorer.space
+    keys = list(dict.fromkeys(key_of(space, arch) for arch in archs))[:TRIED]
+    refused = dict.fromkeys(recipe.traced, "")
+    for key in keys:
+        if refused:
+            refused = replace(recipe, proxies={label: recipe.proxies[label] for label in refused}).reasons_of(key, scorer.batches)
+    for label, reason in refused.items():
+        tried = "" if space.program_keys(archs[:1]).shape[1] == 0 else f", for none of the first {len(keys)} networks of the search"
+        raise JaxzcError(f"fitness {label} cannot be computed in the space {space.name}{tried}: {reason}")
+
+
+def proxy_scores(scorer: SpaceScorer, seed: int = 0, note: Callable[[str], None] = lambda text: None) -> Scores:
+    """The scores of the scorer's proxies, one column each in their order, with the weights of `seed`; note: told once of each reason for
+    which one of them cannot be computed."""
+    reasons = Reasons(note)
 
     def score(archs: np.ndarray) -> np.ndarray:
         rows = scorer.many(archs, seed)
+        for arch, row in zip(archs, rows, strict=True):
+            reasons.tell(scorer.space.to_string(arch), row.reasons)
         return np.array([[row[label] for label in scorer.proxies] for row in rows], np.float64).reshape(len(archs), len(scorer.proxies))
 
     return score

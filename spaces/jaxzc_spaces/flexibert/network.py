@@ -63,10 +63,13 @@ class FeedForward(nnx.Module):
         self.out, self.ln = Linear(widths[-1], hidden), LayerNorm(hidden, EPS)
 
     def __call__(self, x: Array, p: Pass) -> Array:
+        p.role = "feed_forward"
         y = x
         for linear, gelu in zip((getattr(self, "in"), *self.mid), self.gelus, strict=True):
             y = gelu(linear(y, p), p)
-        return self.ln(self.out(y, p) + x, p)
+        y = self.out(y, p)
+        p.role = ""
+        return self.ln(y + x, p)
 
 
 class Layer(nnx.Module):

@@ -122,7 +122,9 @@ class DynamicConvolution(nnx.Module):
         q, k, v = self.query(x, p), self.key(x, p), self.value(x, p)
         p.role = ""
         attended = weighted(p.attending(self, products(q, k, self.heads)), v, self.heads)
-        spans = self.conv_kernel(self.key_conv(x, p) * q, p)
+        keys = self.key_conv(x, p)
+        p.role = "window_weights"
+        spans = self.conv_kernel(keys * q, p)
         of_windows = jax.nn.softmax(spans.reshape(*x.shape[:2], self.heads, self.size), axis=-1)
         p.role = "window"
         values, half = self.conv_out(x, p), self.size // 2

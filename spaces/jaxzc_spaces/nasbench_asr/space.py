@@ -98,9 +98,8 @@ class NasBenchAsr(WithModule):
 
     # Networks.
 
-    @property
-    def doubts(self) -> dict[str, str]:
-        """synflow's gradients, which the LSTM and the clip keep from what lies before them."""
+    def doubts(self, archs: np.ndarray) -> dict[str, str]:
+        """synflow's gradients, which the LSTM and the clip of every network keep from what lies before them."""
         by = ["the LSTM's sigmoids and tanh saturate"] * bool(self.units) + ["activations are cut off"] * math.isfinite(self.clip)
         cure = "score them with units=0 and clip=inf, or take synflow_bn, which keeps normalisation"
         reason = (

@@ -22,6 +22,7 @@ from jaxzc_spaces.core.discrete import DiscreteNetwork, OneNetworkEach, discrete
 from jaxzc_spaces.core.layers import NetworkModule
 from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.core.sizes import check_images, check_positive
+from jaxzc_spaces.published.mobile import mobilenetv2
 from jaxzc_spaces.published.parts import Sizes, measure
 from jaxzc_spaces.published.table import NETWORKS
 
@@ -76,9 +77,10 @@ class Published(OneNetworkEach, WithModule):
         """`pytorchcv_flops`: operations as PyTorchCV counts them; its list states half of them (see `published.parts`)."""
         return {"pytorchcv_flops": lambda archs: self._sizes(archs)["operations"]}
 
-    @property
-    def doubts(self) -> dict[str, str]:
+    def doubts(self, archs: np.ndarray) -> dict[str, str]:
         """synflow's gradients of the networks with ReLU6, which keeps them from all layers but the classifier."""
+        if not any(NETWORKS[self.to_string(row)].make is mobilenetv2 for row in archs):
+            return {}
         return {
             "synflow_grads": "the networks mobilenetv2_* and mobilenetv2b_* cut activations off at 6, and without normalisation positive "
             "weights drive all of them beyond, so that no layer but the classifier gets a gradient: leave them out, or take "

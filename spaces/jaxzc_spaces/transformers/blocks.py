@@ -85,7 +85,13 @@ class Block(nnx.Module):
     @repeated
     def __call__(self, x: Array, p: Pass, name: str) -> Array:
         x = p.map(f"{name}/attention", x + self._attend(self.ln1(x, p), p))
-        return p.map(name, x + self.fc2(self.gelu(self.fc1(self.ln2(x, p), p), p), p))
+        return p.map(name, x + self._feed_forward(self.ln2(x, p), p))
+
+    def _feed_forward(self, x: Array, p: Pass) -> Array:
+        p.role = "feed_forward"
+        y = self.fc2(self.gelu(self.fc1(x, p), p), p)
+        p.role = ""
+        return y
 
     def _attend(self, x: Array, p: Pass) -> Array:
         p.role = "attention"
