@@ -62,7 +62,7 @@ class Dispatcher:
             try:
                 values = functions.score(functions.draw(key, genes), genes, batches, key, param_counts)
             except NotImplementedError as error:  # an operation that JAX does not have on this platform
-                self.programs.refuse(call.key, tuple(batches), error)
+                self.programs.refuse(call.key, batches, error)
             else:
                 return {**values, **self.programs.refused}
 

@@ -1,11 +1,11 @@
 """A cache of a space's compiled programs. It drops the least recently used ones, so that memory does not grow with the space."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from jaxzc._compile import memory, pieces
@@ -94,7 +94,7 @@ class ProgramCache:
         self._executables.move_to_end(place)
         return self._executables[place]
 
-    def refuse(self, key: tuple[int, ...], batches: tuple[Batch, ...], error: Exception) -> None:
+    def refuse(self, key: tuple[int, ...], batches: Sequence[Batch], error: Exception) -> None:
         """Leaves out the proxies that do not lower here. error: what JAX raised; raised again where it is none of theirs.
 
         Raises `JaxzcError` where a proxy that cannot be computed is an error (`SpaceRecipe.unavailable`)."""
@@ -137,12 +137,10 @@ class ProgramCache:
         return max((function.memory for function in functions if isinstance(function, Measured)), default=0)
 
 
-def _lowered(recipe: SpaceRecipe, key: tuple[int, ...], batches: tuple[Batch, ...]) -> Any:
+def _lowered(recipe: SpaceRecipe, key: tuple[int, ...], batches: Sequence[Batch]) -> Any:
     """The scoring function of one architecture, lowered for this process's platform."""
-    draw, score = recipe.functions(key)
-    genes, rng_key = jax.ShapeDtypeStruct((len(recipe.space.choices),), jnp.int32), jax.eval_shape(lambda: jax.random.key(0))
-    params = jax.eval_shape(draw, rng_key, genes)
-    return jax.jit(score).lower(params, genes, batches, rng_key, jax.ShapeDtypeStruct((), jnp.float32))
+    functions = recipe.functions(key)
+    return jax.jit(functions.score).lower(*functions.shapes(len(recipe.space.choices), batches))
 
 
 def _compilations(function: Any) -> int:
