@@ -189,16 +189,6 @@ def test_browser_prints_nothing_over_another_page(browser: Any, page_file: Path)
     assert heard == []
 
 
-def test_browser_prints_two_charts_on_a_page(browser: Any, page_file: Path) -> None:
-    """A4 within its margins is 688 x 1017 pixels: what stays on one page takes at most half of it, or it leaves half of another empty."""
-    page, heard = opened(browser, page_file, width=688)
-    page.emulate_media(media="print")
-    heights = page.evaluate("[...document.querySelectorAll('#intervals, #networks, #size')].map(e => e.offsetHeight)")
-    assert len(heights) == 3
-    assert max(heights) < 1017 / 2
-    assert heard == []
-
-
 def test_browser_opens_a_leaderboard_as_it_opens_a_report(browser: Any, tmp_path: Path) -> None:
     """The first proxy is selected, the button names the other theme, and the bar fits a phone."""
     path = tmp_path / "index.html"
