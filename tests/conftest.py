@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 # Tests compile thousands of programs and run each once. Without LLVM's costly passes that takes half the time, and with XLA's older emitter
@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, settings
 from jaxzc.scoring.results import Scores
 from jaxzc.scoring.space import SpaceScorer
 from tests.support import compiled_once
+from tests.support.promoting import may_promote
 
 # Property tests: few examples, the same each time. `pytest --hypothesis-profile=wide` looks further, elsewhere each time.
 settings.register_profile(
@@ -57,16 +58,11 @@ LONGEST = (
 )
 """The files that take longest. They go first, so that no worker is left with one of them when the others have finished."""
 
-STRICT = (
-    "golden/test_golden_named_networks.py",
-    "ingredients/test_ingredients.py",
-    "proxies/test_proxies.py",
-    "proxies/test_proxies_further.py",
-    "spaces/test_nasbench201_network.py",
-    "spaces/test_rank_promotion.py",
-)
-"""Files in which no array is broadcast over axes that it does not have. The models of many others are a user's, who adds a bias to many
-examples without a word."""
+
+def promotion(ranks: bool, dtypes: bool) -> None:
+    """Whether arrays are broadcast over axes that they do not have, and dtypes mixed, without a word (see `tests.support.promoting`)."""
+    jax.config.update("jax_numpy_rank_promotion", "allow" if ranks else "raise")
+    jax.config.update("jax_numpy_dtype_promotion", "standard" if dtypes else "strict")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -82,12 +78,16 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def rank_promotion(request: pytest.FixtureRequest) -> Iterator[None]:
-    """In the files of `STRICT`, what is added to every image has its axes: a wrong one is an error, and no sum over the wrong ones."""
-    jax.config.update("jax_numpy_rank_promotion", "raise" if request.node.nodeid.removeprefix("tests/") in STRICT else "allow")
-    yield
-    jax.config.update("jax_numpy_rank_promotion", "allow")
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Around a test and the fixtures that it is the first to need."""
+    untried = item.get_closest_marker("slow") is not None  # not run under these settings so far
+    ranks, dtypes = may_promote(item.nodeid)
+    promotion(ranks or untried, dtypes or untried)
+    try:
+        return (yield)
+    finally:
+        promotion(ranks=True, dtypes=True)
 
 
 @pytest.fixture(autouse=True, scope="module")

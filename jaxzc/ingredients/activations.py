@@ -51,6 +51,6 @@ def relu_numbers(network: Network, *, wanted: frozenset[str]) -> dict[str, Any]:
     hooks = {group.name: np.array([sum("ReLU" in name for name in way) for way in group.modules], np.float32) for group in groups}
     numbers = {
         "relu_counts": [counts[group.name].sum(1) for group in groups],
-        "relu_hooks": [counts[group.name] @ hooks[group.name] for group in groups],
+        "relu_hooks": [counts[group.name] @ jnp.asarray(hooks[group.name], counts[group.name].dtype) for group in groups],
     }
     return {name: value for name, value in numbers.items() if name in wanted}

@@ -70,7 +70,7 @@ def smallest(matrices: Array) -> Array:
 
     def run(matrices: Array) -> Array:
         finite = jnp.isfinite(matrices).all((1, 2))
-        values = eigenvalues(jnp.where(finite[:, None, None], matrices, jnp.eye(matrices.shape[-1])))[:, 0]
+        values = eigenvalues(jnp.where(finite[:, None, None], matrices, jnp.eye(matrices.shape[-1])[None]))[:, 0]
         return jnp.where(finite, values, 0)
 
     return in_float64(run)(matrices)

@@ -56,7 +56,7 @@ def hashed(code: Array) -> Array:
     """64 bits of each row of `code`, bool `[B, units]`, as uint32 `[B, 2]`: two sums of random numbers modulo 2**32, linear in the code."""
     unit = jnp.arange(code.shape[1], dtype=jnp.uint32)
     words = [_mixed(unit * jnp.uint32(2) + jnp.uint32(k)) for k in (0, 1)]
-    return jnp.stack([jnp.where(code, w, jnp.uint32(0)).sum(1, dtype=jnp.uint32) for w in words], axis=1)
+    return jnp.stack([jnp.where(code, w[None], jnp.uint32(0)).sum(1, dtype=jnp.uint32) for w in words], axis=1)
 
 
 def _mixed(x: Array) -> Array:

@@ -16,7 +16,7 @@ from jax import lax
 from jaxzc.definitions.facts import ingredient
 from jaxzc.ingredients.passes import entry
 from jaxzc.numerics import initialisers
-from jaxzc.numerics.trees import first, map_named
+from jaxzc.numerics.trees import first, map_named, wide_dtype
 from jaxzc.types import Array, Batch, JaxzcError, Network, Params, PyTree
 
 
@@ -54,7 +54,7 @@ def noise(network: Network, params: Params, inputs: PyTree, key: Array, count: i
 
 def _normal(key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
     """Standard normal values, in half precision those of float32, rounded."""
-    return jax.random.normal(key, shape, jnp.promote_types(dtype, jnp.float32)).astype(dtype)
+    return jax.random.normal(key, shape, wide_dtype(dtype)).astype(dtype)
 
 
 def _parameters(name: str, initialiser: str) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jaxzc.definitions.facts import Passes, ingredient
 from jaxzc.ingredients.passes import entry
-from jaxzc.numerics.trees import at_least_float32, batch_size, first
+from jaxzc.numerics.trees import at_least_float32, batch_size, first, wide_dtype
 from jaxzc.tasks import Task
 from jaxzc.types import Array, Batch, Network, Params, PyTree
 
@@ -32,7 +32,7 @@ def layer_fisher(network: Network, vkdnw_params: Params, vkdnw_images: PyTree, b
         return at_least_float32(task.readout(out.outputs)[0])
 
     def one(example: tuple[Any, Any]) -> Array:
-        out, pull = jax.vjp(lambda shift: logits(shift, example), jnp.zeros(ends[-1], jnp.promote_types(kernels[0].dtype, jnp.float32)))
+        out, pull = jax.vjp(lambda shift: logits(shift, example), jnp.zeros(ends[-1], wide_dtype(kernels[0].dtype)))
         jacobian = jax.vmap(lambda ct: pull(ct)[0])(jnp.eye(len(out), dtype=out.dtype))
         p = jax.nn.softmax(out) * (1 - SMOOTHING) + SMOOTHING / len(out)
         return jacobian.T @ ((jnp.diag(p) - jnp.outer(p, p)) @ jacobian)

@@ -14,7 +14,7 @@ from jaxzc.definitions.facts import Passes, ingredient
 from jaxzc.ingredients.passes import entry
 from jaxzc.ingredients.passes.groups import by_group, of_groups, of_relus
 from jaxzc.ingredients.passes.patterns import pattern_kernel, relu_code
-from jaxzc.numerics.trees import at_least_float32, batch_size, first
+from jaxzc.numerics.trees import at_least_float32, batch_size, first, wide_dtype
 from jaxzc.tasks import Task
 from jaxzc.tasks.checks import loss_of, targets_of
 from jaxzc.types import Array, Batch, JaxzcError, Network, Norm, Params, PyTree, Tap
@@ -121,7 +121,7 @@ def _taps(network: Network, params: Params, inputs: PyTree, norm: Norm, wanted: 
         shapes = layer_shapes(network, params, inputs, norm)
         zeros = [
             {
-                "gate": jnp.zeros((*s.shape[:2], s.shape[-1]), jnp.promote_types(s.dtype, jnp.float32)) if gates else None,
+                "gate": jnp.zeros((*s.shape[:2], s.shape[-1]), wide_dtype(s.dtype)) if gates else None,
                 "shift": jnp.zeros(s.shape, s.dtype) if shifts else None,
             }
             for s in shapes
@@ -131,7 +131,7 @@ def _taps(network: Network, params: Params, inputs: PyTree, norm: Norm, wanted: 
     def layer(y: Array, p: Any) -> tuple[Array, PyTree]:
         if p is not None and p["gate"] is not None:
             # half precision in float32, in which the gate's gradient sums over positions
-            y = (y * (1 + p["gate"].reshape(len(y), *(1,) * (y.ndim - 2), y.shape[-1]))).astype(y.dtype)
+            y = (at_least_float32(y) * (1 + p["gate"].reshape(len(y), *(1,) * (y.ndim - 2), y.shape[-1]))).astype(y.dtype)
         if p is not None and p["shift"] is not None:
             y = y + p["shift"]
         return y, (y if keep else jnp.zeros(()))

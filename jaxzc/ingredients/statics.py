@@ -16,7 +16,8 @@ from jaxzc.types import Array, Batch, JaxzcError, Network, Params
 def weights(network: Network, params: Params) -> list[Array]:
     """Kernels of convolution and linear layers, `[layers, n]` per group; zero where the layer does not exist."""
     kernels = zip(network.weights(params), network.active(), strict=True)
-    return [at_least_float32(w.reshape(len(w), -1)) * on[:, None] for w, on in kernels]
+    flat = [(at_least_float32(w.reshape(len(w), -1)), on) for w, on in kernels]
+    return [w * on[:, None].astype(w.dtype) for w, on in flat]
 
 
 @ingredient(active=Passes(), cells=Passes(), fan_in=Passes(), existing=Passes())

@@ -26,7 +26,9 @@ def _positive(network: Network, params: Params, inputs: PyTree, task: Task, norm
 
         grads, exponent = jax.grad(total, has_aux=True)(network.weights(positive))
         # A power of two taken out of the gradients brings them into float32's range whatever the depth, and changes no digit.
-        shift = binary_exponent(jnp.max(jnp.stack([jnp.max(jnp.abs(g)) for g in grads])))
+        largest = [jnp.max(jnp.abs(g)) for g in grads]
+        wide = max((each.dtype for each in largest), key=lambda dtype: dtype.itemsize)  # complex kernels are not in float64
+        shift = binary_exponent(jnp.max(jnp.stack([each.astype(wide) for each in largest])))
         return [(g * power_of_two(-shift, g.dtype)).reshape(len(g), -1) for g in grads], exponent + shift
 
     ones = jax.tree.map(jnp.ones_like, entry.shapes(network, params, first(inputs, 1)))

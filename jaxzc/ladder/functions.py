@@ -12,6 +12,7 @@ from jax import lax
 
 from jaxzc.ingredients.passes.patterns import pattern_kernel, relu_code
 from jaxzc.numerics.linalg import binary_exponent, power_of_two
+from jaxzc.numerics.trees import wide_dtype
 from jaxzc.spacekit.steps import Operation
 from jaxzc.tasks import Task
 from jaxzc.tasks.checks import loss_of
@@ -26,10 +27,11 @@ def forward(operation: Operation, norm: Norm, layers: bool, relus: bool) -> Call
         y = _layer(operation, inputs, kernel, bias)
         activated, output = operation.after(y, norm)
         results: dict[str, Any] = {"layer": y, "output": output}
+        padding = ghosts.astype(wide_dtype(y.dtype))
         if layers:
-            results["layer_kernel"] = pattern_kernel(relu_code(y), y.dtype) - ghosts
+            results["layer_kernel"] = pattern_kernel(relu_code(y), y.dtype) - padding
         if relus and activated is not None:
-            results["relu_kernel"] = pattern_kernel(relu_code(activated), y.dtype) - ghosts
+            results["relu_kernel"] = pattern_kernel(relu_code(activated), y.dtype) - padding
         return results
 
     return run

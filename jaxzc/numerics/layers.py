@@ -5,6 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from jaxzc.numerics.trees import wide_dtype
 from jaxzc.types import Array
 
 
@@ -14,4 +15,6 @@ def sum_over_layers(term: Callable[..., Array], *groups: Sequence[Any]) -> Array
 
     >>> sum_over_layers(lambda w, g: jnp.abs(w * g), weights, loss_grads)
     """
-    return sum((term(*values).sum() for values in zip(*groups, strict=True)), jnp.zeros(()))
+    sums = [jnp.sum(term(*values)) for values in zip(*groups, strict=True)]
+    dtype = wide_dtype(sums[0].dtype) if sums else jnp.float32
+    return sum((each.astype(dtype) for each in sums), jnp.zeros((), dtype))

@@ -76,6 +76,12 @@ def first(tree: PyTree, count: int | None) -> Any:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf)[:count], tree)
 
 
+def wide_dtype(dtype: Any) -> Any:
+    """The dtype of sums of what has `dtype`: itself where it is at least as wide as float32; float32 for half precision, in which a sum of
+    65,505 ones may be infinite, and for integers."""
+    return jnp.dtype(dtype if jnp.issubdtype(dtype, jnp.inexact) and jnp.finfo(dtype).bits >= 32 else jnp.float32)
+
+
 def at_least_float32(x: Array) -> Array:
-    """Half precision in float32 (a sum of 65,505 ones is infinite in float16), everything else as it is."""
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32)) if is_float(x) else x
+    """Floats in their `wide_dtype`, everything else as it is."""
+    return x.astype(wide_dtype(x.dtype)) if is_float(x) else x

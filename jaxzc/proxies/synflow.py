@@ -11,8 +11,8 @@ from jaxzc.types import Array, Scaled
 
 
 def _flow(weights: Sequence[Array], grads: Sequence[Array], exponent: Array, log: bool) -> Array | Scaled:
-    total = sum_over_layers(lambda w, g: jnp.abs(w * g), weights, grads)
-    return jnp.log(total) + exponent * math.log(2) if log else Scaled(total, exponent)
+    total = sum_over_layers(lambda w, g: jnp.abs(w) * jnp.abs(g), weights, grads)
+    return jnp.log(total) + jnp.asarray(exponent, total.dtype) * math.log(2) if log else Scaled(total, exponent)
 
 
 @proxy(direction="higher", labels=False, init="torch", norm="none", over_layers=lambda log: None if log else "terms")
@@ -61,7 +61,7 @@ def logsynflow(weights: Sequence[Array], synflow_grads: Sequence[Array], synflow
     def flow(w: Array, g: Array) -> Array:
         known = g > 0
         # log(1 + g 2^e) of any exponent
-        logs = jnp.logaddexp(0, jnp.log(jnp.where(known, g, 1)) + synflow_exponent * math.log(2))
+        logs = jnp.logaddexp(0, jnp.log(jnp.where(known, g, 1)) + jnp.asarray(synflow_exponent, g.dtype) * math.log(2))
         return jnp.where(known, jnp.abs(w) * logs, 0)
 
     return sum_over_layers(flow, weights, synflow_grads)

@@ -26,12 +26,13 @@ def vkdnw(layer_fisher: Array, active: Sequence[Array]) -> Array:
 
     def run(fisher: Array) -> Array:
         values = eigenvalues(fisher)
-        count = jnp.concatenate([jnp.asarray(a) for a in active]).sum()
+        count = jnp.concatenate([jnp.asarray(a) for a in active]).sum(dtype=fisher.dtype)
         # Layers that do not exist give zeros, which come first.
         places = jnp.arange(1, 10, dtype=fisher.dtype) / 10 * (count - 1) + (len(values) - count)
-        low = jnp.floor(places).astype(jnp.int32)
+        below = jnp.floor(places)
+        low = below.astype(jnp.int32)
         high = jnp.minimum(low + 1, len(values) - 1)
-        deciles = jnp.maximum(values[low] + (places - low) * (values[high] - values[low]), 0)
+        deciles = jnp.maximum(values[low] + (places - below) * (values[high] - values[low]), 0)
         q = deciles / (deciles.sum() + 1e-300)
         return -jnp.where(q > 0, q * jnp.log(jnp.where(q > 0, q, 1)), 0).sum()
 

@@ -1,6 +1,7 @@
 """WRCor: how differently a network answers to different images, the deeper the more it counts."""
 
 import jax.numpy as jnp
+import numpy as np
 
 from jaxzc._compile.float64 import in_float64
 from jaxzc.definitions.facts import proxy
@@ -23,9 +24,9 @@ def wrcor(response_correlations: Array) -> Array:
         raise JaxzcError(f"needs at least 2 examples in the batch and got {response_correlations.shape[1]}: it correlates their answers")
 
     def run(correlations: Array) -> Array:
-        weights = 2.0 ** (jnp.arange(len(correlations)) - len(correlations) + 1)  # of the last cell 1, put right below
+        weights = 2.0 ** np.arange(1 - len(correlations), 1)  # of the last cell 1, put right below
         size = correlations.shape[1]
-        total = jnp.tensordot(weights.astype(correlations.dtype), correlations, 1)
+        total = jnp.tensordot(jnp.asarray(weights, correlations.dtype), correlations, 1)
         return jnp.linalg.slogdet(total)[1] + size * (len(correlations) - 1) * jnp.log(2.0)
 
     return in_float64(run)(response_correlations)

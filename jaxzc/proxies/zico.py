@@ -56,7 +56,7 @@ def zico_bc(
     """
 
     def bias(on: Array, positions: int, c: int) -> Array:
-        return on * (math.log(positions / c**0.5) if positions > 1 else 0.0)  # linear layers have one position
+        return jnp.where(on, math.log(positions / c**0.5) if positions > 1 else 0.0, 0.0)  # linear layers have one position
 
     return zico(batch_grads) - beta * sum_over_layers(bias, active, map_positions, channels)
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from typing_extensions import TypeAliasType
 
+from jaxzc.numerics.trees import at_least_float32
 from jaxzc.types import Array, JaxzcError, PyTree
 
 Loss = TypeAliasType("Loss", Callable[[PyTree, PyTree], Array])
@@ -49,7 +50,7 @@ def token_cross_entropy(outputs: Array | np.ndarray, targets: Array | np.ndarray
 
     outputs, counts = wide(outputs), targets >= 0
     each = optax.softmax_cross_entropy_with_integer_labels(outputs, jnp.where(counts, targets, 0))
-    return jnp.where(counts, each, 0).sum() / jnp.maximum(counts.sum(), 1)
+    return jnp.where(counts, each, 0).sum() / jnp.maximum(counts.sum(dtype=each.dtype), 1)
 
 
 def ctc_loss(outputs: PyTree, targets: PyTree, *, blank: int = 0) -> Array:
@@ -69,7 +70,7 @@ def ctc_loss_per_frame(outputs: PyTree, targets: PyTree, *, blank: int = 0) -> A
     losses, symbols, label_paddings, logit_paddings = _each_ctc(outputs, targets, blank)
     frames, counts = (1 - logit_paddings).sum(1), label_paddings == 0
     equal = (symbols[:, 1:] == symbols[:, :-1]) & counts[:, 1:] & counts[:, :-1]
-    possible = counts.sum(1) + equal.sum(1) <= frames
+    possible = (counts.sum(1) + equal.sum(1)).astype(frames.dtype) <= frames
     return jnp.where(possible, losses / jnp.maximum(frames, 1), 0).mean()
 
 
@@ -99,7 +100,7 @@ def _each_ctc(outputs: PyTree, targets: PyTree, blank: int) -> tuple[Array, Arra
 def padded(used: Array, steps: int) -> Array:
     """Paddings `[N, steps]` of lengths `[N]`; paddings as they are."""
     used = jnp.asarray(used)
-    return used if used.ndim == 2 else jnp.arange(steps) >= used[:, None]
+    return used if used.ndim == 2 else jnp.arange(steps)[None] >= used[:, None]
 
 
 def fitted(outputs: Array | np.ndarray, targets: Array | np.ndarray, what: str) -> Array:
@@ -122,7 +123,7 @@ def wide(x: PyTree) -> Array:
             f"the network returns {described(x)}, and the task compares one array of floats: give loss=lambda outputs, targets: ... that "
             "takes them apart"
         )
-    return jnp.asarray(leaves[0]).astype(jnp.promote_types(jnp.result_type(leaves[0]), jnp.float32))
+    return at_least_float32(jnp.asarray(leaves[0]))
 
 
 def described(x: PyTree) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
+from jaxzc.numerics.trees import at_least_float32, is_float
 from jaxzc.tasks.losses import (
     Loss,
     cross_entropy,
@@ -61,7 +62,7 @@ class Task:
         """The sum whose derivatives synflow and jacob_cov take: of the readout, or where that is the default of all floats returned."""
         if self.readout is not mean_readout:
             return self.readout(outputs).sum()
-        floats = [jnp.asarray(leaf) for leaf in jax.tree.leaves(outputs) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating)]
+        floats = [at_least_float32(jnp.asarray(leaf)) for leaf in jax.tree.leaves(outputs) if is_float(leaf)]
         if not floats:
             raise JaxzcError(f"the network returns {described(outputs)}, no floats that could be summed: give a task with a readout")
         return sum((leaf.sum() for leaf in floats[1:]), floats[0].sum())

@@ -48,10 +48,9 @@ def export(
     graph, state = nnx.split(module)
     evaluated = nnx.merge(graph, state)
     evaluated.eval()
-    weights = jax.tree.map(np.asarray, nnx.to_pure_dict(nnx.state(evaluated, (nnx.Param, nnx.BatchStat))))
     contents = {CODE: code.encode()} if code else {}
     contents |= {
-        WEIGHTS: serialization.msgpack_serialize(weights),
+        WEIGHTS: weights_of(evaluated),
         PROGRAM: program_of(evaluated, inputs),
         LINES: _lines(code, construction, inputs, onnx).encode(),
     }
@@ -61,6 +60,15 @@ def export(
         with replacing(directory / name) as file:
             file.write(content)
     return [directory / name for name in contents]
+
+
+def weights_of(module: Any) -> bytes:
+    """Parameters and running statistics in Flax's format, places in lists as text: before Flax 0.12.8 it reads no numbers there."""
+
+    def written(tree: Any) -> Any:
+        return {str(key): written(value) for key, value in tree.items()} if isinstance(tree, dict) else np.asarray(tree)
+
+    return serialization.msgpack_serialize(written(nnx.to_pure_dict(nnx.state(module, (nnx.Param, nnx.BatchStat)))))
 
 
 def program_of(module: Any, inputs: InputSpec) -> bytes:
@@ -127,7 +135,8 @@ def _lines(code: str, construction: str, inputs: InputSpec, onnx: int) -> str:
         parts.append(
             "# As a Flax NNX module, to go on with: logits = model(images)\n"
             f"from flax import nnx, serialization\n{construction}\n"
-            f'nnx.update(model, serialization.msgpack_restore((HERE / "{WEIGHTS}").read_bytes()))\nmodel.eval()'
+            f'weights = serialization.msgpack_restore((HERE / "{WEIGHTS}").read_bytes())\n'
+            "nnx.update(model, nnx.restore_int_paths(weights))\nmodel.eval()"
         )
     if onnx:
         parts.append(

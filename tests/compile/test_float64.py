@@ -41,7 +41,7 @@ def test_precision_in_every_transformation(transform: Any) -> None:
 
 def test_a_traced_array_that_the_function_closes_over() -> None:
     def outer(x: jax.Array, index: jax.Array) -> jax.Array:
-        return in_float64(lambda a: lost_in_float32(a) * index)(x)
+        return in_float64(lambda a: lost_in_float32(a) * index.astype(a.dtype))(x)
 
     np.testing.assert_array_equal(jax.jit(outer)(jnp.ones(2), jnp.asarray(3)), np.full(2, 3 * TINY, np.float32))
     both = jax.jit(jax.vmap(outer, in_axes=(None, 0)))(jnp.ones(2), jnp.arange(4))

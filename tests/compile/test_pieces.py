@@ -41,7 +41,7 @@ def kernels(*widths: int) -> list[Array]:
 
 def layer(x: Array, w: Array) -> Array:
     y = jax.lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
-    return jax.nn.relu((y - y.mean((0, 1, 2))) / (1 + y.std((0, 1, 2))))
+    return jax.nn.relu((y - y.mean((0, 1, 2), keepdims=True)) / (1 + y.std((0, 1, 2), keepdims=True)))
 
 
 def saliencies(ws: list[Array], x: Array) -> Array:

@@ -19,7 +19,8 @@ LARGE = 16 * 32 * 4
 def chain(kernels: list[Any], x: Any) -> Any:
     for kernel in kernels:
         y = x @ kernel
-        y = (y - y.mean(0)) / jnp.sqrt(1 + jnp.square(y - y.mean(0)).mean(0))
+        centred = y - y.mean(0, keepdims=True)
+        y = centred / jnp.sqrt(1 + jnp.square(centred).mean(0, keepdims=True))
         x = x + jnp.where(y > 0, jnp.tanh(y), 0.1 * y)
     return jnp.square(x).mean()
 

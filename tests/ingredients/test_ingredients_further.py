@@ -27,8 +27,8 @@ BATCH = Batch(RNG.normal(size=(7, 5)).astype(np.float32), np.array([0, 1, 2, 0, 
 
 
 def model(params: Any, x: Any) -> Any:
-    hidden = jax.nn.relu(x @ params["a"]["kernel"] + params["a"]["bias"])
-    return hidden @ params["b"]["kernel"] + params["b"]["bias"]
+    hidden = jax.nn.relu(x @ params["a"]["kernel"] + params["a"]["bias"][None])
+    return hidden @ params["b"]["kernel"] + params["b"]["bias"][None]
 
 
 def make(names: str, given: Any = None, key: Any = None) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def test_response_correlations(stage_network: tuple[Any, Any]) -> None:
     made = jax.jit(lambda b: compute_scores({"all": collect}, network, params, b)["all"])(batch)
     assert made.shape == (3, 4, 4)
     stem = jax.lax.conv_general_dilated(jnp.asarray(images), params["stem"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
-    stem = (stem - stem.mean((0, 1, 2))) / np.sqrt(np.var(stem, (0, 1, 2)) + 1e-5)
+    stem = (stem - stem.mean((0, 1, 2), keepdims=True)) / np.sqrt(np.var(stem, (0, 1, 2), keepdims=True) + 1e-5)
     alike = np.abs(np.corrcoef(np.reshape(stem, (4, -1))))
     assert np.all(made[0] - alike > -1e-4)  # what is left is the gradients' part
     np.testing.assert_allclose(np.diagonal(made, axis1=1, axis2=2), 2, rtol=1e-4)

@@ -144,7 +144,7 @@ def test_signal_to_noise_ratio_leaves_out_what_does_not_exist():
     values = jnp.asarray([[1.0, 4.0, 0.0, 2.5, 0.0]])
     there = jnp.asarray([[True, True, False, True, False]])
     np.testing.assert_allclose(layer_snr(values, there), 7.5 / np.std([1, 4, 2.5], ddof=1), rtol=1e-6)
-    np.testing.assert_allclose(layer_snr(values * 0 + 2 * there, there), 6)  # equal values have no deviation
+    np.testing.assert_allclose(layer_snr(values * 0 + 2 * there.astype(values.dtype), there), 6)  # equal values have no deviation
 
 
 def test_key_of_an_architecture():

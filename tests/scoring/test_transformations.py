@@ -29,7 +29,7 @@ def narrow(tree: Any) -> Any:
 
 
 def number(score: Any) -> Any:
-    return score.value * 2.0**score.exponent if isinstance(score, Scaled) else score
+    return score.value * 2.0 ** jnp.asarray(score.exponent, float) if isinstance(score, Scaled) else score
 
 
 def test_derivatives_by_the_parameters() -> None:

@@ -15,7 +15,7 @@ from jaxzc.types import Counts, InputSpec, JaxzcError, Space, TooFewArchitecture
 
 
 def linear(params: Any, x: Any) -> Any:
-    return jax.nn.relu(x @ params["first"] + params["first_bias"]) @ params["last"]
+    return jax.nn.relu(x @ params["first"] + params["first_bias"][None]) @ params["last"]
 
 
 @dataclass(frozen=True)

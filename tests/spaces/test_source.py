@@ -11,10 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx, serialization
+from flax import nnx
 from jaxzc_spaces.core.alone.writer import write
 
 import jaxzc
+from jaxzc.training.export import weights_of
 from jaxzc.types import JaxzcError
 from tests.spaces.test_module import TINY, drawn, tiny
 
@@ -63,8 +64,7 @@ def test_logits_are_the_modules(name: str, tmp_path: Path) -> None:
     module = space.module(arch, rng_key=jax.random.key(3))
     statistics = nnx.state(module, nnx.BatchStat)
     nnx.update(module, jax.tree.map(lambda a: jnp.asarray(rng.uniform(0.5, 1.5, a.shape), a.dtype), statistics))
-    weights = jax.tree.map(np.asarray, nnx.to_pure_dict(nnx.state(module, (nnx.Param, nnx.BatchStat))))
-    (tmp_path / "weights.msgpack").write_bytes(serialization.msgpack_serialize(weights))
+    (tmp_path / "weights.msgpack").write_bytes(weights_of(module))
     network = imported(space.source(arch), tmp_path)
     model = network.load(tmp_path / "weights.msgpack")
     images = jnp.asarray(rng.standard_normal((2, *space.inputs.shape)), jnp.float32)

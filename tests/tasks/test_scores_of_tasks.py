@@ -36,7 +36,8 @@ def cross_entropy(outputs: Any, targets: Any) -> Any:
 
 def unpadded(outputs: Any, targets: Any) -> Any:
     each = optax.softmax_cross_entropy_with_integer_labels(outputs, targets["tags"])
-    return (each * targets["used"]).sum() / targets["used"].sum()
+    used = targets["used"].astype(each.dtype)
+    return (each * used).sum() / used.sum()
 
 
 @pytest.mark.parametrize(

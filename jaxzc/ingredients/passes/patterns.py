@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import jax.numpy as jnp
-
+from jaxzc.numerics.trees import wide_dtype
 from jaxzc.types import Array, JaxzcError
 
 
@@ -19,5 +18,5 @@ def pattern_kernel(code: Array, dtype: Any) -> Array:
     Raises `JaxzcError` for a single example: it has nothing to agree with, and its kernel measures size."""
     if len(code) < 2:
         raise JaxzcError(f"needs at least 2 examples in the batch and got {len(code)}: activation patterns are compared between examples")
-    signs = 2 * code.astype(jnp.promote_types(dtype, jnp.float32)) - 1
+    signs = 2 * code.astype(wide_dtype(dtype)) - 1
     return (signs @ signs.T + code.shape[1]) / 2

@@ -11,6 +11,7 @@ from jaxzc._compile.jaxpr import CUSTOM_RULES, Op, bind, scan_starts
 from jaxzc.networks.normalisation.axes import named_sum
 from jaxzc.networks.normalisation.finder import Findings
 from jaxzc.networks.normalisation.forms import Edit, Normalisation
+from jaxzc.numerics.trees import wide_dtype
 from jaxzc.types import Array, Norm
 
 
@@ -205,6 +206,6 @@ class _Bodies:
 def _statistics(value: Array, one: Normalisation) -> tuple[Array, Array]:
     """Mean and variance of the batch (in two passes) over the axes along which the stored ones do not vary, in at least float32."""
     rest = tuple(axis for axis in range(value.ndim) if axis not in one.axes)
-    wide = value.astype(jnp.promote_types(jnp.float32, value.dtype))
+    wide = value.astype(wide_dtype(value.dtype))
     mean = jnp.mean(wide, rest, keepdims=True)
     return mean, jnp.mean(jnp.square(wide - mean), rest, keepdims=True)

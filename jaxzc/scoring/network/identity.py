@@ -91,7 +91,8 @@ def _passes(recipe: ModelRecipe, network: Network, params: Params, batch: Batch,
         if recipe.task is None:  # one of ours, chosen from the kind of targets, which the signature contains
             return classification.total(outputs)
         loss = 0.0 if batch.targets is None and recipe.task.name != "own" else recipe.task.loss(outputs, batch.targets)
-        return jnp.sum(loss) + recipe.task.total(outputs)
+        number = recipe.task.total(outputs)
+        return jnp.asarray(loss, number.dtype).sum() + number
 
     def attempt(function: Callable[..., PyTree], *arguments: PyTree) -> PyTree:
         try:

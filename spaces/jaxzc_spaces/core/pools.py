@@ -23,7 +23,7 @@ def larger(x: Array, y: Array) -> Array:
 @larger.defjvp
 def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     x, y = primals
-    share = jnp.where(x == y, 0.5, x > y).astype(x.dtype)
+    share = jnp.where(x == y, 0.5, (x > y).astype(x.dtype))
     return larger(x, y), share * tangents[0] + (1 - share) * tangents[1]
 
 

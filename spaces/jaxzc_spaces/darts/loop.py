@@ -46,7 +46,8 @@ def plan(genes: Array, reduction: bool) -> Plan:
     middle, node, twice = 2 + NODES + edge, 2 + edge // 2, (op == SEP3) | (op == SEP5)
 
     def steps(first: Array, second: Any) -> Array:
-        return jnp.stack([first, jnp.broadcast_to(second, first.shape)], 1).reshape(STEPS).astype(jnp.int32)
+        both = [jnp.broadcast_to(jnp.asarray(of, jnp.int32), (EDGES,)) for of in (first, second)]
+        return jnp.stack(both, 1).reshape(STEPS)
 
     return Plan(
         steps(op != NONE, twice),

@@ -48,8 +48,8 @@ def wiring(genes: Array, places: int) -> Wiring:
     table = genes[: NODES * (1 + INPUTS)].reshape(NODES, 1 + INPUTS)[:places]
     op, inputs = table[:, 0], table[:, 1:]
     x, hidden = (op == LINEAR) & (inputs == X).any(1), ((op == LINEAR)[:, None] & (inputs > X)).ravel()
-    before = (jnp.cumsum(hidden) - hidden).reshape(inputs.shape)
-    return Wiring(op, inputs, jnp.cumsum(x) - x, before, genes[NODES * (1 + INPUTS) :])
+    x_before, hidden_before = (jnp.cumsum(of, dtype=jnp.int32) - of.astype(jnp.int32) for of in (x, hidden))
+    return Wiring(op, inputs, x_before, hidden_before.reshape(inputs.shape), genes[NODES * (1 + INPUTS) :])
 
 
 class Kernels(NamedTuple):

@@ -23,7 +23,8 @@ WIDTH = 120
 LOAD = '''def load(path: str | Path) -> {root}:
     """The network with the weights in a file, in `eval()`: `model.train()` goes on with training it."""
     model = make()
-    nnx.update(model, serialization.msgpack_restore(Path(path).read_bytes()))
+    weights = serialization.msgpack_restore(Path(path).read_bytes())
+    nnx.update(model, nnx.restore_int_paths(weights))
     model.eval()
     return model'''
 LOAD_IMPORTS = {"from pathlib import Path", "from flax import nnx", "from flax import serialization"}
