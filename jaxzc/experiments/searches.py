@@ -91,7 +91,7 @@ def reinforce(land: Landscape, settings: SearchSettings, warmup: bool, moves: bo
     logits = jnp.zeros(allowed.shape)
     if warmup:
         best = land.archs[_warm(land, settings, start_key)[: settings.pool]]
-        counts = (best[:, :, None] == jnp.arange(allowed.shape[1])).sum(0)
+        counts = (best[:, :, None] == jnp.arange(allowed.shape[1])[None, None]).sum(0)
         logits = jnp.log((counts + 1) / (len(best) + jnp.array(choices)[:, None]))
 
     def policy(logits: Array) -> Array:
@@ -151,7 +151,8 @@ def _move(land: Landscape, settings: SearchSettings, key: Array, candidates: Arr
 
 def _untrained(key: Array, trained: Array, n: int) -> Array:
     """`n` random rows, not trained (while there are so many)."""
-    return lax.top_k(jax.random.uniform(key, trained.shape) - trained, n)[1]
+    drawn = jax.random.uniform(key, trained.shape)
+    return lax.top_k(drawn - trained.astype(drawn.dtype), n)[1]
 
 
 SEARCHES: dict[str, Callable[..., Array]] = {"random": random_search, "evolution": aging_evolution, "reinforce": reinforce}

@@ -228,7 +228,7 @@ def test_no_more_pieces_are_held_than_there_is_room_for(monkeypatch: pytest.Monk
 def test_pieces_go_where_the_process_runs_out_of_mappings(monkeypatch: pytest.MonkeyPatch) -> None:
     """All but those of the function being put together; and of a scorer's functions all but that one."""
     space = jaxzc.space("nasbench_macro", classes=3, inputs=(8, 8, 3), channels=2, head=8)
-    scorer = SpaceScorer(space, (np.ones((4, 8, 8, 3), np.float32), np.arange(4) % 3), "naswot")
+    scorer = SpaceScorer(space, (np.ones((4, 8, 8, 3), np.float32), np.arange(4) % 3), "naswot", pieces=True)
     archs = space.sample(np.random.default_rng(0), 3)
     rows = [scorer.one(arch) for arch in archs]
     held = len(pieces.HELD)

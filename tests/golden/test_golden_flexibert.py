@@ -29,7 +29,7 @@ def masked(outputs: Any, targets: Any) -> Any:
     """Mean binary cross-entropy of the tokens whose mask is 1."""
     labels, mask = targets
     each = optax.sigmoid_binary_cross_entropy(outputs, labels.astype(outputs.dtype))
-    return jnp.where(mask == 1, each, 0).sum() / mask.sum()
+    return jnp.where(mask == 1, each, 0).sum() / mask.sum(dtype=each.dtype)
 
 
 def described(config: dict[str, Any]) -> tuple[Sizes, int, tuple[Part, ...]]:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxzc_spaces.core.layers import along
 
 import jaxzc
 from jaxzc.proxies import PROXIES
@@ -89,12 +90,14 @@ def test_condition_of_every_convolution(dextr: Dextr) -> None:
 
 
 def _dense(at: dict[str, Any], name: str, x: Any) -> Any:
-    return x @ at[f"{name}/kernel"] + at.get(f"{name}/bias", 0)
+    y = x @ at[f"{name}/kernel"]
+    return y + along(y, jnp.asarray(at[f"{name}/bias"])) if f"{name}/bias" in at else y
 
 
 def _normalised(at: dict[str, Any], name: str, x: Any) -> Any:
     centred = x - x.mean(-1, keepdims=True)
-    return centred / jnp.sqrt(jnp.square(centred).mean(-1, keepdims=True) + 1e-12) * at[f"{name}/scale"] + at[f"{name}/bias"]
+    scale, bias = (along(x, jnp.asarray(at[f"{name}/{each}"])) for each in ("scale", "bias"))
+    return centred / jnp.sqrt(jnp.square(centred).mean(-1, keepdims=True) + 1e-12) * scale + bias
 
 
 def _operator(at: dict[str, Any], layer: dict[str, Any], x: Any) -> Any:

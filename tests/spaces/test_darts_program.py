@@ -286,7 +286,7 @@ def test_forms_for_accelerators_equal_those_for_cpus(reach: int, dilation: int, 
     rng = np.random.default_rng(0)
     x, ct = (jnp.asarray(rng.standard_normal((2, 6, 7, 3)), jnp.float32) for _ in range(2))
     inner = (np.abs(np.arange(5) - 2) <= reach).astype(np.float32)
-    w = jnp.asarray(rng.standard_normal((5, 5, 3)), jnp.float32) * inner[:, None, None] * inner[:, None]
+    w = jnp.asarray(rng.standard_normal((5, 5, 3)), jnp.float32) * inner[:, None, None] * inner[None, :, None]
     values, kernels = forms(x, w, ct, jnp.int32(reach), jnp.int32(turned * dilation))
     np.testing.assert_allclose(*values, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(*kernels, rtol=1e-4, atol=1e-4)

@@ -98,7 +98,7 @@ def test_norm_modes(toy: Any) -> None:
     def expected(params: Any, first: float, second: float) -> jax.Array:
         y = IMAGES @ params["first"][0, 0] * first
         y = edge_ops.conv3x3(jax.nn.relu(y), params["wide"]) * second
-        return (jax.nn.relu(y) @ params["last"][0, 0]).mean((1, 2)) @ params["head"] + params["head_bias"]
+        return (jax.nn.relu(y) @ params["last"][0, 0]).mean((1, 2)) @ params["head"] + params["head_bias"][None]
 
     init = network.forward(params, IMAGES, norm="init").outputs
     np.testing.assert_allclose(init, expected(params, (1 + 1e-5) ** -0.5, 2**-0.5), rtol=1e-5)  # the second eps is 1

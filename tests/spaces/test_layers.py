@@ -132,6 +132,6 @@ def test_rescaling_is_exact_and_keeps_biases_on_scale() -> None:
     p = Pass("none")
     (scaled,) = p.rescale(x)
     assert float(jnp.max(jnp.abs(scaled))) <= 2
-    np.testing.assert_allclose(linear(scaled, p) * 2.0 ** int(p.exponent), x @ linear.kernel[...] + linear.bias[...], rtol=1e-5)
+    np.testing.assert_allclose(linear(scaled, p) * 2.0 ** int(p.exponent), x @ linear.kernel[...] + linear.bias[...][None], rtol=1e-5)
     free = Pass("batch")
     assert free.rescale(x)[0] is x

@@ -39,9 +39,10 @@ def cell_ratios(loss_grads: Sequence[Array], active: Sequence[Array], cells: Seq
         size = jnp.abs(grads)
         below = jnp.stack([(size < t).sum(1) for t in EDGES[1:]])  # counts are cumulative over the thresholds
         per_interval = jnp.diff(below, axis=0, prepend=jnp.zeros_like(below[:1]))
-        inside = inside + (per_interval * on) @ member
-        total = total + (on * grads.shape[1]) @ member
-    return inside / jnp.maximum(total, 1)
+        of_cells = jnp.asarray(member, per_interval.dtype)
+        inside = inside + (jnp.where(on[None], per_interval, 0) @ of_cells).astype(inside.dtype)
+        total = total + (jnp.where(on, grads.shape[1], 0).astype(of_cells.dtype) @ of_cells).astype(total.dtype)
+    return inside / jnp.maximum(total, 1)[None]
 
 
 def trends(ratios: np.ndarray) -> np.ndarray:

@@ -52,7 +52,7 @@ def grouped(x: Array, w: Array, dilation: Array) -> Array:
 def grouped_kernel(x: Array, ct: Array, reach: Array, dilation: Array) -> Array:
     """The cotangent `[5, 5, C]` of `grouped`'s kernel, 0 outside its reach."""
     (whole,) = jax.linear_transpose(lambda w: grouped(x, w, dilation), jax.ShapeDtypeStruct((SIZE, SIZE, x.shape[-1]), x.dtype))(ct)
-    near = jnp.abs(jnp.arange(SIZE) - SIZE // 2) <= reach
+    near = jnp.abs(jnp.arange(SIZE, dtype=reach.dtype) - SIZE // 2) <= reach
     return jnp.where((near[:, None] & near[None])[:, :, None], whole, 0)
 
 
