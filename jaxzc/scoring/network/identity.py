@@ -16,6 +16,7 @@ import numpy as np
 from flax import nnx
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
+from jaxzc._compile.jaxpr import closed
 from jaxzc.catalogue.selection import PROXIES
 from jaxzc.definitions.facts import Proxy, parts, proxy_facts
 from jaxzc.ingredients import Roots
@@ -116,11 +117,10 @@ def digest(traced: ClosedJaxpr) -> str:
 
 def _constants(body: object) -> Iterator[Array]:
     """The arrays in a jaxpr, or in a parameter of an operation. (Scalars are part of its text.)"""
-    if isinstance(body, ClosedJaxpr):
-        yield from body.consts
-        yield from _constants(body.jaxpr)
-    elif isinstance(body, Jaxpr):
-        for eqn in body.eqns:
+    if isinstance(body, ClosedJaxpr | Jaxpr):  # one class from JAX 0.12 on
+        whole = closed(body)
+        yield from whole.consts
+        for eqn in whole.jaxpr.eqns:
             yield from (var.val for var in eqn.invars if isinstance(var, Literal) and np.ndim(var.val))
             yield from _constants(tuple(eqn.params.values()))
     elif isinstance(body, tuple | list):
