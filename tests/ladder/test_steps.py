@@ -284,7 +284,7 @@ def test_what_cannot_be_scored_is_said_as_elsewhere(proxies, batches, images, ma
 def test_large_products_are_left_to_compiled_pieces(chain: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the pixels that a kernel multiplies with would take too much memory, the convolution is compiled, and gives the same."""
     steps, _, weights, _, batch = chain
-    batch = Batch(batch.inputs.astype(np.float32), batch.targets)
+    batch = Batch(batch.inputs.astype(np.float32), batch.targets.astype(np.int32))
     host, _ = StepPasses(Pieces(), steps, weights).gradients(batch, classification, "batch")
     monkeypatch.setattr("jaxzc.ladder.passes.LARGEST", 0)
     pieces = Pieces()
