@@ -21,6 +21,11 @@ def chunk_for(platform: str) -> int:
     return 1 if platform == "cpu" else CHUNK
 
 
+def in_turn(platform: str) -> bool:
+    """Whether a device of this platform runs the architectures of one call one after another, and not side by side."""
+    return platform == "tpu"
+
+
 def mesh(devices: int) -> Mesh:
     """The first devices of this process, as one axis `arch`. Raises `JaxzcError` where there are not so many."""
     local = jax.local_devices()
@@ -39,7 +44,7 @@ def spread(function: Callable[..., Any], axes: tuple[int | None, ...], mesh: Mes
     specs = tuple(P() if axis is None else P("arch") for axis in axes)
     if lanes == 1:
         mapped = _single(function, axes)
-    elif mesh.devices.flat[0].platform == "tpu":
+    elif in_turn(mesh.devices.flat[0].platform):
         mapped = _in_turn(function, axes)
     else:
         mapped = jax.vmap(function, axes)

@@ -33,7 +33,7 @@ class Planned:
 
     lower_s, compile_s: seconds; processor_s: of all processors, for both. arguments, results, temporaries, code: bytes on each device; None
     where the program was not compiled. flops, accessed: of one call on each device, as the compiler counts them, which counts the body of a
-    loop of unknown length once; None where it does not say. error: the compiler's refusal; None where it compiled. needed: bytes that the
+    loop once; None where it does not say. error: the compiler's refusal; None where it compiled. needed: bytes that the
     program needs in all, where the compiler refuses it for want of memory.
     """
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc._compile.devices import chunk_for
+from jaxzc._compile.devices import chunk_for, in_turn
 from jaxzc.catalogue import spaces
 from jaxzc.catalogue.costs import forward_passes
 from jaxzc.catalogue.selection import ProxySpec, select
@@ -101,8 +101,8 @@ class Plan:
         chip = self.target.chip
         if chip is None or not self.flops:
             return None
-        in_turn = self.target.platform == "tpu"  # a loop over a chunk's architectures, of which the compiler counts one
-        by_memory = [chip.bandwidth * (1 if in_turn else p.chunk) / p.accessed for p in self.programs if p.accessed]
+        one = in_turn(self.target.platform)  # a loop over a chunk's architectures, whose body the compiler counts once
+        by_memory = [chip.bandwidth * (1 if one else program.chunk) / program.accessed for program in self.programs if program.accessed]
         return min(chip.float32 / self.flops, max(by_memory, default=math.inf))
 
 

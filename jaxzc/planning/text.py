@@ -58,4 +58,4 @@ def _program(program: Planned) -> Iterator[str]:
     counts = {"GFLOP": program.flops, "GB accessed": program.accessed}
     counted = ", ".join(f"{number / 1e9:.3g} {unit}" for unit, number in counts.items() if number)
     if counted:
-        yield f"    the compiler counts {counted} (the body of a loop whose length depends on data once)"
+        yield f"    the compiler counts {counted} (the body of a loop once)"
