@@ -18,7 +18,7 @@ What was dropped and stays in the C library's heaps is given back to the system 
 Beware:
 
 - Compiled code takes thousands of memory mappings, and Linux limits a process to about 65,000 of them. The process dies without an error
-  message when they run out. Hence the limits `MOST` and `CROWDED`.
+  message when they run out. Hence `memory.let_go`.
 - A cut function cannot be differentiated or vmapped. Trace the derivative, then cut.
 - JAX flags are part of a plan's key: the same shapes under `jax.enable_x64` are another plan. Compiler threads have flags of their own,
   which `cache.under` sets.
@@ -39,15 +39,10 @@ from jax import lax
 
 from jaxzc._compile import cache, convolutions, float64, memory
 from jaxzc._compile.cutting import ALONE, LONG, ONCE, Piece, cut
-from jaxzc._compile.devices import processors
+from jaxzc._compile.devices import one_blas_thread, processors
 from jaxzc._compile.jaxpr import Op, Trace, closed_body, flatten, scan_starts
 from jaxzc._compile.platforms import here, traced_for
 from jaxzc._compile.recomputing import recomputed
-
-MOST = 2048
-"""Compiled pieces that a process holds at once, about half a megabyte each. The least recently used are dropped first."""
-CROWDED = 0.5
-"""Share of the process's memory mappings above which pieces are dropped. The pieces of one network may take as much again."""
 
 
 class Compiled(NamedTuple):
@@ -80,7 +75,12 @@ class Plan(NamedTuple):
     memory: int
 
     def run(self, values: Sequence[Any]) -> list[Any]:
-        """The program's outputs for these inputs."""
+        """The program's outputs for these inputs, computed when it returns: until then BLAS has one thread."""
+        with one_blas_thread():
+            return jax.block_until_ready(self.started(values))
+
+    def started(self, values: Sequence[Any]) -> list[Any]:
+        """The program's outputs for these inputs, perhaps still being computed."""
         env: dict[int, Any] = dict(self.program.constants)
         env.update(zip(self.program.inputs, values, strict=True))
         heap = memory.Heap(self.memory)
@@ -152,11 +152,7 @@ def compiled(pieces: Sequence[Piece], program: Trace, frugal: bool = False) -> l
     for key, one in held.items():
         HELD[key] = one
         HELD.move_to_end(key)
-    while len(HELD) > MOST:
-        HELD.popitem(last=False)
-    while len(HELD) > len(held) and memory.crowded(CROWDED):
-        for _ in range(1 + (len(HELD) - len(held)) // 2):
-            HELD.popitem(last=False)
+    memory.let_go(HELD, len(held))
     return [held[piece.key] for piece in pieces]
 
 
@@ -200,7 +196,7 @@ def _widened(piece: Piece, program: Trace, body: Trace, frugal: bool) -> Compile
     def run(*values: Any) -> list[Any]:
         env = constants | dict(zip(piece.inputs, values, strict=True))
         with jax.enable_x64(True):
-            results = dict(zip(op.outputs, inner.run([env[value] for value in op.inputs]), strict=True))
+            results = dict(zip(op.outputs, inner.started([env[value] for value in op.inputs]), strict=True))
         return [results[value] for value in piece.outputs]
 
     return Compiled(run, inner.memory)
@@ -220,7 +216,7 @@ def _loop(piece: Piece, program: Trace, repeated: Trace, frugal: bool) -> Compil
         carry, rows = inputs[fixed:rows_from], inputs[rows_from:]
         by_row: dict[int, list[Any]] = {}
         for number in order:
-            results = body.run([*inputs[:fixed], *carry, *(_row(x, number) for x in rows)])
+            results = body.started([*inputs[:fixed], *carry, *(_row(x, number) for x in rows)])
             carry, by_row[number] = results[:carried], results[carried:]
         columns = zip(*(by_row[number] for number in range(len(order))), strict=True)
         results = dict(zip(op.outputs, [*carry, *(_stacked(*column) for column in columns)], strict=True))
