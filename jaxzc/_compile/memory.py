@@ -1,7 +1,8 @@
 """How much memory a compiled program plans, against what there is.
 
 XLA lays a program's buffers out when it compiles it, so the need is known before the first run. A GPU or TPU refuses a program that does
-not fit; on a CPU the operating system ends the process without a word, which is worth a warning beforehand.
+not fit; on a CPU the operating system ends the process without a word, which is worth a warning beforehand. And how much of what is
+compiled a process holds.
 """
 
 import contextlib
@@ -9,8 +10,10 @@ import ctypes
 import logging
 import os
 import re
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -24,21 +27,31 @@ GROUP = Path("/sys/fs/cgroup")
 
 def available() -> int | None:
     """Bytes that a process on this machine's processor may still take; None where the system (not Linux) does not say."""
+    return min((free for free, _ in (_of_machine(), _of_group()) if free is not None), default=None)
+
+
+def short(share: float) -> bool:
+    """Whether less than this share of the memory, the machine's or the container's, is left."""
+    return any(free is not None and all_of_it is not None and free < share * all_of_it for free, all_of_it in (_of_machine(), _of_group()))
+
+
+def _of_machine() -> tuple[int | None, int | None]:
+    """Free bytes and all bytes; None where the system does not say."""
     try:
-        free = re.search(r"^MemAvailable: +([0-9]+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+        said = dict(re.findall(r"^(MemAvailable|MemTotal): +([0-9]+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE))
     except OSError:
-        return None
-    within = _of_group()
-    sizes = [*([int(free[1]) * 1024] if free else []), *([] if within is None else [within])]
-    return min(sizes, default=None)
+        said = {}
+    free, all_of_it = ((int(said[name]) * 1024 if name in said else None) for name in ("MemAvailable", "MemTotal"))
+    return free, all_of_it
 
 
-def _of_group() -> int | None:
+def _of_group() -> tuple[int | None, int | None]:
+    """As `_of_machine`, of the container."""
     try:
         limit, used = ((GROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
     except OSError:
-        return None
-    return int(limit) - int(used) if limit.isdigit() else None
+        return None, None
+    return (int(limit) - int(used), int(limit)) if limit.isdigit() else (None, None)
 
 
 COMMAND = "lower --batch-size, or score fewer proxies"
@@ -129,6 +142,27 @@ def crowded(share: float) -> bool:
             return sum(1 for _ in mappings) > share * most
     except OSError:
         return False
+
+
+MOST = 8192
+"""Compiled pieces that a process holds at once where there is room, half a megabyte and six memory mappings each. Those that a space's
+networks have in common should fit: 15 proxies of MnasNet's take 4,500, of which 1,000 to 2,000 are one network's."""
+LEAST = 2048
+"""Those that it holds where memory is short."""
+SHORT = 0.125
+"""Share of the memory below which it is short."""
+CROWDED = 0.5
+"""Share of the process's memory mappings above which pieces are dropped. The pieces of one network may take as much again."""
+
+
+def let_go(held: OrderedDict[Any, Any], in_use: int) -> None:
+    """Drops compiled pieces for which there is no room, the least recently used first; not the last `in_use`."""
+    most = max(in_use, LEAST if short(SHORT) else MOST)
+    while len(held) > most:
+        held.popitem(last=False)
+    while len(held) > in_use and crowded(CROWDED):
+        for _ in range(1 + (len(held) - in_use) // 2):
+            held.popitem(last=False)
 
 
 def gigabytes(size: int) -> str:

@@ -19,11 +19,6 @@ from jaxzc._compile.convolutions import rewritten
 from jaxzc._compile.devices import processors
 from jaxzc._compile.sources import tell
 
-MOST = 2048
-"""Pieces that a process holds at once, about half a megabyte each. The least recently used are dropped first."""
-CROWDED = 0.5
-"""Share of the process's memory mappings above which the least recently used pieces are dropped."""
-
 Key = tuple[Any, ...]
 
 
@@ -86,11 +81,7 @@ class Pieces:
                 self.executables[key] = executable
                 if size:
                     self.stored[key] = size
-        while len(self.executables) > max(MOST, len(wanted)):
-            self.executables.popitem(last=False)
-        while len(self.executables) > len(wanted) and memory.crowded(CROWDED):
-            for _ in range(1 + (len(self.executables) - len(wanted)) // 2):
-                self.executables.popitem(last=False)
+        memory.let_go(self.executables, len(wanted))
 
 
 def _compile(folder: Path | None, wanted: tuple[Key, tuple[Any, ...]]) -> tuple[Any, int]:

@@ -217,12 +217,21 @@ def test_pieces_run_in_order_and_read_what_was_made() -> None:
 
 
 def test_no_more_pieces_are_held_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "MOST", 3)
+    """But those of the function being put together; fewer where memory is short."""
     ws = kernels(3, 8, 8, 5)
-    call = Pieced(saliencies)
-    first = call(ws, IMAGES)
-    assert len(pieces.HELD) == 3
-    close(call(ws, IMAGES), first)
+    of_last = len({piece.key for piece in cut(flatten(jax.make_jaxpr(saliencies)(ws, IMAGES)))})
+    for limit, short in (("MOST", False), ("LEAST", True)):
+        pieces.HELD.clear()
+        monkeypatch.setattr(memory, "short", lambda share, short=short: short)
+        Pieced(saliencies)(kernels(3, 7, 9, 6), IMAGES)
+        before = len(pieces.HELD)
+        monkeypatch.setattr(memory, limit, 3)
+        call = Pieced(saliencies)
+        first = call(ws, IMAGES)
+        assert len(pieces.HELD) == of_last
+        assert before > 3
+        close(call(ws, IMAGES), first)
+        monkeypatch.undo()
 
 
 def test_pieces_go_where_the_process_runs_out_of_mappings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,7 +266,7 @@ def test_pieces_that_go_give_their_mappings_back() -> None:
 
 def test_a_loop_may_push_out_what_the_function_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own pieces are compiled while those at hand for the rest wait."""
-    monkeypatch.setattr(pieces, "MOST", 3)
+    monkeypatch.setattr(memory, "MOST", 3)
     ws = kernels(3, 8, 5)
 
     def both(xs: Array) -> Any:

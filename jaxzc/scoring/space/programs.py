@@ -8,7 +8,7 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
-from jaxzc._compile import memory, pieces
+from jaxzc._compile import memory
 from jaxzc._compile.cache import StoredFunction
 from jaxzc._compile.convolutions import rewritten
 from jaxzc._compile.devices import spread
@@ -87,7 +87,7 @@ class ProgramCache:
         place = key, size
         if place not in self._executables:
             cut = self.in_pieces(key)
-            most, share = (MOST_IN_PIECES, pieces.CROWDED) if cut else (MOST, CROWDED)
+            most, share = (MOST_IN_PIECES, memory.CROWDED) if cut else (MOST, CROWDED)
             while self._executables and (len(self._executables) >= most or memory.crowded(share)):
                 self.drop()
             self._executables[place] = self._compiled(key, size, cut)
