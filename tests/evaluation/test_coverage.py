@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxzc.evaluation import bootstrap as engine
-from jaxzc.evaluation.bootstrap import bootstrap, interval
+from jaxzc.evaluation.bootstrap import bootstrap, interval, resampling
 from jaxzc.evaluation.statistics.correlations import partial
 
 DRAWS, NETWORKS, RESAMPLES = 1000, 200, 1000
@@ -28,7 +27,7 @@ def draw(rng: np.random.Generator, r: float) -> tuple[np.ndarray, np.ndarray, np
 @pytest.mark.slow
 @pytest.mark.parametrize("r", [0.3, 0.8])
 def test_intervals_cover(r: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "THREADS", 1)
+    monkeypatch.setattr(resampling, "THREADS", 1)
     wanted = population(r)
     held = dict.fromkeys(wanted, 0)
     for number in range(DRAWS):

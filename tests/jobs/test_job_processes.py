@@ -1,6 +1,6 @@
 """Jobs in processes of their own: killed at any moment, in stripes, on several devices; the table is the same to the last bit.
 
-`pytest -m slow tests/test_jobs_processes.py` kills a job of 16,000 rows 50 times, among others (about 15 minutes on two free cores).
+`pytest -m slow tests/jobs/test_job_processes.py` kills a job of 16,000 rows 50 times, among others (about 15 minutes on two free cores).
 """
 
 import contextlib

@@ -34,6 +34,7 @@ DTYPES = {
         "embedded/test_embedded.py",
         "experiments/test_experiment.py::test_a_good_proxy_helps[reinforce",
         "experiments/test_experiment.py::test_no_network_is_trained_twice_and_seeds_differ[reinforce",
+        "experiments/test_experiment.py::test_the_predictor_learns_the_order",
         "experiments/test_experiment.py::test_the_predictor_search_finds_good_networks",
         "spaces/test_discrete_networks.py::test_networks_that_are_programs_of_their_own_are_trained",
         "test_library.py::test_training",
