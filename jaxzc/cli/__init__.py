@@ -18,7 +18,7 @@ from jaxzc.types.names import nearest
 
 DESCRIPTION = """Zero-cost (training-free) proxies for neural architecture search: score untrained networks, see what predicts accuracy.
 
-A first run (two and a half minutes, on images that are bundled with scikit-learn and networks that are small):
+A first run (one to three minutes, on images that are bundled with scikit-learn and networks that are small):
   jaxzc demo
 
 What there is: `jaxzc proxies`, `jaxzc spaces`. Input that cannot be used ends with exit code 2 and one sentence.
