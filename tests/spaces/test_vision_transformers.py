@@ -149,3 +149,20 @@ def test_without_normalisation_it_is_the_identity() -> None:
     assert (np.asarray(outputs) > 0).all()
     halved = {**params, "norm": jax.tree.map(jnp.zeros_like, params["norm"])}
     np.testing.assert_array_equal(network.forward(halved, images, norm="none").outputs, outputs)
+
+
+def test_large_products_of_attention_are_compiled_as_they_are_computed() -> None:
+    """As in synflow's pass, where they exceed 1e19: a compiler that fuses scaling into the softmax's difference makes them NaN."""
+    space = AutoFormer(variant="autoprox", widths=(24,), depths=(4,), heads=(3,), patch=4, classes=3, inputs=InputSpec((8, 8, 1)))
+    with jax.enable_x64(True):
+        network = space.network(space.sample(np.random.default_rng(0), 1)[0])
+        params = jax.tree.map(lambda a: jnp.abs(a.astype(jnp.float64)), network.init(jax.random.key(0), "torch"))
+        images = jnp.full((1, 8, 8, 1), 1e6)
+
+        def outputs(params: Any) -> Any:
+            return network.forward(params, images, norm="none").outputs
+
+        with jax.disable_jit():
+            expected = outputs(params)
+        np.testing.assert_allclose(jax.jit(outputs)(params), expected, rtol=1e-6)
+        assert jnp.isfinite(expected).all()

@@ -16,7 +16,7 @@ from jax import lax
 from jaxzc.types import Array
 from jaxzc_spaces.core.layers import Linear, along, kernel, layer
 from jaxzc_spaces.core.passes import Pass
-from jaxzc_spaces.transformers.blocks import LayerNorm
+from jaxzc_spaces.transformers.blocks import LayerNorm, scaled_queries
 
 EPS = 1e-12
 
@@ -29,7 +29,7 @@ def by_heads(a: Array, heads: int) -> Array:
 def products(q: Array, k: Array, heads: int) -> Array:
     """Scaled products of queries and keys `[B, T, width]`, by heads -> `[B, heads, T, T]`."""
     q, k = by_heads(q, heads), by_heads(k, heads)
-    return jnp.matmul(q, jnp.swapaxes(k, 2, 3)) * q.shape[-1] ** -0.5
+    return jnp.matmul(scaled_queries(q, q.shape[-1] ** -0.5), jnp.swapaxes(k, 2, 3))
 
 
 def weighted(scores: Array, v: Array, heads: int) -> Array:

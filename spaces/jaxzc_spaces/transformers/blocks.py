@@ -97,10 +97,11 @@ class Block(nnx.Module):
         p.role = "attention"
         of, (batch, tokens, _) = self.attention, x.shape
         q, k, v = jnp.moveaxis(self.qkv(x, p).reshape(batch, tokens, 3, of.heads, -1), (2, 3), (0, 2))
+        q = scaled_queries(q, of.scale)
         products = jnp.matmul(q, jnp.swapaxes(k, 2, 3))
         if of.distance:
             products = products + jnp.einsum("bhnd,nmd->bhnm", q, self._relative(self.relk_row, self.relk_col, p))
-        weights = jax.nn.softmax(p.attending(self, of.scale * products), axis=-1)
+        weights = jax.nn.softmax(p.attending(self, products), axis=-1)
         y = jnp.matmul(weights, v)
         if of.distance:
             y = y + jnp.einsum("bhnm,nmd->bhnd", weights, self._relative(self.relv_row, self.relv_col, p))
@@ -114,6 +115,13 @@ class Block(nnx.Module):
         by_row, by_column = relative_places(self.attention.grid, self.attention.distance)
         of_rows, of_columns = p.embedding(rows, rows[...]), p.embedding(columns, columns[...])
         return of_rows[jnp.array(by_row)] + of_columns[jnp.array(by_column)]
+
+
+def scaled_queries(q: Array, scale: float) -> Array:
+    """Queries whose products with keys a softmax takes. It is they that are scaled, and not the products: a compiler may compute
+    scale * product - largest without rounding the product, which then differs from the largest by what was rounded. Where products are
+    large, as without normalisation, that is far from 0, and the softmax is NaN."""
+    return q * scale
 
 
 @lru_cache(maxsize=16)
