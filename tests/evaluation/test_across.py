@@ -14,7 +14,7 @@ from jaxzc.evaluation.across import judging
 from jaxzc.evaluation.across.ranking import cliques, friedman, mean_ranks, over_blocks, shares_of_first
 from jaxzc.evaluation.across.request import LeaderboardRequest
 from jaxzc.evaluation.across.text import csv_lines, ordinal, verdict
-from jaxzc.tables import write_scores
+from jaxzc.tables import read_scores, write_scores
 from jaxzc.types import JaxzcError
 from tests.support.boards import files
 
@@ -103,6 +103,14 @@ def test_the_text_says_where_sizes_stand(board: Leaderboard) -> None:
     assert "no late (only not scored)" in text
     assert "2 blocks of 3 benchmarks: Friedman chi2" in verdict(board.friedman, len(board.judgements))
     assert [ordinal(n) for n in (1, 2, 3, 11, 21, 112)] == ["1st", "2nd", "3rd", "11th", "21st", "112th"]
+
+
+def test_the_text_says_which_scores_are_in_doubt(tmp_path: Path) -> None:
+    path = files(tmp_path)
+    write_scores(tmp_path / "one.parquet", read_scores(tmp_path / "one.csv").columns, {"doubts": {"good": "rounding decides"}})
+    path.write_text(path.read_text().replace("one.csv", "one.parquet"))
+    sentences = [line for line in str(jaxzc.leaderboard(path, resamples=0)).splitlines() if "in doubt, good: rounding decides" in line]
+    assert [line.partition(":")[0] for line in sentences] == ["one, first", "one, second"]
 
 
 def test_csv_has_a_line_for_each_proxy_and_benchmark(board: Leaderboard) -> None:

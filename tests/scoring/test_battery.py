@@ -57,7 +57,7 @@ SLOW = {
 CUT_OFF = {"nasbench_asr": {"tcet_synflow": 0.0}}
 """Scores that are one number whatever the architecture is, and which: without normalisation the LSTM saturates, and layers before it get no
 gradient from synflow. The classifier alone is left, whose kernel of signs is singular. The scorer warns of it."""
-pytestmark = pytest.mark.filterwarnings("ignore:(nasbench_asr|flexibert|published). .*synflow:jaxzc.scoring.network.doubts.DoubtWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:(nasbench_asr|autoformer|flexibert|published). .*synflow:jaxzc.DoubtWarning")
 
 DECIDED_BY_ROUNDING = {"flexibert": {"synflow", "snr_synflow"}}
 """Scores of which the space itself says that rounding decides; what it advises instead, `synflow_bn`, is compared in their place."""

@@ -21,7 +21,7 @@ from tests.support.tolerances import LOOSE, ROUNDING
 
 OPTIMISED = ("mobilenetv2_zen", "nasbench201", "nats_sss", "resnet_zen")
 """Spaces whose programs compile in seconds with XLA's optimisations."""
-pytestmark = pytest.mark.filterwarnings("ignore:(nasbench_asr|flexibert|published). .*synflow:jaxzc.scoring.network.doubts.DoubtWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:(nasbench_asr|autoformer|flexibert|published). .*synflow:jaxzc.DoubtWarning")
 
 
 def test_every_proxy_has_its_space() -> None:

@@ -10,7 +10,7 @@ from jaxzc_spaces.autoformer.space import AutoFormer
 from jaxzc_spaces.pit.space import Pit
 from jaxzc_spaces.transformers.blocks import relative_places
 
-from jaxzc.types import InputSpec, JaxzcError
+from jaxzc.types import InputSpec, JaxzcError, WithDoubts
 from tests.support.reference_tables import reference_table
 
 SMALL = AutoFormer(widths=(8, 12), depths=(1, 3), heads=(1, 2), ratios=(1.0, 2.5), patch=4, classes=3, inputs=InputSpec((8, 8, 3)))
@@ -166,3 +166,8 @@ def test_large_products_of_attention_are_compiled_as_they_are_computed() -> None
             expected = outputs(params)
         np.testing.assert_allclose(jax.jit(outputs)(params), expected, rtol=1e-6)
         assert jnp.isfinite(expected).all()
+
+
+def test_synflow_of_autoformer_is_doubted_and_of_pit_is_not() -> None:
+    assert AutoFormer().doubts(AutoFormer().sample(np.random.default_rng(0), 1)).keys() == {"synflow_grads"}
+    assert not isinstance(Pit(), WithDoubts)

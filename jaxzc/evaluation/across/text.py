@@ -47,7 +47,8 @@ def probability(value: float) -> str:
 
 
 def benchmark_sentence(judgement: Judgement) -> str:
-    """A benchmark: its networks, the best, the place of sizes, the noise ceiling, aggregates that are not defined here."""
+    """A benchmark: its networks, the best, the place of sizes, the noise ceiling, aggregates that are not defined here, and scores that say
+    little of its networks (`jaxzc.types.WithDoubts`), as the score table has it."""
     best, places = judgement.ranked[0] if judgement.ranked else None, places_of_sizes(judgement)
     said = [f"{judgement.name}: {len(judgement.evaluation.archs):,} networks, {len(judgement.ranked)} proxies"]
     if best is not None:
@@ -58,6 +59,10 @@ def benchmark_sentence(judgement: Judgement) -> str:
         f"noise ceiling {name.replace('_', ' ')} {value:.3f}" for name, value in judgement.evaluation.ceiling.items() if value == value
     ]
     said += [f"no {label} ({some_of(lacking)} not scored)" for label, lacking in judgement.absent.items()]
+    doubtful: dict[str, list[str]] = {}
+    for proxy, why in judgement.evaluation.settings.get("scores_metadata", {}).get("doubts", {}).items():
+        doubtful.setdefault(why, []).append(proxy)
+    said += [f"in doubt, {', '.join(proxies)}: {why}" for why, proxies in doubtful.items()]
     return "; ".join(said)
 
 

@@ -76,13 +76,6 @@ class FlexiBert(OfVariableDepth):
         """`encoder_params`: parameters without the head, which published counts are (of the reading "published")."""
         return {"encoder_params": lambda archs: np.array([encoder for _, encoder in self._counted(archs)], np.int64)}
 
-    def doubts(self, archs: np.ndarray) -> dict[str, str]:
-        """synflow's gradients of every network, in whose pass attention's weights are all or nothing."""
-        return {
-            "synflow_grads": "without layer normalisation positive weights drive attention's products so high that its softmax saturates "
-            "and what transforms mix cancels: rounding decides; take synflow_bn, which keeps normalisation"
-        }
-
     def network(self, arch: Genes) -> TokenNetwork:
         """The network of genes. Cells are the layers."""
         return _network(self, *self.parts(arch))

@@ -12,6 +12,13 @@ from jaxzc_spaces.core.discrete import OneNetworkEach
 from jaxzc_spaces.core.module import WithModule
 from jaxzc_spaces.transformers.depth import VariableDepth
 
+DOUBTS = {
+    "synflow_grads": "without layer normalisation positive weights drive attention's products so high that its softmax saturates "
+    "and what it mixes cancels: rounding decides; take synflow_bn, which keeps normalisation"
+}
+"""See `jaxzc.types.WithDoubts`. synflow of networks of AutoFormer's tiny space changes up to a hundredfold where their weights change by a
+part in 1e15; of PiT's, four tried, by less than 2e-14."""
+
 
 class Menu(Protocol):
     """What there is to choose from, and how architectures, int32 `[genes]`, are written as strings."""
@@ -56,6 +63,10 @@ class OfVariableDepth(OfMenu):
     @property
     def choices(self) -> tuple[int, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.vectors.choices
+
+    def doubts(self, archs: np.ndarray) -> dict[str, str]:
+        """synflow's gradients of every network, in whose pass attention's weights are all or nothing."""
+        return DOUBTS
 
     def canonical(self, archs: np.ndarray) -> np.ndarray:
         """The architectures, genes of absent layers 0."""
