@@ -1,8 +1,8 @@
 """Several architectures made of steps at once: what is new to them is compiled together, then they run side by side.
 
-Each of several processors runs an architecture of its own, so that none waits while another's Python goes from one call to the next. That
-is worth little on two processors, of which XLA keeps 1.7 busy within one architecture (benchmarks/README.md, "Free widths"). Scores do not
-depend on it: a call computes the same whoever calls.
+Each of several processors runs an architecture of its own, so that none waits while another's Python goes from one call to the next: one
+architecture keeps 1.15 processors busy (benchmarks/README.md, "Free widths"). Scores do not depend on it: a call computes the same whoever
+calls.
 """
 
 from collections.abc import Sequence

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc._compile import memory
+from jaxzc._compile.devices import one_blas_thread
 from jaxzc.definitions.facts import Proxy
 from jaxzc.ladder import functions, terms
 from jaxzc.ladder.passes import StepPasses
@@ -43,7 +44,8 @@ class StepsProgram:
     def __call__(self, weights: Weights, genes: Any, batches: Sequence[Batch], key: Any, param_count: Any) -> dict[str, Any]:
         """Label -> score. What the pieces need that are not there yet is compiled first, on all processors."""
         self.prepare(batches)
-        return self._scores(weights, batches)
+        with one_blas_thread():  # more of them keep a processor from XLA, spinning between two products
+            return self._scores(weights, batches)
 
     def prepare(self, batches: Sequence[Batch]) -> int:
         """Compiles the pieces that scoring batches of these shapes needs and that are not there yet. -> their number"""
