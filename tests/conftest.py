@@ -93,6 +93,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         promotion(ranks=True, dtypes=True)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Slow tests compile programs of thousands of memory mappings, more than a process may have; of the others there is room for all."""
+    if item.get_closest_marker("slow") is not None:
+        compiled_once.make_room()
+
+
 @pytest.fixture(autouse=True, scope="module")
 def equal_programs(request: pytest.FixtureRequest) -> None:
     """Are compiled once, but where compilation itself is looked at: what it takes, and that it is given back."""

@@ -30,4 +30,5 @@ def swap_regularised(swap_counts: Array, param_count: Array, *, mu: float = 1000
     Weights: their number.
     Fails: mu and sigma say which size is wanted; far from it the score is 0 and everything ties.
     """
-    return swap(swap_counts) * jnp.exp(-jnp.square(param_count / 1000 - mu) / sigma)
+    score = swap(swap_counts)
+    return score * jnp.exp(-jnp.square(jnp.asarray(param_count, score.dtype) / 1000 - mu) / sigma)

@@ -90,4 +90,5 @@ def l_swag(
         usable = (inverse > 0) & inside
         return jnp.where(usable, jnp.log(jnp.where(usable, inverse, 1)), 0)
 
-    return sum_over_layers(terms, batch_grads, cells) * swap(swap_counts)
+    total = sum_over_layers(terms, batch_grads, cells)
+    return total * swap(swap_counts).astype(total.dtype)

@@ -5,11 +5,15 @@ caches know functions, not programs. In files of commands a quarter of the time 
 before.
 """
 
+import gc
 import hashlib
 from collections import OrderedDict
 from typing import Any
 
+import jax
 from jax._src import compiler
+
+from jaxzc._compile import memory
 
 HELD: OrderedDict[bytes, Any] = OrderedDict()
 """Digest of a program, and of how it is compiled -> executable; the one that was used last is at the end."""
@@ -25,6 +29,14 @@ def switch(on: bool) -> None:
     compiler.backend_compile_and_load = _compiled_once if on else _compile  # type: ignore[assignment]
     if not on:
         HELD.clear()
+
+
+def make_room() -> None:
+    """Where half of the process's memory mappings are taken, everything that is compiled goes: XLA's compiler ends a process that has none."""
+    if memory.crowded(memory.CROWDED):
+        HELD.clear()
+        jax.clear_caches()
+        gc.collect()
 
 
 def _compiled_once(backend: Any, module: Any, devices: Any, options: Any, callbacks: Any) -> Any:
