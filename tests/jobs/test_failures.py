@@ -23,7 +23,8 @@ from jaxzc.proxies import PROXIES
 from jaxzc.scoring.results import Scores
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.types import JaxzcError
-from tests.support.job_commands import MANY, Many, done, failing, merged, part_files, refused, run, score
+from tests.support.commands import run
+from tests.support.job_commands import MANY, Many, done, failing, merged, part_files, refused, score
 
 # Parts that are not what they were.
 
