@@ -55,7 +55,7 @@ LONGEST = (
     "experiments/test_experiment.py",
     "spaces/test_nasbench_nlp.py",
     "report/test_browser.py",
-    "cli/test_search_cli.py",
+    "cli/test_search_command.py",
     "docs/test_examples.py",
     "embedded/test_embedded.py",
 )
