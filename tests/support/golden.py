@@ -1,4 +1,4 @@
-"""Reads a golden directory (networks, inputs and scores of the authors' own code) into our space; see tests/test_golden.py."""
+"""Reads a golden directory (networks, inputs and scores of the authors' own code) into our space; see tests/golden/test_golden.py."""
 
 import json
 import os

@@ -1,6 +1,6 @@
 """Reads golden networks whose parameters carry the authors' own names (weights, inputs and scores of the authors' code).
 
-See tests/test_golden_named_networks.py."""
+See tests/golden/test_golden_named_networks.py."""
 
 import json
 import os

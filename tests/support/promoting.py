@@ -6,14 +6,13 @@ listed for a reason is not jaxzc's code: the same lines of ours run in tests tha
 RANKS = {
     "a model, loss or proxy as users write it: a bias added to many examples, statistics taken from a batch, a mask that multiplies": (
         "compile/test_widening_integers.py",
+        "networks/normalisation/",
         "networks/test_adversarial.py",
         "networks/test_entry.py",
         "networks/test_integers.py",
         "networks/test_kernels.py",
         "networks/test_networks.py",
         "networks/test_nonlinear.py",
-        "networks/test_normalisation.py",
-        "networks/test_normalisation_spellings.py",
         "networks/test_operations.py",
         "networks/test_recognised.py",
         "networks/test_zoo.py",
@@ -31,11 +30,11 @@ DTYPES = {
     "Optax computes with its count of steps, an integer, and floats, in optimisers and schedules": (
         "docs/test_examples.py::test_the_examples_run[searching.md]",
         "docs/test_notebook.py::test_its_code_runs[search_and_train]",
-        "embedded/test_embedded.py",
-        "experiments/test_experiment.py::test_a_good_proxy_helps[reinforce",
-        "experiments/test_experiment.py::test_no_network_is_trained_twice_and_seeds_differ[reinforce",
-        "experiments/test_experiment.py::test_the_predictor_search_finds_good_networks",
-        "spaces/test_discrete_networks.py::test_networks_that_are_programs_of_their_own_are_trained",
+        "embedded/test_train_benchmark.py",
+        "experiments/test_searches.py::test_a_good_proxy_helps[reinforce",
+        "experiments/test_searches.py::test_no_network_is_trained_twice_and_seeds_differ[reinforce",
+        "experiments/test_predictor.py::test_the_predictor_search_finds_good_networks",
+        "spaces/core/test_discrete_networks.py::test_networks_that_are_programs_of_their_own_are_trained",
         "test_library.py::test_training",
         "training/test_econas.py",
         "training/test_training.py",
@@ -43,7 +42,7 @@ DTYPES = {
     "Optax's CTC loss counts frames in 32 and in 64 bits, where both exist": ("golden/test_golden_nasbench_asr.py",),
     "Flax divides the sums of an average pooling by the numbers of their terms, integers": (
         "docs/test_notebook.py::test_its_code_runs[quickstart]",
-        "spaces/test_source.py::test_logits_are_the_modules",
+        "spaces/core/test_source.py::test_logits_are_the_modules",
         "training/test_export.py",
     ),
 }

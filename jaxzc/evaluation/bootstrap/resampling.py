@@ -11,7 +11,7 @@ exactly from its ranks (one network more or less at the top changes them by half
 f'Kw = f'K1 + d'Kf0 with f0 the weights of the sample; df'Kd is left out.
 
 Intervals are percentiles. In 1,000 simulated samples of 200 networks, with rho about 0.3 and 0.8, 95 % intervals held the population's
-value in 93.5 to 96 % for Spearman, Kendall, Pearson and Spearman given size (`tests/test_evaluation_coverage.py`); 92 to 93 % for the
+value in 93.5 to 96 % for Spearman, Kendall, Pearson and Spearman given size (`tests/evaluation/test_coverage.py`); 92 to 93 % for the
 weighted Kendall, 97 to 98 % for the precision at 10 % (too wide), 92 to 94 % for nDCG. Regret and the top 64 of small tables depend on few
 networks at the very top, which no bootstrap follows: as little as 77 %, so read those intervals as a range of resamples and no more.
 """

@@ -1,10 +1,6 @@
 """NAS-Bench-101, NATS-Bench sizes and TransNAS-Bench-101 without their networks: strings, lists, isomorphism, exact counts."""
 
-import csv
-import gzip
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,27 +16,22 @@ from jaxzc_spaces.transnas101.micro import TransNasMicro
 
 from jaxzc.spacekit.vectors import enumerate_vectors
 from jaxzc.types import InputSpec, JaxzcError
+from tests.support.golden import shared
+from tests.support.reference_tables import reference_table
 
-ROOT = Path(__file__).resolve().parents[2]
-SHARED = ROOT / os.environ.get("JAXZC_SHARED", "../shared")
-FULL_SIZE = Path(os.environ.get("JAXZC_GOLDEN_SPACES", str(SHARED / "golden_spaces"))) / "full_size_counts.json"
 DIAMOND = "0110000100010000:input,conv3x3-bn-relu,maxpool3x3,output"
 
 
-def stored(path: Path) -> Path:
-    if not path.exists():
-        pytest.skip(f"reference data not found at {path}: set JAXZC_SHARED")
-    return path
-
-
 def full_size(space: str) -> list[dict[str, Any]]:
-    return json.loads(stored(FULL_SIZE).read_text())["counts"][space]
+    """Counts of the authors' networks at their full size."""
+    directory = shared("JAXZC_GOLDEN_SPACES", "../shared/golden_spaces")
+    return json.loads((directory / "full_size_counts.json").read_text())["counts"][space]
 
 
 @pytest.fixture(scope="module")
 def benchmark101() -> tuple[np.ndarray, np.ndarray]:
     """Genes of all cells as the benchmark stores them, in the order of their hashes, and their numbers of parameters."""
-    data = np.load(stored(SHARED / "data" / "nb101.npz"))
+    data = np.load(shared("JAXZC_SHARED", "../shared") / "data" / "nb101.npz")
     size, bits, code = data["n_vertices"].astype(int), data["edge_bits"].astype(np.int64), data["op_code"].astype(int)
     edges, ops = np.zeros((len(size), 7, 7), bool), np.full((len(size), 7), -1, np.int32)
     ops[:, 1:-1] = 0
@@ -190,8 +181,7 @@ def test_full_size_counts_of_transnas101() -> None:
 
 @pytest.mark.parametrize("space", [TransNasMicro(), TransNasMacro()], ids=["micro", "macro"])
 def test_the_lists_are_the_benchmarks(space: Any) -> None:
-    with gzip.open(stored(SHARED / "data" / f"tnb101_{space.name.split('_')[1]}.csv.gz"), "rt") as file:
-        published = [row["arch"] for row in csv.DictReader(file)]
+    published = [row["arch"] for row in reference_table(f"tnb101_{space.name.split('_')[1]}.csv.gz")]
     assert sorted(map(space.to_string, space.enumerate())) == sorted(published)
     np.testing.assert_array_equal([space.to_string(space.parse(text)) for text in published], published)
 

@@ -1,7 +1,5 @@
 """`space.source(arch)`: a file that imports JAX and Flax only, and defines the network of `space.module(arch)`, parameters and all."""
 
-import ast
-import importlib.util
 import sys
 from functools import partial
 from pathlib import Path
@@ -17,30 +15,7 @@ from jaxzc_spaces.core.alone.writer import write
 import jaxzc
 from jaxzc.training.export import weights_of
 from jaxzc.types import JaxzcError
-from tests.spaces.test_module import TINY, drawn, tiny
-
-
-def imported(text: str, directory: Path) -> Any:
-    """The text as a module of Python."""
-    path = directory / "network.py"
-    path.write_text(text, encoding="utf-8")
-    spec = importlib.util.spec_from_file_location("network", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def imports(text: str) -> set[str]:
-    nodes = list(ast.walk(ast.parse(text)))
-    names = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
-    names += [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    return {name.partition(".")[0] for name in names}
-
-
-def shapes(module: Any) -> dict[Any, tuple[int, ...]]:
-    return {path: leaf.shape for path, leaf in nnx.to_flat_state(nnx.state(module, (nnx.Param, nnx.BatchStat)))}
+from tests.support.modules import TINY, drawn, imported, imports, shapes, tiny
 
 
 @pytest.mark.parametrize("name", TINY)

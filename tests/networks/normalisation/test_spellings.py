@@ -12,7 +12,7 @@ from jax.ad_checkpoint import checkpoint_name
 
 from jaxzc.networks.normalisation import NormModes
 from jaxzc.types import JaxzcError
-from tests.networks.test_normalisation import AXES, EPS, FLOAT32, IMAGES, X, batch, by_hand, check, initial
+from tests.support.normalised import AXES, EPS, FLOAT32, IMAGES, X, batch, by_hand, check, initial
 
 
 def centred_first(p: Any, x: Any) -> Any:

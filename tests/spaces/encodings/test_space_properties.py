@@ -6,17 +6,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jaxzc_spaces.darts.space import Darts
 
 from jaxzc.catalogue import spaces
 from jaxzc.types import JaxzcError, Space
 
-NAMES = sorted(point.name for point in spaces.spaces().values() if point.value.startswith("jaxzc_spaces."))
+FREE = "darts, zero and repeats"
+NAMES = [*sorted(point.name for point in spaces.spaces().values() if point.value.startswith("jaxzc_spaces.")), FREE]
 seeds = st.integers(0, 2**32 - 1)
 
 
 @cache
 def of(name: str) -> Space:
-    return spaces.maker(name)()
+    return Darts(zero=True, repeats=True) if name == FREE else spaces.maker(name)()
 
 
 def inside(space: Space, archs: np.ndarray) -> None:
@@ -35,6 +37,7 @@ def test_strings_name_architectures(name, seed):
     space = of(name)
     archs = space.sample(np.random.default_rng(seed), 5)
     inside(space, archs)
+    assert archs.dtype == np.int32
     texts = [space.to_string(arch) for arch in archs]
     for arch, text in zip(archs, texts, strict=True):
         again = np.asarray(space.parse(text))

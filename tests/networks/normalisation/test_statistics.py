@@ -1,6 +1,5 @@
 """Normalisation in traced programs: however it is written, each norm mode gives what plain formulas give."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,35 +11,23 @@ from flax import nnx
 from jax import lax
 
 from jaxzc.networks.normalisation import NormModes
-from jaxzc.types import JaxzcError
-
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(4, 3, 2, 6)) * 2 + 1
-SCALE, BIAS, MEAN, VAR = RNG.normal(size=6), RNG.normal(size=6), RNG.normal(size=6), RNG.uniform(0.5, 2, size=6)
-AXES = (0, 1, 2)
-EPS = 1e-3
-FLOAT32: Any = [jnp.asarray(a, jnp.float32) for a in (SCALE, BIAS, MEAN, VAR)]
-IMAGES = jnp.asarray(X, jnp.float32)
-AFFINE = {"scale": FLOAT32[0], "bias": FLOAT32[1]}
-STORED = {"mean": FLOAT32[2], "var": FLOAT32[3]}
-
-
-def batch(x: Any) -> Any:
-    return (x - x.mean(AXES)) / np.sqrt(x.var(AXES) + EPS) * SCALE + BIAS
-
-
-def initial(x: Any) -> Any:
-    return x / np.sqrt(1 + EPS) * SCALE + BIAS
-
-
-def check(modes: NormModes, params: Any, expected: tuple[Any, Any, Any], x: Any = IMAGES) -> None:
-    outputs = jax.jit(lambda p, x: [modes(p, x, norm) for norm in ("batch", "init", "none")])(params, x)
-    for norm, got, right in zip(("batch", "init", "none"), outputs, expected, strict=True):
-        np.testing.assert_allclose(got, right, rtol=2e-5, atol=2e-5, err_msg=norm)
-
-
-def of_batch(p: Any, x: Any) -> Any:
-    return (x - x.mean(AXES)) / jnp.sqrt(x.var(AXES) + EPS) * p[0] + p[1]
+from tests.support.normalised import (
+    AFFINE,
+    AXES,
+    BIAS,
+    EPS,
+    FLOAT32,
+    IMAGES,
+    SCALE,
+    STORED,
+    X,
+    batch,
+    by_hand,
+    check,
+    initial,
+    of_batch,
+    stored,
+)
 
 
 def scale_with_the_inverse(p: Any, x: Any) -> Any:
@@ -92,10 +79,6 @@ def two_sums(p: Any, x: Any) -> Any:
 )
 def test_statistics_of_the_batch(function: Any) -> None:
     check(NormModes(lambda p, _, x: function(p, x), "model"), FLOAT32, (batch(X), initial(X), X))
-
-
-def stored(p: Any, x: Any) -> Any:
-    return (x - p[2]) / jnp.sqrt(p[3] + EPS) * p[0] + p[1]
 
 
 def folded(p: Any, x: Any) -> Any:
@@ -166,10 +149,6 @@ def gemma(p: Any, x: Any) -> Any:
     return (wide * lax.rsqrt(jnp.square(wide).mean(-1, keepdims=True) + 1e-6)).astype(x.dtype) * (1 + p[0])
 
 
-def by_hand(p: Any, x: Any) -> Any:
-    return p[0] * (x - x.mean(-1, keepdims=True)) / (x.std(-1, keepdims=True) + 1e-6) + p[1]
-
-
 @pytest.mark.parametrize(
     "function",
     [
@@ -204,58 +183,3 @@ def test_scanned_blocks() -> None:
 
     modes = NormModes(lambda p, s, x: lax.scan(jax.checkpoint(block), x, [*p, *s])[0], "model", stack[2:])
     check(modes, stack[:2], (reference("batch"), reference("init"), X))
-
-
-def test_what_belongs_to_a_normalisation_and_what_does_not() -> None:
-    position = jnp.ones((2, 6)) * jnp.arange(2.0)[:, None]
-
-    def after(p: Any, x: Any) -> Any:
-        h = by_hand(p, x) * p[2]  # a second scale, such as LayerScale
-        return h + position + x.mean((1, 2), keepdims=True)
-
-    modes = NormModes(lambda p, _, x: after(p, x), "model")
-    right = X * MEAN + np.asarray(position) + X.mean((1, 2), keepdims=True)
-    np.testing.assert_allclose(modes(FLOAT32, IMAGES, "none"), right, rtol=1e-5, atol=1e-5)
-    for free in (lambda p, x: x @ (p["w"] / jnp.linalg.norm(p["w"])), lambda p, x: x @ p["w"] / jnp.sqrt(6.0), lambda p, x: x / x.mean()):
-        same = NormModes(lambda p, _, x, free=free: free(p, x), "model")
-        w = {"w": jnp.eye(6)}
-        np.testing.assert_allclose(same(w, IMAGES, "none"), free(w, IMAGES), rtol=1e-6)
-
-
-def test_one_example_has_the_kinds_of_many() -> None:
-    one = IMAGES[:1]
-    for function, init in ((of_batch, initial(X[:1])), (by_hand, by_hand(FLOAT32, one))):
-        modes = NormModes(lambda p, _, x, function=function: function(p, x), "model")
-        np.testing.assert_allclose(modes(FLOAT32, one, "init"), init, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("function", "refused"),
-    [
-        (lambda p, x: x / jnp.sqrt(1 + jnp.cumsum(jnp.square(x), -1)), "none"),  # along the channels so far
-        (lambda p, x: x / jnp.exp(0.5 * jnp.log(jnp.square(x).mean(-1, keepdims=True))), "none"),
-        (lambda p, x: x[1:] / jnp.sqrt(jnp.square(x).sum()), "none init"),  # not of what is divided
-    ],
-)
-def test_what_cannot_be_recognised_is_refused_where_it_matters(function: Callable[..., Any], refused: str) -> None:
-    modes = NormModes(lambda p, _, x: function(p, x), "apply_fn")
-    for norm in ("batch", "init", "none"):
-        if norm in refused:
-            with pytest.raises(JaxzcError, match=rf"apply_fn divides by a root of statistics .*(sqrt|exp) in its program.*norm='{norm}'"):
-                modes(None, IMAGES, norm)  # type: ignore[arg-type]
-        else:
-            np.testing.assert_allclose(modes(None, IMAGES, norm), function(None, IMAGES), rtol=1e-6)  # type: ignore[arg-type]
-
-
-def test_running_statistics_used_otherwise_are_refused() -> None:
-    modes = NormModes(lambda p, s, x: x * s, "apply_fn", FLOAT32[3])
-    with pytest.raises(JaxzcError, match="apply_fn uses its running statistics in a way that is not known as normalisation"):
-        modes(None, IMAGES, "batch")
-
-
-def test_a_model_for_one_batch_size_is_refused_only_where_that_matters() -> None:
-    mask = jnp.ones((4, 1, 1, 1))
-    modes = NormModes(lambda p, _, x: by_hand(p, x * mask), "apply_fn")
-    np.testing.assert_allclose(modes(FLOAT32, IMAGES, "none"), X, rtol=1e-6)
-    with pytest.raises(JaxzcError, match=r"cannot be told whether they are of the batch.*norm='init'"):
-        modes(FLOAT32, IMAGES, "init")

@@ -14,15 +14,14 @@ from jaxzc_spaces.nasbench101.network import max_pool2x2
 from jaxzc_spaces.nasbench101.space import NasBench101
 
 from jaxzc._compile.pieces import Pieced
-from jaxzc.definitions.signatures import needs
 from jaxzc.ingredients import RESOLVER
 from jaxzc.proxies import PROXIES
 from jaxzc.scoring.compute import compute_scores, traced_proxies
-from jaxzc.scoring.results import to_float
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.spacekit import key_of
 from jaxzc.tasks import cross_entropy
 from jaxzc.types import Batch, InputSpec, JaxzcError, Tap
+from tests.support.against_discrete import BY_GROUP, assert_equal_scores, drawn_anew
 from tests.support.by_hand import slopes
 from tests.support.counted import Counted
 
@@ -157,10 +156,6 @@ def test_second_derivatives_and_all_norm_modes_do_too(space: NasBench101, name: 
 
 MAPS = {"map_entropies", "map_gains", "map_identities", "response_correlations"}
 """Ingredients that this space does not offer."""
-BY_GROUP = {"meco_opt"}
-"""Proxies that draw channels for each group of layers, which the two networks have others of."""
-# Logarithms of determinants and eigenvalues lose digits, as do thresholds; everything else agrees nearly to the last bit.
-RTOL = {"jacob_cov": 1e-6, "ntk_condition": 1e-5, "ntk_condition_init": 1e-5, "vkdnw": 1e-5, "epe_nas": 1e-6}
 
 
 @pytest.mark.slow
@@ -178,22 +173,13 @@ def test_every_proxy_equals_that_of_the_discrete_network(name: str) -> None:
     with jax.enable_x64(True):
         params, data = params_of(SPACE, key), batches(SPACE)
         shared = lambda genes: SPACE.program(key).network(genes)  # noqa: E731
-        fresh: dict[str, Any] = {}
-        for name, function in RESOLVER.functions.items():
-            if name.endswith("_params") and name != "az_params":
-                given = {"network": shared(jnp.asarray(arch, jnp.int32)), "params": params, "key": root}
-                fresh[name] = function(*(given[need] for need in needs(function)))
+        fresh = drawn_anew(shared(jnp.asarray(arch, jnp.int32)), params, root, without=frozenset({"az_params"}))
         ours = jax.jit(lambda g, p, b, f: scores(shared(g), p, b, f))(jnp.asarray(arch, jnp.int32), params, data, fresh)
         cut = lambda p: SPACE.program(key).discrete_params(p, arch)  # noqa: E731
         given = {n: jax.vmap(cut)(p) if n == "swap_params" else cut(p) for n, p in fresh.items()}
         theirs = jax.jit(lambda p, b, f: scores(SPACE.network(arch), p, b, f))(cut(params), data, given)
     assert len(theirs) >= 30
-    wrong = [
-        f"{n}: {to_float(ours[n])!r} != {to_float(theirs[n])!r}"
-        for n in theirs
-        if not np.allclose(to_float(ours[n]), to_float(theirs[n]), rtol=RTOL.get(n, 1e-8), atol=1e-12, equal_nan=True)
-    ]
-    assert not wrong, "\n".join(wrong)
+    assert_equal_scores(ours, theirs)
 
 
 def test_taps_see_the_layers_of_the_discrete_network() -> None:
