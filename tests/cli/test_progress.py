@@ -15,6 +15,11 @@ def test_it_says_how_long_compiling_takes() -> None:
     assert "(about 9 s;" in terminal.compiling({name: PROXIES[name] for name in ("snip", "naswot", "l2_norm")})
 
 
+def test_a_quiet_command_shows_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(terminal.progress(range(5), 5, quiet=True)) == list(range(5))
+    assert capsys.readouterr().err == ""
+
+
 def test_no_bar_stands_at_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     said = io.StringIO()
     monkeypatch.setattr(sys, "stderr", said)

@@ -14,8 +14,8 @@ import pytest
 from matplotlib import pyplot
 
 from jaxzc.report import files
+from tests.support.processes import ROOT, environment
 
-ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "colab").glob("*.ipynb"))
 BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
 
@@ -145,15 +145,12 @@ def executed(path: Path, directory: Path, settings: dict[str, Any]) -> Any:
     given = "\n".join(f"{name} = {value!r}" for name, value in settings.items())
     notebook.cells.insert(form_of(path) + 1, nbformat.v4.new_code_cell(given))
     client = nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(directory)}})
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "spaces"), os.environ.get("PYTHONPATH", "")])
     client.execute(
-        env={
-            **os.environ,
-            "PYTHONPATH": paths,
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),  # `!python` is this Python
-            "IPYTHONDIR": str(directory / "ipython"),
-            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        }
+        env=environment(
+            PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),  # `!python` is this Python
+            IPYTHONDIR=str(directory / "ipython"),
+            MPLBACKEND="module://matplotlib_inline.backend_inline",
+        )
     )
     return notebook
 

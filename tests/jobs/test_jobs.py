@@ -16,7 +16,8 @@ from jaxzc.catalogue.selection import identity, parse_proxy
 from jaxzc.jobs import manifest, parts
 from jaxzc.proxies import PROXIES
 from jaxzc.tables import read_scores
-from tests.support.job_commands import SPACE, done, merged, refused, run, score
+from tests.support.commands import run
+from tests.support.job_commands import SPACE, done, merged, refused, score
 
 # What is there is not scored again.
 

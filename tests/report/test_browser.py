@@ -1,7 +1,5 @@
 """The report's page in a real browser: it sorts, selects, saves and fits; skipped where there is none."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,45 +8,14 @@ import pytest
 import jaxzc
 from jaxzc.evaluation.results import Evaluation
 from jaxzc.report.across.page import page as page_of_board
-from jaxzc.report.web.page import page as page_of
 from tests.support.boards import files
-from tests.support.evaluations import HOSTILE, evaluation_of, renamed
+from tests.support.browsing import opened
+from tests.support.evaluations import HOSTILE, evaluation_of
 
 
 @pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
     return evaluation_of()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e '.[dev]'")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("there is no Chromium on this machine: install Debian's package chromium")
-    with playwright.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def page_file(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("report") / "index.html"
-    path.write_text(page_of(renamed(evaluation, HOSTILE), ["jaxzc demo"]), encoding="utf-8")
-    return path
-
-
-def opened(browser: Any, path: Path, width: int = 1280, **options: Any) -> tuple[Any, list[str]]:
-    """The page, and a list that grows with every console message, error, dialog and request."""
-    page = browser.new_context(viewport={"width": width, "height": 800}, **options).new_page()
-    heard: list[str] = []
-    page.on("console", lambda message: heard.append(message.text))
-    page.on("pageerror", lambda error: heard.append(str(error)))
-    page.on("dialog", lambda dialog: (heard.append(dialog.message), dialog.dismiss()))
-    page.on("request", lambda request: heard.append(request.url) if request.url != path.as_uri() else None)
-    page.goto(path.as_uri())
-    return page, heard
 
 
 def test_browser_sorts_by_a_heading(browser: Any, page_file: Path, evaluation: Evaluation) -> None:
@@ -176,16 +143,6 @@ def test_browser_never_scrolls_sideways(browser: Any, page_file: Path, width: in
     bar, head = "document.querySelector('body > .bar')", "document.querySelector('#board thead th')"
     if width > 500:
         assert page.evaluate(f"getComputedStyle({head}).top") == f"{page.evaluate(f'{bar}.offsetHeight')}px"
-    assert heard == []
-
-
-def test_browser_prints_nothing_over_another_page(browser: Any, page_file: Path) -> None:
-    """What sticks on the screen stays in its place on paper, and names are whole."""
-    page, heard = opened(browser, page_file)
-    page.emulate_media(media="print")
-    held = "[...document.querySelectorAll('#board th, #heat th')].filter(e => getComputedStyle(e).position !== 'static').length"
-    cut = "[...document.querySelectorAll('.pick')].filter(e => getComputedStyle(e).overflow !== 'visible').length"
-    assert (page.evaluate(held), page.evaluate(cut)) == (0, 0)
     assert heard == []
 
 

@@ -13,7 +13,7 @@ from jaxzc_spaces.flexibert.space import FlexiBert
 import jaxzc
 from jaxzc.scoring.results import to_float
 from jaxzc.types import Batch, EmbeddingNetwork, InputSpec, JaxzcError
-from tests.spaces.test_source import imported, shapes
+from tests.support.modules import imported, shapes
 from tests.support.reference_tables import reference_table
 
 NETWORK = "H256|SA:WMA:h4:ff1024:n3|LT:DCT:h2:ff512:n3"

@@ -18,7 +18,7 @@ from jaxzc_spaces.nasbench_asr.layers import cut_off, padding
 
 from jaxzc.tasks import ctc_per_frame
 from jaxzc.types import InputSpec, JaxzcError, Tap
-from tests.spaces.test_source import imported, imports, shapes
+from tests.support.modules import imported, imports, shapes
 
 TINY = NasBenchAsr((4, 4, 6, 6), (1, 2, 1, 1), 2, 3, classes=5, inputs=InputSpec((9, 5)))
 EVERYTHING = "[[4, 1], [0, 0, 1], [1, 1, 0, 1]]"

@@ -19,7 +19,7 @@ from jaxzc_spaces.nasbench_nlp.space import PROGRAMS, NasBenchNlp
 from jaxzc import SpaceScorer
 from jaxzc.tasks import next_token
 from jaxzc.types import InputSpec, JaxzcError, Tap
-from tests.spaces.test_source import imported, imports, shapes
+from tests.support.modules import imported, imports, shapes
 from tests.support.reference_tables import reference_table
 
 TINY = NasBenchNlp(4, 5, classes=7, inputs=InputSpec((3,), "int32"))

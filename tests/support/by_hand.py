@@ -10,6 +10,9 @@ import jax.numpy as jnp
 from jaxzc.scoring.results import to_float
 from jaxzc.types import Tap
 
+NAN = float("nan")
+ON = [jnp.array([True])]  # one group of one layer, which exists
+
 
 def group(*layers: Any) -> list[jax.Array]:
     """One layer group of these layers `[layers, n]`."""
@@ -29,3 +32,8 @@ def slopes(network: Any, params: Any, images: Any) -> list[Any]:
         return jnp.square(network.forward(params, images, norm="init", tap=tap._replace(perturb=shifts)).outputs).sum()
 
     return list(jax.grad(total)(OrderedDict((group.name, jnp.zeros(len(group.cells))) for group in network.groups)).values())
+
+
+def batches(*grads: Any) -> list[jax.Array]:
+    """Gradients of one layer in several batches, `[batches, 1, n]`."""
+    return [jnp.array(grads, jnp.float32)[:, None]]

@@ -25,6 +25,14 @@ def run(*arguments: Any) -> Result:
     return Result(code, out.getvalue(), err.getvalue())
 
 
+SMALL = ["--set", "channels=2", "--set", "cells=1", "--batch-size", "8"]
+
+
+def score(*arguments: Any) -> Result:
+    """`jaxzc score` on networks of two channels, without a word of progress."""
+    return run("score", "nasbench201", *SMALL, "--no-cache", "--quiet", *arguments)
+
+
 def refused(result: Result, *fragments: str, notes: bool = False) -> None:
     """Exit code 2, nothing on standard output, and one line on standard error that says all of this (after others, where `notes`)."""
     assert (result.code, result.out) == (2, ""), result
@@ -37,7 +45,6 @@ def refused(result: Result, *fragments: str, notes: bool = False) -> None:
     assert "Traceback" not in result.err
 
 
-SMALL = ["--set", "channels=2", "--set", "cells=1", "--batch-size", "8"]
 ARCHS = [
     "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|",
     "|nor_conv_1x1~0|+|nor_conv_3x3~0|skip_connect~1|+|avg_pool_3x3~0|none~1|nor_conv_1x1~2|",

@@ -32,7 +32,7 @@ def switch(on: bool) -> None:
 
 
 def make_room() -> None:
-    """Where half of the process's memory mappings are taken, everything that is compiled goes: XLA's compiler ends a process that has none."""
+    """Where half of the process's memory mappings are taken, everything compiled goes: XLA's compiler ends a process that has none left."""
     if memory.crowded(memory.CROWDED):
         HELD.clear()
         jax.clear_caches()

@@ -12,7 +12,7 @@ from jaxzc import jobs
 from jaxzc.catalogue import spaces
 from jaxzc.scoring.results import Scores
 from jaxzc.scoring.space import SpaceScorer
-from tests.support.commands import Result, run
+from tests.support.commands import Result
 
 Many = Callable[[SpaceScorer, np.ndarray, int], list[Scores]]
 MANY: Many = SpaceScorer.many
@@ -20,8 +20,7 @@ SPACE = spaces.space("nasbench201", classes=10, inputs=(8, 8, 1), channels=2, ce
 
 
 def score(*arguments: Any, sample: int = 20, proxies: str = "layers") -> Result:
-    size = ["--set", "channels=2", "--set", "cells=1", "--batch-size", "8"]
-    return run("score", "nasbench201", *size, "--no-cache", "--quiet", "--sample", sample, "--proxies", proxies, *arguments)
+    return commands.score("--sample", sample, "--proxies", proxies, *arguments)
 
 
 def done(result: Result) -> Result:
