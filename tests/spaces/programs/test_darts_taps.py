@@ -95,6 +95,7 @@ def rounded_zeros(network: Any, params: Any, batch: Batch) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["convolutions", "none and repeats"])
+@pytest.mark.filterwarnings("ignore::jaxzc.UnavailableWarning")
 def test_every_proxy_equals_that_of_the_discrete_network(name: str) -> None:
     """Kernels and probes that proxies draw anew are drawn once and given to both."""
     space, genes, root = SMALL, tuple(GENOTYPES[name]), jax.random.key(7)
