@@ -84,9 +84,8 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Around a test and the fixtures that it is the first to need."""
-    untried = item.get_closest_marker("slow") is not None  # not run under these settings so far
-    ranks, dtypes = may_promote(item.nodeid)
-    promotion(ranks or untried, dtypes or untried)
+    ranks, dtypes = may_promote(item.nodeid, slow=item.get_closest_marker("slow") is not None)
+    promotion(ranks, dtypes)
     try:
         return (yield)
     finally:
