@@ -49,6 +49,7 @@ LONGEST = (
     "spaces/programs/test_darts_program.py",
     "spaces/programs/test_nasbench201_network.py",
     "compile/test_pieces.py",
+    "compile/test_pieces_of_spaces.py",
     "spaces/programs/test_nasbench101_program.py",
     "scoring/test_score.py",
     "spaces/core/test_source.py",

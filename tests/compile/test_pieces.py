@@ -1,11 +1,6 @@
 """Functions compiled in pieces: the same numbers as compiled whole, and pieces shared where they compute the same."""
 
-import gc
-import itertools
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -13,47 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import jaxzc
-from jaxzc._compile import memory, pieces
+from jaxzc._compile import pieces
 from jaxzc._compile.cutting import ONCE, cut
 from jaxzc._compile.float64 import in_float64
 from jaxzc._compile.jaxpr import flatten
 from jaxzc._compile.pieces import Pieced
-from jaxzc.scoring.space import SpaceScorer
-from jaxzc.spacekit import program_of
 from jaxzc.types import Array
-from tests.support.small_spaces import small, smallest, two_batches
+from tests.support.chain_of_layers import IMAGES, close, kernels, layer, saliencies
 
-RNG = np.random.default_rng(0)
-IMAGES = jnp.asarray(RNG.standard_normal((2, 4, 4, 3)), jnp.float32)
-
-
-@pytest.fixture(autouse=True)
-def none_at_hand() -> Iterator[None]:
-    pieces.HELD.clear()
-    yield
-    pieces.HELD.clear()
-
-
-def kernels(*widths: int) -> list[Array]:
-    return [jnp.asarray(RNG.standard_normal((3, 3, a, b)), jnp.float32) for a, b in itertools.pairwise(widths)]
-
-
-def layer(x: Array, w: Array) -> Array:
-    y = jax.lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
-    return jax.nn.relu((y - y.mean((0, 1, 2), keepdims=True)) / (1 + y.std((0, 1, 2), keepdims=True)))
-
-
-def saliencies(ws: list[Array], x: Array) -> Array:
-    """Gradients of a chain of layers, summed over them: what ties all layers together."""
-
-    def loss(ws: list[Array]) -> Array:
-        y = x
-        for w in ws:
-            y = layer(y, w)
-        return jnp.square(y).mean()
-
-    return sum((jnp.abs(w * g).sum() for w, g in zip(ws, jax.grad(loss)(ws), strict=True)), jnp.zeros(()))
+pytestmark = pytest.mark.usefixtures("none_at_hand")
 
 
 def made_by(call: Callable[[], Any]) -> int:
@@ -61,10 +24,6 @@ def made_by(call: Callable[[], Any]) -> int:
     before = len(pieces.HELD)
     call()
     return len(pieces.HELD) - before
-
-
-def close(found: Any, wanted: Any) -> None:
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-6, atol=1e-6), found, wanted)
 
 
 def test_the_same_numbers_as_compiled_whole() -> None:
@@ -214,123 +173,3 @@ def test_pieces_run_in_order_and_read_what_was_made() -> None:
         made.update(piece.outputs)
     assert made.issuperset(program.outputs)
     assert sum(len(piece.ops) for piece in cut(program)) == len(program.ops)
-
-
-def test_no_more_pieces_are_held_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """But those of the function being put together; fewer where memory is short."""
-    ws = kernels(3, 8, 8, 5)
-    of_last = len({piece.key for piece in cut(flatten(jax.make_jaxpr(saliencies)(ws, IMAGES)))})
-    for limit, short in (("MOST", False), ("LEAST", True)):
-        pieces.HELD.clear()
-        monkeypatch.setattr(memory, "short", lambda share, short=short: short)
-        Pieced(saliencies)(kernels(3, 7, 9, 6), IMAGES)
-        before = len(pieces.HELD)
-        monkeypatch.setattr(memory, limit, 3)
-        call = Pieced(saliencies)
-        first = call(ws, IMAGES)
-        assert len(pieces.HELD) == of_last
-        assert before > 3
-        close(call(ws, IMAGES), first)
-        monkeypatch.undo()
-
-
-def test_pieces_go_where_the_process_runs_out_of_mappings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All but those of the function being put together; and of a scorer's functions all but that one."""
-    space = jaxzc.space("nasbench_macro", classes=3, inputs=(8, 8, 3), channels=2, head=8)
-    scorer = SpaceScorer(space, (np.ones((4, 8, 8, 3), np.float32), np.arange(4) % 3), "naswot", pieces=True)
-    archs = space.sample(np.random.default_rng(0), 3)
-    rows = [scorer.one(arch) for arch in archs]
-    held = len(pieces.HELD)
-    assert len(scorer.dispatcher.programs) == 3
-    monkeypatch.setattr(memory, "crowded", lambda share: True)
-    assert [scorer.one(arch) for arch in archs[2:]] == rows[2:], "what is at hand stays"
-    scorer.dispatcher.programs.drop()
-    assert scorer.one(archs[0]) == rows[0]
-    assert len(scorer.dispatcher.programs) == 1
-    assert len(pieces.HELD) < held
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
-def test_pieces_that_go_give_their_mappings_back() -> None:
-    def taken() -> int:
-        gc.collect()
-        return len(Path("/proc/self/maps").read_text().splitlines())
-
-    before = taken()
-    Pieced(saliencies)(kernels(3, 7, 9, 6), IMAGES)
-    with_pieces = taken()
-    assert with_pieces - before >= 3 * len(pieces.HELD)
-    pieces.HELD.clear()
-    assert taken() - before < (with_pieces - before) / 4
-
-
-def test_a_loop_may_push_out_what_the_function_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its own pieces are compiled while those at hand for the rest wait."""
-    monkeypatch.setattr(memory, "MOST", 3)
-    ws = kernels(3, 8, 5)
-
-    def both(xs: Array) -> Any:
-        return saliencies(ws, xs), jax.lax.map(lambda x: saliencies(ws, x[None]), xs)
-
-    Pieced(lambda xs: saliencies(ws, xs))(IMAGES)
-    close(Pieced(both)(IMAGES), jax.jit(both)(IMAGES))
-
-
-def test_memory_is_planned() -> None:
-    def wide(x: Array) -> Array:
-        return (jnp.broadcast_to(x, (1000, 1000)) @ jnp.ones((1000, 1000))).sum()
-
-    call = Pieced(wide)
-    assert call.memory == 0
-    call(jnp.ones(1000))
-    assert 8e6 <= call.memory < 40e6
-
-
-def test_a_value_that_several_outputs_are() -> None:
-    close(Pieced(lambda x: (x, x + 1, x))(jnp.ones(2)), (np.ones(2), 2 * np.ones(2), np.ones(2)))
-
-
-SHALLOW = "00000001"
-"""A chain of NAS-Bench-Macro of which nothing is left but the first layer of each stage, and the last one."""
-MORE = (("nasbench_macro", None, "zico,jacob_cov,synflow"), ("resnet_zen", None, "synflow,tcet_snip"))
-
-
-@pytest.mark.parametrize(
-    ("name", "arch", "proxies"),
-    [("nasbench_macro", SHALLOW, "jacob_cov,synflow"), *(pytest.param(*case, marks=pytest.mark.slow) for case in MORE)],
-)
-def test_scores_of_a_space(name: str, arch: str | None, proxies: str) -> None:
-    space, rng = small(name), np.random.default_rng(0)
-    batches = two_batches(space, rng, 4)
-    archs = (space.parse(arch) if arch else smallest(space, rng))[None]
-    assert program_of(space, archs[0]).in_pieces
-    cut_up, whole = (list(SpaceScorer(space, batches, proxies, pieces=by).each(archs)) for by in (True, False))
-    for row, other in zip(cut_up, whole, strict=True):
-        for proxy, value in row.items():
-            assert value == pytest.approx(other[proxy], rel=3e-3 if proxy == "zico" else 1e-4), proxy
-
-
-SCRIPT = """
-import jax, jaxzc, numpy as np, sys
-from jaxzc._compile import cache
-from jaxzc.scoring.space import SpaceScorer
-from jaxzc.spacekit import program_of
-jax.config.update("jax_compilation_cache_dir", sys.argv[1])
-made = []
-read = cache._read
-cache._read = lambda path: made.append(read(path)) or made[-1]
-space = jaxzc.space("nasbench_macro", classes=10, inputs=(8, 8, 3), channels=2, head=8)
-batch = np.ones((2, 8, 8, 3), np.float32) * np.arange(2)[:, None, None, None], np.arange(2)
-print(SpaceScorer(space, batch, "snip").one(space.parse("00000001")), sum(m is None for m in made), len(made))
-"""
-
-
-def test_the_next_process_finds_them_on_disk(tmp_path: Any) -> None:
-    runs = [
-        subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path)], capture_output=True, text=True, check=True).stdout.rsplit(maxsplit=2)
-        for _ in range(2)
-    ]
-    (scores, compiled, pieces_), (again, compiled_again, pieces_again) = runs
-    assert scores == again
-    assert (int(compiled), int(compiled_again)) == (int(pieces_), 0)
-    assert int(pieces_) == int(pieces_again) > 20
