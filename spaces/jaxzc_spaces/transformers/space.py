@@ -14,7 +14,7 @@ from jaxzc_spaces.transformers.depth import VariableDepth
 
 DOUBTS = {
     "synflow_grads": "without layer normalisation positive weights drive attention's products so high that its softmax saturates "
-    "and what it mixes cancels: rounding decides; take synflow_bn, which keeps normalisation"
+    "and what it mixes cancels: rounding decides, and in large networks gradients overflow; take synflow_bn, which keeps normalisation"
 }
 """See `jaxzc.types.WithDoubts`. synflow of networks of AutoFormer's tiny space changes up to a hundredfold where their weights change by a
 part in 1e15; of PiT's, four tried, by less than 2e-14."""
