@@ -146,7 +146,7 @@ def crowded(share: float) -> bool:
 
 MOST = 8192
 """Compiled pieces that a process holds at once where there is room, half a megabyte and six memory mappings each. Those that a space's
-networks have in common should fit: 15 proxies of MnasNet's take 4,500, of which 1,000 to 2,000 are one network's."""
+networks have in common should fit: 15 proxies of MnasNet's take 4,800, of which 1,000 to 2,000 are one network's."""
 LEAST = 2048
 """Those that it holds where memory is short."""
 SHORT = 0.125
