@@ -123,7 +123,8 @@ def fisher(net, batches):
 
 def jacob_cov(net, batches):
     x = batches[0][0].clone().requires_grad_(True)
-    net(x).backward(torch.ones(len(x), 10))
+    outputs = net(x)
+    outputs.backward(torch.ones_like(outputs))
     eigenvalues = torch.linalg.eigvalsh(torch.corrcoef(x.grad.flatten(1)).nan_to_num())
     return -(torch.log(eigenvalues.abs() + 1e-5) + 1 / (eigenvalues.abs() + 1e-5)).sum()
 
@@ -137,7 +138,8 @@ def _synflow(net, batches, bn: bool):
         for m in net.modules():
             if isinstance(m, nn.BatchNorm2d):
                 m.forward = lambda x: x
-    net(torch.ones(1, *batches[0][0].shape[1:], dtype=torch.float64)).sum().backward()
+    image = torch.ones(1, *batches[0][0].shape[1:], dtype=torch.float64, device=batches[0][0].device)
+    net(image).sum().backward()
     return sum((w * w.grad).abs().sum() for w in kernels(net) if w.grad is not None)
 
 

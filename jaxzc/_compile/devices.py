@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
-from threadpoolctl import threadpool_limits
 
 from jaxzc.types import JaxzcError
 
@@ -102,6 +101,8 @@ class _OneThread:
     def __call__(self) -> Iterator[None]:
         with self.lock:
             if not self.inside:
+                from threadpoolctl import threadpool_limits  # here, for a program that is whole needs none
+
                 self.limits = threadpool_limits(1, user_api="blas")
             self.inside += 1
         try:

@@ -78,8 +78,10 @@ def lowered_beside(recipe: SpaceRecipe, key: tuple[int, ...], batches: tuple[Bat
     for number, mesh in enumerate((target.mesh, *target.others)):
         assert mesh is not None
         draw = spread(recipe.functions(key).draw, DRAW_AXES, mesh, chunk)
-        several = _wider(genes, chunk * mesh.size)
-        yield draw.trace(jax.eval_shape(lambda: jax.random.key(0)), several).lower(lowering_platforms=(target.platform,))
+        with target.lowering():
+            traced = draw.trace(jax.eval_shape(lambda: jax.random.key(0)), _wider(genes, chunk * mesh.size))
+            lowered = traced.lower(lowering_platforms=(target.platform,))
+        yield lowered
         if number > 0:
             yield _lowered(recipe, key, batches, chunk, replace(target, mesh=mesh), {})
 
@@ -111,18 +113,21 @@ def _lowered(
     """The scoring function, lowered for as many architectures as the target has devices, times `chunk`."""
     functions = recipe.functions(key, reasons)
     score, one = functions.score, functions.shapes(len(recipe.space.choices), batches)
-    if target.mesh is None:  # a program of one device, which is not there
+    mesh = target.mesh
+    if mesh is None:  # a program of one device, which is not there
         several = tuple(_wider(part, chunk) if axis == 0 and chunk > 1 else part for part, axis in zip(one, AXES, strict=True))
         function = rewritten(score)
-        return jax.jit(jax.vmap(function, AXES) if chunk > 1 else function).trace(*several).lower(lowering_platforms=(target.platform,))
-    mesh = target.mesh
-    if target.platform == "cpu" and chunk == 1:  # as a scorer runs it there
-        return jax.jit(rewritten(score)).lower(*one)
-    # As a scorer calls it: weights lie on the devices, for a program put them there, and nothing else is placed yet. The program is the
-    # same to the last letter, so that one which is compiled ahead is found.
-    params, *others = (_wider(part, chunk * mesh.size) if axis == 0 else part for part, axis in zip(one, AXES, strict=True))
-    params = _placed(params, NamedSharding(mesh, P("arch") if mesh.size > 1 else P()))
-    return spread(rewritten(score), AXES, mesh, chunk).trace(params, *others).lower(lowering_platforms=(target.platform,))
+        program = jax.jit(jax.vmap(function, AXES) if chunk > 1 else function)
+    elif target.platform == "cpu" and chunk == 1:  # as a scorer runs it there
+        program, several = jax.jit(rewritten(score)), one
+    else:
+        # As a scorer calls it: weights lie on the devices, for a program put them there, and nothing else is placed yet. The program is the
+        # same to the last letter, so that one which is compiled ahead is found.
+        params, *others = (_wider(part, chunk * mesh.size) if axis == 0 else part for part, axis in zip(one, AXES, strict=True))
+        several = _placed(params, NamedSharding(mesh, P("arch") if mesh.size > 1 else P())), *others
+        program = spread(rewritten(score), AXES, mesh, chunk)
+    with target.lowering():
+        return program.trace(*several).lower(lowering_platforms=(target.platform,))
 
 
 def _wider(tree: PyTree, width: int) -> PyTree:

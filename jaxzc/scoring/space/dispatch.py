@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxzc._compile.platforms import traced_for
 from jaxzc.ladder.generation import score_generation
 from jaxzc.ladder.program import StepsProgram
 from jaxzc.scoring.results import Refusal
@@ -60,7 +61,8 @@ class Dispatcher:
         while True:
             functions = self.programs.functions(call.key, call.size)
             try:
-                values = functions.score(functions.draw(key, genes), genes, batches, key, param_counts)
+                with traced_for(self.programs.mesh.devices.flat[0].platform):
+                    values = functions.score(functions.draw(key, genes), genes, batches, key, param_counts)
             except NotImplementedError as error:  # an operation that JAX does not have on this platform
                 self.programs.refuse(call.key, batches, error)
             else:

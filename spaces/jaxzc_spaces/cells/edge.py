@@ -12,7 +12,7 @@ from jax import lax
 
 from jaxzc._compile.platforms import by_platform
 from jaxzc.types import PyTree
-from jaxzc_spaces.cells.ops import Convolution, Fixed, Operation
+from jaxzc_spaces.cells.ops import CONV1X1, CONV3X3, Convolution, Fixed, Operation
 
 Array = jax.Array
 
@@ -46,18 +46,26 @@ class Edges(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """One of several convolutions, chosen by a traced integer. They are one branch of an edge's switch, so that what follows a
-    convolution, and its derivatives, are compiled once for all of them."""
+    """One of several convolutions, chosen by a traced integer; none where it is negative. They are one branch of an edge's switch, so that
+    what follows a convolution, and its derivatives, are compiled once for all of them.
+
+    together: whether architectures that `vmap` puts side by side are served by one program for all (`side_by_side`), where it can."""
 
     choices: tuple[Convolution, ...]
     which: Array
+    together: bool = False
 
     def value(self, x: Array, kernels: tuple[Array, ...]) -> Array:
+        if self._served(x, kernels):
+            return _together().convolution(self.which, x, *kernels)
         return lax.switch(self.which, [call(lambda c: c.value(x, kernels[c.kernel]), c) for c in self.choices])
 
     def pulls(self, weights: bool, x: Array, kernels: tuple[Array, ...], ct: Array) -> tuple[Array, tuple[Array, ...]]:
         """Cotangents of x and of all kernels (zeros unless `weights`). Its own derivative switches again, because JAX's would save what
         every branch needs."""
+        if self._served(x, kernels):
+            dx = _together().images(self.which, *kernels, ct)
+            return dx, _together().kernels(self.which, x, ct) if weights else jax.tree.map(jnp.zeros_like, kernels)
 
         def pulls(choice: Convolution) -> Any:
             def of(x: Array, kernels: tuple[Array, ...], ct: Array) -> Any:
@@ -82,7 +90,17 @@ class Chosen(NamedTuple):
         """The chosen one's; its derivative gives the others zeros."""
         if perturb is None:
             return None
-        return jax.tree.map(lambda *a: lax.select_n(self.which, *a), *(perturb[choice.kernel] for choice in self.choices))
+        which = jnp.maximum(self.which, 0)
+        return jax.tree.map(lambda *a: lax.select_n(which, *a), *(perturb[choice.kernel] for choice in self.choices))
+
+    def _served(self, x: Array, kernels: tuple[Array, ...]) -> bool:
+        return self.together and self.choices == (CONV1X1, CONV3X3) and _together().serves(x, kernels)
+
+
+def _together() -> Any:
+    from jaxzc_spaces.cells import side_by_side  # here, for it imports Pallas, which programs for CPUs do without
+
+    return side_by_side
 
 
 def edge_value(operation: Any, post: Post, x: Array, edge: Edges) -> tuple[Array, Array, Any]:

@@ -26,7 +26,7 @@ The arithmetic was never the bottleneck: filling and copying buffers was.
 **Beware:**
 
 - An edge must add to its target and do nothing else, and may read its source only. Otherwise the final nodes are not valid residuals.
-- The zero operation is not a branch: its edges are never visited, and their slots in stacked results stay zero.
+- The zero operation is not a branch, but on GPUs: its edges are never visited, and their slots in stacked results stay zero.
 - Tapped values are constant under differentiation (`stop_gradient`); a proxy that wants gradients of outputs perturbs them instead.
 - `symbolic_zeros` lets an input gradient skip all weight gradients. The residual `by_weights` is `()` or None, not a bool: it has to be
   a pytree without leaves that Python can test.
@@ -34,6 +34,7 @@ The arithmetic was never the bottleneck: filling and copying buffers was.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -41,6 +42,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxzc._compile.platforms import by_platform
 from jaxzc.types import Genes, PyTree
 from jaxzc_spaces.cells.edge import Chosen, Edges, Post, call, edge_pull, edge_value
 from jaxzc_spaces.cells.ops import ZERO, Convolution, Fixed, Operation
@@ -83,7 +85,7 @@ def graph(operations: Sequence[Operation], wiring: Wiring, post: Post) -> Callab
     The function can be differentiated twice by `start` and `edges`.
     """
     loop = _Loop(operations, wiring, post)
-    value = jax.custom_vjp(loop.value)
+    value = jax.custom_vjp(loop.on(loop.value))
     pull = {weights: _pull(loop, weights) for weights in (False, True)}
 
     def forward(genes: Genes, start: Any, edges: Any) -> Any:
@@ -114,26 +116,38 @@ class _Loop:
     def __init__(self, operations: Sequence[Operation], wiring: Wiring, post: Post):
         self.post = post
         self.sources, self.targets = np.asarray(wiring, np.int32).T
-        # The zero operation is not in the switch: its edges are never visited.
         self.zero = operations.index(ZERO)
         self.fixed = [o for o in operations if isinstance(o, Fixed) and o is not ZERO]
         self.convolutions = tuple(o for o in operations if isinstance(o, Convolution))
-        self.branch = [self.fixed.index(o) if isinstance(o, Fixed) and o is not ZERO else len(self.fixed) for o in operations]
-        self.which = [self.convolutions.index(o) if isinstance(o, Convolution) else 0 for o in operations]
+        convolution, nothing = len(self.fixed), len(self.fixed) + 1
+        self.branch = [convolution if isinstance(o, Convolution) else nothing if o is ZERO else self.fixed.index(o) for o in operations]
+        self.which = [self.convolutions.index(o) if isinstance(o, Convolution) else -1 for o in operations]
 
-    def over(self, genes: Array, visit: Callable[[Any, Array, Array, Array, Any], Any], carry: PyTree, backwards: bool = False) -> Any:
-        """Runs `carry = visit(switch, e, source, target, carry)` for every edge e that has an operation, in order or backwards.
+    def on(self, run: Callable[..., Any]) -> Callable[..., Any]:
+        """`run(every, ...)` for the platform that a program is lowered for: `every` says whether the loop visits every edge, also those of
+        the zero operation.
+
+        On a GPU it does. A loop whose length is known needs no word from the processor after each step, and its edges are the same for all
+        architectures that are side by side."""
+        few = partial(run, False)
+        return lambda *arguments: by_platform(partial(run, True), *arguments, cpu=few, tpu=few)
+
+    def over(
+        self, every: bool, genes: Array, visit: Callable[[Any, Array, Array, Array, Any], Any], carry: PyTree, backwards: bool = False
+    ) -> Any:
+        """Runs `carry = visit(switch, e, source, target, carry)` for every edge e, or every one that has an operation, in order or
+        backwards.
 
         `switch(function)` calls `function(operation)` with the operation that edge e has."""
         present = genes != self.zero
-        order = jnp.argsort(~present, stable=True)
-        count = present.sum()
+        order = jnp.arange(len(genes), dtype=jnp.int32) if every else jnp.argsort(~present, stable=True)
+        count = len(genes) if every else present.sum()
 
         def step(i: Array, carry: PyTree) -> Any:
             e = at(order, count - 1 - i if backwards else i)
             gene = at(genes, e)
-            chosen = Chosen(self.convolutions, jnp.asarray(self.which, jnp.int32)[gene])
-            operations = [*self.fixed, chosen]
+            chosen = Chosen(self.convolutions, jnp.asarray(self.which, jnp.int32)[gene], together=every)
+            operations = [*self.fixed, chosen, *([ZERO] if every else [])]
             branch = jnp.asarray(self.branch, jnp.int32)[gene]
             return visit(lambda function: lax.switch(branch, [call(function, o) for o in operations]), e, *self.ends(e), carry)
 
@@ -143,7 +157,7 @@ class _Loop:
         """Numbers of the source and the target of edge e."""
         return at(jnp.asarray(self.sources), e), at(jnp.asarray(self.targets), e)
 
-    def value(self, genes: Array, start: Array, edges: Edges) -> tuple[Array, Array, Any]:
+    def value(self, every: bool, genes: Array, start: Array, edges: Edges) -> tuple[Array, Array, Any]:
         """Final nodes `[nodes, B, H, W, C]`, outputs of convolutions `[edges, ...]`, and what the tap returned `[edges, ...]`."""
 
         def visit(switch: Any, e: Array, source: Array, target: Array, carry: PyTree) -> Any:
@@ -157,9 +171,11 @@ class _Loop:
             return put(nodes, target, node), put(ys, e, y), put(tapped, e, tapped_here)
 
         shapes = jax.eval_shape(lambda x, edge: edge_value(ZERO, self.post, x, edge), start[0], at(edges, 0))
-        return self.over(genes, visit, (start, *(zeros(s, len(genes)) for s in shapes[1:])))
+        return self.over(every, genes, visit, (start, *(zeros(s, len(genes)) for s in shapes[1:])))
 
-    def pull(self, weights: bool, genes: Array, nodes: Array, edges: Edges, ys: Array, cts: Array, ct_ys: Any) -> tuple[Array, Edges]:
+    def pull(
+        self, weights: bool, every: bool, genes: Array, nodes: Array, edges: Edges, ys: Array, cts: Array, ct_ys: Any
+    ) -> tuple[Array, Edges]:
         """Cotangents of the initial nodes and of the edges, from those of the final nodes (`cts`) and of the outputs (`ct_ys`, or None).
 
         weights: whether weight gradients are wanted; without it those of the kernels are zero."""
@@ -175,9 +191,9 @@ class _Loop:
             ct, d_edge = switch(on_edge)
             return put(cts, source, ct), put(d_edges, e, d_edge)
 
-        return self.over(genes, visit, (cts, jax.tree.map(jnp.zeros_like, edges)), backwards=True)
+        return self.over(every, genes, visit, (cts, jax.tree.map(jnp.zeros_like, edges)), backwards=True)
 
-    def second(self, weights: bool, residuals: PyTree, us: Array, u_edges: Edges) -> Any:
+    def second(self, weights: bool, every: bool, residuals: PyTree, us: Array, u_edges: Edges) -> Any:
         """The pull's derivative: cotangents of its inputs (nodes, edges, ys, cts, ct_ys) from those of its outputs (`us`, `u_edges`)."""
         genes, nodes, edges, ys, cts, ct_ys = residuals
 
@@ -196,20 +212,22 @@ class _Loop:
             return put(us, target, u), put(d_nodes, source, d_node), *put((d_edges, d_ys, d_ct_ys), e, (d_edge, dy, d_ct_y))
 
         zeros = jax.tree.map(jnp.zeros_like, (nodes, edges, ys, ct_ys))
-        us, d_nodes, d_edges, d_ys, d_ct_ys = self.over(genes, visit, (us, *zeros))
+        us, d_nodes, d_edges, d_ys, d_ct_ys = self.over(every, genes, visit, (us, *zeros))
         return d_nodes, d_edges, d_ys, us, d_ct_ys
 
 
 def _pull(loop: _Loop, weights: bool) -> Any:
     """The pull (genes, nodes, edges, ys, ct_nodes, ct_ys) -> (d start, d edges), with `_Loop.second` as its derivative."""
 
+    first, second = loop.on(partial(loop.pull, weights)), loop.on(partial(loop.second, weights))
+
     def forward(*arguments: Any) -> Any:
-        cts, d_edges = loop.pull(weights, *arguments)
+        cts, d_edges = first(*arguments)
         *inputs, _, ct_ys = arguments
         return (cts, d_edges), (*inputs, cts, ct_ys)
 
-    pull = jax.custom_vjp(lambda *arguments: loop.pull(weights, *arguments))
-    pull.defvjp(forward, lambda residuals, cotangents: (None, *loop.second(weights, residuals, *cotangents)))
+    pull = jax.custom_vjp(first)
+    pull.defvjp(forward, lambda residuals, cotangents: (None, *second(residuals, *cotangents)))
     return pull
 
 

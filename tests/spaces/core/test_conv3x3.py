@@ -27,7 +27,7 @@ def arrays(b: int, h: int, w: int, c: int, d: int) -> tuple[jax.Array, jax.Array
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_every_form_is_the_convolution_and_its_kernel_gradient(shape: Any) -> None:
     x, w, ct = arrays(*shape)
-    for form in (room.shifted_rows, room.shifted_columns):
+    for form in (room.shifted_rows, room.shifted_columns, room.row_products):
         np.testing.assert_array_equal(form(x, w), room.plain(x, w), form.__name__)
     expected = jax.vjp(lambda w: room.plain(x, w), w)[1](ct)[0]
     for form in (room.product, room.image_kernel, room.row_kernel):
