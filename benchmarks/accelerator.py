@@ -80,9 +80,9 @@ class Run:
         try:
             self.step("peaks", "accelerator_peer.py", [self.size | {"what": "peak", "precision": None}], self.results.peak)
             # What is asked for most comes first, for the time may not allow all of it.
-            self.rates(sets[:2], chunks[:1], "highest")
+            self.rates(sets[:1], chunks[:1], "highest")
             self.pytorch()
-            self.rates(sets[2:], chunks[:1], "highest")
+            self.rates(sets[1:], chunks[:1], "highest")
             self.rates(sets, chunks[1:2], "highest")
             self.rates(sets, chunks[:1], "default")
             self.rates(sets, chunks[2:], "highest")
@@ -125,16 +125,16 @@ class Run:
             self.results.left_out(what, "the time was over")
             return
         started = time.monotonic()
-        process = start([python, script], asked, subprocess.PIPE, {})
-        timer = threading.Timer(left, process.kill)
-        timer.start()
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("{"):
-                take(json.loads(line))
-                self.write()
-        code = process.wait()
-        timer.cancel()
+        with start([python, script], asked, subprocess.PIPE, {}) as process:
+            timer = threading.Timer(left, process.kill)
+            timer.start()
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith("{"):
+                    take(json.loads(line))
+                    self.write()
+            code = process.wait()
+            timer.cancel()
         if code:
             late = time.monotonic() >= self.deadline
             self.results.left_out(f"{what}, some or all", "the time was over" if late else f"the process ended with {code}, see its error")
