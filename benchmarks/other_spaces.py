@@ -1,6 +1,7 @@
 """Recurrent, transformer, mobile and published networks: seconds for an architecture and of compilation, against eager PyTorch.
 
-    python benchmarks/other_spaces.py nasbench_nlp autoformer mnasnet published         # needs torch: pip install '.[bench]'
+    python benchmarks/other_spaces.py nasbench_nlp nasbench_asr autoformer pit flexibert mnasnet     # needs torch: pip install '.[bench]'
+    python benchmarks/other_spaces.py published --networks 4
     python benchmarks/other_spaces.py mnasnet --networks 20 --torch-python OTHER/bin/python
 
 grad_norm, in turn, network by network: ours draws the weights, compiles what is new and runs; PyTorch builds the network and runs, twice,
@@ -26,6 +27,15 @@ IMAGES = {"batch": 16, "size": 32, "classes": 10}
 SIZES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "nasbench_nlp": ({"emsize": 64, "nhid": 96}, {"batch": 16, "tokens": 20, "classes": 1000}),
     "autoformer": ({"variant": "autoprox", "widths": (96, 144, 192), "depths": (6, 7, 8), "heads": (3, 4), "patch": 4}, IMAGES),
+    "nasbench_asr": (
+        {"filters": (60, 80, 100, 120), "cells": (3, 4, 5, 6), "groups": 10, "units": 50},
+        {"batch": 16, "frames": 64, "features": 40, "symbols": 8, "classes": 49},
+    ),
+    "pit": ({"patch": 4, "stride": 2}, IMAGES),
+    "flexibert": (
+        {"hidden": (64, 128), "widths": (256, 512), "positions": 64, "embedding": 64},
+        {"batch": 16, "tokens": 32, "classes": 1000},
+    ),
     "mnasnet": ({}, IMAGES),
     "published": ({}, IMAGES),
 }
@@ -46,10 +56,11 @@ def main() -> None:
 
 def compare(name: str, arguments: argparse.Namespace) -> None:
     options, data = SIZES[name]
-    tokens, rng = "tokens" in data, np.random.default_rng(0)
-    inputs = InputSpec((data["tokens"],), "int32") if tokens else (data["size"], data["size"], 3)
+    rng = np.random.default_rng(0)
+    batch = drawn(name, data, rng)
+    inputs = InputSpec(batch.inputs.shape[1:], str(batch.inputs.dtype))
     space: Any = jaxzc.space(name, classes=data["classes"], inputs=inputs, **options)
-    scorer = jaxzc.SpaceScorer(space, drawn(data, rng), "grad_norm")
+    scorer = jaxzc.SpaceScorer(space, batch, "grad_norm")
     texts = PUBLISHED.split()[: arguments.networks] if name == "published" else None
     archs = space.sample(rng, arguments.networks) if texts is None else np.stack([space.parse(text) for text in texts])
     settings = {**options, **data, "space": name, "threads": arguments.threads}
@@ -78,11 +89,16 @@ def compare(name: str, arguments: argparse.Namespace) -> None:
     print(f"  ahead of PyTorch, compilation included, from network {ahead[0] + 1 if len(ahead) else 'none of these'}", flush=True)
 
 
-def drawn(data: dict[str, Any], rng: np.random.Generator) -> Batch:
+def drawn(name: str, data: dict[str, Any], rng: np.random.Generator) -> Batch:
+    count, classes = data["batch"], data["classes"]
     if "tokens" in data:
-        return Batch(rng.integers(0, data["classes"], (data["batch"], data["tokens"])).astype(np.int32))
-    images = rng.standard_normal((data["batch"], data["size"], data["size"], 3)).astype(np.float32)
-    return Batch(images, rng.integers(0, data["classes"], data["batch"]).astype(np.int32))
+        words = rng.integers(0, classes, (count, data["tokens"])).astype(np.int32)
+        return Batch(words, rng.integers(0, 2, words.shape).astype(np.float32) if name == "flexibert" else None)
+    if "frames" in data:
+        frames = rng.standard_normal((count, data["frames"], data["features"])).astype(np.float32)
+        return Batch(frames, rng.integers(1, classes, (count, data["symbols"])).astype(np.int32))
+    images = rng.standard_normal((count, data["size"], data["size"], 3)).astype(np.float32)
+    return Batch(images, rng.integers(0, classes, count))
 
 
 def timed(scorer: jaxzc.SpaceScorer, arch: np.ndarray) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Networks of four spaces in eager PyTorch, built for every architecture anew and scored by the norms of gradients.
+"""Networks of seven spaces in eager PyTorch, built for every architecture anew and scored by the norms of gradients.
 
 The other half of `other_spaces.py`, which starts this file as a process of its own: each line on standard input is the string of an
 architecture, each line on standard output answers with the parameters of the network and the seconds that building and scoring took.
@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional
-from torch_chains_peer import gradients
+from torch_chains_peer import kernels
+from torch_transformers_peer import Sum, autoformer, flexibert, pit
 
 
 def conv(k: int, c_in: int, c_out: int, stride: int = 1, groups: int = 1, act: bool = True) -> nn.Sequential:
@@ -32,17 +33,6 @@ class Excitation(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x * self.layers(x)
-
-
-class Sum(nn.Module):
-    """What two branches make, added, and something behind it."""
-
-    def __init__(self, first: nn.Module, second: nn.Module, behind: nn.Module):
-        super().__init__()
-        self.first, self.second, self.behind = first, second, behind
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.behind(self.first(x) + self.second(x))
 
 
 def head(channels: int, classes: int) -> list[nn.Module]:
@@ -92,45 +82,6 @@ def published(text: str, of: dict[str, Any]) -> nn.Module:
             layers.append(Sum(nn.Sequential(conv(3, c, width, stride), conv(3, width, width, act=False)), straight, nn.ReLU()))
             c = width
     return nn.Sequential(*layers, *head(c, of["classes"]))
-
-
-class Attention(nn.Module):
-    def __init__(self, width: int, heads: int):
-        super().__init__()
-        self.qkv, self.proj, self.heads = nn.Linear(width, 3 * width), nn.Linear(width, width), heads
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        n, t, width = x.shape
-        q, k, v = self.qkv(x).reshape(n, t, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        weights = (q @ k.transpose(-2, -1) * (width // self.heads) ** -0.5).softmax(-1)
-        return self.proj((weights @ v).transpose(1, 2).reshape(n, t, width))
-
-
-class Transformer(nn.Module):
-    """Auto-Prox's AutoFormer: the mean of the patches is what is classified."""
-
-    def __init__(self, width: int, heads: list[int], ratios: list[int], of: dict[str, Any]):
-        super().__init__()
-        self.patch = nn.Conv2d(3, width, of["patch"], of["patch"])
-        self.token = nn.Parameter(torch.randn(1, 1, width) * 0.02)
-        self.position = nn.Parameter(torch.randn(1, 1 + (of["size"] // of["patch"]) ** 2, width) * 0.02)
-        parts: list[nn.Module] = []
-        for number, ratio in zip(heads, ratios, strict=True):
-            inner, norm = width * ratio // 10, [nn.LayerNorm(width, eps=1e-6) for _ in range(2)]
-            grown = nn.Sequential(norm[1], nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, width))
-            attention = nn.Sequential(norm[0], Attention(width, number))
-            parts += [Sum(attention, nn.Identity(), nn.Identity()), Sum(grown, nn.Identity(), nn.Identity())]
-        self.layers, self.norm, self.head = nn.Sequential(*parts), nn.LayerNorm(width, eps=1e-6), nn.Linear(width, of["classes"])
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.patch(x).flatten(2).transpose(1, 2)
-        x = torch.cat([self.token.expand(len(x), -1, -1), x], 1) + self.position
-        return self.head(self.norm(self.layers(x))[:, 1:].mean(1))
-
-
-def autoformer(text: str, of: dict[str, Any]) -> nn.Module:
-    width, heads, ratios = (re.findall(r"\d+", part) for part in text.split("-"))
-    return Transformer(int(width[0]), [*map(int, heads)], [*map(int, ratios)], of)
 
 
 class Recurrent(nn.Module):
@@ -189,11 +140,100 @@ def nasbench_nlp(text: str, of: dict[str, Any]) -> nn.Module:
     return Recurrent(json.loads(text), of)
 
 
+class Frames(nn.Module):
+    """A convolution over frames that sees four ahead, or, without a size, a linear layer of each frame; and its activation."""
+
+    def __init__(self, c_in: int, c_out: int, size: int = 0, stride: int = 1, dilation: int = 1, groups: int = 1):
+        super().__init__()
+        ahead = 4 // stride
+        self.padding = (0, size * dilation - stride) if ahead >= size * dilation - stride else ((size - 1) * dilation - ahead, ahead)
+        self.layer = nn.Conv1d(c_in, c_out, size or 1, stride, 0, dilation, groups)
+        self.padding = self.padding if size else (0, 0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(functional.pad(x, self.padding)).clamp(0, 20)
+
+
+class Normalised(nn.Module):
+    """`[B, C, T]`, normalised over its channels."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(channels, eps=1e-3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(x.transpose(1, 2)).transpose(1, 2)
+
+
+class SpeechCell(nn.Module):
+    def __init__(self, nodes: list[list[int]], channels: int, groups: int):
+        super().__init__()
+        kinds = {1: (5, 1), 2: (5, 2), 3: (7, 1), 4: (7, 2)}
+        self.bits, self.norm, self.nodes = [bits for _, *bits in nodes], Normalised(channels), nn.ModuleList()
+        for op, *_ in nodes:
+            size, dilation = kinds.get(op, (0, 1))
+            node = Frames(channels, channels, size, 1, dilation, groups if size else 1)
+            self.nodes.append(nn.Identity() if op == 5 else node)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        values = [x]
+        for bits, node in zip(self.bits, self.nodes, strict=True):
+            y = torch.zeros_like(x) if isinstance(node, nn.Identity) else node(values[-1])
+            values.append(reduce(torch.add, [value for value, bit in zip(values, bits, strict=True) if bit], y))
+        return self.norm(values[-1])
+
+
+class Speech(nn.Module):
+    """NAS-Bench-ASR's network: logits of each frame."""
+
+    def __init__(self, nodes: list[list[int]], of: dict[str, Any]):
+        super().__init__()
+        parts: list[nn.Module] = []
+        c = of["features"]
+        for width, cells, stride in zip(of["filters"], of["cells"], (1, 1, 2, 2), strict=True):
+            parts += [Frames(c, width, 8, stride), Normalised(width), *(SpeechCell(nodes, width, of["groups"]) for _ in range(cells))]
+            c = width
+        self.blocks, self.lstm, self.head = (
+            nn.Sequential(*parts),
+            nn.LSTM(c, of["units"], batch_first=True),
+            nn.Linear(of["units"], of["classes"]),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.lstm(self.blocks(x.transpose(1, 2)).transpose(1, 2))[0])
+
+
+def nasbench_asr(text: str, of: dict[str, Any]) -> nn.Module:
+    return Speech(json.loads(text), of)
+
+
+SPACES = {each.__name__: each for each in (mnasnet, published, autoformer, pit, flexibert, nasbench_nlp, nasbench_asr)}
+
+
 def batch(of: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inputs, and what the loss compares with."""
+    if of["space"] == "nasbench_asr":
+        symbols = torch.randint(1, of["classes"], (of["batch"], of["symbols"]))
+        return torch.randn(of["batch"], of["frames"], of["features"]), symbols
     if "tokens" in of:
         words = torch.randint(0, of["classes"], (of["batch"], of["tokens"]))
-        return words, words[:, 1:].flatten()
+        return words, words[:, 1:].flatten() if of["space"] == "nasbench_nlp" else torch.randint(0, 2, words.shape).float()
     return torch.randn(of["batch"], 3, of["size"], of["size"]), torch.randint(0, of["classes"], (of["batch"],))
+
+
+def loss(outputs: torch.Tensor, targets: torch.Tensor, of: dict[str, Any]) -> torch.Tensor:
+    if of["space"] == "nasbench_asr":
+        (count, frames), symbols = outputs.shape[:2], targets.shape[1]
+        lengths = torch.full((count,), frames), torch.full((count,), symbols)
+        return functional.ctc_loss(outputs.log_softmax(-1).transpose(0, 1), targets, *lengths, reduction="sum") / (count * frames)
+    if of["space"] == "flexibert":
+        return functional.binary_cross_entropy_with_logits(outputs, targets)
+    return functional.cross_entropy(outputs, targets)
+
+
+def grad_norm(network: nn.Module, drawn: tuple[torch.Tensor, torch.Tensor], of: dict[str, Any]) -> float:
+    loss(network(drawn[0]), drawn[1], of).backward()
+    return sum(float(w.grad.norm()) for w in kernels(network) if w.grad is not None)
 
 
 def main() -> None:
@@ -203,8 +243,8 @@ def main() -> None:
     drawn = batch(of)
     for line in sys.stdin:
         started, cpu = time.perf_counter(), time.process_time()
-        network = globals()[of["space"]](json.loads(line)["text"], of).train()
-        sum(float(g.norm()) for g in gradients(network, drawn))
+        network = SPACES[of["space"]](json.loads(line)["text"], of).train()
+        grad_norm(network, drawn, of)
         answer = {"seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu}
         print(json.dumps(answer | {"params": sum(p.numel() for p in network.parameters())}), flush=True)
 

@@ -60,7 +60,8 @@ def activation_kernels(network: Network, params: Params, batches: tuple[Batch, .
         if records is not None:
             # An example agrees with itself in all units.
             agree = jnp.broadcast_to(jnp.diagonal(records, axis1=1, axis2=2)[:, :1, None], records.shape)
-            kernels.append(jnp.tensordot(counts[group.name].sum(1), agree if group.kind in POSITIVE else records, 1))
+            of_group = counts[group.name].sum(1).astype(records.dtype)
+            kernels.append(jnp.tensordot(of_group, agree if group.kind in POSITIVE else records, 1))
     if not kernels:
         raise JaxzcError("needs activation functions whose inputs can be read, and this network has none: leave this proxy out")
     return kernels
