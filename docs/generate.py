@@ -27,6 +27,7 @@ NOTES = {
     "products": ("Convolutions that are matrix products", "jaxzc/_compile/convolutions/products.py"),
     "widening": ("Programs in float64", "jaxzc/_compile/widening.py"),
     "cells": ("Cells whose operations are data", "spaces/jaxzc_spaces/cells/loop.py"),
+    "side_by_side": ("Architectures side by side on a GPU", "spaces/jaxzc_spaces/cells/side_by_side.py"),
     "normalisation": ("Norm modes of anybody's network", "jaxzc/networks/normalisation/DESIGN.md"),
 }
 """Name of the page -> title, and the file whose docstring (or text) it shows."""

@@ -21,7 +21,7 @@ read: the nodes after the loop are the nodes that every edge saw.
     one loop for a whole stage of cells; only live edges are visited                          0.71  2.04
     indices declared non-negative; both convolutions in one branch                            0.60  1.69
 
-The arithmetic was never the bottleneck: filling and copying buffers was.
+The arithmetic was never the bottleneck: filling and copying buffers was. On a GPU it was waiting: for the processor, after every edge.
 
 **Beware:**
 
