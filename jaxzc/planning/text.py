@@ -17,7 +17,8 @@ def _lines(plan: Plan) -> Iterator[str]:
     devices = "" if where.mesh is None or where.platform == "cpu" else f", {where.mesh.size} device{'s' if where.mesh.size > 1 else ''}"
     devices += f" on each of {1 + len(where.others)} hosts" if where.others else ""
     name = where.topology or "of this machine"
-    yield f"{plan.space}, {plan.proxies} prox{'y' if plan.proxies == 1 else 'ies'}, batch {plan.batch_size}, for {where.platform} {name}{devices}"
+    proxies = "1 proxy" if plan.proxies == 1 else f"{plan.proxies} proxies"
+    yield f"{plan.space}, {proxies}, batch {plan.batch_size}, for {where.platform} {name}{devices}"
     for label, reason in plan.reasons.items():
         yield f"  {label} would be NaN there: {reason}"
     if not plan.reasons:

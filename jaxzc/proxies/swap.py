@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 
 from jaxzc.definitions.facts import proxy
+from jaxzc.numerics.dtypes import wider
 from jaxzc.types import Array
 
 
@@ -30,5 +31,5 @@ def swap_regularised(swap_counts: Array, param_count: Array, *, mu: float = 1000
     Weights: their number.
     Fails: mu and sigma say which size is wanted; far from it the score is 0 and everything ties.
     """
-    score = swap(swap_counts)
-    return score * jnp.exp(-jnp.square(jnp.asarray(param_count, score.dtype) / 1000 - mu) / sigma)
+    score, params = wider(swap(swap_counts), param_count)
+    return score * jnp.exp(-jnp.square(params / 1000 - mu) / sigma)

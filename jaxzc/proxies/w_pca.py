@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-import jax.numpy as jnp
-
 from jaxzc.definitions.facts import proxy
+from jaxzc.numerics.dtypes import wider
 from jaxzc.numerics.layers import sum_over_layers
 from jaxzc.types import Array
 
@@ -35,5 +34,5 @@ def w_pca(principal_components: Sequence[Array], param_count: Array) -> Array:
     Weights: their number.
     Fails: a size count in part: where networks differ in size, params decides most of its order.
     """
-    count = v_pca(principal_components)
-    return count * jnp.asarray(param_count, count.dtype)
+    components, params = wider(v_pca(principal_components), param_count)
+    return params * components

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -48,6 +49,9 @@ def test_counts_are_handed_on() -> None:
 def test_swap_regularised() -> None:
     made = value(proxies.swap_regularised, jnp.array([10], jnp.int32), jnp.float32(3000), mu=1.0, sigma=8.0)
     assert made == pytest.approx(10 * math.exp(-4 / 8))
+    with jax.enable_x64(True):  # a count of float32 does not round what float64 says
+        wide = proxies.swap_regularised(jnp.array([10], jnp.float32), jnp.float64(3000.1), mu=1.0, sigma=8.0)
+        assert float(wide) == pytest.approx(10 * math.exp(-(2.0001**2) / 8), rel=1e-12)
 
 
 def test_gradsign_and_its_relatives() -> None:
