@@ -71,6 +71,11 @@ def traced_for(platform: str) -> contextlib.AbstractContextManager[None]:
     return _alone(platform)
 
 
+def traced_now() -> str:
+    """The platform whose forms a trace has that is made now: that of `traced_for`, or `here` outside of it."""
+    return _alone.value or here()
+
+
 def by_platform(others: Form, *arguments: Any, cpu: Form | None = None, tpu: Form | None = None) -> Any:
     """`cpu(*arguments)` in a program for CPUs, `tpu(*arguments)` in one for TPUs, else `others(*arguments)`.
 

@@ -1,4 +1,4 @@
-"""Dtypes of arrays that meet: JAX promotes no one silently where it is told not to (`jax_numpy_dtype_promotion="strict"`)."""
+"""Dtypes of arrays that meet. JAX refuses to promote one of them by itself where it is told so (`jax_numpy_dtype_promotion="strict"`)."""
 
 from typing import Any
 

@@ -69,6 +69,7 @@ def target(platform: str, topology: str | None = None) -> Target:
         first, *others = _hosts(_tpu_devices(name))
         return Target("tpu", name, first, known, others=tuple(others))
     known = chip(name)
+    name = known.name
     if devices := gpus.present():
         sentence = f"compiled for the {devices[0].device_kind} of this machine, whatever {name} is"
         return Target("cuda", name, Mesh(np.array(devices[:1]), ("arch",)), known, (sentence,))

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxzc._compile.jaxpr import SETTINGS, Trace, flatten
+from jaxzc._compile.platforms import traced_for, traced_now
 from jaxzc.networks.analysis.records import Analysis
 from jaxzc.networks.analysis.walk import analyse
 from jaxzc.networks.traced.entry import Entry, find_entry
@@ -58,7 +59,8 @@ def trace(fn: Function, structure: Any, flat: Sequence[Any], inputs: PyTree, nor
     def call(flat: Sequence[Any], inputs: PyTree) -> Any:
         return fn(jax.tree_util.tree_unflatten(structure, flat), inputs, norm)
 
-    closed, out = jax.make_jaxpr(call, return_shape=True)([abstract(leaf) for leaf in flat], jax.tree.map(abstract, inputs))
+    with traced_for(traced_now()):  # layers are found in the form that runs, not behind a choice between forms
+        closed, out = jax.make_jaxpr(call, return_shape=True)([abstract(leaf) for leaf in flat], jax.tree.map(abstract, inputs))
     if not jax.tree.leaves(out):
         raise JaxzcError("the model returns no array: its outputs are what a loss is taken of")
     return read(flatten(closed), flat, jax.tree.structure(out))
@@ -82,7 +84,7 @@ def check_outputs(example: Traced, traced: Traced, batch: int, examples: int) ->
 
 
 def key_of(flat: Sequence[Any], inputs: PyTree, norm: Norm) -> Any:
-    """What a trace depends on, settings that are baked into it included."""
+    """What a trace depends on, settings and the platform that are baked into it included."""
     leaves, structure = jax.tree.flatten(inputs)
     shapes = tuple((np.shape(leaf), jnp.result_type(leaf)) for leaf in (*flat, *leaves))
-    return norm, structure, shapes, *(getattr(jax.config, setting) for setting in SETTINGS)
+    return norm, structure, shapes, traced_now(), *(getattr(jax.config, setting) for setting in SETTINGS)

@@ -170,3 +170,20 @@ def test_mistakes_are_explained(space: Any) -> None:
     arch = drawn(plain)
     with pytest.raises(JaxzcError, match="without shortcuts: expected those of a space with residual=True"):
         plain.module(arch, plain.network(arch).init(jax.random.key(0)))
+
+
+@pytest.mark.parametrize("batch", [4, 16])
+def test_anybodys_scorer_finds_every_layer_of_a_module(batch: int) -> None:
+    """Convolutions that have a form for each platform are among them, at every batch."""
+    space: Any = jaxzc.space("nasbench201", classes=3, inputs=(8, 8, 3), channels=4, cells=1)
+    arch = np.array([3, 2, 1, 0, 4, 3])
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((batch, 8, 8, 3)).astype(np.float32), np.arange(batch, dtype=np.int32) % 3
+    module = space.module(arch)
+    scores = jaxzc.score(module, None, (x, y), ["grad_norm", "layers", "params"])
+    gradients = nnx.grad(lambda module: loss(module(x), y))(module)
+    norms = [jnp.linalg.norm(g.reshape(-1)) for g in jax.tree.leaves(gradients) if g.ndim > 1]
+    counts = space.counts(arch[None])
+    assert len(norms) == scores["layers"] == counts.layers[0]
+    assert scores["params"] == counts.params[0]
+    np.testing.assert_allclose(scores["grad_norm"], sum(norms), rtol=1e-5)
