@@ -100,7 +100,7 @@ def measure(asked: dict[str, Any]) -> dict[str, Any]:
     scorer = jaxzc.SpaceScorer(space, batches, SETS[asked["set"]], chunk=chunk, lanes=chunk)
     call = np.resize(archs, (chunk, archs.shape[1]))
     begun = time.monotonic()
-    scorer.many(call)
+    scores = [float(score["grad_norm"]) for score in scorer.many(call)[: len(archs)]]
     first = time.monotonic() - begun
     folder = Path(asked["folder"])
     Path(folder, f"{os.getpid()}.ready").touch()
@@ -118,7 +118,8 @@ def measure(asked: dict[str, Any]) -> dict[str, Any]:
                 scorer.many(call)
     peak = (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use", 0)
     device = jax.devices()[0].device_kind
-    return {"device": device, "first_s": round(first, 1), "ms": 1e3 * seconds / (calls * chunk), "peak_bytes": peak}
+    row = {"device": device, "first_s": round(first, 1), "ms": 1e3 * seconds / (calls * chunk), "peak_bytes": peak}
+    return row | {"scores": scores}
 
 
 if __name__ == "__main__":

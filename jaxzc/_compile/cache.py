@@ -27,6 +27,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from jaxzc._compile import memory
 from jaxzc._compile.devices import processors
+from jaxzc._compile.platforms import compiler_options, platform_of
 from jaxzc._compile.sources import OWN, VERSIONED, tell
 from jaxzc._durable.files import replacing
 from jaxzc.types import JaxzcError
@@ -64,7 +65,7 @@ class StoredFunction:
 
     def _executable(self, shapes: str, args: Any) -> Any:
         if self.description is None:
-            return self.jitted.lower(*args).compile()
+            return compile_jitted(self.jitted, args)
         with own_cache() as folder:
             return read_or_compile(folder, f"{self.description}\n{shapes}", self.jitted, args)
 
@@ -99,14 +100,19 @@ def read_or_compile(folder: Path | None, description: str, jitted: Any, args: Se
     folder: as `own_cache` gives it; None: nothing is stored. description: equal for equal programs, different for different ones.
     """
     if folder is None:
-        return jitted.lower(*args).compile()
+        return compile_jitted(jitted, args)
     path = path_of(folder, description)
     executable = _read(path)
     if executable is None:
-        executable = jitted.lower(*args).compile()
+        executable = compile_jitted(jitted, args)
         with contextlib.suppress(JaxzcError), replacing(path) as file:  # a full disk is no reason not to score
             pickle.dump(serialize_executable.serialize(executable), file)
     return executable
+
+
+def compile_jitted(jitted: Any, args: Sequence[Any]) -> Any:
+    """The executable of a jitted function for arguments of these shapes, on the platform where they lie."""
+    return jitted.lower(*args).compile(compiler_options=compiler_options(platform_of(args)))
 
 
 def path_of(folder: Path, description: str) -> Path:

@@ -13,6 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
+from jaxzc._compile.platforms import compiler_options
 from jaxzc.types import JaxzcError
 
 CHUNK = 16
@@ -51,7 +52,8 @@ def spread(function: Callable[..., Any], axes: tuple[int | None, ...], mesh: Mes
         mapped = _in_turn(function, axes)
     else:
         mapped = jax.vmap(function, axes)
-    return jax.jit(jax.shard_map(mapped, mesh=mesh, in_specs=specs, out_specs=P("arch"), check_vma=False))
+    options = compiler_options(mesh.devices.flat[0].platform)
+    return jax.jit(jax.shard_map(mapped, mesh=mesh, in_specs=specs, out_specs=P("arch"), check_vma=False), compiler_options=options)
 
 
 def _single(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Callable[..., Any]:

@@ -76,6 +76,15 @@ def traced_now() -> str:
     return _alone.value or here()
 
 
+def compiler_options(platform: str) -> dict[str, bool] | None:
+    """Options of XLA for every program of a platform.
+
+    On a GPU products of matrices are cuBLAS's and not fused with what precedes them: XLA's pass that fuses them ends the process where
+    axes are reordered in a way that it does not follow (a failed check of `triton_tiling_propagation.cc` in JAX 0.11.2, for NAS-Bench-101
+    and DARTS)."""
+    return {"xla_gpu_enable_triton_gemm": False} if platform in ("gpu", "cuda") else None
+
+
 def by_platform(others: Form, *arguments: Any, cpu: Form | None = None, tpu: Form | None = None) -> Any:
     """`cpu(*arguments)` in a program for CPUs, `tpu(*arguments)` in one for TPUs, else `others(*arguments)`.
 

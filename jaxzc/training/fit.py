@@ -14,6 +14,7 @@ import numpy as np
 from flax import nnx
 
 from jaxzc._compile.convolutions import rewritten
+from jaxzc._compile.platforms import compiler_options, here
 from jaxzc.tasks import cross_entropy
 from jaxzc.training import augment
 from jaxzc.training.descent import Descent, descend
@@ -101,7 +102,9 @@ class Trainer:
         self.steps = n // settings.batch_size
         self.optimiser = settings.optimiser(settings.epochs * self.steps)
         self.train = jax.tree.map(jnp.asarray, images.train)
-        self._step, self._predict = jax.jit(rewritten(self._one_step), donate_argnums=0), jax.jit(rewritten(self._logits))
+        options = compiler_options(here())
+        self._step = jax.jit(rewritten(self._one_step), donate_argnums=0, compiler_options=options)
+        self._predict = jax.jit(rewritten(self._logits), compiler_options=options)
 
     def _module(self) -> nnx.Module:
         settings, space = self.settings, cast(Any, self.space)

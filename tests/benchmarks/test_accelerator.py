@@ -63,6 +63,18 @@ def test_what_the_time_does_not_allow_is_said(kit: Any, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "none.json").read_text())["omitted"] == results.omitted
 
 
+def test_the_sizes_of_blocks_at_toy_size(kit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import gpu_kernels  # pyright: ignore[reportMissingImports]
+    from jaxzc_spaces.cells import side_by_side
+
+    for name in ("INTERPRETED", "PIXELS", "WARPS", "PIXELS_OF_A_SUM"):
+        monkeypatch.setattr(side_by_side, name, getattr(side_by_side, name))  # the script changes them
+    rows = gpu_kernels.main(["--toy", "--out", str(tmp_path / "kernels.jsonl")])
+    assert [row["program"] for row in rows] == ["convolution", "kernels"]
+    assert all(row["us"] > 0 for row in rows)
+    assert [json.loads(line)["bytes"] for line in (tmp_path / "kernels.jsonl").read_text().splitlines()] == [49152, 32768]
+
+
 BLOCKER = """
 import sys
 

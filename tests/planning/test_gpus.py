@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 
 import pytest
 
+from jaxzc.catalogue import spaces
 from jaxzc.planning.chips import CHIPS
 from jaxzc.planning.gpus import GPUS, _description, described
 
@@ -35,12 +36,25 @@ def test_a_described_gpu_is_the_one_that_triton_is_asked_for() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", GPUS)
 def test_programs_compile_for_gpus_that_are_not_there(name: str) -> None:
-    """In a process of its own: JAX looks for plugins once. `pip install 'jaxzc[cuda]'` has the compiler."""
+    planned = plan(f"nasbench201 --proxies grad_norm,naswot,synflow --chunk 4 --set channels=16 --set cells=1 --topology {name}")
+    assert "GB on each device" in planned
+    assert "refused" not in planned
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("space", spaces.spaces())
+def test_programs_of_every_space_compile_for_a_gpu(space: str) -> None:
+    """XLA's fusion of matrix products ended the process for NAS-Bench-101 and DARTS, at this size (`platforms.compiler_options`)."""
+    assert "GB on each device" in plan(f"{space} --proxies grad_norm --chunk 4 --batch-size 64 --topology h100")
+
+
+def plan(arguments: str) -> str:
+    """What `jaxzc plan --platform cuda` prints, in a process of its own: JAX looks for plugins once. `pip install 'jaxzc[cuda]'` has the
+    compiler."""
     if "xla_cuda13" not in {point.name for point in entry_points(group="jax_plugins")}:
         pytest.skip("JAX's plugin for CUDA is not installed")
-    command = "plan nasbench201 --proxies grad_norm,naswot,synflow --platform cuda --chunk 4 --set channels=16 --set cells=1 --topology"
     environment = {key: value for key, value in os.environ.items() if key != "JAX_PLATFORMS"}
-    result = subprocess.run([sys.executable, "-m", "jaxzc", *command.split(), name], env=environment, capture_output=True, text=True)
+    command = [sys.executable, "-m", "jaxzc", "plan", "--platform", "cuda", *arguments.split()]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert "GB on each device" in result.stdout
-    assert "refused" not in result.stdout
+    return result.stdout

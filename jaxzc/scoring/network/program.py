@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxzc._compile import convolutions, memory, pieces
-from jaxzc._compile.cache import planned, settings
+from jaxzc._compile.cache import compile_jitted, planned, settings
 from jaxzc._compile.convolutions import rewritten
 from jaxzc._compile.cutting import cut
 from jaxzc._compile.jaxpr import Trace, flatten
@@ -175,7 +175,7 @@ def executable_of(function: Callable[..., PyTree], args: tuple[PyTree, ...], in_
     def whole(*args: PyTree) -> PyTree:
         return jax.tree.unflatten(structure, convolutions.outputs(traced, jax.tree.leaves(args)))
 
-    executable = jax.jit(whole).lower(*args).compile()
+    executable = compile_jitted(jax.jit(whole), args)
     return executable, planned(executable)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from flax import nnx
 
 from jaxzc import tables
-from jaxzc._compile.cache import planned
+from jaxzc._compile.cache import compile_jitted, planned
 from jaxzc._compile.convolutions import rewritten
 from jaxzc.types import JaxzcError, Space
 
@@ -58,7 +58,7 @@ class Measured:
         graph, state = nnx.split(module)
         shape = self.space.inputs.batch(self.batch)
         arguments = state, jnp.zeros(shape.shape, shape.dtype)
-        return jax.jit(rewritten(lambda state, inputs: nnx.merge(graph, state)(inputs))).lower(*arguments).compile(), arguments
+        return compile_jitted(jax.jit(rewritten(lambda state, inputs: nnx.merge(graph, state)(inputs))), arguments), arguments
 
 
 class Latency(Measured):

@@ -36,6 +36,8 @@ PIXELS_OF_A_SUM = 2048
 """Of a block of a kernel's gradient, which is a sum over them."""
 TILE = 64
 """Channels of a block."""
+WARPS = 4
+"""Threads of a block, in groups of 32."""
 
 
 def serves(x: Array, kernels: tuple[Array, ...]) -> bool:
@@ -185,5 +187,5 @@ def _tile(channels: int) -> int:
 def _call(block: Any, shape: tuple[int, ...], grid: tuple[int, ...]) -> Any:
     """The program of all blocks of a grid, whose result is float32 of this shape."""
     result = jax.ShapeDtypeStruct(shape, jnp.float32)
-    parameters = None if INTERPRETED else triton.CompilerParams(num_warps=4, num_stages=1)
+    parameters = None if INTERPRETED else triton.CompilerParams(num_warps=WARPS, num_stages=1)
     return pl.pallas_call(block, out_shape=result, grid=grid, interpret=INTERPRETED, compiler_params=parameters)
