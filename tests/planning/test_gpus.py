@@ -42,8 +42,8 @@ def test_programs_compile_for_gpus_that_are_not_there(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("space", spaces.spaces())
-def test_programs_of_every_space_compile_for_a_gpu(space: str) -> None:
+@pytest.mark.parametrize("space", [name for name in spaces.spaces() if name not in ("flexibert", "nasbench_nlp", "nasbench_asr")])
+def test_programs_of_every_space_of_images_compile_for_a_gpu(space: str) -> None:
     """XLA's fusion of matrix products ended the process for NAS-Bench-101 and DARTS, at this size (`platforms.compiler_options`)."""
     assert "GB on each device" in plan(f"{space} --proxies grad_norm --chunk 4 --batch-size 64 --topology h100")
 
