@@ -12,9 +12,13 @@ from jax import lax
 
 from jaxzc._compile.platforms import by_platform
 from jaxzc.types import PyTree
-from jaxzc_spaces.cells.ops import CONV1X1, CONV3X3, Convolution, Fixed, Operation
+from jaxzc_spaces.cells.ops import AVG_POOL, CONV1X1, CONV3X3, IDENTITY, Convolution, Fixed, Operation
+from jaxzc_spaces.core import lanes
+from jaxzc_spaces.core.stacked import at
 
 Array = jax.Array
+PROGRAMMED = (CONV1X1, CONV3X3, IDENTITY, AVG_POOL)
+"""Operations by their number in `side_by_side`."""
 
 
 class Post(NamedTuple):
@@ -56,14 +60,14 @@ class Chosen(NamedTuple):
     together: bool = False
 
     def value(self, x: Array, kernels: tuple[Array, ...]) -> Array:
-        if self._served(x, kernels):
+        if self.served(x, kernels):
             return _together().convolution(self.which, x, *kernels)
         return lax.switch(self.which, [call(lambda c: c.value(x, kernels[c.kernel]), c) for c in self.choices])
 
     def pulls(self, weights: bool, x: Array, kernels: tuple[Array, ...], ct: Array) -> tuple[Array, tuple[Array, ...]]:
         """Cotangents of x and of all kernels (zeros unless `weights`). Its own derivative switches again, because JAX's would save what
         every branch needs."""
-        if self._served(x, kernels):
+        if self.served(x, kernels):
             dx = _together().images(self.which, *kernels, ct)
             return dx, _together().kernels(self.which, x, ct) if weights else jax.tree.map(jnp.zeros_like, kernels)
 
@@ -93,7 +97,8 @@ class Chosen(NamedTuple):
         which = jnp.maximum(self.which, 0)
         return jax.tree.map(lambda *a: lax.select_n(which, *a), *(perturb[choice.kernel] for choice in self.choices))
 
-    def _served(self, x: Array, kernels: tuple[Array, ...]) -> bool:
+    def served(self, x: Array, kernels: tuple[Array, ...]) -> bool:
+        """Whether `side_by_side` computes these convolutions."""
         return self.together and self.choices == (CONV1X1, CONV3X3) and _together().serves(x, kernels)
 
 
@@ -117,13 +122,70 @@ def edge_pull(operation: Any, post: Post, weights: bool, x: Array, edge: Edges, 
     if isinstance(operation, Fixed):
         return operation.pull(ct), jax.tree.map(jnp.zeros_like, edge)
     y = _again(operation, x, edge.kernels, y)
-
-    def after(y: Array, norm: Any, perturb: PyTree) -> Array:
-        return post(y, norm, operation.perturbation(perturb))[0]
-
-    dy, norm, perturb = jax.vjp(after, y, edge.norm, edge.perturb)[1](ct)
+    dy, norm, perturb = _after(operation, post, y, edge, ct)
     dx, kernels = operation.pulls(weights, jax.nn.relu(x), edge.kernels, dy if ct_y is None else dy + ct_y)
     return jnp.where(x > 0, dx, 0), Edges(kernels, norm, perturb)
+
+
+class Alone(NamedTuple):
+    """Edge e with an operation of its own, which reads the node `source` of `[N, B, H, W, C]`."""
+
+    operation: Any
+    post: Post
+    nodes: Array
+    source: Array
+    edges: Edges
+    e: Array
+
+    def value(self) -> tuple[Array, Array, Any]:
+        """(output, y, what was kept)."""
+        return edge_value(self.operation, self.post, at(self.nodes, self.source), at(self.edges, self.e))
+
+    def pull(self, weights: bool, y: Array, ct: Array, ct_y: Any) -> tuple[Array, Edges]:
+        """(cotangent of the source, of the edge)."""
+        return edge_pull(self.operation, self.post, weights, at(self.nodes, self.source), at(self.edges, self.e), y, ct, ct_y)
+
+
+class Together(NamedTuple):
+    """The same edge of architectures that `vmap` puts side by side, whose operations one program computes (`side_by_side`). which: number
+    in `PROGRAMMED`, or -1. convolution: the chosen one."""
+
+    which: Array
+    convolution: Chosen
+    post: Post
+    nodes: Array
+    source: Array
+    edges: Edges
+    e: Array
+
+    def value(self) -> tuple[Array, Array, Any]:
+        """As `Alone.value`, but y is what the operation gave, whichever it was: nothing reads it where that is no convolution."""
+        edge = lanes.at(self.edges, self.e)
+        z = _together().value(self.which, self.source, self.nodes, *edge.kernels)
+        out, record = self.post(z, edge.norm, self.convolution.perturbation(edge.perturb))
+        return self._if_convolved(out, z), z, self._if_convolved(record)
+
+    def pull(self, weights: bool, y: Array, ct: Array, ct_y: Any) -> tuple[Array, Edges]:
+        """As `Alone.pull`."""
+        edge = lanes.at(self.edges, self.e)
+        dy, norm, perturb = _after(self.convolution, self.post, y, edge, ct)
+        ct = self._if_convolved(dy if ct_y is None else dy + ct_y, ct)
+        dx = _together().pull(self.which, self.source, self.nodes, *edge.kernels, ct)
+        zeros = jax.tree.map(jnp.zeros_like, edge.kernels)
+        kernels = _together().kernels_of(self.which, self.source, self.nodes, ct) if weights else zeros
+        return dx, Edges(kernels, *self._if_convolved((norm, perturb)))
+
+    def _if_convolved(self, this: PyTree, other: Any = 0) -> Any:
+        return jax.tree.map(lambda a: jnp.where((self.which == 0) | (self.which == 1), a, other), this)
+
+
+def _after(convolution: Chosen, post: Post, y: Array, edge: Edges, ct: Array) -> tuple[Array, Any, Any]:
+    """Cotangents of y, of the normalisation's parameters and of the perturbations, from that of an edge's output."""
+
+    def after(y: Array, norm: Any, perturb: PyTree) -> Array:
+        return post(y, norm, convolution.perturbation(perturb))[0]
+
+    return jax.vjp(after, y, edge.norm, edge.perturb)[1](ct)
 
 
 def _again(operation: Chosen, x: Array, kernels: tuple[Array, ...], y: Array) -> Array:

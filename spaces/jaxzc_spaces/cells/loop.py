@@ -30,7 +30,7 @@ The arithmetic was never the bottleneck: filling and copying buffers was. On a G
 - Tapped values are constant under differentiation (`stop_gradient`); a proxy that wants gradients of outputs perturbs them instead.
 - `symbolic_zeros` lets an input gradient skip all weight gradients. The residual `by_weights` is `()` or None, not a bool: it has to be
   a pytree without leaves that Python can test.
-- A third derivative is not defined here: differentiating `second` falls back on JAX and its memory.
+- A third derivative is not defined here: differentiating `second` falls back on JAX and its memory, and on a GPU is refused.
 """
 
 from collections.abc import Callable, Sequence
@@ -44,9 +44,10 @@ from jax import lax
 
 from jaxzc._compile.platforms import by_platform
 from jaxzc.types import Genes, PyTree
-from jaxzc_spaces.cells.edge import Chosen, Edges, Post, call, edge_pull, edge_value
-from jaxzc_spaces.cells.ops import ZERO, Convolution, Fixed, Operation
-from jaxzc_spaces.core.stacked import at, put, zeros
+from jaxzc_spaces.cells.edge import Alone, Edges, Post, Together, edge_pull, edge_value
+from jaxzc_spaces.cells.ops import ZERO, Operation
+from jaxzc_spaces.cells.visit import Kinds, Visit
+from jaxzc_spaces.core.stacked import at, zeros
 
 Array = jax.Array
 Wiring = Sequence[tuple[int, int]]
@@ -116,12 +117,7 @@ class _Loop:
     def __init__(self, operations: Sequence[Operation], wiring: Wiring, post: Post):
         self.post = post
         self.sources, self.targets = np.asarray(wiring, np.int32).T
-        self.zero = operations.index(ZERO)
-        self.fixed = [o for o in operations if isinstance(o, Fixed) and o is not ZERO]
-        self.convolutions = tuple(o for o in operations if isinstance(o, Convolution))
-        convolution, nothing = len(self.fixed), len(self.fixed) + 1
-        self.branch = [convolution if isinstance(o, Convolution) else nothing if o is ZERO else self.fixed.index(o) for o in operations]
-        self.which = [self.convolutions.index(o) if isinstance(o, Convolution) else -1 for o in operations]
+        self.kinds = Kinds(operations)
 
     def on(self, run: Callable[..., Any]) -> Callable[..., Any]:
         """`run(every, ...)` for the platform that a program is lowered for: `every` says whether the loop visits every edge, also those of
@@ -132,24 +128,17 @@ class _Loop:
         few = partial(run, False)
         return lambda *arguments: by_platform(partial(run, True), *arguments, cpu=few, tpu=few)
 
-    def over(
-        self, every: bool, genes: Array, visit: Callable[[Any, Array, Array, Array, Any], Any], carry: PyTree, backwards: bool = False
-    ) -> Any:
-        """Runs `carry = visit(switch, e, source, target, carry)` for every edge e, or every one that has an operation, in order or
-        backwards.
-
-        `switch(function)` calls `function(operation)` with the operation that edge e has."""
-        present = genes != self.zero
-        order = jnp.arange(len(genes), dtype=jnp.int32) if every else jnp.argsort(~present, stable=True)
+    def over(self, every: bool, genes: Array, visit: Callable[[Visit, Any], Any], carry: PyTree, backwards: bool = False) -> Any:
+        """Runs `carry = visit(here, carry)` for every edge, or every one that has an operation, in order or backwards. here: the `Visit` of
+        an edge."""
+        present = genes != self.kinds.zero
+        order = jnp.argsort(~present, stable=True)
         count = len(genes) if every else present.sum()
 
         def step(i: Array, carry: PyTree) -> Any:
-            e = at(order, count - 1 - i if backwards else i)
-            gene = at(genes, e)
-            chosen = Chosen(self.convolutions, jnp.asarray(self.which, jnp.int32)[gene], together=every)
-            operations = [*self.fixed, chosen, *([ZERO] if every else [])]
-            branch = jnp.asarray(self.branch, jnp.int32)[gene]
-            return visit(lambda function: lax.switch(branch, [call(function, o) for o in operations]), e, *self.ends(e), carry)
+            number = count - 1 - i if backwards else i
+            e = number if every else at(order, number)
+            return visit(Visit(self.kinds, self.post, every, e, at(genes, e), *self.ends(e)), carry)
 
         return lax.fori_loop(0, count, step, carry)
 
@@ -160,15 +149,16 @@ class _Loop:
     def value(self, every: bool, genes: Array, start: Array, edges: Edges) -> tuple[Array, Array, Any]:
         """Final nodes `[nodes, B, H, W, C]`, outputs of convolutions `[edges, ...]`, and what the tap returned `[edges, ...]`."""
 
-        def visit(switch: Any, e: Array, source: Array, target: Array, carry: PyTree) -> Any:
+        def visit(here: Visit, carry: PyTree) -> Any:
             nodes, ys, tapped = carry
+            at, put = here.rows.at, here.rows.put
 
-            def on_edge(operation: Operation) -> Any:
-                out, y, tapped_here = edge_value(operation, self.post, at(nodes, source), at(edges, e))
-                return at(nodes, target) + out, y, tapped_here
+            def on_edge(edge: Alone | Together) -> Any:
+                out, y, tapped_here = edge.value()
+                return at(nodes, here.target) + out, y, tapped_here
 
-            node, y, tapped_here = switch(on_edge)
-            return put(nodes, target, node), put(ys, e, y), put(tapped, e, tapped_here)
+            node, y, tapped_here = here.run(on_edge, nodes, edges)
+            return put(nodes, here.target, node), put(ys, here.e, y), put(tapped, here.e, tapped_here)
 
         shapes = jax.eval_shape(lambda x, edge: edge_value(ZERO, self.post, x, edge), start[0], at(edges, 0))
         return self.over(every, genes, visit, (start, *(zeros(s, len(genes)) for s in shapes[1:])))
@@ -180,16 +170,16 @@ class _Loop:
 
         weights: whether weight gradients are wanted; without it those of the kernels are zero."""
 
-        def visit(switch: Any, e: Array, source: Array, target: Array, carry: PyTree) -> Any:
+        def visit(here: Visit, carry: PyTree) -> Any:
             cts, d_edges = carry
+            at, put = here.rows.at, here.rows.put
 
-            def on_edge(operation: Operation) -> Any:
-                x, ct = at(nodes, source), at(cts, target)
-                dx, d_edge = edge_pull(operation, self.post, weights, x, at(edges, e), at(ys, e), ct, at(ct_ys, e))
-                return at(cts, source) + dx, d_edge
+            def on_edge(edge: Alone | Together) -> Any:
+                dx, d_edge = edge.pull(weights, at(ys, here.e), at(cts, here.target), at(ct_ys, here.e))
+                return at(cts, here.source) + dx, d_edge
 
-            ct, d_edge = switch(on_edge)
-            return put(cts, source, ct), put(d_edges, e, d_edge)
+            ct, d_edge = here.run(on_edge, nodes, edges)
+            return put(cts, here.source, ct), put(d_edges, here.e, d_edge)
 
         return self.over(every, genes, visit, (cts, jax.tree.map(jnp.zeros_like, edges)), backwards=True)
 
@@ -197,8 +187,9 @@ class _Loop:
         """The pull's derivative: cotangents of its inputs (nodes, edges, ys, cts, ct_ys) from those of its outputs (`us`, `u_edges`)."""
         genes, nodes, edges, ys, cts, ct_ys = residuals
 
-        def visit(switch: Any, e: Array, source: Array, target: Array, carry: PyTree) -> Any:
+        def visit(here: Visit, carry: PyTree) -> Any:
             us, d_nodes, d_edges, d_ys, d_ct_ys = carry
+            e, source, target, at, put = here.e, here.source, here.target, here.rows.at, here.rows.put
 
             def on_edge(operation: Operation) -> Any:
                 def pull(*arguments: Any) -> Any:
@@ -208,7 +199,7 @@ class _Loop:
                 dx, d_edge, dy, d_ct, d_ct_y = jax.vjp(pull, *arguments)[1]((at(us, source), at(u_edges, e)))
                 return at(us, target) + d_ct, at(d_nodes, source) + dx, d_edge, dy, d_ct_y
 
-            u, d_node, d_edge, dy, d_ct_y = switch(on_edge)
+            u, d_node, d_edge, dy, d_ct_y = here.switch(on_edge)
             return put(us, target, u), put(d_nodes, source, d_node), *put((d_edges, d_ys, d_ct_ys), e, (d_edge, dy, d_ct_y))
 
         zeros = jax.tree.map(jnp.zeros_like, (nodes, edges, ys, ct_ys))

@@ -100,10 +100,15 @@ def test_a_space_has_the_scores_of_a_cpu(proxies: str, monkeypatch: pytest.Monke
     batch = jaxzc.Batch(rng.standard_normal((16, 8, 8, 3)).astype(np.float32), rng.integers(0, 3, 16).astype(np.int32))
     archs = np.array([[0, 1, 2, 3, 4, 3], [3, 3, 3, 3, 3, 2], [2, 0, 4, 0, 1, 2]])
     expected = jaxzc.SpaceScorer(space, [batch] * 2, proxies).many(archs)
-    called = []
+    called, programs = [], []
+    for name in ("value", "pull", "kernels_of", "convolution"):
+        program = getattr(room, name)
+        monkeypatch.setattr(room, name, lambda *inputs, name=name, program=program: (programs.append(name), program(*inputs))[1])
     monkeypatch.setattr("jaxzc.scoring.space.dispatch.traced_for", lambda platform: (called.append(platform), traced_for("gpu"))[1])
     scores = jaxzc.SpaceScorer(space, [batch] * 2, proxies, chunk=3, lanes=3).many(archs)
     assert called == ["cpu"]
+    assert {"value", "pull", "kernels_of"} <= set(programs)
+    assert ("convolution" in programs) == ("grasp" in proxies)  # second derivatives
     for ours, one in zip(scores, expected, strict=True):
         for label, value in one.items():
             np.testing.assert_allclose(ours[label], value, rtol=1e-4, err_msg=label)
