@@ -31,8 +31,9 @@ def oldest(session: nox.Session) -> None:
     session.install("-e", ".[dev]")
     # Without --upgrade, what was just installed stays, which is the newest.
     session.run("uv", "pip", "install", "--upgrade", "--resolution", "lowest-direct", "-e", ".")
-    # Flax 0.12.6 imports names that JAX 0.10 deprecates.
-    session.run("pytest", "-n", "2", "-W", "ignore:jax.core:DeprecationWarning", *session.posargs)
+    # Flax 0.12.6 imports names that JAX 0.10 deprecates, and Matplotlib 3.10 calls names that pyparsing does.
+    deprecated = ("ignore:jax.core:DeprecationWarning", "ignore::pyparsing.warnings.PyparsingDeprecationWarning")
+    session.run("pytest", "-n", "2", *(part for one in deprecated for part in ("-W", one)), *session.posargs)
 
 
 @nox.session(python="3.13")

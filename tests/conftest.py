@@ -85,7 +85,7 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Around a test and the fixtures that it is the first to need."""
-    ranks, dtypes = may_promote(item.nodeid, slow=item.get_closest_marker("slow") is not None)
+    ranks, dtypes = may_promote(item.nodeid)
     promotion(ranks, dtypes)
     try:
         return (yield)

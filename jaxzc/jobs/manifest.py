@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jaxzc._durable import parquet
 from jaxzc._durable.store import Store
 from jaxzc.types import JaxzcError
 
@@ -110,7 +111,7 @@ def requests(store: Store) -> list[Request]:
         if not name.endswith(".parquet"):
             continue
         try:
-            table = pq.read_table(pa.BufferReader(store.read(f"{REQUESTS}/{name}")), use_threads=False, pre_buffer=False)
+            table = parquet.read(store.read(f"{REQUESTS}/{name}"))
             facts = json.loads((table.schema.metadata or {})[KEY])
             seeds = {int(seed): digest for seed, digest in facts["seeds"].items()}
             request = Request(

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jaxzc._durable import parquet
 from jaxzc._durable.store import Store
 
 FOLDER = "parts"
@@ -117,7 +118,7 @@ def _parsed(name: str, content: bytes, job: str) -> Part:
     if matched["checksum"] != checksum(content):
         raise ValueError("its content is torn or was changed: the checksum differs")
     try:
-        table = pq.read_table(pa.BufferReader(content), use_threads=False, pre_buffer=False)
+        table = parquet.read(content)
         settings = json.loads((table.schema.metadata or {})[KEY])["job"]
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
         raise ValueError(f"it cannot be read as a part ({error})") from error

@@ -9,7 +9,7 @@ Which of several kernels is fastest the compiler tries out on the GPU (autotunin
 import contextlib
 import ctypes.util
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import jax
@@ -74,9 +74,14 @@ def absent(name: str) -> Any:
 
 def described(name: str) -> contextlib.AbstractContextManager[Any]:
     """Inside the context, programs are lowered for a GPU of this name, and not for the device of this process: Pallas asks which it is."""
-    gpu = GPUS[name]
-    device = AbstractDevice(gpu.kind, gpu.multiprocessors, "gpu")
+    device = abstract(GPUS[name].kind, GPUS[name].multiprocessors)
     return jax.sharding.use_abstract_mesh(AbstractMesh((), (), abstract_device=device))
+
+
+def abstract(kind: str, multiprocessors: int) -> AbstractDevice:
+    """A GPU as JAX's tracing knows it; its platform is part of that since JAX 0.11."""
+    values: list[Any] = [kind, multiprocessors, "gpu"]
+    return AbstractDevice(*values[: len(fields(AbstractDevice))])
 
 
 def _description(name: str) -> str:

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
+from jaxzc._durable import parquet
 from jaxzc.types import JaxzcError, Space
 from jaxzc.types.names import hint
 
@@ -162,8 +162,7 @@ def _read_table(path: Path, arch_column: str) -> pa.Table:
 
 def _read_parquet(path: Path) -> pa.Table:
     try:
-        # From memory and on this thread: Arrow's threads, left reading a Python file, abort the interpreter when it exits.
-        return pq.read_table(pa.BufferReader(path.read_bytes()), use_threads=False, pre_buffer=False)
+        return parquet.read(path.read_bytes())
     except FileNotFoundError as error:
         raise JaxzcError(f"there is no file {path}: check the path") from error
     except (OSError, pa.ArrowException) as error:

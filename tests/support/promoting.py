@@ -54,13 +54,8 @@ DTYPES = {
 """As `RANKS`."""
 
 
-UNTRIED = ("planning/", "scoring/", "spaces/")
-"""Files whose slow tests have not all been run under these settings, and are let off so far."""
-
-
-def may_promote(node: str, slow: bool = False) -> tuple[bool, bool]:
+def may_promote(node: str) -> tuple[bool, bool]:
     """Whether a test, by its id, may broadcast over missing axes, and whether it may mix dtypes."""
     within = node.removeprefix("tests/")
     ranks, dtypes = (any(within.startswith(begin) for names in kinds.values() for begin in names) for kinds in (RANKS, DTYPES))
-    untried = slow and within.startswith(UNTRIED)
-    return ranks or untried, ranks or dtypes or untried
+    return ranks, ranks or dtypes

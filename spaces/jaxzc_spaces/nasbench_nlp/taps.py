@@ -52,7 +52,7 @@ def tapped(kernels: Kernels, xs: Array, recipe: Wiring, tap: Tap, perturb: tuple
 
 def _places(reads: Array, numbers: Array, count: int) -> Array:
     """Of each of `count` matrices, where it is used; anywhere if it is not."""
-    return jax.vmap(lambda number: jnp.argmax(reads & (numbers == number)))(jnp.arange(count))
+    return jax.vmap(lambda number: jnp.argmax(reads & (numbers == number)))(jnp.arange(count, dtype=numbers.dtype))
 
 
 def _products(tap: Tap, stack: Array, perturb: PyTree, read: Any) -> tuple[Array, Any]:

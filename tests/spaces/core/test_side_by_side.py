@@ -15,6 +15,7 @@ from jaxzc_spaces.nasbench201 import NasBench201
 
 import jaxzc
 from jaxzc._compile.platforms import traced_for
+from jaxzc.planning.gpus import abstract
 from jaxzc.types import InputSpec
 
 SHAPES = [(3, 8, 8, 4, 16), (2, 7, 5, 12, 20), (1, 3, 3, 80, 96)]
@@ -75,7 +76,7 @@ def test_second_derivatives() -> None:
 def test_gpus_that_have_it(kind: str | None, has: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Triton refuses GPUs before Ampere, such as Colab's T4; and it has to know which GPU it compiles for."""
     monkeypatch.setattr(room, "INTERPRETED", False)
-    device = None if kind is None else jax.sharding.AbstractDevice(kind, 1, "gpu")
+    device = None if kind is None else abstract(kind, 1)
     with jax.sharding.use_abstract_mesh(jax.sharding.AbstractMesh((), (), abstract_device=device)):
         assert room.has_triton() == has
     for capability, expected in (("7.5", False), ("8.0", True), ("12.1", True), ("gfx942", False)):
