@@ -116,6 +116,16 @@ def test_convolutions_inside_are_rewritten(name: str) -> None:
         np.testing.assert_allclose(one, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
+def kernel_gradient_of_groups(x: jax.Array, ct: jax.Array) -> jax.Array:
+    """Of a convolution with two channels in a group, from one image: JAX groups by batch, and the image is the only channel of each."""
+
+    def grouped(w: jax.Array) -> jax.Array:
+        numbers = ("NHWC", "HWIO", "NHWC")
+        return lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=numbers, feature_group_count=CHANNELS // 2)
+
+    return jax.linear_transpose(grouped, jnp.zeros((3, 3, 2, CHANNELS // 2)))(ct)[0]
+
+
 def test_other_convolutions_are_left_to_xla() -> None:
     x, w = arrays(3, 3)
     two_for_each = jnp.concatenate([w, 2 * w], -1)
@@ -126,6 +136,7 @@ def test_other_convolutions_are_left_to_xla() -> None:
         (convolution, x, two_for_each),
         (convolution, *arrays(11, 11, pixels=(12, 12))),
         (convolution, x.astype(jnp.int32), w.astype(jnp.int32)),
+        (kernel_gradient_of_groups, x[:1], jnp.ones((1, *x.shape[1:3], CHANNELS // 2))),
     ]
     for function, *args in functions:
         assert len(left(convolutions.rewritten(function), *args)) == 1

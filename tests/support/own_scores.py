@@ -44,13 +44,13 @@ def share(name: str) -> list[str]:
     if name in OF_TRANSFORMERS:
         return [*COUNTS, "snip", "synflow_bn", *FOR_TRANSFORMERS]
     if name == OF_RECURRENT:
-        return [*COUNTS, "snip", "synflow", *(proxy for proxy in RECURRENT if ROUNDING.get(name) != proxy)]
+        return [*COUNTS, "snip", "synflow", *(proxy for proxy in RECURRENT if proxy not in ROUNDING.get(name, ()))]
     if name == OF_SPEECH:
         return [*COUNTS, "snip", "grasp", "synflow", "synflow_bn", "jacob_cov", "naswot", "zico"]
     others = [other for other in SPACES if other not in (*OF_TRANSFORMERS, OF_RECURRENT, OF_SPEECH)]
     general = [proxy for proxy in PROXIES if proxy not in (*COUNTS, *FOR_TRANSFORMERS, *RECURRENT, *OF_CELLS)]
     dealt = [*general[others.index(name) :: len(others)], *(OF_CELLS if name == "nasbench201" else ())]
-    return list(dict.fromkeys([*COUNTS, "snip", *(proxy for proxy in dealt if ROUNDING.get(name) != proxy)]))
+    return list(dict.fromkeys([*COUNTS, "snip", *(proxy for proxy in dealt if proxy not in ROUNDING.get(name, ()))]))
 
 
 def own_scores(name: str, proxies: list[str] | None = None) -> OwnScores:

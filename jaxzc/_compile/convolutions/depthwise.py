@@ -51,7 +51,7 @@ def form(eqn: Any) -> Callable[..., Array] | None:
     pixels = [math.prod(x.shape[d] for d in spec[2:]) for x, spec in zip((lhs, rhs, out), numbers, strict=True)]
     if params["batch_group_count"] == features == lhs.shape[numbers.lhs_spec[0]]:
         return _kernel_gradient if pixels[2] <= MOST_PIXELS else None
-    if params["feature_group_count"] != lhs.shape[numbers.lhs_spec[1]]:
+    if params["batch_group_count"] > 1 or params["feature_group_count"] != lhs.shape[numbers.lhs_spec[1]]:
         return None
     if features == channels and pixels[1] <= MOST_PIXELS:
         return _convolution
