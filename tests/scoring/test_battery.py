@@ -57,8 +57,9 @@ SLOW = {
 ONE_PIXEL = {"synflow_bn": 0.0, "sweet_gradsign": 0.0}
 CUT_OFF = {"nasbench_asr": {"tcet_synflow": 0.0}, "mnasnet": ONE_PIXEL, "published": ONE_PIXEL}
 """Scores that are one number whatever the architecture is, and which. NAS-Bench-ASR: without normalisation the LSTM saturates, and layers
-before it get no gradient from synflow. The classifier alone is left, whose kernel of signs is singular. The scorer warns of it. Spaces whose
-last map is one pixel at this size: an image alone is normalised to zero there (MnasNet's synflow_bn is 51 and 33 for images of 64 x 64)."""
+before it get no gradient from synflow. The classifier alone is left, whose kernel of signs is singular. The scorer warns of it. The others:
+their last map is one pixel at this size, where an image alone is normalised to zero (MnasNet's synflow_bn is 51 and 33 for images of
+64 x 64)."""
 pytestmark = pytest.mark.filterwarnings("ignore:(nasbench_asr|autoformer|flexibert|published). .*synflow:jaxzc.DoubtWarning")
 
 DECIDED_BY_ROUNDING = {"flexibert": {"synflow", "snr_synflow"}}

@@ -127,23 +127,32 @@ def edge_pull(operation: Any, post: Post, weights: bool, x: Array, edge: Edges, 
     return jnp.where(x > 0, dx, 0), Edges(kernels, norm, perturb)
 
 
-class Alone(NamedTuple):
-    """Edge e with an operation of its own, which reads the node `source` of `[N, B, H, W, C]`."""
+class Place(NamedTuple):
+    """Edge e of a graph, which reads the node `source` of `[N, B, H, W, C]`."""
 
-    operation: Any
     post: Post
     nodes: Array
     source: Array
     edges: Edges
     e: Array
 
+
+class Alone(NamedTuple):
+    """An edge with an operation of its own."""
+
+    operation: Any
+    place: Place
+
     def value(self) -> tuple[Array, Array, Any]:
         """(output, y, what was kept)."""
-        return edge_value(self.operation, self.post, at(self.nodes, self.source), at(self.edges, self.e))
+        return edge_value(self.operation, self.place.post, *self._read())
 
     def pull(self, weights: bool, y: Array, ct: Array, ct_y: Any) -> tuple[Array, Edges]:
         """(cotangent of the source, of the edge)."""
-        return edge_pull(self.operation, self.post, weights, at(self.nodes, self.source), at(self.edges, self.e), y, ct, ct_y)
+        return edge_pull(self.operation, self.place.post, weights, *self._read(), y, ct, ct_y)
+
+    def _read(self) -> tuple[Array, Edges]:
+        return at(self.place.nodes, self.place.source), at(self.place.edges, self.place.e)
 
 
 class Together(NamedTuple):
@@ -152,27 +161,25 @@ class Together(NamedTuple):
 
     which: Array
     convolution: Chosen
-    post: Post
-    nodes: Array
-    source: Array
-    edges: Edges
-    e: Array
+    place: Place
 
     def value(self) -> tuple[Array, Array, Any]:
         """As `Alone.value`, but y is what the operation gave, whichever it was: nothing reads it where that is no convolution."""
-        edge = lanes.at(self.edges, self.e)
-        z = _together().value(self.which, self.source, self.nodes, *edge.kernels)
-        out, record = self.post(z, edge.norm, self.convolution.perturbation(edge.perturb))
+        post, nodes, source, edges, e = self.place
+        edge = lanes.at(edges, e)
+        z = _together().value(self.which, source, nodes, *edge.kernels)
+        out, record = post(z, edge.norm, self.convolution.perturbation(edge.perturb))
         return self._if_convolved(out, z), z, self._if_convolved(record)
 
     def pull(self, weights: bool, y: Array, ct: Array, ct_y: Any) -> tuple[Array, Edges]:
         """As `Alone.pull`."""
-        edge = lanes.at(self.edges, self.e)
-        dy, norm, perturb = _after(self.convolution, self.post, y, edge, ct)
+        post, nodes, source, edges, e = self.place
+        edge = lanes.at(edges, e)
+        dy, norm, perturb = _after(self.convolution, post, y, edge, ct)
         ct = self._if_convolved(dy if ct_y is None else dy + ct_y, ct)
-        dx = _together().pull(self.which, self.source, self.nodes, *edge.kernels, ct)
+        dx = _together().pull(self.which, source, nodes, *edge.kernels, ct)
         zeros = jax.tree.map(jnp.zeros_like, edge.kernels)
-        kernels = _together().kernels_of(self.which, self.source, self.nodes, ct) if weights else zeros
+        kernels = _together().kernels_of(self.which, source, nodes, ct) if weights else zeros
         return dx, Edges(kernels, *self._if_convolved((norm, perturb)))
 
     def _if_convolved(self, this: PyTree, other: Any = 0) -> Any:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxzc_spaces.cells.edge import PROGRAMMED, Alone, Chosen, Edges, Post, Together, call
+from jaxzc_spaces.cells.edge import PROGRAMMED, Alone, Chosen, Edges, Place, Post, Together, call
 from jaxzc_spaces.cells.ops import ZERO, Convolution, Fixed, Operation
 from jaxzc_spaces.core import lanes, stacked
 
@@ -59,10 +59,10 @@ class Visit(NamedTuple):
 
     def run(self, function: Callable[[Alone | Together], Any], nodes: Array, edges: Edges) -> Any:
         """`function(edge)`, of architectures side by side where one program computes their operations, else of one."""
-        edge = self.post, nodes, self.source, edges, self.e
+        place = Place(self.post, nodes, self.source, edges, self.e)
         if self.every and self.kinds.programmed and self.chosen.served(nodes[0], stacked.at(edges.kernels, 0)):
-            return function(Together(self._of(self.kinds.numbers), self.chosen, *edge))
-        return self.switch(lambda operation: function(Alone(operation, *edge)))
+            return function(Together(self._of(self.kinds.numbers), self.chosen, place))
+        return self.switch(lambda operation: function(Alone(operation, place)))
 
     def _of(self, table: Sequence[int]) -> Array:
         return jnp.asarray(table, jnp.int32)[self.gene]
