@@ -76,7 +76,7 @@ def paths() -> list[str]:
 
 
 def measure(asked: dict[str, Any]) -> dict[str, Any]:
-    """One variant: seconds of its first call, and milliseconds for an architecture once everybody has compiled."""
+    """One variant: seconds of its first call, milliseconds for an architecture once all have compiled, and each network's grad_norm."""
     import importlib
 
     import jax
@@ -118,8 +118,8 @@ def measure(asked: dict[str, Any]) -> dict[str, Any]:
                 scorer.many(call)
     peak = (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use", 0)
     device = jax.devices()[0].device_kind
-    row = {"device": device, "first_s": round(first, 1), "ms": 1e3 * seconds / (calls * chunk), "peak_bytes": peak}
-    return row | {"scores": scores}
+    spent = {"first_s": round(first, 1), "ms": 1e3 * seconds / (calls * chunk), "peak_bytes": peak}
+    return {"device": device, **spent, "scores": scores}
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     python benchmarks/gpu_kernels.py            # writes gpu_kernels.jsonl: two minutes on a GPU
     python benchmarks/gpu_kernels.py --toy      # tries the script on a CPU, where Pallas interprets the programs
 
-For each stage of NAS-Bench-201 (C=16, batch 64), sixteen architectures side by side of which a fifth has the 3x3 and a fifth the 1x1
-convolution: microseconds of the convolution and of its kernels' gradient, and the bytes that they must move, for each combination of sizes.
+For each stage of NAS-Bench-201 (C=16, batch 64), an edge of sixteen architectures side by side, a fifth of which has each operation:
+microseconds of what the operations give and of the kernels' gradients, and the bytes that must be moved, for each combination of sizes.
 """
 
 import argparse
@@ -20,12 +20,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxzc_spaces.cells import side_by_side
 
-LANES = 16
+LANES, NODES = 16, 2
 STAGES = [(64, 32, 16), (64, 16, 32), (64, 8, 64)]
 """Batch, height and width, channels."""
 SIZES: dict[str, dict[str, list[int]]] = {
-    "convolution": {"PIXELS": [32, 64, 128], "WARPS": [1, 2, 4, 8]},
-    "kernels": {"PIXELS": [32, 64], "WARPS": [1, 2, 4], "PIXELS_OF_A_SUM": [512, 2048]},
+    "value": {"PIXELS": [32, 64, 128], "WARPS": [1, 2, 4, 8]},
+    "kernels_of": {"PIXELS": [32, 64], "WARPS": [1, 2, 4], "PIXELS_OF_A_SUM": [512, 2048]},
 }
 REPEATS = 20
 
@@ -52,12 +52,13 @@ def measure(name: str, sizes: dict[str, int], batch: int, side: int, channels: i
     for size, value in sizes.items():
         setattr(side_by_side, size, value)
     rng = np.random.default_rng(0)
-    which = jnp.asarray(rng.permutation([0, 1, -1, -1, -1] * LANES)[:LANES], jnp.int32)
-    x, ct = (jnp.asarray(rng.normal(size=(LANES, batch, side, side, channels)), jnp.float32) for _ in range(2))
+    which = jnp.asarray(rng.permutation([0, 1, 2, 3, -1] * LANES)[:LANES], jnp.int32)
+    nodes, ct = (jnp.asarray(rng.normal(size=(LANES, *axes, side, side, channels)), jnp.float32) for axes in ((NODES, batch), (batch,)))
     w1, w3 = (jnp.asarray(rng.normal(size=(LANES, k, k, channels, channels)), jnp.float32) for k in (1, 3))
-    given = (which, x, w1, w3) if name == "convolution" else (which, x, ct)
+    given = (which, jnp.int32(1), nodes, *((w1, w3) if name == "value" else (ct,)))
+    jax.clear_caches()  # of programs of other sizes
     with jax.default_matmul_precision("highest"):
-        program = jax.jit(jax.vmap(getattr(side_by_side, name)))
+        program = jax.jit(jax.vmap(getattr(side_by_side, name), (0, None, *[0] * (len(given) - 2))))
         try:
             jax.block_until_ready(program(*given))
         except Exception as error:  # too much shared memory, say: the next sizes are to be tried
@@ -65,8 +66,9 @@ def measure(name: str, sizes: dict[str, int], batch: int, side: int, channels: i
         started = time.perf_counter()
         jax.block_until_ready([program(*given) for _ in range(REPEATS)])
     seconds = (time.perf_counter() - started) / REPEATS
-    convolved = int((which >= 0).sum())
-    images = (LANES if name == "convolution" else convolved) + convolved
+    read = int((which >= 0).sum())
+    convolved = int(((which == 0) | (which == 1)).sum())
+    images = read + LANES if name == "value" else 2 * convolved
     return {"us": round(1e6 * seconds, 1), "bytes": images * 4 * batch * side * side * channels}
 
 

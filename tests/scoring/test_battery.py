@@ -21,7 +21,7 @@ from jaxzc.types import Space
 from tests.support.drawn_alike import drawn_alike, ingredients
 from tests.support.one_stage import OneStage
 from tests.support.small_spaces import SMALL, drawn, small, two_batches
-from tests.support.tolerances import LOOSE, ROUNDING, SENSITIVE
+from tests.support.tolerances import ROUNDING, tolerance
 
 DISCONNECTED = {"nasbench201": -np.inf, "transnas101_micro": None}
 """Spaces whose architecture of zeros has no path from the images to the logits, and its naswot: None where a ReLU of the stem still tells
@@ -217,7 +217,7 @@ def test_program_equals_discrete_network_and_proxies_without_jit(case: Case, dis
         pytest.skip("rounding errors, which no two programs share")
     proxy, rows = PROXIES[name], _rows_with(case, name)
     value = to_float(proxy(*(discrete[need] for need in needs(proxy))))  # operation by operation
-    np.testing.assert_allclose(value, rows[0][name], rtol=max(LOOSE.get(name, 1e-3), SENSITIVE.get(case.space.name, 0)), atol=1e-6)
+    np.testing.assert_allclose(value, rows[0][name], rtol=tolerance(case.space.name, name), atol=1e-6)
 
 
 @pytest.mark.parametrize("names", [["naswot", "lnwot"], ["snip"], ["zen", "swap"]])
@@ -225,7 +225,7 @@ def test_a_score_does_not_depend_on_its_company(case: Case, names: list[str]) ->
     _rows_with(case, names[0])
     alone = SpaceScorer(case.space, list(case.scorer.batches), names).one(case.archs[0])
     for name in names:
-        np.testing.assert_allclose(alone[name], case.rows[0][name], rtol=max(LOOSE.get(name, 1e-4), SENSITIVE.get(case.space.name, 0)))
+        np.testing.assert_allclose(alone[name], case.rows[0][name], rtol=tolerance(case.space.name, name, 1e-4))
 
 
 def test_float32_is_close_to_float64(case: Case) -> None:

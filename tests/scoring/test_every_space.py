@@ -17,7 +17,7 @@ from jaxzc.scoring.results import to_float
 from jaxzc.spacekit import program_of
 from tests.support.drawn_alike import drawn_alike
 from tests.support.own_scores import COUNTS, SPACES, STORED, own_scores, share
-from tests.support.tolerances import LOOSE, ROUNDING, SENSITIVE
+from tests.support.tolerances import ROUNDING, tolerance
 
 OPTIMISED = ("mobilenetv2_zen", "nasbench201", "nats_sss", "resnet_zen")
 """Spaces whose programs compile in seconds with XLA's optimisations."""
@@ -34,7 +34,7 @@ def test_scores_are_those_that_are_stored(name: str) -> None:
     space, _, arch, scores = own_scores(name, list(STORED[name]["scores"]))
     assert space.to_string(arch) == STORED[name]["arch"]
     for proxy, score in STORED[name]["scores"].items():
-        np.testing.assert_allclose(scores[proxy], score, rtol=max(LOOSE.get(proxy, 1e-3), SENSITIVE.get(name, 0)), atol=1e-6, err_msg=proxy)
+        np.testing.assert_allclose(scores[proxy], score, rtol=tolerance(name, proxy), atol=1e-6, err_msg=proxy)
 
 
 @pytest.fixture
@@ -64,6 +64,4 @@ def test_a_share_of_the_proxies_equals_that_of_the_discrete_network(name: str) -
     whole = compute(own, scorer.batches)
     for proxy in proxies:
         assert np.isfinite(scores[proxy]), proxy
-        np.testing.assert_allclose(
-            to_float(whole[proxy]), scores[proxy], rtol=max(LOOSE.get(proxy, 1e-3), SENSITIVE.get(name, 0)), atol=1e-6, err_msg=proxy
-        )
+        np.testing.assert_allclose(to_float(whole[proxy]), scores[proxy], rtol=tolerance(name, proxy), atol=1e-6, err_msg=proxy)
