@@ -112,7 +112,7 @@ def waste(space: Any, arch: np.ndarray) -> float:
         if step.kernel is not None:
             positions = int(np.prod(step.kernel.output[:-1], dtype=int))
             true += positions * int(np.prod(step.kernel.shape))
-            padded += positions * int(np.prod(step.operation.kernel))
+            padded += positions * int(np.prod(step.padded))
     return padded / true
 
 

@@ -9,9 +9,9 @@ pass, its backward pass and a proxy's term of one layer are *pieces*: functions 
 is a Python loop that calls them (`passes`), so that an architecture is neither traced nor compiled. Gradients are a reverse pass over the
 same steps. A proxy whose score is a sum over layers is called with one layer at a time (`terms`).
 
-**No piece of two widths.** A dense convolution is a product: of the images (or of the pixels that the kernel sees, beside each other) with
-the kernel. BLAS computes it on the host, through NumPy (`products`), so that its pair of widths is compiled nowhere. What is compiled
-depends on one width: normalisation and ReLU, depthwise convolutions, a proxy's term of one layer.
+**No piece of two widths.** Dense convolutions, which depend on a pair of widths, are computed on the host, by BLAS through NumPy
+(`convolutions`), so that their pairs are compiled nowhere. What is compiled depends on one width: normalisation and ReLU, depthwise
+convolutions, a proxy's term of one layer. Sums and scalars are NumPy's, too (`host`): a compiled piece takes 50 microseconds to be called.
 
 **Why it is exact.** Padded channels have kernels of zero. Their outputs are zero, batch normalisation (scale 1, shift 0) leaves zero, ReLU
 leaves zero; the kernel that reads them has zeros there, so their gradient is zero too. Values and gradients of the true weights are those
@@ -26,13 +26,13 @@ of the narrow network, up to the order in which a convolution sums. What zeros w
 **Floor and waste.** Rungs are 2**k and 3 * 2**(k-1): the ratio of two neighbours is 1.33 or 1.5. For widths spread evenly in logarithm a
 width is padded by 1.2 on average, a product of two widths by 1.2**2 = 1.43 (measured on chains of a search: 1.2, because 8, 16, 24, 32, 48
 and 64 are rungs). Elementwise work, most of the time of narrow networks, grows by the first factor, matrix products by the second. Per step
-and batch a child costs two calls of about 50 microseconds and two products: that, and the arithmetic, is the floor.
+and batch a child costs two calls of about 50 microseconds and three convolutions: that, and the arithmetic, is the floor.
 
 **Several at once.** What is new to a generation is compiled together, and its architectures run side by side, one on each processor
 (`generation`).
 
 **Number of pieces.** Bounded by the rungs at each resolution, kernel and stride: some 1,500 for `mobilenetv2_zen`. A walk of 300 children
-needs 648, of which the last children add half a piece each; pieces of two widths were 1,375 (benchmarks/README.md, "Free widths").
+needs 647, of which the last children add half a piece each; pieces of two widths were 1,375 (benchmarks/README.md, "Free widths").
 `jaxzc spaces warm` compiles those of a walk ahead and says how many.
 
 Only on CPUs; elsewhere, and for all other options, `jaxzc._compile.pieces` is used as before.

@@ -20,13 +20,14 @@ from jaxzc.types import Array, Norm
 
 
 def forward(operation: Operation, norm: Norm, layers: bool, relus: bool) -> Callable[..., dict[str, Any]]:
-    """(inputs, kernel, bias, ghosts) -> `layer`, the layer's output, and `output`, the step's; with `layers`, the Hamming kernel of the
-    signs of the layer's output, `layer_kernel`, and with `relus` that of the ReLU's input, `relu_kernel`, `[B, B]` of the true units."""
+    """(inputs, kernel, bias, ghosts) -> `layer`, the layer's output, where the operation has a kernel, and `output`, the step's; with
+    `layers`, the Hamming kernel of the signs of the layer's output, `layer_kernel`, and with `relus` that of the ReLU's input,
+    `relu_kernel`, `[B, B]` of the true units."""
 
     def run(inputs: tuple[Array, ...], kernel: Array | None, bias: Array | None, ghosts: Array) -> dict[str, Any]:
         y = _layer(operation, inputs, kernel, bias)
         activated, output = operation.after(y, norm)
-        results: dict[str, Any] = {"layer": y, "output": output}
+        results: dict[str, Any] = {"layer": y, "output": output} if operation.kernel else {"output": output}
         padding = ghosts.astype(wide_dtype(y.dtype))
         if layers:
             results["layer_kernel"] = pattern_kernel(relu_code(y), y.dtype) - padding
@@ -38,11 +39,11 @@ def forward(operation: Operation, norm: Norm, layers: bool, relus: bool) -> Call
 
 
 def backward(operation: Operation, norm: Norm, inner: tuple[bool, ...]) -> Callable[..., tuple[list[Any], Any]]:
-    """(inputs, kernel, layer's output, cotangent of the step's output) -> cotangents of the inputs, None for one that is not `inner`, and
-    of the kernel."""
+    """(inputs, kernel, layer's output or None where the operation has no kernel, cotangent of the step's output) -> cotangents of the
+    inputs, None for one that is not `inner`, and of the kernel."""
 
-    def run(inputs: tuple[Array, ...], kernel: Array | None, y: Array, cotangent: Array) -> tuple[list[Any], Any]:
-        (of_layer,) = jax.vjp(lambda y: operation.after(y, norm)[1], y)[1](cotangent)
+    def run(inputs: tuple[Array, ...], kernel: Array | None, y: Array | None, cotangent: Array) -> tuple[list[Any], Any]:
+        (of_layer,) = jax.vjp(lambda y: operation.after(y, norm)[1], operation.layer(inputs, None) if y is None else y)[1](cotangent)
         pull = jax.vjp(lambda inputs, kernel: _layer(operation, inputs, kernel, None), inputs, kernel)[1]
         of_inputs, of_kernel = pull(of_layer)
         return [value if wanted else None for value, wanted in zip(of_inputs, inner, strict=True)], of_kernel
@@ -60,11 +61,6 @@ def loss_cotangent(task: Task) -> Callable[..., Array]:
     return lambda outputs, targets: jax.grad(lambda outputs: loss_of(task, outputs, targets))(outputs)
 
 
-def plus() -> Callable[..., Array]:
-    """(a, b) -> a + b"""
-    return lambda a, b: a + b
-
-
 # Synflow: float64, absolute parameters, no normalisation. Powers of two are taken out as `jaxzc_spaces.core.passes.Pass.rescale` does.
 
 
@@ -78,7 +74,8 @@ def positive_forward(operation: Operation, rescale: bool) -> Callable[..., dict[
         y = _layer(operation, inputs, _positive(kernel), bias)
         output = operation.after(y, "none")[1]
         shift = binary_exponent(jnp.max(jnp.abs(output))) if rescale else jnp.zeros((), jnp.int32)
-        return {"layer": y, "output": output * power_of_two(-shift, output.dtype), "shift": shift, "exponent": exponent + shift}
+        results = {"output": output * power_of_two(-shift, output.dtype), "shift": shift, "exponent": exponent + shift}
+        return {"layer": y, **results} if operation.kernel else results
 
     return run
 
@@ -87,7 +84,7 @@ def positive_backward(operation: Operation, inner: tuple[bool, ...]) -> Callable
     """As `backward`, of `positive_forward`; (inputs, kernel, layer's output, shift, cotangent) -> also the largest size of the kernel's
     cotangent."""
 
-    def run(inputs: tuple[Array, ...], kernel: Array | None, y: Array, shift: Array, cotangent: Array) -> tuple[list[Any], Any, Any]:
+    def run(inputs: tuple[Array, ...], kernel: Array | None, y: Array | None, shift: Array, cotangent: Array) -> tuple[list[Any], Any, Any]:
         scaled = cotangent * power_of_two(-shift, cotangent.dtype)
         of_inputs, of_kernel = backward(operation, "none", inner)(inputs, _positive(kernel), y, scaled)
         return of_inputs, of_kernel, None if of_kernel is None else jnp.max(jnp.abs(of_kernel))
@@ -97,18 +94,3 @@ def positive_backward(operation: Operation, inner: tuple[bool, ...]) -> Callable
 
 def _positive(kernel: Array | None) -> Array | None:
     return None if kernel is None else jnp.abs(kernel.astype(jnp.float64))
-
-
-def larger() -> Callable[..., Array]:
-    """(a, b) -> the larger one"""
-    return lax.max
-
-
-def exponent_of() -> Callable[..., Array]:
-    """(largest) -> its binary exponent"""
-    return binary_exponent
-
-
-def positive_grads() -> Callable[..., Array]:
-    """(gradient float64, exponent) -> float32, the power of two taken out"""
-    return lambda grads, exponent: (grads * power_of_two(-exponent, grads.dtype)).astype(jnp.float32)

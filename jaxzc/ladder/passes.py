@@ -1,6 +1,5 @@
 """Passes over a network made of steps: forward, backward, and what proxies read of them. Nothing here is compiled: it calls pieces."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,21 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxzc.ladder import functions, products
+from jaxzc.ladder import convolutions, functions, host
 from jaxzc.ladder.store import Pieces
 from jaxzc.ladder.weights import Weights
-from jaxzc.spacekit.steps import Operation, Step
+from jaxzc.spacekit.steps import Convolution, Step
 from jaxzc.tasks import Task
 from jaxzc.types import Array, Batch, Norm, PyTree
 
 Grads = list[Any]
 """Of each step's kernel `[1, n]`; None without one."""
-
-
-LARGEST = 2**28
-"""Bytes of what a kernel multiplies with on the host: pixels of large images beside each other take more memory than they save seconds."""
-NONE = np.float32(0)
-"""No ghosts."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +36,18 @@ class StepPasses:
         return tuple(value > 0 for value in step.inputs)  # nothing asks for the images' gradient
 
     def forward(self, images: Array, norm: Norm, *, layers: bool = False, relus: bool = False) -> tuple[list[Array], list[dict[str, Any]]]:
-        """The values (the images, then every step's output), and what `functions.forward` gives for every step."""
+        """The values (the images, then every step's output), and for every step what `functions.forward` gives, and `inputs`, what its
+        operation read."""
         values, results = [images], []
         for step, kernel, bias, ghosts in zip(self.steps, *self.weights, self._ghosts, strict=True):
-            inputs, operation = tuple(values[value] for value in step.inputs), step.operation
-            if (parts := self._parts(step, inputs)) is not None:
-                before, operation = parts
-                w = products.matrix(kernel, step.operation.kernel)
-                inputs, kernel = (self.pieces.on_host(products.product(self._multiplied(before, inputs), w)),), None
+            inputs = tuple(values[value] for value in step.inputs)
+            if (of := step.convolution) is not None:
+                w = host.shaped(kernel, of.kernel)
+                inputs, kernel = (self.pieces.on_host(convolutions.forward(inputs[0], w, of.stride)),), None
             read = layers and step.kernel is not None, relus and step.hooks > 0
-            results.append(self.pieces(functions.forward, (operation, norm, *read), inputs, kernel, bias, ghosts))
-            values.append(results[-1]["output"])
+            result = self.pieces(functions.forward, (step.operation, norm, *read), inputs, kernel, bias, ghosts)
+            results.append({**result, "inputs": inputs})
+            values.append(result["output"])
         return values, results
 
     def gradients(self, batch: Batch, task: Task, norm: Norm, *, relus: bool = False) -> tuple[Grads, Array | None]:
@@ -65,51 +59,28 @@ class StepPasses:
         }
         grads: Grads = [None] * len(self.steps)
         for number in reversed(range(len(self.steps))):
-            step, inner = self.steps[number], self._inner(self.steps[number])
-            inputs = tuple(values[value] for value in step.inputs)
-            y, kernel, cotangent = results[number]["layer"], self.weights.kernels[number], cotangents.pop(number + 1)
-            if (parts := self._parts(step, inputs)) is None:
-                of_inputs, grads[number] = self.pieces(functions.backward, (step.operation, norm, inner), inputs, kernel, y, cotangent)
+            step, inner, result = self.steps[number], self._inner(self.steps[number]), results[number]
+            kernel, cotangent = self.weights.kernels[number], cotangents.pop(number + 1)
+            if (of := step.convolution) is None:
+                of_step = result["inputs"], kernel, result.get("layer"), cotangent
+                of_inputs, grads[number] = self.pieces(functions.backward, (step.operation, norm, inner), *of_step)
             else:
-                before, after = parts
-                (of_product,), _ = self.pieces(functions.backward, (after, norm, (True,)), (y,), None, y, cotangent)
-                w = products.matrix(kernel, step.operation.kernel)
-                of_inputs, grads[number] = self._through_product(before, inputs, w, of_product, any(inner))
+                (of_layer,), _ = self.pieces(functions.backward, (step.operation, norm, (True,)), result["inputs"], None, None, cotangent)
+                w, x = host.shaped(kernel, of.kernel), values[step.inputs[0]]
+                of_inputs, grads[number] = self._through_convolution(of, x, w, of_layer, any(inner))
             self._spread(step, of_inputs, cotangents)
             values[number + 1] = results[number] = None  # type: ignore[call-overload]
         return grads, codes
 
-    def _parts(self, step: Step, inputs: tuple[Any, ...]) -> tuple[Operation | None, Operation] | None:
-        """The step's parts around a product on the host; None where it has none, or would multiply more than `LARGEST` bytes."""
-        parts = step.operation.parts
-        if parts is None or parts[0] is None or step.kernel is None:
-            return parts
-        size = inputs[0].shape[0] * math.prod(step.kernel.output[:-1]) * math.prod(step.operation.kernel[:-1])
-        return parts if size * inputs[0].dtype.itemsize <= LARGEST else None
-
-    def _multiplied(self, before: Operation | None, inputs: tuple[Any, ...]) -> Any:
-        """What the kernel of a product multiplies with."""
-        if before is None:
-            return inputs[0]
-        return self.pieces(functions.forward, (before, "none", False, False), inputs, None, None, NONE)["output"]
-
-    def _through_product(
-        self, before: Operation | None, inputs: tuple[Any, ...], w: Any, cotangent: PyTree, inner: bool
-    ) -> tuple[list[Any], Any]:
-        """From the cotangent of a product with the matrix `w`: those of the step's inputs, None unless `inner`, and of its kernel."""
-        x = self._multiplied(before, inputs)
-        of_kernel = self.pieces.on_host(products.of_kernel(x, cotangent))
-        if not inner:
-            return [None], of_kernel
-        of_x = self.pieces.on_host(products.of_inputs(cotangent, w))
-        if before is None:
-            return [of_x], of_kernel
-        return self.pieces(functions.backward, (before, "none", (True,)), inputs, None, x, of_x)[0], of_kernel
+    def _through_convolution(self, of: Convolution, x: Any, kernel: Any, cotangent: PyTree, inner: bool) -> tuple[list[Any], Any]:
+        """The cotangents of the images, None unless `inner`, and of the kernel, from that of what the operation reads."""
+        of_kernel = self.pieces.on_host(convolutions.of_kernel(x, cotangent, of.kernel[0], of.stride))
+        return [self.pieces.on_host(convolutions.of_inputs(cotangent, kernel, of.stride, x.shape)) if inner else None], of_kernel
 
     def _spread(self, step: Step, of_inputs: Sequence[Any], cotangents: dict[int, Any]) -> None:
         for value, part in zip(step.inputs, of_inputs, strict=True):
             if part is not None:
-                cotangents[value] = self.pieces(functions.plus, (), cotangents[value], part) if value in cotangents else part
+                cotangents[value] = self.pieces.on_host(host.plus(cotangents[value], part)) if value in cotangents else part
 
     def relu_kernel(self, results: Sequence[dict[str, Any]]) -> Array:
         """The sum of the ReLUs' Hamming kernels, each as often as NASWOT's hooks count it."""
@@ -117,7 +88,7 @@ class StepPasses:
         for step, result in zip(self.steps, results, strict=True):
             for _ in range(step.hooks):
                 kernel = result["relu_kernel"]
-                total = kernel if total is None else self.pieces(functions.plus, (), total, kernel)
+                total = kernel if total is None else host.plus(total, kernel)
         return total
 
     def synflow(self, image_shape: Sequence[int]) -> tuple[Grads, Array]:
@@ -127,36 +98,32 @@ class StepPasses:
             results: list[dict[str, Any]] = []
             exponent: Any = jnp.zeros((), jnp.int32)
             for step, kernel, bias in zip(self.steps, *self.weights, strict=True):
-                inputs, operation = tuple(values[value] for value in step.inputs), step.operation
-                if (parts := self._parts(step, inputs)) is not None:
-                    before, operation = parts
-                    w = products.positive(products.matrix(kernel, step.operation.kernel))
-                    inputs, kernel = (self.pieces.on_host(products.product(self._multiplied(before, inputs), w)),), None
-                result = self.pieces(functions.positive_forward, (operation, step.rescale), inputs, kernel, bias, exponent)
+                inputs = tuple(values[value] for value in step.inputs)
+                if (of := step.convolution) is not None:
+                    w = host.positive(host.shaped(kernel, of.kernel))
+                    inputs, kernel = (self.pieces.on_host(convolutions.forward(inputs[0], w, of.stride)),), None
+                result = self.pieces(functions.positive_forward, (step.operation, step.rescale), inputs, kernel, bias, exponent)
                 values.append(result["output"])
-                results.append(result)
+                results.append({**result, "inputs": inputs})
                 exponent = result["exponent"]
             cotangents: dict[int, Any] = {len(self.steps): jnp.ones(values[-1].shape, jnp.float64)}
             grads: Grads = [None] * len(self.steps)
             largest: Any = None
             for number in reversed(range(len(self.steps))):
-                step, inner = self.steps[number], self._inner(self.steps[number])
-                inputs = tuple(values[value] for value in step.inputs)
-                of_step = results[number]["layer"], results[number]["shift"], cotangents.pop(number + 1)
-                kernel = self.weights.kernels[number]
-                if (parts := self._parts(step, inputs)) is None:
+                step, inner, result = self.steps[number], self._inner(self.steps[number]), results[number]
+                kernel, of_step = self.weights.kernels[number], (result.get("layer"), result["shift"], cotangents.pop(number + 1))
+                if (of := step.convolution) is None:
                     statics = step.operation, inner
-                    of_inputs, grads[number], size = self.pieces(functions.positive_backward, statics, inputs, kernel, *of_step)
+                    of_inputs, grads[number], size = self.pieces(functions.positive_backward, statics, result["inputs"], kernel, *of_step)
                 else:
-                    before, after = parts
-                    y = results[number]["layer"]
-                    (of_product,), _, _ = self.pieces(functions.positive_backward, (after, (True,)), (y,), None, *of_step)
-                    w = products.positive(products.matrix(kernel, step.operation.kernel))
-                    of_inputs, grads[number] = self._through_product(before, inputs, w, of_product, any(inner))
-                    size = products.largest(grads[number])
+                    statics = step.operation, (True,)
+                    (of_layer,), _, _ = self.pieces(functions.positive_backward, statics, result["inputs"], None, *of_step)
+                    w, x = host.positive(host.shaped(kernel, of.kernel)), values[step.inputs[0]]
+                    of_inputs, grads[number] = self._through_convolution(of, x, w, of_layer, any(inner))
+                    size = host.largest(grads[number])
                 self._spread(step, of_inputs, cotangents)
                 if size is not None:
-                    largest = size if largest is None else self.pieces(functions.larger, (), largest, size)
-            shift = self.pieces(functions.exponent_of, (), largest)
-            scaled = [None if g is None else self.pieces(functions.positive_grads, (), g, shift) for g in grads]
-            return scaled, self.pieces(functions.plus, (), exponent, shift)
+                    largest = size if largest is None else host.larger(largest, size)
+            shift = host.exponent_of(largest)
+            scaled = [None if g is None else self.pieces.on_host(host.scaled(g, shift)) for g in grads]
+            return scaled, host.plus(exponent, shift)

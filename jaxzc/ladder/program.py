@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxzc._compile import memory
 from jaxzc._compile.devices import one_blas_thread
 from jaxzc.definitions.facts import Proxy
-from jaxzc.ladder import functions, terms
+from jaxzc.ladder import host, terms
 from jaxzc.ladder.passes import StepPasses
 from jaxzc.ladder.store import PIECES, Pieces
 from jaxzc.ladder.weights import Weights, draw, existing, fold_in, shapes
@@ -131,5 +131,5 @@ class StepsProgram:
     def _sum(self, arrays: Sequence[Any]) -> Any:
         total = arrays[0]
         for array in arrays[1:]:
-            total = self.pieces(functions.plus, (), total, array)
+            total = host.plus(total, array)
         return total

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from jaxzc.numerics import initialisers
-from jaxzc.spacekit.steps import Kernel, Step, padded
+from jaxzc.spacekit.steps import Kernel, Step
 from jaxzc.types import Array, InitialiserSpec, LayerGroup
 
 
@@ -34,7 +34,7 @@ def draw(steps: Sequence[Step], key: Array, initialiser: InitialiserSpec) -> Wei
     weights = Weights([None] * len(steps), [None] * len(steps))
     for numbers, stacked in zip(groups.values(), drawn, strict=True):
         for number, kernel in zip(numbers, np.asarray(stacked), strict=True):
-            weights.kernels[number] = jnp.asarray(padded(kernel, steps[number].operation.kernel, np).reshape(1, -1))
+            weights.kernels[number] = _padded(kernel, steps[number].padded)
     for (number, _), vector in zip(biased, vectors, strict=True):
         weights.biases[number] = jnp.asarray(vector)
     return weights
@@ -52,7 +52,7 @@ def grouped(steps: Sequence[Step]) -> dict[Kernel, list[int]]:
 
 def shapes(steps: Sequence[Step]) -> Weights:
     """What `draw` returns, as shapes."""
-    kernels = [step.kernel and jax.ShapeDtypeStruct((1, math.prod(step.operation.kernel)), jnp.float32) for step in steps]
+    kernels = [step.kernel and jax.ShapeDtypeStruct((1, math.prod(step.padded)), jnp.float32) for step in steps]
     biases = [(step.kernel and step.kernel.bias and jax.ShapeDtypeStruct(step.kernel.shape[-1:], jnp.float32)) or None for step in steps]
     return Weights(kernels, biases)
 
@@ -60,7 +60,14 @@ def shapes(steps: Sequence[Step]) -> Weights:
 def existing(step: Step) -> np.ndarray:
     """Which entries of a step's padded kernel are weights, bool `[1, n]`."""
     assert step.kernel is not None
-    return padded(np.ones(step.kernel.shape, bool), step.operation.kernel, np).reshape(1, -1)
+    return _padded(np.ones(step.kernel.shape, bool), step.padded)
+
+
+def _padded(kernel: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The kernel with zeros behind it, of a larger shape, flattened: `[1, n]`."""
+    whole = np.zeros(shape, kernel.dtype)
+    whole[tuple(map(slice, kernel.shape))] = kernel
+    return whole.reshape(1, -1)
 
 
 @jax.jit

@@ -5,27 +5,20 @@ ladder of widths (`rung`), so that all its architectures are made of few differe
 and says why the scores stay those of the architecture itself.
 """
 
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxzc.types import Array, Genes, Norm
 
 
 class Operation(Protocol):
-    """What a step computes: a frozen dataclass of numbers, of padded widths. Equal operations are compiled once.
+    """What is compiled of a step: a frozen dataclass of numbers, of padded widths. Equal operations are compiled once.
 
     Channels that only padding adds must come out as zeros where they, and their kernels, go in as zeros.
-    kernel: padded shape of its kernel (HWIO, or [in, out]); () where it has none.
+    kernel: padded shape of a kernel of its own (HWIO, or [in, out]), which should depend on one width; () where it has none.
     """
 
     @property
     def kernel(self) -> tuple[int, ...]: ...
-
-    @property
-    def parts(self) -> "tuple[Operation | None, Operation] | None":
-        """Two operations without kernels, of one width each, where this one is a product with its kernel between them: the first one's
-        output `[..., inputs]` (of None: the input itself) times the kernel `[inputs, outputs]` is the second one's input. None where the
-        layer is no such product. With parts nothing is compiled for a pair of widths."""
-        ...
 
     def layer(self, inputs: tuple[Array, ...], kernel: Array | None) -> Array:
         """The output of the convolution or linear layer without its bias; without a kernel, what `after` takes."""
@@ -34,6 +27,16 @@ class Operation(Protocol):
     def after(self, y: Array, norm: Norm) -> tuple[Array | None, Array]:
         """The input of the ReLU that follows the layer's output `y` (None without one), and the step's output."""
         ...
+
+
+class Convolution(NamedTuple):
+    """A dense convolution, `size // 2` pixels padded on each side, for which nothing is compiled.
+
+    kernel: padded shape (HWIO, of odd size). stride: in both directions.
+    """
+
+    kernel: tuple[int, int, int, int]
+    stride: int
 
 
 class Kernel(NamedTuple):
@@ -51,17 +54,24 @@ class Step(NamedTuple):
     """One step of a network.
 
     operation: of padded widths. inputs: numbers of the values that it reads: 0 is the images, n the output of step n - 1.
-    kernel: None where the operation has none. ghosts: units that padding adds to the output for one example.
+    convolution: of its only input; its output is what the operation reads. The operation has no kernel then.
+    kernel: None where there is none. ghosts: units that padding adds to the output for one example.
     hooks: modules that the hooks of NASWOT's authors count at its ReLU (`jaxzc.types.ActivationGroup`), 0 without ReLU.
     rescale: whether its output is all that later steps read, so that `norm="none"` may take a power of two out of it.
     """
 
     operation: Operation
     inputs: tuple[int, ...]
+    convolution: Convolution | None = None
     kernel: Kernel | None = None
     ghosts: int = 0
     hooks: int = 0
     rescale: bool = True
+
+    @property
+    def padded(self) -> tuple[int, ...]:
+        """Padded shape of its kernel; () where there is none."""
+        return self.operation.kernel if self.convolution is None else self.convolution.kernel
 
 
 @runtime_checkable
@@ -77,8 +87,3 @@ def rung(width: int) -> int:
     """The smallest of 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, ... that is not below `width`."""
     power = 1 << max(width - 1, 0).bit_length()
     return power * 3 // 4 if power >= 4 and width <= power * 3 // 4 else power
-
-
-def padded(kernel: Any, shape: tuple[int, ...], numpy: Any) -> Any:
-    """The kernel with zeros behind it, of a larger shape."""
-    return numpy.pad(kernel, [(0, large - small) for small, large in zip(kernel.shape, shape, strict=True)])

@@ -279,16 +279,3 @@ def test_what_cannot_be_scored_is_said_as_elsewhere(proxies, batches, images, ma
     with pytest.raises(JaxzcError, match=match):
         scorer.one(resnet.initial)
     assert scorer.dispatcher.programs.in_steps(tuple(resnet.initial.tolist())) is not None
-
-
-def test_large_products_are_left_to_compiled_pieces(chain: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the pixels that a kernel multiplies with would take too much memory, the convolution is compiled, and gives the same."""
-    steps, _, weights, _, batch = chain
-    batch = Batch(batch.inputs.astype(np.float32), batch.targets.astype(np.int32))
-    host, _ = StepPasses(Pieces(), steps, weights).gradients(batch, classification, "batch")
-    monkeypatch.setattr("jaxzc.ladder.passes.LARGEST", 0)
-    pieces = Pieces()
-    compiled, _ = StepPasses(pieces, steps, weights).gradients(batch, classification, "batch")
-    assert any(key[1] and key[1][0] == steps[0].operation for key in pieces.executables)
-    for one, other in zip(host, compiled, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)

@@ -11,7 +11,7 @@ from jaxzc_spaces.nats_sss.encoding import CELLS, CONVS, SKIP
 def nats_steps(widths: Sequence[int], classes: int, image_shape: Sequence[int]) -> tuple[Step, ...]:
     """The whole network. Each ReLU of a block counts twice in NASWOT's hooks, once for the block of that name."""
     net = Graph(image_shape)
-    value, c = net.conv("3x3", 0, net.colours, widths[0]), widths[0]
+    value, c = net.conv(3, 0, net.colours, widths[0]), widths[0]
     for number, c_out in enumerate(widths):
         value = (_cell if number in CELLS else _residual)(net, value, c, c_out)
         c = c_out
@@ -24,13 +24,13 @@ def _cell(net: Graph, value: int, c: int, c_out: int) -> int:
         parts: list[int] = []
         for source in range(target):
             if (source, target) == SKIP:
-                parts.append(nodes[source] if c == c_out else net.conv("1x1", nodes[source], c, c_out))
+                parts.append(nodes[source] if c == c_out else net.conv(1, nodes[source], c, c_out))
             elif (source, target) in CONVS:
                 width = c if source == 0 else c_out
                 if source not in rectified:
                     uses = sum(edge[0] == source for edge in CONVS)
                     rectified[source] = net.relu(nodes[source], width, 2 * uses)
-                parts.append(net.conv("3x3", rectified[source], width, c_out))
+                parts.append(net.conv(3, rectified[source], width, c_out))
         nodes[target] = parts[0] if len(parts) == 1 else net.sum(*parts, end=target == 3)
     return nodes[3]
 
@@ -38,6 +38,6 @@ def _cell(net: Graph, value: int, c: int, c_out: int) -> int:
 def _residual(net: Graph, value: int, c: int, c_out: int) -> int:
     rectified = net.relu(value, c, 2)
     net.halve()
-    first = net.conv("3x3, stride 2", rectified, c, c_out)
-    second = net.conv("3x3", net.relu(first, c_out, 2), c_out, c_out)
-    return net.sum(second, net.conv("1x1, pooled", value, c, c_out, eps=None), end=True)
+    first = net.conv(3, rectified, c, c_out, stride=2)
+    second = net.conv(3, net.relu(first, c_out, 2), c_out, c_out)
+    return net.sum(second, net.conv(1, net.mean_pool(value), c, c_out, eps=None), end=True)

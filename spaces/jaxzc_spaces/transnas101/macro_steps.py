@@ -12,9 +12,9 @@ def macro_steps(layers: Sequence[tuple[int, int]], channels: int, classes: int, 
     that name."""
     net, half = Graph(image_shape), channels // 2
     net.halve()
-    value = net.relu(net.conv("3x3, stride 2", 0, net.colours, half), half, 2)
+    value = net.relu(net.conv(3, 0, net.colours, half, stride=2), half, 2)
     net.halve()
-    value, c = net.conv("3x3, stride 2", value, half, channels), channels
+    value, c = net.conv(3, value, half, channels, stride=2), channels
     for width, stride in layers:
         value = _block(net, _block(net, value, c, width, stride), width, width, 1)
         c = width
@@ -22,11 +22,11 @@ def macro_steps(layers: Sequence[tuple[int, int]], channels: int, classes: int, 
 
 
 def _block(net: Graph, value: int, c: int, width: int, stride: int) -> int:
-    rectified, behind = net.relu(value, c, 2), ", stride 2" if stride == 2 else ""
+    rectified = net.relu(value, c, 2)
     if stride == 2:
         net.halve()
-    first = net.conv(f"3x3{behind}", rectified, c, width)
-    second = net.conv("3x3", net.relu(first, width, 2), width, width)
-    if behind or c != width:
-        value = net.conv(f"1x1{behind}", value, c, width, eps=SHORTCUT_EPS)
+    first = net.conv(3, rectified, c, width, stride)
+    second = net.conv(3, net.relu(first, width, 2), width, width)
+    if stride == 2 or c != width:
+        value = net.conv(1, value, c, width, stride, eps=SHORTCUT_EPS)
     return net.sum(value, second, end=True)

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from jaxzc.spacekit.steps import Kernel, Step, rung
-from jaxzc_spaces.core.steps.operations import ConvBNReLU, MeanLinear
+from jaxzc.spacekit.steps import Convolution, Kernel, Step, rung
+from jaxzc_spaces.core.steps.operations import BNReLU, DepthwiseBNReLU, MeanLinear
 
 
 class Chain:
@@ -19,13 +19,14 @@ class Chain:
         c_in, inside = self.channels, self.padded
         self.height, self.width = ((side + 2 * ((size - 1) // 2) - size) // stride + 1 for side in (self.height, self.width))
         self.channels, self.padded = c_out, rung(c_out)
-        operation = ConvBNReLU(size, inside, self.padded, stride, depthwise, self.eps)
+        operation = DepthwiseBNReLU(size, inside, stride, self.eps) if depthwise else BNReLU(self.eps)
+        convolution = None if depthwise else Convolution((size, size, inside, self.padded), stride)
         kernel = Kernel((size, size, 1 if depthwise else c_in, c_out), (self.height, self.width, c_out))
         ghosts = self.height * self.width * (self.padded - c_out)
-        self.steps.append(Step(operation, (len(self.steps),), kernel, ghosts, hooks=1, rescale=rescale))
+        self.steps.append(Step(operation, (len(self.steps),), convolution, kernel, ghosts, hooks=1, rescale=rescale))
 
     def head(self, classes: int) -> tuple[Step, ...]:
         """Adds the classifier. -> all steps"""
         kernel = Kernel((self.channels, classes), (classes,), bias=True)
-        self.steps.append(Step(MeanLinear(self.padded, classes), (len(self.steps),), kernel, rescale=False))
+        self.steps.append(Step(MeanLinear(self.padded, classes), (len(self.steps),), kernel=kernel, rescale=False))
         return tuple(self.steps)

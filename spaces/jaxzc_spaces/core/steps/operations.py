@@ -8,31 +8,26 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc.types import Array, Norm
+from jaxzc_spaces.cells.ops import mean_pool2x2
 from jaxzc_spaces.core.layers import convolution, normalise
 
 
 @dataclass(frozen=True)
-class ConvBNReLU:
-    """Convolution, batch normalisation (scale 1, shift 0) and ReLU. Widths are padded ones."""
+class DepthwiseBNReLU:
+    """Depthwise convolution, batch normalisation (scale 1, shift 0) and ReLU."""
 
     size: int
-    c_in: int
-    c_out: int
+    channels: int
     stride: int
-    depthwise: bool
     eps: float
 
     @property
     def kernel(self) -> tuple[int, ...]:
-        return (self.size, self.size, 1 if self.depthwise else self.c_in, self.c_out)
-
-    @property
-    def parts(self) -> "tuple[Patches | None, BNReLU] | None":
-        return None if self.depthwise else (patches(self.size, self.stride), BNReLU(self.eps))
+        return (self.size, self.size, 1, self.channels)
 
     def layer(self, inputs: tuple[Array, ...], kernel: Array | None) -> Array:
         assert kernel is not None
-        return convolution(inputs[0], kernel, (self.stride, self.stride), groups=self.c_in if self.depthwise else 1)
+        return convolution(inputs[0], kernel, (self.stride, self.stride), groups=self.channels)
 
     def after(self, y: Array, norm: Norm) -> tuple[Array, Array]:
         x = normalised(y, norm, self.eps)
@@ -45,8 +40,6 @@ class MeanLinear:
 
     features: int
     classes: int
-
-    parts = None
 
     @property
     def kernel(self) -> tuple[int, ...]:
@@ -62,19 +55,32 @@ class MeanLinear:
 
 @dataclass(frozen=True)
 class BNReLU:
-    """Batch normalisation (scale 1, shift 0), unless `eps` is None, and ReLU."""
+    """Batch normalisation (scale 1, shift 0) unless `eps` is None, and ReLU unless `relu` is False."""
 
     eps: float | None = None
+    relu: bool = True
 
     kernel = ()
-    parts = None
 
     def layer(self, inputs: tuple[Array, ...], kernel: Array | None) -> Array:
         return inputs[0]
 
-    def after(self, y: Array, norm: Norm) -> tuple[Array, Array]:
+    def after(self, y: Array, norm: Norm) -> tuple[Array | None, Array]:
         x = y if self.eps is None else normalised(y, norm, self.eps)
-        return x, jax.nn.relu(x)
+        return (x, jax.nn.relu(x)) if self.relu else (None, x)
+
+
+@dataclass(frozen=True)
+class MeanPool:
+    """Means of 2 x 2 pixels."""
+
+    kernel = ()
+
+    def layer(self, inputs: tuple[Array, ...], kernel: Array | None) -> Array:
+        return mean_pool2x2(inputs[0])
+
+    def after(self, y: Array, norm: Norm) -> tuple[None, Array]:
+        return None, y
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,6 @@ class Sum:
     """The sum of all inputs, from left to right."""
 
     kernel = ()
-    parts = None
 
     def layer(self, inputs: tuple[Array, ...], kernel: Array | None) -> Array:
         return reduce(jnp.add, inputs)
@@ -99,7 +104,6 @@ class Patches:
     stride: int
 
     kernel = ()
-    parts = None
 
     def layer(self, inputs: tuple[Array, ...], kernel: Array | None) -> Array:
         (x,), edge = inputs, (self.size - 1) // 2
