@@ -21,7 +21,7 @@ def slow(session: nox.Session) -> None:
 def wide(session: nox.Session) -> None:
     """Property tests that look elsewhere each time, a thousand examples of each."""
     session.install("-e", ".[dev]")
-    session.run("pytest", "-n", "2", "--hypothesis-profile=wide", "-k", "properties or fuzz or malformed or round_trip", *session.posargs)
+    session.run("pytest", "-n", "2", "--hypothesis-profile=wide", "-m", "hypothesis and not slow", *session.posargs)
 
 
 @nox.session(python="3.11")

@@ -32,7 +32,7 @@ def write_scores(
 ) -> None:
     """Writes columns `[rows]` and metadata (JSON) to a file that appears complete or not at all: CSV where its name ends in `.csv` or
     `.csv.gz`, which has no metadata, else Parquet. In CSV a missing value is an empty field, and a number is written so that it reads back
-    as the same float64.
+    as the same float64; a column of whole numbers is read as integers.
 
     Raises `JaxzcError`: the file exists (unless `overwrite`), columns of different lengths or of no Parquet type, metadata that JSON
     cannot hold, a directory that is missing or not writable.

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxzc import jobs
@@ -157,7 +157,6 @@ def test_clocks_that_jump_change_nothing(here, monkeypatch):
     assert run("status", "job").code == 0
 
 
-@settings(max_examples=40)
 @given(
     steps=st.lists(
         st.tuples(st.integers(0, 1), st.sampled_from(["add", "fail", "flush", "die", "rot", "cut"]), st.integers(0, 9)), max_size=30

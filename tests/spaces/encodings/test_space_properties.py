@@ -13,6 +13,8 @@ from jaxzc.types import JaxzcError, Space
 
 FREE = "darts, zero and repeats"
 NAMES = [*sorted(point.name for point in spaces.spaces().values() if point.value.startswith("jaxzc_spaces.")), FREE]
+FEW = settings().max_examples // 8
+"""Examples of a test that takes longest."""
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -30,7 +32,7 @@ def inside(space: Space, archs: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=4)
+@settings(max_examples=FEW)
 @given(seed=seeds)
 def test_strings_name_architectures(name, seed):
     """Printed and read, an architecture is what it was; two of one string are the same."""
@@ -47,7 +49,7 @@ def test_strings_name_architectures(name, seed):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=6)
+@settings(max_examples=FEW)
 @given(seed=seeds)
 def test_what_is_drawn_or_changed_stays_inside(name, seed):
     """Mutants and neighbours are architectures that can be printed and read; a neighbour is never the architecture itself, nor twice there;
@@ -67,7 +69,7 @@ def test_what_is_drawn_or_changed_stays_inside(name, seed):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=6)
+@settings(max_examples=FEW)
 @given(seed=seeds)
 def test_canonical_forms_are_fixed(name, seed):
     space = of(name)
@@ -79,7 +81,6 @@ def test_canonical_forms_are_fixed(name, seed):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=25)
 @given(seed=seeds, data=st.data())
 def test_a_damaged_string_is_refused_or_names_an_architecture(name, seed, data):
     """Whatever is cut, doubled or put in: a `JaxzcError`, or genes inside the space that print to a string which reads back."""
