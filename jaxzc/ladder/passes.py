@@ -1,6 +1,6 @@
 """Passes over a network made of steps: forward, backward, and what proxies read of them. Nothing here is compiled: it calls pieces."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -35,10 +35,27 @@ class StepPasses:
     def _inner(self, step: Step) -> tuple[bool, ...]:
         return tuple(value > 0 for value in step.inputs)  # nothing asks for the images' gradient
 
-    def forward(self, images: Array, norm: Norm, *, layers: bool = False, relus: bool = False) -> tuple[list[Array], list[dict[str, Any]]]:
+    def kernels(self, images: Array, norm: Norm, *, layers: bool = False, relus: bool = False) -> list[dict[str, Any]]:
+        """For every step the Hamming kernels that `functions.forward` gives. A value is let go of when its last reader has read it, so that
+        the next ones take its place in the cache."""
+        last = {value: number for number, step in enumerate(self.steps) for value in step.inputs}
+        values: list[Any] = [images]
+        results = []
+        for number, (step, result) in enumerate(zip(self.steps, self._run(values, norm, layers, relus), strict=True)):
+            results.append({name: array for name, array in result.items() if name in ("layer_kernel", "relu_kernel")})
+            for value in step.inputs:
+                if last[value] == number:
+                    values[value] = None
+        return results
+
+    def forward(self, images: Array, norm: Norm, *, relus: bool = False) -> tuple[list[Array], list[dict[str, Any]]]:
         """The values (the images, then every step's output), and for every step what `functions.forward` gives, and `inputs`, what its
         operation read."""
-        values, results = [images], []
+        values = [images]
+        return values, list(self._run(values, norm, False, relus))
+
+    def _run(self, values: list[Any], norm: Norm, layers: bool, relus: bool) -> Iterator[dict[str, Any]]:
+        """Runs step after step and appends its output to `values`."""
         for step, kernel, bias, ghosts in zip(self.steps, *self.weights, self._ghosts, strict=True):
             inputs = tuple(values[value] for value in step.inputs)
             if (of := step.convolution) is not None:
@@ -46,9 +63,8 @@ class StepPasses:
                 inputs, kernel = (self.pieces.on_host(convolutions.forward(inputs[0], w, of.stride)),), None
             read = layers and step.kernel is not None, relus and step.hooks > 0
             result = self.pieces(functions.forward, (step.operation, norm, *read), inputs, kernel, bias, ghosts)
-            results.append({**result, "inputs": inputs})
             values.append(result["output"])
-        return values, results
+            yield {**result, "inputs": inputs}
 
     def gradients(self, batch: Batch, task: Task, norm: Norm, *, relus: bool = False) -> tuple[Grads, Array | None]:
         """Loss gradients, and with `relus` the sum over all ReLUs of the Hamming kernels as NASWOT's hooks count them, `[B, B]`."""

@@ -95,9 +95,9 @@ class StepsProgram:
             of_layers["batch_grads"] = list(zip(*(grads for grads, _ in each), strict=True))
             kernels["relu_kernels"] = each[0][1]
         elif "relu_kernels" in wanted:
-            kernels["relu_kernels"] = passes.relu_kernel(passes.forward(images, self.norm, relus=True)[1])
+            kernels["relu_kernels"] = passes.relu_kernel(passes.kernels(images, self.norm, relus=True))
         if "layer_kernels" in wanted:
-            of_layers["layer_kernels"] = [result.get("layer_kernel") for result in passes.forward(images, "init", layers=True)[1]]
+            of_layers["layer_kernels"] = [result.get("layer_kernel") for result in passes.kernels(images, "init", layers=True)]
         exponent: Any = None
         if wanted & {"synflow_grads", "synflow_exponent"}:
             of_layers["synflow_grads"], exponent = passes.synflow(images.shape[1:])

@@ -119,7 +119,7 @@ def test_gradients_and_codes_are_those_of_the_discrete_network(setup):
         flat = Weights(*([None if a is None else jnp.asarray(a, jnp.float64) for a in part] for part in weights))
         passes = StepPasses(Pieces(), steps, flat)
         grads, _ = passes.gradients(Batch(inputs, targets), classification, "batch")
-        _, results = passes.forward(inputs, "init", layers=True)
+        results = passes.kernels(inputs, "init", layers=True)
     for step, mine, theirs in pairs(steps, grads, expected):
         np.testing.assert_allclose(true(step, mine), np.ravel(theirs), rtol=1e-9, atol=1e-13)
         assert not np.asarray(mine)[~existing(step)].any()
