@@ -24,18 +24,6 @@ def wide(session: nox.Session) -> None:
     session.run("pytest", "-n", "2", "--hypothesis-profile=wide", "-m", "hypothesis and not slow", *session.posargs)
 
 
-@nox.session(python="3.11")
-def oldest(session: nox.Session) -> None:
-    """The fast tests with the oldest dependencies that pyproject.toml allows."""
-    session.install("uv")
-    session.install("-e", ".[dev]")
-    # Without --upgrade, what was just installed stays, which is the newest.
-    session.run("uv", "pip", "install", "--upgrade", "--resolution", "lowest-direct", "-e", ".")
-    # Flax 0.12.6 imports names that JAX 0.10 deprecates, and Matplotlib 3.10 calls names that pyparsing does.
-    deprecated = ("ignore:jax.core:DeprecationWarning", "ignore::pyparsing.warnings.PyparsingDeprecationWarning")
-    session.run("pytest", "-n", "2", *(part for one in deprecated for part in ("-W", one)), *session.posargs)
-
-
 @nox.session(python="3.13")
 def newest(session: nox.Session) -> None:
     """The fast tests on the newest Python with the newest dependencies."""
