@@ -29,10 +29,3 @@ def newest(session: nox.Session) -> None:
     """The fast tests on the newest Python with the newest dependencies."""
     session.install("--upgrade", "--upgrade-strategy", "eager", "-e", ".[dev]")
     session.run("pytest", "-n", "2", *session.posargs)
-
-
-@nox.session(python="3.11")
-def optimised(session: nox.Session) -> None:
-    """The fast tests with XLA's optimisations, which the suite leaves out."""
-    session.install("-e", ".[dev]")
-    session.run("pytest", "-n", "2", *session.posargs, env={"JAXZC_AS_USERS": "1"})
