@@ -1,13 +1,13 @@
 """Convolutions on the host: for them nothing is compiled, so that no compiled piece depends on two widths (design note).
 
 A kernel's shape is a pair of widths, of which a search goes on meeting new ones. What comes before and after a dense convolution depends on
-one width each. The convolution itself is a product of its kernel with the pixels that it sees, beside each other. The
-product is BLAS's, by NumPy, which shares the CPU's memory with JAX.
+one width each. The convolution itself is a product of its kernel with the pixels that it sees, beside each other. The product is BLAS's, by
+NumPy, which shares the CPU's memory with JAX.
 
 Those pixels are nine times the images of a 3x3 convolution. They are written for a few images at a time, so that they stay in the
-processor's cache, and not for a whole batch: that took as long as two to ten products. Backward they are written again, and not kept. The
-gradient by the inputs of a convolution of stride 1 is the convolution with the mirrored kernel; of a larger stride, products spread over
-the pixels that they belong to.
+processor's cache, and not for a whole batch: that took up to ten times as long as the product (benchmarks/README.md, "Free widths").
+Backward they are written again, and not kept. The gradient by the inputs of a convolution of stride 1 is the convolution with the mirrored
+kernel; of a larger stride, products spread over the pixels that they belong to.
 
 All functions take shapes (`jax.ShapeDtypeStruct`) for arrays, too, and give the shape of their result then: in a dry run.
 """
