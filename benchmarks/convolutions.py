@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxzc_spaces.cells import conv3x3
 
-from jaxzc.cli import processes
+from jaxzc._parallel.processors import placed, usable
 
 SHAPES = [(32, 16, 16), (32, 32, 16), (16, 32, 32), (16, 64, 32), (8, 64, 64), (8, 128, 64)]
 """(pixels of a side, C, D); twice as many channels go in where a Hessian-vector product adds two convolutions."""
@@ -52,15 +52,16 @@ def here() -> list[list[float]]:
 
 
 def elsewhere(cores: list[int]) -> list[list[float]]:
-    process = processes.start([sys.executable, __file__, "--here"], cores, stdout=subprocess.PIPE, text=True)
-    return json.loads(process.communicate()[0])
+    with placed(cores):
+        told = subprocess.run([sys.executable, __file__, "--here"], stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(told.stdout)
 
 
 def main() -> None:
     if "--here" in sys.argv:
         print(json.dumps(here()))
         return
-    every = processes.shares(1)[0]
+    every = usable()
     one, all_of_them = elsewhere(every[:1]), elsewhere(every)
     names = [form.__name__ for form in (*VALUES, *KERNELS)]
     print(f"| pixels, channels in, out | {' | '.join(names)} |\n|{'---|' * (1 + len(names))}")

@@ -4,7 +4,8 @@
     python benchmarks/free_widths.py resnet_zen --proxy tcet_snip
     python benchmarks/free_widths.py mobilenetv2_zen --proxy zico --no-peer --pieces     # as it was: pieces of exact widths
 
-Give `--generation 8` for children of one generation in one call, as `jaxzc search --generation 8` scores them.
+Give `--generation 8` for children of one generation in one call, as `jaxzc search --generation 8` scores them, and `--processes 2` for two
+processes, as with its option of that name.
 
 Every network is a child of the one before it (the first: of the space's initial chain) that keeps to the budget; no network comes twice.
 Seconds of a child are those of drawing weights, compiling what is new, and running. Ratios are ours / PyTorch's, of wall seconds and of
@@ -19,6 +20,8 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ import numpy as np
 
 import jaxzc
 from jaxzc.ladder.store import PIECES
+from jaxzc.search.job.scores import proxy_scores
 
 FLOPS = {"mobilenetv2_zen": 9.2e6, "resnet_zen": 2e8}
 """Budgets for images of 32 x 32. ZiCo's 450 million at 224 x 224 are 9.2 million at 32 x 32."""
@@ -38,6 +42,7 @@ def main() -> None:
     parser.add_argument("--children", type=int, default=74)
     parser.add_argument("--first", type=int, default=50, help="children that are told apart: during these most is compiled")
     parser.add_argument("--generation", type=int, default=1, help="children of ours in one call; PyTorch has one at a time on all threads")
+    parser.add_argument("--processes", type=int, default=1, help="that score a generation of ours")
     parser.add_argument("--size", type=int, default=32, help="of the images")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--flops", type=float, default=None)
@@ -56,12 +61,17 @@ def main() -> None:
     archs = children(space, of.children, of.flops or FLOPS[of.space], rng)
     if of.dry:
         return dry(space, scorer, archs)
+    with proxy_scores(scorer, processes=of.processes) as scores:
+        measure(of, space, scores, archs)
+
+
+def measure(of: argparse.Namespace, space: Any, scores: Callable[[np.ndarray], np.ndarray], archs: list[np.ndarray]) -> None:
     peer = None if of.no_peer else start(of)
     ours: list[dict[str, float]] = []
     theirs: list[dict[str, float]] = []
     for number, arch in enumerate(archs):
         if number % of.generation == 0:
-            ours += score(scorer, archs[number : number + of.generation])
+            ours += score(scores, archs[number : number + of.generation])
         row = ours[number]
         line = f"{number + 1}: {space.counts(arch[None]).layers[0]} layers, {space.counts(arch[None]).flops[0] / 1e6:.1f} MFLOPs; "
         line += f"{row['seconds']:.2f} s, processor {row['cpu']:.2f}, {row['new']:.1f} pieces new"
@@ -71,7 +81,11 @@ def main() -> None:
         print(f"{line}; waste {waste(space, arch):.2f}", flush=True)
     for name, part in (("first", slice(0, of.first)), ("later", slice(of.first, None))):
         told(name, ours[part], theirs[part])
-    print(f"{len(PIECES.executables)} pieces; peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+    if of.processes == 1:
+        print(f"{len(PIECES.executables)} pieces; peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+    for child in active_children():
+        (line,) = (x for x in Path(f"/proc/{child.pid}/status").read_text().splitlines() if x.startswith("VmHWM"))
+        print(f"peak memory of a process {int(line.split()[1]) / 1e6:.2f} GB")
 
 
 def children(space: Any, count: int, flops: float, rng: np.random.Generator) -> list[np.ndarray]:
@@ -97,11 +111,19 @@ def dry(space: Any, scorer: jaxzc.SpaceScorer, archs: list[np.ndarray]) -> None:
     print(f"waste of multiply-accumulates: mean {statistics.mean(waste(space, arch) for arch in archs):.2f}")
 
 
-def score(scorer: jaxzc.SpaceScorer, archs: list[np.ndarray]) -> list[dict[str, float]]:
-    """What a generation costs, for each of its children: the same share."""
-    pieces, wall, cpu = len(PIECES.executables), time.perf_counter(), time.process_time()
-    scorer.many(np.stack(archs))
-    costs = {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "new": len(PIECES.executables) - pieces}
+def processor_seconds() -> float:
+    """Of this process and those that work for it."""
+    ticks = 0
+    for child in active_children():
+        ticks += sum(map(int, Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def score(scores: Callable[[np.ndarray], np.ndarray], archs: list[np.ndarray]) -> list[dict[str, float]]:
+    """What a generation costs, for each of its children: the same share. New pieces are those of this process."""
+    pieces, wall, cpu = len(PIECES.executables), time.perf_counter(), processor_seconds()
+    scores(np.stack(archs))
+    costs = {"seconds": time.perf_counter() - wall, "cpu": processor_seconds() - cpu, "new": len(PIECES.executables) - pieces}
     return [{name: value / len(archs) for name, value in costs.items()}] * len(archs)
 
 

@@ -13,7 +13,7 @@ import logging
 import os
 import pickle
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
@@ -26,10 +26,10 @@ from jax.experimental import serialize_executable
 from jax.experimental.compilation_cache import compilation_cache
 
 from jaxzc._compile import memory
-from jaxzc._compile.devices import processors
 from jaxzc._compile.platforms import compiler_options, platform_of
 from jaxzc._compile.sources import OWN, VERSIONED, tell
 from jaxzc._durable.files import replacing
+from jaxzc._parallel.processors import processors
 from jaxzc.types import JaxzcError
 
 FLAGS: dict[str, Callable[[Any], contextlib.AbstractContextManager[Any]]] = {
@@ -40,6 +40,9 @@ FLAGS: dict[str, Callable[[Any], contextlib.AbstractContextManager[Any]]] = {
     "jax_threefry_partitionable": jax.threefry_partitionable,
 }
 """JAX flags that change a program, and the context manager that sets each."""
+
+KEPT = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+"""JAX flags that say where compiled programs are kept."""
 
 log = logging.getLogger("jaxzc")
 
@@ -92,6 +95,18 @@ def under(values: Sequence[Any]) -> Iterator[None]:
         for setting, value in zip(FLAGS.values(), values, strict=True):
             stack.enter_context(setting(value))
         yield
+
+
+def carried() -> dict[str, Any]:
+    """JAX's settings that this process has and another one needs, to compute the same and to keep its programs in the same place: what
+    `carry` sets there."""
+    return {name: getattr(jax.config, name) for name in (*FLAGS, *KEPT)}
+
+
+def carry(values: Mapping[str, Any]) -> None:
+    """Sets what `carried` returned in another process."""
+    for name, value in values.items():
+        jax.config.update(name, value)
 
 
 def read_or_compile(folder: Path | None, description: str, jitted: Any, args: Sequence[Any]) -> Any:

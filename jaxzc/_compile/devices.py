@@ -1,10 +1,6 @@
-"""Architectures spread over devices: a mesh with one axis `arch`, functions of one architecture mapped over it; and processors: counted,
-and BLAS held to one thread on each."""
+"""Architectures spread over devices: a mesh with one axis `arch`, functions of one architecture mapped over it."""
 
-import os
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -77,45 +73,3 @@ def _in_turn(function: Callable[..., Any], axes: tuple[int | None, ...]) -> Call
         return jax.lax.map(one, [a for a, axis in zip(arguments, axes, strict=True) if axis is not None])
 
     return run
-
-
-def processors() -> int:
-    """Of this process, as XLA counts them for its threads: the environment variable NPROC, or those it may run on."""
-    told = os.environ.get("NPROC", "")
-    if told.isdecimal() and int(told) > 0:
-        return int(told)
-    return len(usable())
-
-
-def usable() -> list[int]:
-    """Numbers of the processors that this process may run on."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-
-
-class _OneThread:
-    """Holds BLAS to one thread while anybody is inside."""
-
-    def __init__(self) -> None:
-        self.inside, self.lock = 0, threading.Lock()
-        self.limits: Any = None
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        with self.lock:
-            if not self.inside:
-                from threadpoolctl import threadpool_limits  # here, for a program that is whole needs none
-
-                self.limits = threadpool_limits(1, user_api="blas")
-            self.inside += 1
-        try:
-            yield
-        finally:
-            with self.lock:
-                self.inside -= 1
-                if not self.inside:
-                    self.limits.restore_original_limits()
-
-
-one_blas_thread = _OneThread()
-"""A context in which BLAS and LAPACK run on the thread that calls them. Threads of BLAS beside those of XLA, of other processes or of our
-own wait for each other: with one of two processors busy, singular values of 136 x 768 took 4 ms on one thread and 10 to 1,100 on two."""

@@ -39,10 +39,10 @@ from jax import lax
 
 from jaxzc._compile import cache, convolutions, float64, memory
 from jaxzc._compile.cutting import ALONE, LONG, ONCE, Piece, cut
-from jaxzc._compile.devices import one_blas_thread, processors
 from jaxzc._compile.jaxpr import Op, Trace, closed_body, flatten, scan_starts
 from jaxzc._compile.platforms import here, traced_for
 from jaxzc._compile.recomputing import recomputed
+from jaxzc._parallel.processors import one_blas_thread, processors
 
 
 class Compiled(NamedTuple):

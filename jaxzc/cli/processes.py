@@ -7,7 +7,6 @@ do, one on each.
 import argparse
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,14 +15,13 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 from tqdm.auto import tqdm
 
-from jaxzc._compile.devices import usable
 from jaxzc._compile.platforms import here
 from jaxzc._durable.keeper import GRACE, Stopped
 from jaxzc._durable.store import Store
-from jaxzc.cli.arguments.numbers import is_number
+from jaxzc._parallel.processors import placed, shares
+from jaxzc.cli.arguments.numbers import number_or_all
 from jaxzc.jobs import Stripe, Work, manifest
 from jaxzc.jobs.recorder import HEARTBEATS
 from jaxzc.types import JaxzcError
@@ -37,7 +35,7 @@ PAUSE = 0.2
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--processes",
-        type=_count,
+        type=number_or_all,
         default=1,
         metavar="N",
         help="processes side by side, each with processors of its own and a stripe of the rows, or 'all' for one on each processor: on two "
@@ -45,25 +43,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _count(text: str) -> int:
-    """0 stands for one process a processor."""
-    if text == "all":
-        return 0
-    if is_number(text) and int(text) > 0:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes, 1 or more, nor 'all'")
-
-
-def shares(count: int) -> list[list[int]]:
-    """The processors of each process, 0 processes meaning one for each. Raises `JaxzcError` for more processes than processors."""
-    cores = usable()
-    if count > len(cores):
-        raise JaxzcError(f"--processes {count}: this process may use {len(cores)} processors: ask for 1 to {len(cores)}, or 'all'")
-    return [share.tolist() for share in np.array_split(cores, count or len(cores))]
-
-
-def check(count: int, *, distributed: bool) -> None:
-    """Raises `JaxzcError` where so many processes (0: one for each processor) cannot share what the command asks for."""
+def check(count: int | None, *, distributed: bool) -> None:
+    """Raises `JaxzcError` where so many processes (None: one for each processor) cannot share what the command asks for."""
     if len(shares(count)) == 1:
         return
     if distributed:
@@ -74,8 +55,8 @@ def check(count: int, *, distributed: bool) -> None:
         raise JaxzcError(f"--processes shares out processors, and this is a {here()}: use --devices N")
 
 
-def score(store: Store, work: Work, count: int, argv: Sequence[str], *, quiet: bool) -> str | None:
-    """Scores the stripe in `count` processes (0: one for each processor), and says how many and how long; what they leave, nothing as a
+def score(store: Store, work: Work, count: int | None, argv: Sequence[str], *, quiet: bool) -> str | None:
+    """Scores the stripe in `count` processes (None: one for each processor), and says how many and how long; what they leave, nothing as a
     rule, is the caller's. None where there is one process only. argv: what this command was typed as, which each of them repeats.
 
     Raises `JaxzcError` when one of them fails (the others finish first), and `Stopped` when this process is told to stop: then all do.
@@ -90,7 +71,8 @@ def score(store: Store, work: Work, count: int, argv: Sequence[str], *, quiet: b
         running: list[subprocess.Popen[Any]] = []
         try:
             for stripe, cores in zip(stripes, own, strict=True):
-                running.append(start(_command(argv, store, stripe), cores, stdout=subprocess.DEVNULL))
+                with placed(cores):
+                    running.append(subprocess.Popen(_command(argv, store, stripe), stdout=subprocess.DEVNULL))
             _watch(running, store, stripes, len(work.units[work.stripe.index :: work.stripe.count]), quiet)
         except BaseException as error:
             _stop(running)
@@ -114,20 +96,6 @@ def _command(argv: Sequence[str], store: Store, stripe: Stripe) -> list[str]:
     repeated = [text for text in argv if not (text.startswith("--ov") and "--overwrite".startswith(text))]
     own = ["--processes", "1", "--stripe", f"{stripe.index}/{stripe.count}", "--out", store.where, "--quiet"]
     return [sys.executable, "-m", "jaxzc", *repeated, *own]
-
-
-def start(command: Sequence[str], cores: Sequence[int], **options: Any) -> "subprocess.Popen[Any]":
-    """Starts a program on these processors; options: of `subprocess.Popen`."""
-    # Large pages for XLA's buffers, a fifth less time; glibc reads it before a program begins.
-    environment = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", **os.environ, "NPROC": str(len(cores))}
-    if not hasattr(os, "sched_setaffinity"):
-        return subprocess.Popen(command, env=environment, **options)
-    before = os.sched_getaffinity(0)
-    try:  # a process that is started inherits them
-        os.sched_setaffinity(0, cores)
-        return subprocess.Popen(command, env=environment, **options)
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def _watch(running: Sequence["subprocess.Popen[Any]"], store: Store, stripes: Sequence[Stripe], total: int, quiet: bool) -> None:

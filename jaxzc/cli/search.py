@@ -14,7 +14,7 @@ import numpy as np
 from jaxzc import embedded
 from jaxzc.cli.arguments import Subcommands
 from jaxzc.cli.arguments.groups import add_device_arguments, add_network_arguments
-from jaxzc.cli.arguments.numbers import positive, seed
+from jaxzc.cli.arguments.numbers import number_or_all, positive, seed
 from jaxzc.cli.arguments.requests import keep_compiled, options, request_fields
 from jaxzc.cli.terminal import note
 from jaxzc.search import ALGORITHMS, Algorithm, Search, State
@@ -107,6 +107,14 @@ def add(commands: Subcommands) -> None:
     command.add_argument("--start", metavar="FILE", help="architectures to begin with (as --archs of `jaxzc score`)")
     command.add_argument(
         "--seed", type=seed, default=SearchRequest.seed, metavar="S", help="of search, data and weights (default: %(default)s)"
+    )
+    command.add_argument(
+        "--processes",
+        type=number_or_all,
+        default=SearchRequest.processes,
+        metavar="N",
+        help="processes that score a generation side by side, each with processors of its own, or 'all' for one on each: with free widths "
+        "half the time on two; asks for a --generation of a few networks for each (default: %(default)s)",
     )
     command.add_argument("--out", required=True, metavar="DIR", help="directory of the search: new, or to be resumed")
     command.add_argument("--tensorboard", metavar="DIR", help="write the scores as TensorBoard events (pip install 'jaxzc[tensorboard]')")

@@ -1,6 +1,7 @@
 """`jaxzc spaces`: the search spaces and their options; `jaxzc spaces warm`: compile ahead what a search in one of them needs."""
 
 import argparse
+import os
 from itertools import islice
 from typing import Any
 
@@ -32,12 +33,19 @@ def add(commands: Subcommands) -> None:
 
 def _add_warm(command: argparse.ArgumentParser) -> None:
     from jaxzc.cli.arguments.groups import add_network_arguments
-    from jaxzc.cli.arguments.numbers import positive, seed
+    from jaxzc.cli.arguments.numbers import number_or_all, positive, seed
 
     add_network_arguments(command, batches=2)
     command.add_argument("--proxies", default="zico", metavar="NAMES", help="as for `jaxzc score` (default: %(default)s)")
     command.add_argument("--walk", type=positive, default=200, metavar="N", help="architectures (default: %(default)s)")
     command.add_argument("--most-flops", type=float, metavar="X", help="multiply-accumulates that none of them exceeds (default: no limit)")
+    command.add_argument(
+        "--processes",
+        type=number_or_all,
+        default=1,
+        metavar="N",
+        help="of the search or scoring to come: what is compiled is for the processors that each of them has (default: %(default)s)",
+    )
     command.add_argument("--seed", type=seed, default=0, metavar="S", help="of the walk (default: %(default)s)")
     command.set_defaults(run=warm)
 
@@ -63,6 +71,7 @@ def show(arguments: argparse.Namespace) -> None:
 
 
 def warm(arguments: argparse.Namespace) -> None:
+    from jaxzc._parallel.processors import shares
     from jaxzc.catalogue.selection import select
     from jaxzc.cli.arguments.requests import keep_compiled, request_fields
     from jaxzc.cli.terminal import note
@@ -70,6 +79,9 @@ def warm(arguments: argparse.Namespace) -> None:
     from jaxzc.scoring.space.warm import walk
     from jaxzc.scoring.space.warm import warm as warmed
 
+    own, *others = shares(arguments.processes)
+    if others:
+        os.environ["NPROC"] = str(len(own))  # which XLA reads when it starts
     setting = Setting(**request_fields(arguments, Setting))
     setting.check_sizes(select(arguments.proxies))
     keep_compiled(arguments)

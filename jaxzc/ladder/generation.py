@@ -12,7 +12,7 @@ from typing import Any
 import jax
 
 from jaxzc._compile import cache, memory
-from jaxzc._compile.devices import processors
+from jaxzc._parallel.processors import processors
 from jaxzc.ladder.program import StepsProgram
 from jaxzc.types import Array, Batch, Genes
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxzc._compile import memory
-from jaxzc._compile.devices import one_blas_thread
+from jaxzc._parallel.processors import one_blas_thread
 from jaxzc.definitions.facts import Proxy
 from jaxzc.ladder import host, terms
 from jaxzc.ladder.passes import StepPasses

@@ -16,8 +16,8 @@ import jax
 
 from jaxzc._compile import cache, memory
 from jaxzc._compile.convolutions import rewritten
-from jaxzc._compile.devices import processors
 from jaxzc._compile.sources import tell
+from jaxzc._parallel.processors import processors
 
 Key = tuple[Any, ...]
 
@@ -44,7 +44,7 @@ class Pieces:
             return self._shapes(key, arguments)
         with self._lock:
             if key not in self.executables:
-                self._compile_all([(key, jax.tree.map(_shape, arguments))])
+                self._compile_all([(key, jax.tree.map(_shape, arguments))], 1)
             self.executables.move_to_end(key)
             executable = self.executables[key]
         return executable(*arguments)
@@ -65,18 +65,19 @@ class Pieces:
         self.planned += size
         return results
 
-    def compile_needed(self) -> int:
-        """Compiles, or reads from disk, what dry runs found to be needed, on all processors. -> how many pieces these were"""
+    def compile_needed(self, threads: int | None = None) -> int:
+        """Compiles, or reads from disk, what dry runs found to be needed, on so many threads, or one for each processor.
+        -> how many pieces these were"""
         needed = [(key, arguments) for key, arguments in self.needed.items() if key not in self.executables]
         self.needed.clear()
-        self._compile_all(needed)
+        self._compile_all(needed, threads or processors())
         return len(needed)
 
-    def _compile_all(self, wanted: Iterable[tuple[Key, tuple[Any, ...]]]) -> None:
+    def _compile_all(self, wanted: Iterable[tuple[Key, tuple[Any, ...]]], threads: int) -> None:
         wanted = list(wanted)
         if not wanted:
             return
-        with cache.own_cache() as folder, ThreadPoolExecutor(processors()) as pool:
+        with cache.own_cache() as folder, ThreadPoolExecutor(threads) as pool:
             for (key, _), (executable, size) in zip(wanted, pool.map(partial(_compile, folder), wanted), strict=True):
                 self.executables[key] = executable
                 if size:

@@ -50,7 +50,7 @@ def compute_scores(
     """
     check_unavailable(unavailable)
     reasons: dict[str, str] | None = None if unavailable == "error" else {}
-    meant = named_task(loss, None if loss is not None and task is classification else task) or classification
+    meant = named_task(loss, None if loss is not None and task == classification else task) or classification
     roots = Roots(network, params, as_batches(batches), meant, norm, jax.random.key(0) if key is None else key)
     values = compute_values(select(proxies), roots, fixed, reasons)
     warn_of(reasons or {}, "; ".join(f"{label}: {reason}" for label, reason in list((reasons or {}).items())[:1]), stacklevel=2)

@@ -53,7 +53,7 @@ def check_targets(task: Task, outputs: PyTree, batches: Sequence[Batch], *, warn
     labels that leave out the first class.
     """
     for batch in batches:
-        if task is next_token and batch.targets is not None and _are_inputs(batch):
+        if task == next_token and batch.targets is not None and _are_inputs(batch):
             raise JaxzcError("the targets of next_token are the inputs themselves, not what follows them: leave the targets out (None)")
     check_shares(task, batches)
     if task.loss is not cross_entropy or not isinstance(outputs, jax.ShapeDtypeStruct | jax.Array | np.ndarray):

@@ -32,13 +32,6 @@ def instead(monkeypatch: pytest.MonkeyPatch, *programs: str) -> None:
     monkeypatch.setattr(processes, "_command", lambda *_: [sys.executable, "-c", left.pop(0)])
 
 
-def test_each_gets_its_share_of_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 0, 1, 7, 5})
-    assert processes.shares(2) == [[0, 1, 3], [5, 7]]
-    assert processes.shares(0) == [[0], [1], [3], [5], [7]]
-    assert processes.shares(1) == [[0, 1, 3, 5, 7]]
-
-
 @TWO
 def test_a_table_is_that_of_one_process(capfd: pytest.CaptureFixture[str]) -> None:
     """A real run: the rows of two processes, of which nothing is left but the table."""
@@ -128,7 +121,7 @@ time.sleep(60)
 
 def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    refused(score("--processes", 3, "--out", "job"), "--processes 3: this process may use 2 processors", "'all'")
+    refused(score("--processes", 3, "--out", "job"), "3 processes: this one may use 2 processors: ask for 1 to 2, or all")
     refused(score("--processes", 2, "--distributed", "--out", "job"), "leave out --distributed")
     monkeypatch.setattr(processes, "here", lambda: "gpu")
     refused(score("--processes", "all", "--out", "job"), "this is a gpu: use --devices N")
@@ -139,4 +132,4 @@ def test_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_number_of_processes(count: str) -> None:
     result = score(f"--processes={count}", "--out", "job")
     assert result.code == 2
-    assert f"'{count}' is not a number of processes" in result.err
+    assert f"'{count}' is not a whole number of at least 1" in result.err

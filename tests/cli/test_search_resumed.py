@@ -1,6 +1,7 @@
 """A search's directory when `jaxzc search` is interrupted, goes on, or is one of another search's."""
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -30,15 +31,16 @@ def test_proxies_interrupted_and_resumed(here, monkeypatch):
     assert whole.code == 0
     calls = iter(range(100))
 
-    def interrupted(scorer, seed, note):
-        score = proxy_scores(scorer, seed, note)
+    @contextmanager
+    def interrupted(scorer, seed, processes, note):
+        with proxy_scores(scorer, seed, processes, note) as score:
 
-        def scored(archs):
-            if next(calls) == 2:
-                raise KeyboardInterrupt
-            return score(archs)
+            def scored(archs):
+                if next(calls) == 2:
+                    raise KeyboardInterrupt
+                return score(archs)
 
-        return scored
+            yield scored
 
     with monkeypatch.context() as patch:
         patch.setattr(job, "proxy_scores", interrupted)

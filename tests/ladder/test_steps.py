@@ -1,5 +1,6 @@
 """Networks in steps of padded widths against the discrete networks that they stand for."""
 
+import pickle
 from collections import OrderedDict
 from itertools import islice
 from typing import Any
@@ -188,6 +189,17 @@ def test_scores_are_those_of_the_discrete_network(scores, label):
     size = abs(scores["snip"][1]) if label == "plain" else abs(theirs)  # plain is a difference of large sums
     assert np.isfinite(theirs)
     assert mine == pytest.approx(theirs, abs=size * (3e-3 if "zico" in label else 1e-4))
+
+
+def test_a_scorer_is_the_same_in_another_process():
+    batch = Batch(np.random.default_rng(0).standard_normal((4, 8, 8, 3)).astype(np.float32), np.arange(4))
+    scorer = SpaceScorer(NATS, batch, "l2_norm,params")
+    other = pickle.loads(pickle.dumps(scorer))
+    assert other.dispatcher.programs.takes_steps
+    assert other.dispatcher.programs is not scorer.dispatcher.programs
+    assert scorer.with_batches(batch).dispatcher.programs is scorer.dispatcher.programs
+    arch = NATS.parse("8:24:16:16:40")
+    assert other.one(arch, 3) == scorer.one(arch, 3)
 
 
 def planned(chain):

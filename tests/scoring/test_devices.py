@@ -9,9 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jaxzc_spaces.nasbench201 import NasBench201
-from threadpoolctl import threadpool_info, threadpool_limits
 
-from jaxzc._compile.devices import _in_turn, mesh, one_blas_thread, spread
+from jaxzc._compile.devices import _in_turn, mesh, spread
 from jaxzc._compile.platforms import traced_for
 from jaxzc.catalogue import spaces
 from jaxzc.catalogue.selection import select
@@ -40,7 +39,8 @@ def test_many_is_one_after_another() -> None:
     assert scorer().many(ARCHS, seed=3) == ones
     assert list(scorer().each(ARCHS, 3)) == ones
     assert scorer().many(ARCHS[:0]) == []
-    np.testing.assert_array_equal(proxy_scores(scorer(), 3)(ARCHS), as_array(ones))
+    with proxy_scores(scorer(), 3) as score:
+        np.testing.assert_array_equal(score(ARCHS), as_array(ones))
     assert scorer().width == 1
 
 
@@ -128,15 +128,3 @@ def test_devices_that_are_not_there() -> None:
 def test_a_space_is_scored_through_the_same_door() -> None:
     columns = score_space(SPACE, ARCHS, list(scorer().batches), "l2_norm,params", devices=1, chunk=2)
     np.testing.assert_allclose(columns["l2_norm"], as_array(scorer().many(ARCHS))[:, 1], rtol=1e-6)
-
-
-def test_blas_has_one_thread_while_anybody_is_inside() -> None:
-    def threads() -> set[int]:
-        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
-
-    with threadpool_limits(2, user_api="blas"):
-        with one_blas_thread():
-            with one_blas_thread():
-                assert threads() == {1}
-            assert threads() == {1}
-        assert threads() == {2}

@@ -3,7 +3,7 @@
 import argparse
 
 from jaxzc import embedded
-from jaxzc.cli.arguments.numbers import devices, positive
+from jaxzc.cli.arguments.numbers import number_or_all, positive
 from jaxzc.numerics.initialisers import INITIALISERS
 from jaxzc.scoring.space.setting import Setting
 
@@ -78,7 +78,7 @@ def add_device_arguments(command: argparse.ArgumentParser) -> None:
     """How many architectures are scored at a time; changes no score on a CPU."""
     command.add_argument(
         "--devices",
-        type=devices,
+        type=number_or_all,
         default=1,
         metavar="N",
         help="devices of this machine that share the architectures, or 'all' (default: %(default)s)",

@@ -21,7 +21,7 @@ def count(text: str) -> int:
     return 0 if text == "0" else positive(text)
 
 
-def devices(text: str) -> int | None:
+def number_or_all(text: str) -> int | None:
     """An argparse type: a whole number of at least 1, or `all`, which is None."""
     return None if text == "all" else positive(text)
 

@@ -11,6 +11,7 @@ from jax.sharding import Mesh
 from jaxzc._compile import memory
 from jaxzc._compile.cache import StoredFunction
 from jaxzc._compile.convolutions import rewritten
+from jaxzc._compile.devices import mesh as mesh_of
 from jaxzc._compile.devices import spread
 from jaxzc._compile.pieces import Pieced
 from jaxzc.ladder import terms
@@ -49,6 +50,14 @@ class ProgramCache:
         self._dropped_compilations = 0
         self._last: tuple[tuple[int, ...], StepsProgram | None] | None = None  # a call asks several times about one key
 
+    def __getstate__(self) -> tuple[SpaceRecipe, int, bool | None]:
+        """What is pickled: another process compiles for itself, on as many devices of its own."""
+        return self.recipe, self.mesh.size, self._in_pieces
+
+    def __setstate__(self, state: tuple[SpaceRecipe, int, bool | None]) -> None:
+        recipe, devices, in_pieces = state
+        self.__init__(recipe, mesh_of(devices), in_pieces)
+
     def __len__(self) -> int:
         """Number of programs in the cache."""
         return len(self._executables)
@@ -66,7 +75,7 @@ class ProgramCache:
         of, on_cpu = self.recipe, self.mesh.devices.flat[0].platform == "cpu"
         if self._in_pieces is not None or not on_cpu or not isinstance(of.space, WithSteps):
             return False
-        return of.task is classification and of.norm == "batch" and terms.served(of.traced)
+        return of.task == classification and of.norm == "batch" and terms.served(of.traced)
 
     def _steps_of(self, key: tuple[int, ...]) -> StepsProgram | None:
         of = self.recipe

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxzc._compile.devices import chunk_for, mesh, processors
+from jaxzc._compile.devices import chunk_for, mesh
+from jaxzc._parallel.processors import processors
 from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.definitions.facts import Ingredient, Proxy
 from jaxzc.scoring.batches import Batches, batches_for
@@ -26,6 +27,7 @@ class SpaceScorer:
     """Scores architectures of a space. It compiles one program for each key of `Space.program_keys`.
 
     A score depends on the architecture, the batches and the seed, not on earlier calls or on the other architectures of a call.
+    A scorer can be pickled, where its functions can: what it compiled stays behind.
 
     batches: all architectures are scored on these. proxies: as for `jaxzc.Scorer`.
     weights: `redrawn` for every architecture (the papers' protocol; the genes are folded into the key) or `shared` by all (common random

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxzc._compile.platforms import here
+from jaxzc._parallel.processors import usable
 from jaxzc.ladder.store import PIECES
 from jaxzc.scoring.space.scorer import SpaceScorer
 from jaxzc.types import JaxzcError, Space
@@ -55,6 +56,6 @@ def warm(scorer: SpaceScorer, archs: np.ndarray) -> Iterator[Warmed]:
                     "as zico"
                 )
             program.plan(scorer.batches)
-        PIECES.compile_needed()
+        PIECES.compile_needed(len(usable()))  # also where NPROC says that a process is to have fewer
         sizes = PIECES.stored.values()
         yield Warmed(min(start + GROUP, len(archs)), len(PIECES.shapes), len(sizes), sum(sizes), time.perf_counter() - started)

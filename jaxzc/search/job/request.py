@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from jaxzc import embedded, tables
+from jaxzc._compile.platforms import here
+from jaxzc._parallel.processors import shares
 from jaxzc.aggregates import AGGREGATES
 from jaxzc.catalogue.selection import ProxySpec, select
 from jaxzc.definitions.facts import Proxy, proxy_facts
@@ -34,6 +36,9 @@ class SearchRequest(Setting):
     pass of one example on this machine; "module:function" of architecture strings; or a function of genes. latency_table: FILE:COLUMN,
     latencies to use instead of measured ones.
     duplicates: see `Problem`. start: genes `[n, genes]`, or a file of architectures, to begin with. seed: of search, images and weights.
+    processes: how many of this machine score a generation side by side, each with processors of its own; None: one on each. A generation
+    of the algorithm needs as many networks (`batch`). A script calls the search below `if __name__ == "__main__":` then. Scores differ by
+    rounding at most from those of one process.
     out: directory of the search, new or to be resumed; without it, nothing is written. overwrite: starts anew in a directory that holds a
     search.
     """
@@ -50,6 +55,7 @@ class SearchRequest(Setting):
     duplicates: str = field(default="canonical", kw_only=True)
     start: str | Path | np.ndarray | None = field(default=None, kw_only=True)
     seed: int = field(default=0, kw_only=True)
+    processes: int | None = field(default=1, kw_only=True)
     out: str | Path | None = field(default=None, kw_only=True)
     overwrite: bool = field(default=False, kw_only=True)
 
@@ -117,6 +123,24 @@ def algorithm(request: SearchRequest) -> Algorithm:
     if request.algorithm not in ALGORITHMS:
         raise JaxzcError(f"algorithm {request.algorithm!r} is not known: expected one of {', '.join(ALGORITHMS)}")
     return ALGORITHMS[request.algorithm]()
+
+
+def processes(request: SearchRequest, how: Algorithm) -> int:
+    """How many processes score. Raises `JaxzcError` where there are not so many processors, for a table, which needs none, and where a
+    generation has fewer networks than there are processes."""
+    count, generation = len(shares(request.processes)), getattr(how, "batch", 0)  # nsga2's 0 is the whole population
+    if count == 1:
+        return 1
+    if request.table is not None:
+        raise JaxzcError(f"processes={request.processes}: looking scores up in a table takes one: leave processes out")
+    if 0 < generation < count:
+        raise JaxzcError(
+            f"{count} processes and a generation of {generation}, which keeps no more of them busy: make the generation "
+            f"({type(how).__name__}(batch=...), `--generation` of the command) {4 * count}, or ask for fewer processes"
+        )
+    if here() != "cpu" or (request.devices or 1) > 1:
+        raise JaxzcError(f"processes={request.processes}: they share out processors of one CPU device: use devices on a {here()}")
+    return count
 
 
 def problem(request: SearchRequest, space: Space, wanted: Fitness) -> Problem:

@@ -20,7 +20,7 @@ from jaxzc.search.stepping import Search, run
 from jaxzc.types import JaxzcError, Space
 
 CHUNK = 8
-"""Architectures scored between two looks at the clock and at Ctrl-C."""
+"""Architectures scored between two looks at the clock and at Ctrl-C; with several processes, as many for each."""
 
 OnState = Callable[[Search, State], None]
 """Told of the search before its first evaluation and after every few."""
@@ -102,8 +102,9 @@ def run_search(
     start = requests.beginning(request, space)
     begun = search.init(request.seed, start)
     facts = requests.settings(request, search.problem, how, start, drawn.digest, wanted)
+    chunk = CHUNK * requests.processes(request, how)
 
-    def prepared(state: State) -> "tuple[_Clock, State]":
+    def prepared(state: State, stack: contextlib.ExitStack) -> "tuple[_Clock, State]":
         """What scores, checked on the networks with which the search begins; and the state, in which these are pending."""
         if request.table is not None:
             return _Clock(table_scores(space, wanted.columns)), state
@@ -111,18 +112,20 @@ def run_search(
         if not state.evaluated:
             archs, state = search.ask(state, progress)
             check_fitness(scorer, archs)
-        return _Clock(proxy_scores(scorer, request.seed, note)), state
+        return _Clock(stack.enter_context(proxy_scores(scorer, request.seed, request.processes, note))), state
 
     if directory is None:
-        scored, state = prepared(begun)
-        states = run(search, state, scored, request.evaluations, CHUNK, progress)
-        state, seconds = _searched(search, state, states, request.evaluations, on_state, note)
+        with contextlib.ExitStack() as stack:
+            scored, state = prepared(begun, stack)
+            states = run(search, state, scored, request.evaluations, chunk, progress)
+            state, seconds = _searched(search, state, states, request.evaluations, on_state, note)
         return SearchResult(search, state, search.best(state), seconds, scored.seconds)
-    with folder.opened(directory, facts, begun, overwrite=request.overwrite, note=note) as state:
+    with contextlib.ExitStack() as stack:
+        state = stack.enter_context(folder.opened(directory, facts, begun, overwrite=request.overwrite, note=note))
         if state.evaluated:
             note(f"{directory}: going on after {state.evaluated} evaluations")
-        scored, state = prepared(state)
-        states = folder.saving(run(search, state, scored, request.evaluations, CHUNK, progress), directory)
+        scored, state = prepared(state, stack)
+        states = folder.saving(run(search, state, scored, request.evaluations, chunk, progress), directory)
         with contextlib.closing(states):
             state, seconds = _searched(search, state, states, request.evaluations, on_state, note, directory)
         winner = folder.write_results(directory, search, state, facts)

@@ -3,11 +3,19 @@
 Both are functions of architectures int `[n, genes]` that return float64 `[n, scores]`.
 """
 
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
+from jaxzc._compile import cache
+from jaxzc._parallel.crew import Crew
+from jaxzc._parallel.processors import shares
+from jaxzc.scoring import results
+from jaxzc.scoring.network.doubts import DoubtWarning
 from jaxzc.scoring.results import Reasons
 from jaxzc.scoring.space import SpaceScorer
 from jaxzc.spacekit import key_of
@@ -33,16 +41,39 @@ def check_fitness(scorer: SpaceScorer, archs: np.ndarray) -> None:
         raise JaxzcError(f"fitness {label} cannot be computed in the space {space.name}{tried}: {reason}")
 
 
-def proxy_scores(scorer: SpaceScorer, seed: int = 0, note: Callable[[str], None] = lambda text: None) -> Scores:
-    """The scores of the scorer's proxies, one column each in their order, with the weights of `seed`; note: told once of each reason for
-    which one of them cannot be computed."""
+@contextmanager
+def proxy_scores(
+    scorer: SpaceScorer, seed: int = 0, processes: int | None = 1, note: Callable[[str], None] = lambda text: None
+) -> Iterator[Scores]:
+    """The scores of the scorer's proxies, one column each in their order, with the weights of `seed`.
+
+    processes: as in `Crew`; with more than one, each has a copy of the scorer. note: told once of each reason for which a proxy cannot be
+    computed."""
     reasons = Reasons(note)
 
-    def score(archs: np.ndarray) -> np.ndarray:
-        rows = scorer.many(archs, seed)
+    def table(archs: np.ndarray, rows: list[results.Scores]) -> np.ndarray:
         for arch, row in zip(archs, rows, strict=True):
             reasons.tell(scorer.space.to_string(arch), row.reasons)
         return np.array([[row[label] for label in scorer.proxies] for row in rows], np.float64).reshape(len(archs), len(scorer.proxies))
+
+    if len(shares(processes)) == 1:
+        yield lambda archs: table(archs, scorer.many(archs, seed))
+        return
+    with Crew(processes, partial(_member, scorer, seed), partial(cache.carry, cache.carried())) as crew:
+
+        def score(archs: np.ndarray) -> np.ndarray:
+            scorer.warn_of(archs)
+            return table(archs, crew.map(archs))
+
+        yield score
+
+
+def _member(scorer: SpaceScorer, seed: int) -> Callable[[np.ndarray], results.Scores]:
+    """What a process of the crew does with one architecture `[genes]`."""
+    warnings.simplefilter("ignore", DoubtWarning)  # the first process warns
+
+    def score(arch: np.ndarray) -> results.Scores:
+        return scorer.many(arch[None], seed)[0]
 
     return score
 

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxzc._compile.devices import processors
 from jaxzc._compile.platforms import by_platform
+from jaxzc._parallel.processors import processors
 from jaxzc.types import PyTree
 
 Array = jax.Array

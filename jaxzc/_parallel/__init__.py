@@ -1,0 +1,1 @@
+"""Processors of this machine, and processes side by side on them."""
