@@ -29,7 +29,10 @@ and 64 are rungs). Elementwise work, most of the time of narrow networks, grows 
 and batch a child costs two calls of about 50 microseconds and three convolutions: that, and the arithmetic, is the floor.
 
 **Several at once.** What is new to a generation is compiled together, and its architectures run side by side, one on each processor
-(`generation`).
+(`generation`). Processes of one processor each (`jaxzc._parallel.crew`, `jaxzc search --processes`) are faster: XLA's pool of one thread
+runs a piece where it is called, and Python's lock is no one else's.
+
+**Few widths.** NDS's widths are few as they are, so that its steps are not padded, and may lie beside each other (`Concat`).
 
 **Number of pieces.** Bounded by the rungs at each resolution, kernel and stride: some 1,500 for `mobilenetv2_zen`. A walk of 300 children
 needs 647, of which the last children add half a piece each; pieces of two widths were 1,375 (benchmarks/README.md, "Free widths").

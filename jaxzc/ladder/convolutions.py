@@ -12,7 +12,8 @@ kernel; of a larger stride, products spread over the pixels that they belong to.
 All functions take shapes (`jax.ShapeDtypeStruct`) for arrays, too, and give the shape of their result then: in a dry run.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -25,78 +26,81 @@ from jaxzc.types import PyTree
 CACHED = 2**22
 """Bytes of pixels beside each other that are written at a time."""
 
+Pair = tuple[int, int]
+"""Of rows and of columns."""
 
-def forward(x: Any, kernel: Any, stride: int) -> Any:
-    """The images `x [B, H, W, I]` convolved with `kernel [size, size, I, O]`, `size // 2` pixels padded on each side."""
-    size, _, _, outputs = kernel.shape
+
+def forward(x: Any, kernel: Any, strides: Pair) -> Any:
+    """The images `x [B, H, W, I]` convolved with `kernel [h, w, I, O]`; `h // 2` and `w // 2` pixels are padded on each side."""
     if host.planned(x, kernel):
-        return jax.ShapeDtypeStruct((*_windows(x.shape, size, stride), outputs), kernel.dtype)
-    return _convolved(np.asarray(x), kernel, stride)
+        return jax.ShapeDtypeStruct((*_windows(x.shape, kernel.shape[:2], strides), kernel.shape[3]), kernel.dtype)
+    return _convolved(np.asarray(x), kernel, strides)
 
 
-def of_inputs(cotangent: PyTree, kernel: Any, stride: int, shape: tuple[int, ...]) -> Any:
+def of_inputs(cotangent: PyTree, kernel: Any, strides: Pair, shape: tuple[int, ...]) -> Any:
     """The cotangent of `forward`'s images, which have this shape, from that of its result."""
     if host.planned(cotangent, kernel):
         return jax.ShapeDtypeStruct(shape, kernel.dtype)
-    if stride == 1:
-        return _convolved(np.asarray(cotangent), kernel[::-1, ::-1].swapaxes(2, 3), 1)
-    return _spread(np.asarray(cotangent), kernel, stride, shape)
+    if strides == (1, 1):
+        return _convolved(np.asarray(cotangent), kernel[::-1, ::-1].swapaxes(2, 3), (1, 1))
+    return _spread(np.asarray(cotangent), kernel, strides, shape)
 
 
-def of_kernel(x: Any, cotangent: PyTree, size: int, stride: int) -> Any:
-    """The cotangent of `forward`'s kernel, `[1, size size I O]`, from its images and the cotangent of its result."""
+def of_kernel(x: Any, cotangent: PyTree, size: Pair, strides: Pair) -> Any:
+    """The cotangent of `forward`'s kernel, `[1, h w I O]`, from its images and the cotangent of its result. size: `(h, w)`."""
     if host.planned(x, cotangent):
-        return jax.ShapeDtypeStruct((1, size * size * x.shape[-1] * cotangent.shape[-1]), cotangent.dtype)
+        return jax.ShapeDtypeStruct((1, math.prod(size) * x.shape[-1] * cotangent.shape[-1]), cotangent.dtype)
     outputs = np.asarray(cotangent)
-    parts = (seen.T @ _rows(outputs[images]) for images, seen in _seen(np.asarray(x), size, stride))
+    parts = (seen.T @ _rows(outputs[images]) for images, seen in _seen(np.asarray(x), size, strides))
     total = next(parts)
     for part in parts:
         total += part
     return total.reshape(1, -1)
 
 
-def _convolved(x: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:
-    size, _, inputs, outputs = kernel.shape
-    matrix = np.ascontiguousarray(kernel).reshape(size * size * inputs, outputs)
-    y = host.empty((*_windows(x.shape, size, stride), outputs), kernel.dtype)
-    for images, seen in _seen(x, size, stride):
+def _convolved(x: np.ndarray, kernel: np.ndarray, strides: Pair) -> np.ndarray:
+    *size, _, outputs = kernel.shape
+    matrix = np.ascontiguousarray(kernel).reshape(-1, outputs)
+    y = host.empty((*_windows(x.shape, size, strides), outputs), kernel.dtype)
+    for images, seen in _seen(x, size, strides):
         np.matmul(seen, matrix, out=_rows(y[images]))
     return y
 
 
-def _spread(cotangent: np.ndarray, kernel: np.ndarray, stride: int, shape: tuple[int, ...]) -> np.ndarray:
+def _spread(cotangent: np.ndarray, kernel: np.ndarray, strides: Pair, shape: tuple[int, ...]) -> np.ndarray:
     """The cotangent of images of this shape, each pixel of which was seen from several places."""
-    (size, _, inputs, _), edge = kernel.shape, kernel.shape[0] // 2
+    height, width, inputs, outputs = kernel.shape
     count, rows, columns, _ = cotangent.shape
-    matrix = kernel.reshape(size * size * inputs, -1).T
+    matrix = kernel.reshape(-1, outputs).T
     of_x = host.empty(shape, kernel.dtype)
     at_once = _at_once(count, rows * columns * matrix.shape[1] * kernel.itemsize)
     for start in range(0, count, at_once):
         images = slice(start, min(start + at_once, count))
-        seen = (_rows(cotangent[images]) @ matrix).reshape(-1, rows, columns, size, size, inputs)
-        padded = np.zeros((len(seen), shape[1] + 2 * edge, shape[2] + 2 * edge, inputs), kernel.dtype)
-        for i, j in np.ndindex(size, size):
-            padded[:, i : i + (rows - 1) * stride + 1 : stride, j : j + (columns - 1) * stride + 1 : stride] += seen[:, :, :, i, j]
-        of_x[images] = padded[:, edge : edge + shape[1], edge : edge + shape[2]]
+        seen = (_rows(cotangent[images]) @ matrix).reshape(-1, rows, columns, height, width, inputs)
+        padded = np.zeros((len(seen), *_framed(shape, (height, width)), inputs), kernel.dtype)
+        down, right = strides
+        for i, j in np.ndindex(height, width):
+            padded[:, i : i + (rows - 1) * down + 1 : down, j : j + (columns - 1) * right + 1 : right] += seen[:, :, :, i, j]
+        of_x[images] = _inside(padded, shape, (height, width))
     return of_x
 
 
-def _seen(x: np.ndarray, size: int, stride: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Some of the images at a time, and the pixels that the kernel sees at each place, `[n H' W', size size I]`. The next array takes the
-    place of the one before it."""
-    if size == stride == 1:
+def _seen(x: np.ndarray, size: Sequence[int], strides: Pair) -> Iterator[tuple[slice, np.ndarray]]:
+    """Some of the images at a time, and the pixels that the kernel sees at each place, `[n H' W', h w I]`. The next array takes the place
+    of the one before it."""
+    if math.prod(size) == math.prod(strides) == 1:
         yield slice(None), _rows(x)
         return
-    (count, height, width, inputs), edge = x.shape, size // 2
-    _, rows, columns = _windows(x.shape, size, stride)
-    at_once = _at_once(count, rows * columns * size * size * inputs * x.itemsize)
-    padded = np.zeros((at_once, height + 2 * edge, width + 2 * edge, inputs), x.dtype)
-    seen = np.empty((at_once, rows, columns, size, size, inputs), x.dtype)
-    windows = sliding_window_view(padded, (size, size), (1, 2))[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3)
+    count, inputs = len(x), x.shape[-1]
+    _, rows, columns = _windows(x.shape, size, strides)
+    at_once = _at_once(count, rows * columns * math.prod(size) * inputs * x.itemsize)
+    padded = np.zeros((at_once, *_framed(x.shape, size), inputs), x.dtype)
+    seen = np.empty((at_once, rows, columns, *size, inputs), x.dtype)
+    windows = sliding_window_view(padded, tuple(size), (1, 2))[:, :: strides[0], :: strides[1]].transpose(0, 1, 2, 4, 5, 3)
     for start in range(0, count, at_once):
         images = slice(start, min(start + at_once, count))
         number = images.stop - start
-        padded[:number, edge : edge + height, edge : edge + width] = x[images]
+        _inside(padded[:number], x.shape, size)[:] = x[images]
         seen[:number] = windows[:number]
         yield images, seen[:number].reshape(number * rows * columns, -1)
 
@@ -106,10 +110,21 @@ def _at_once(count: int, size: int) -> int:
     return max(1, min(count, CACHED // size))
 
 
-def _windows(shape: tuple[int, ...], size: int, stride: int) -> tuple[int, int, int]:
+def _windows(shape: Sequence[int], size: Sequence[int], strides: Pair) -> tuple[int, int, int]:
     """`(B, H', W')` of a convolution of images of this shape."""
-    height, width = ((side + 2 * (size // 2) - size) // stride + 1 for side in shape[1:3])
+    height, width = ((side + 2 * (k // 2) - k) // stride + 1 for side, k, stride in zip(shape[1:3], size, strides, strict=True))
     return shape[0], height, width
+
+
+def _framed(shape: Sequence[int], size: Sequence[int]) -> Pair:
+    """Height and width of the images with what is padded."""
+    return shape[1] + 2 * (size[0] // 2), shape[2] + 2 * (size[1] // 2)
+
+
+def _inside(padded: np.ndarray, shape: Sequence[int], size: Sequence[int]) -> np.ndarray:
+    """The images within what is padded."""
+    top, left = size[0] // 2, size[1] // 2
+    return padded[:, top : top + shape[1], left : left + shape[2]]
 
 
 def _rows(x: np.ndarray) -> np.ndarray:

@@ -20,14 +20,14 @@ from jaxzc.types import Array, Norm
 
 
 def forward(operation: Operation, norm: Norm, layers: bool, relus: bool) -> Callable[..., dict[str, Any]]:
-    """(inputs, kernel, bias, ghosts) -> `layer`, the layer's output, where the operation has a kernel, and `output`, the step's; with
+    """(inputs, kernel, bias, ghosts) -> `output`, the step's; `layer`, the layer's output, where there is a kernel and it is another array; with
     `layers`, the Hamming kernel of the signs of the layer's output, `layer_kernel`, and with `relus` that of the ReLU's input,
     `relu_kernel`, `[B, B]` of the true units."""
 
     def run(inputs: tuple[Array, ...], kernel: Array | None, bias: Array | None, ghosts: Array) -> dict[str, Any]:
         y = _layer(operation, inputs, kernel, bias)
         activated, output = operation.after(y, norm)
-        results: dict[str, Any] = {"layer": y, "output": output} if operation.kernel else {"output": output}
+        results: dict[str, Any] = {"output": output} if output is y or not operation.kernel else {"layer": y, "output": output}
         padding = ghosts.astype(wide_dtype(y.dtype))
         if layers:
             results["layer_kernel"] = pattern_kernel(relu_code(y), y.dtype) - padding

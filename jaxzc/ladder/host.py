@@ -12,7 +12,7 @@ import numpy as np
 
 def planned(*arrays: Any) -> bool:
     """Whether one of them is a shape: in a dry run."""
-    return any(type(array) is jax.ShapeDtypeStruct for array in arrays)
+    return any(isinstance(array, jax.ShapeDtypeStruct) for array in arrays)
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -31,6 +31,14 @@ def shaped(kernel: Any, shape: tuple[int, ...]) -> Any:
 def plus(a: Any, b: Any) -> Any:
     """The sum of two arrays of one shape and dtype."""
     return jax.ShapeDtypeStruct(a.shape, a.dtype) if planned(a, b) else np.add(a, b, out=empty(a.shape, a.dtype))
+
+
+def zeros(kernel: Any, dtype: Any = None) -> Any:
+    """Of a kernel's shape, and its dtype unless another is said; None for None."""
+    if kernel is None:
+        return None
+    dtype = dtype or kernel.dtype
+    return jax.ShapeDtypeStruct(kernel.shape, dtype) if planned(kernel) else np.zeros(kernel.shape, dtype)
 
 
 def positive(kernel: Any) -> Any:

@@ -60,7 +60,7 @@ class StepPasses:
             inputs = tuple(values[value] for value in step.inputs)
             if (of := step.convolution) is not None:
                 w = host.shaped(kernel, of.kernel)
-                inputs, kernel = (self.pieces.on_host(convolutions.forward(inputs[0], w, of.stride)),), None
+                inputs, kernel = (self.pieces.on_host(convolutions.forward(inputs[0], w, of.strides)),), None
             read = layers and step.kernel is not None, relus and step.hooks > 0
             result = self.pieces(functions.forward, (step.operation, norm, *read), inputs, kernel, bias, ghosts)
             values.append(result["output"])
@@ -76,9 +76,13 @@ class StepPasses:
         grads: Grads = [None] * len(self.steps)
         for number in reversed(range(len(self.steps))):
             step, inner, result = self.steps[number], self._inner(self.steps[number]), results[number]
-            kernel, cotangent = self.weights.kernels[number], cotangents.pop(number + 1)
+            kernel, cotangent = self.weights.kernels[number], cotangents.pop(number + 1, None)
+            if cotangent is None:  # nobody reads its output
+                grads[number] = host.zeros(kernel)
+                continue
             if (of := step.convolution) is None:
-                of_step = result["inputs"], kernel, result.get("layer"), cotangent
+                y = result.get("layer", values[number + 1]) if step.operation.kernel else None
+                of_step = result["inputs"], kernel, y, cotangent
                 of_inputs, grads[number] = self.pieces(functions.backward, (step.operation, norm, inner), *of_step)
             else:
                 (of_layer,), _ = self.pieces(functions.backward, (step.operation, norm, (True,)), result["inputs"], None, None, cotangent)
@@ -90,8 +94,8 @@ class StepPasses:
 
     def _through_convolution(self, of: Convolution, x: Any, kernel: Any, cotangent: PyTree, inner: bool) -> tuple[list[Any], Any]:
         """The cotangents of the images, None unless `inner`, and of the kernel, from that of what the operation reads."""
-        of_kernel = self.pieces.on_host(convolutions.of_kernel(x, cotangent, of.kernel[0], of.stride))
-        return [self.pieces.on_host(convolutions.of_inputs(cotangent, kernel, of.stride, x.shape)) if inner else None], of_kernel
+        of_kernel = self.pieces.on_host(convolutions.of_kernel(x, cotangent, of.kernel[:2], of.strides))
+        return [self.pieces.on_host(convolutions.of_inputs(cotangent, kernel, of.strides, x.shape)) if inner else None], of_kernel
 
     def _spread(self, step: Step, of_inputs: Sequence[Any], cotangents: dict[int, Any]) -> None:
         for value, part in zip(step.inputs, of_inputs, strict=True):
@@ -117,7 +121,7 @@ class StepPasses:
                 inputs = tuple(values[value] for value in step.inputs)
                 if (of := step.convolution) is not None:
                     w = host.positive(host.shaped(kernel, of.kernel))
-                    inputs, kernel = (self.pieces.on_host(convolutions.forward(inputs[0], w, of.stride)),), None
+                    inputs, kernel = (self.pieces.on_host(convolutions.forward(inputs[0], w, of.strides)),), None
                 result = self.pieces(functions.positive_forward, (step.operation, step.rescale), inputs, kernel, bias, exponent)
                 values.append(result["output"])
                 results.append({**result, "inputs": inputs})
@@ -127,7 +131,11 @@ class StepPasses:
             largest: Any = None
             for number in reversed(range(len(self.steps))):
                 step, inner, result = self.steps[number], self._inner(self.steps[number]), results[number]
-                kernel, of_step = self.weights.kernels[number], (result.get("layer"), result["shift"], cotangents.pop(number + 1))
+                kernel, cotangent = self.weights.kernels[number], cotangents.pop(number + 1, None)
+                if cotangent is None:
+                    grads[number] = host.zeros(kernel, np.float64)
+                    continue
+                of_step = result.get("layer"), result["shift"], cotangent
                 if (of := step.convolution) is None:
                     statics = step.operation, inner
                     of_inputs, grads[number], size = self.pieces(functions.positive_backward, statics, result["inputs"], kernel, *of_step)

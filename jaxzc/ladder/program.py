@@ -56,15 +56,14 @@ class StepsProgram:
         """A dry run, which notes what pieces scoring needs."""
         of = shapes(self.steps), jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), tuple(batches))
         if (which := str(of[1])) not in self._planned:
-            self.pieces.planned = 0
+            self.pieces.most = self.pieces.live
             self._scores(*of)
-            self._planned[which] = self.pieces.planned + sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(of))
+            self._planned[which] = self.pieces.most + sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(of))
             memory.check(self._planned[which])
 
     @property
     def memory(self) -> int:
-        """At most so many bytes do scoring's arguments and results take, as if no value were dropped before the end; without the
-        temporaries inside a piece."""
+        """Bytes that scoring's arguments and results take at a time, without the temporaries inside a piece."""
         return max(self._planned.values(), default=0)
 
     @property

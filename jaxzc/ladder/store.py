@@ -28,19 +28,19 @@ class Pieces:
 
     def __init__(self) -> None:
         self.executables: OrderedDict[Key, Any] = OrderedDict()
-        self.shapes: dict[Key, tuple[Any, int]] = {}
+        self.shapes: dict[Key, Any] = {}
         self.needed: dict[Key, tuple[Any, ...]] = {}
         self.stored: dict[Key, int] = {}
         """Bytes on disk of the pieces that are stored there."""
-        self.planned = 0
-        """Bytes of the results of dry runs."""
+        self.live, self.most = 0, 0
+        """Bytes of the results of a dry run that are referred to, now and at most so far."""
         self._lock = threading.Lock()
         """Held while a piece is looked up: architectures run side by side (`jaxzc.ladder.generation`)."""
 
     def __call__(self, function: Callable[..., Callable[..., Any]], statics: tuple[Any, ...], *arguments: Any) -> Any:
         leaves, structure = jax.tree.flatten(arguments)
         key = (function, statics, cache.settings(), structure, *((leaf.shape, leaf.dtype) for leaf in leaves))
-        if any(type(leaf) is jax.ShapeDtypeStruct for leaf in leaves):
+        if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in leaves):
             return self._shapes(key, arguments)
         with self._lock:
             if key not in self.executables:
@@ -51,19 +51,14 @@ class Pieces:
 
     def on_host(self, result: Any) -> Any:
         """The result of what is computed without a piece; in a dry run its bytes are counted."""
-        if type(result) is jax.ShapeDtypeStruct:
-            self.planned += result.size * result.dtype.itemsize
-        return result
+        return _Value(result, self) if isinstance(result, jax.ShapeDtypeStruct) else result
 
     def _shapes(self, key: Key, arguments: tuple[Any, ...]) -> Any:
         if key not in self.shapes:
-            results = jax.eval_shape(key[0](*key[1]), *arguments)
-            self.shapes[key] = results, sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(results))
+            self.shapes[key] = jax.eval_shape(key[0](*key[1]), *arguments)
         if key not in self.executables:
             self.needed.setdefault(key, jax.tree.map(_shape, arguments))
-        results, size = self.shapes[key]
-        self.planned += size
-        return results
+        return jax.tree.map(lambda shape: _Value(shape, self), self.shapes[key])
 
     def compile_needed(self, threads: int | None = None) -> int:
         """Compiles, or reads from disk, what dry runs found to be needed, on so many threads, or one for each processor.
@@ -83,6 +78,21 @@ class Pieces:
                 if size:
                     self.stored[key] = size
         memory.let_go(self.executables, len(wanted))
+
+
+class _Value(jax.ShapeDtypeStruct):
+    """A result of a dry run. Its bytes count as long as it is referred to, so that a dry run knows what a real one will hold."""
+
+    __slots__ = ("pieces",)
+
+    def __init__(self, of: jax.ShapeDtypeStruct, pieces: Pieces):
+        super().__init__(of.shape, of.dtype)
+        self.pieces = pieces
+        pieces.live += self.size * self.dtype.itemsize
+        pieces.most = max(pieces.most, pieces.live)
+
+    def __del__(self) -> None:
+        self.pieces.live -= self.size * self.dtype.itemsize
 
 
 def _compile(folder: Path | None, wanted: tuple[Key, tuple[Any, ...]]) -> tuple[Any, int]:

@@ -30,13 +30,13 @@ class Operation(Protocol):
 
 
 class Convolution(NamedTuple):
-    """A dense convolution, `size // 2` pixels padded on each side, for which nothing is compiled.
+    """A dense convolution, for which nothing is compiled. Half its size, rounded down, is padded on each side.
 
-    kernel: padded shape (HWIO, of odd size). stride: in both directions.
+    kernel: padded shape (HWIO, of odd height and width). strides: down and to the right.
     """
 
     kernel: tuple[int, int, int, int]
-    stride: int
+    strides: tuple[int, int]
 
 
 class Kernel(NamedTuple):

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from jaxzc.spacekit.steps import Step
 from jaxzc.spacekit.vectors import check_vector
 from jaxzc.types import Counts, Genes, InputSpec, JaxzcError
 from jaxzc_spaces.core.blueprint import Blueprint, blueprint
@@ -23,6 +24,7 @@ from jaxzc_spaces.genotypes import counts as genotype_counts
 from jaxzc_spaces.genotypes.encoding import Encoding, Genotype
 from jaxzc_spaces.genotypes.network import GenotypeNet
 from jaxzc_spaces.genotypes.space import GenotypeSpace
+from jaxzc_spaces.genotypes.steps import genotype_steps
 
 WIDTHS = (16, 24, 32)
 DEPTHS = (4, 8, 12, 16, 20)
@@ -120,6 +122,11 @@ class _Nds(OneNetworkEach, GenotypeSpace):
         """The network of these genes."""
         genes = check_vector(self.choices, arch)
         return DiscreteNetwork(_blueprint(self, self.genotype(genes), *self._built(genes)))
+
+    def steps(self, arch: Genes) -> tuple[Step, ...]:
+        """The same network as steps."""
+        genes = check_vector(self.choices, arch)
+        return genotype_steps(self.genotype(genes), *self._built(genes), self.classes, self.inputs.shape, self.stem)
 
     def _built(self, arch: Genes) -> tuple[int, int]:
         width, depth = self.size(arch)

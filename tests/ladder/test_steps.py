@@ -12,6 +12,7 @@ import pytest
 from jaxzc_spaces.core.discrete import DiscreteNetwork
 from jaxzc_spaces.nasbench_macro import NasBenchMacro
 from jaxzc_spaces.nats_sss import NatsSizeSpace
+from jaxzc_spaces.nds import NdsAmoeba, NdsDarts, NdsEnas, NdsNasnet, NdsPnas
 from jaxzc_spaces.superblocks.blocks import parse_blocks
 from jaxzc_spaces.superblocks.network import plainnet_steps
 from jaxzc_spaces.superblocks.space import plainnet_blueprint
@@ -26,6 +27,7 @@ from jaxzc.ladder.store import PIECES, Pieces
 from jaxzc.ladder.terms import form
 from jaxzc.ladder.weights import Weights, draw, existing, fold_in, grouped
 from jaxzc.proxies.naswot import naswot
+from jaxzc.proxies.synflow import synflow
 from jaxzc.proxies.tcet import layer_snr
 from jaxzc.proxies.zico import zico
 from jaxzc.scoring.compute import compute_scores
@@ -48,7 +50,21 @@ SPACES: Any = {
     "nats": (NATS, "8:24:16:16:40"),  # widths 3, 9, 6, 6, 15: cells with and without a projection in the shortcut
     "transnas101_macro": (TransNasMacro(channels=6, **SMALL), "64-1234-basic"),  # every kind of layer
     "nasbench_macro": (NasBenchMacro(channels=3, head=10, **SMALL), "01202012"),  # every kind at the head of a stage and behind it
+    **{space.name: (space(width=6, depth=3, **SMALL), None) for space in (NdsDarts, NdsEnas, NdsPnas, NdsNasnet, NdsAmoeba)},
+    "imagenet stem": (NdsEnas(stem="imagenet", width=6, depth=3, classes=4, inputs=InputSpec((32, 32, 3))), None),
 }
+
+
+def of_every_operation(space):
+    """Genes of a genotype with every operation, in a normal cell whose older input no node reads."""
+    encoding = space.encoding
+    genes, edges = np.zeros(len(encoding.choices), int), 2 * encoding.nodes
+    for cell in range(2):
+        for edge in range(edges):
+            place = len(encoding.leading) + 2 * (cell * edges + edge)
+            genes[place] = (cell * 3 + edge) % len(encoding.ops)
+            genes[place + 1] = 2 + edge % (edge // 2) if edge >= 8 else edge % 2 if cell else 1
+    return genes
 
 
 def made(name):
@@ -58,9 +74,9 @@ def made(name):
         steps, network = plainnet_steps(blocks, 4, SIZE), DiscreteNetwork(plainnet_blueprint(blocks, 4, SIZE, False))
     else:
         space, arch = SPACES[name]
-        genes = space.parse(arch)
+        genes = of_every_operation(space) if arch is None else space.parse(arch)
         steps, network = space.steps(genes), space.network(genes)
-    key, size = jax.random.key(3), SIZE if name == "chain" else (8, 8, 3)
+    key, size = jax.random.key(3), SIZE if name == "chain" else SPACES[name][0].inputs.shape
     rng = np.random.default_rng(0)
     batch = Batch(rng.standard_normal((4, *size)), rng.integers(0, 4, 4))
     return steps, network, draw(steps, key, "torch"), network.init(key, "torch"), batch
@@ -71,7 +87,10 @@ def chain():
     return made("chain")
 
 
-@pytest.fixture(scope="module", params=["chain", *(pytest.param(name, marks=pytest.mark.slow) for name in SPACES)])
+QUICK = ("chain", "nds_amoeba")
+
+
+@pytest.fixture(scope="module", params=[*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SPACES if name not in QUICK)])
 def setup(request):
     return made(request.param)
 
@@ -127,6 +146,17 @@ def test_gradients_and_codes_are_those_of_the_discrete_network(setup):
     for _, result, code in pairs(steps, results, codes):
         agree = (np.asarray(code)[:, None] == np.asarray(code)[None]).sum(-1)
         np.testing.assert_array_equal(result["layer_kernel"], agree)
+
+
+def test_naswot_and_synflow_are_those_of_the_discrete_network(setup):
+    """Naswot: every ReLU counts as often as the authors' hooks count it, also one that several operations share here."""
+    steps, network, weights, params, batch = setup
+    batches = (Batch(jnp.asarray(batch.inputs, jnp.float32), jnp.asarray(batch.targets)),)
+    proxies = {"naswot": naswot, "synflow": synflow}
+    mine = StepsProgram(steps, proxies, "torch", classification, "batch", True)(weights, None, batches, None, None)
+    theirs = Pieced(lambda params: compute_scores(proxies, network, params, batches))(params)
+    for label in proxies:
+        assert to_float(mine[label]) == pytest.approx(to_float(theirs[label]), rel=1e-5)
 
 
 def test_synflow_of_positive_weights_is_the_same_in_every_layer():
@@ -200,6 +230,22 @@ def test_a_scorer_is_the_same_in_another_process():
     assert scorer.with_batches(batch).dispatcher.programs is scorer.dispatcher.programs
     arch = NATS.parse("8:24:16:16:40")
     assert other.one(arch, 3) == scorer.one(arch, 3)
+
+
+def doubled():
+    return lambda x: 2 * x
+
+
+def test_a_dry_run_knows_what_is_held_at_a_time():
+    pieces, size = Pieces(), 4 * 8 * 4
+    value = jax.ShapeDtypeStruct((4, 8), jnp.float32)
+    for _ in range(5):
+        value = pieces(doubled, (), value)  # the one before is let go of when the next is there
+    assert (pieces.live, pieces.most) == (size, 2 * size)
+    kept = [pieces.on_host(jax.ShapeDtypeStruct((4, 8), jnp.float32)) for _ in range(5)]
+    assert (pieces.live, pieces.most) == (6 * size, 6 * size)
+    del kept, value
+    assert (pieces.live, len(pieces.needed)) == (0, 1)
 
 
 def planned(chain):

@@ -52,8 +52,8 @@ def warm(scorer: SpaceScorer, archs: np.ndarray) -> Iterator[Warmed]:
             if program is None:
                 raise JaxzcError(
                     f"{scorer.space.name} with {', '.join(scorer.proxies)} on {here()} has no pieces to compile ahead: "
-                    "expected mobilenetv2_zen or resnet_zen without shortcuts, norm 'batch', and proxies that are sums over layers, such "
-                    "as zico"
+                    "expected a space in steps (docs/spaces.md), such as mobilenetv2_zen, norm 'batch', and proxies that are sums over "
+                    "layers, such as zico"
                 )
             program.plan(scorer.batches)
         PIECES.compile_needed(len(usable()))  # also where NPROC says that a process is to have fewer

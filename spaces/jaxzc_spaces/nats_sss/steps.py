@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from jaxzc.spacekit.steps import Step
+from jaxzc_spaces.cells.ops import mean_pool2x2
 from jaxzc_spaces.core.layers import BN_EPS
 from jaxzc_spaces.core.steps.graph import Graph
 from jaxzc_spaces.nats_sss.encoding import CELLS, CONVS, SKIP
@@ -40,4 +41,4 @@ def _residual(net: Graph, value: int, c: int, c_out: int) -> int:
     net.halve()
     first = net.conv(3, rectified, c, c_out, stride=2)
     second = net.conv(3, net.relu(first, c_out, 2), c_out, c_out)
-    return net.sum(second, net.conv(1, net.mean_pool(value), c, c_out, eps=None), end=True)
+    return net.sum(second, net.conv(1, net.map(mean_pool2x2, value), c, c_out, eps=None), end=True)

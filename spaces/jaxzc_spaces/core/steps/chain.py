@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from jaxzc.spacekit.steps import Convolution, Kernel, Step, rung
-from jaxzc_spaces.core.steps.operations import BNReLU, DepthwiseBNReLU, MeanLinear
+from jaxzc_spaces.core.steps.operations import BNReLU, Depthwise, MeanLinear
 
 
 class Chain:
@@ -19,8 +19,8 @@ class Chain:
         c_in, inside = self.channels, self.padded
         self.height, self.width = ((side + 2 * ((size - 1) // 2) - size) // stride + 1 for side in (self.height, self.width))
         self.channels, self.padded = c_out, rung(c_out)
-        operation = DepthwiseBNReLU(size, inside, stride, self.eps) if depthwise else BNReLU(self.eps)
-        convolution = None if depthwise else Convolution((size, size, inside, self.padded), stride)
+        operation = Depthwise(size, inside, stride, self.eps, relu=True) if depthwise else BNReLU(self.eps)
+        convolution = None if depthwise else Convolution((size, size, inside, self.padded), (stride, stride))
         kernel = Kernel((size, size, 1 if depthwise else c_in, c_out), (self.height, self.width, c_out))
         ghosts = self.height * self.width * (self.padded - c_out)
         self.steps.append(Step(operation, (len(self.steps),), convolution, kernel, ghosts, hooks=1, rescale=rescale))

@@ -1,25 +1,26 @@
 """What steps compute, with the arithmetic of `jaxzc_spaces.core.layers`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
-from itertools import product
 
 import jax
 import jax.numpy as jnp
 
 from jaxzc.types import Array, Norm
-from jaxzc_spaces.cells.ops import mean_pool2x2
 from jaxzc_spaces.core.layers import convolution, normalise
 
 
 @dataclass(frozen=True)
-class DepthwiseBNReLU:
-    """Depthwise convolution, batch normalisation (scale 1, shift 0) and ReLU."""
+class Depthwise:
+    """Depthwise convolution, batch normalisation (scale 1, shift 0) unless `eps` is None, and ReLU if asked for."""
 
     size: int
     channels: int
     stride: int
-    eps: float
+    eps: float | None = None
+    relu: bool = False
+    dilation: int = 1
 
     @property
     def kernel(self) -> tuple[int, ...]:
@@ -27,11 +28,10 @@ class DepthwiseBNReLU:
 
     def layer(self, inputs: tuple[Array, ...], kernel: Array | None) -> Array:
         assert kernel is not None
-        return convolution(inputs[0], kernel, (self.stride, self.stride), groups=self.channels)
+        return convolution(inputs[0], kernel, (self.stride, self.stride), self.dilation, groups=self.channels)
 
-    def after(self, y: Array, norm: Norm) -> tuple[Array, Array]:
-        x = normalised(y, norm, self.eps)
-        return x, jax.nn.relu(x)
+    def after(self, y: Array, norm: Norm) -> tuple[Array | None, Array]:
+        return rectified(normalised(y, norm, self.eps), self.relu)
 
 
 @dataclass(frozen=True)
@@ -66,18 +66,20 @@ class BNReLU:
         return inputs[0]
 
     def after(self, y: Array, norm: Norm) -> tuple[Array | None, Array]:
-        x = y if self.eps is None else normalised(y, norm, self.eps)
-        return (x, jax.nn.relu(x)) if self.relu else (None, x)
+        return rectified(normalised(y, norm, self.eps), self.relu)
 
 
 @dataclass(frozen=True)
-class MeanPool:
-    """Means of 2 x 2 pixels."""
+class Map:
+    """A function of the images, with settings by name: a pool, for example. Channels stay as they are."""
+
+    of: Callable[..., Array]
+    settings: tuple[tuple[str, int], ...] = ()
 
     kernel = ()
 
     def layer(self, inputs: tuple[Array, ...], kernel: Array | None) -> Array:
-        return mean_pool2x2(inputs[0])
+        return self.of(inputs[0], **dict(self.settings))
 
     def after(self, y: Array, norm: Norm) -> tuple[None, Array]:
         return None, y
@@ -97,33 +99,26 @@ class Sum:
 
 
 @dataclass(frozen=True)
-class Patches:
-    """The pixels that each pixel of a convolution's output sees, beside each other: `[B, H, W, C]` -> `[B, H', W', size * size * C]`."""
+class Concat:
+    """The channels of all inputs beside each other, and batch normalisation (scale 1, shift 0) unless `eps` is None. No input has padded
+    channels, which would lie between those that exist."""
 
-    size: int
-    stride: int
+    eps: float | None = None
 
     kernel = ()
 
     def layer(self, inputs: tuple[Array, ...], kernel: Array | None) -> Array:
-        (x,), edge = inputs, (self.size - 1) // 2
-        x = jnp.pad(x, ((0, 0), (edge, edge), (edge, edge), (0, 0)))
-        rows, columns = ((side - self.size) // self.stride + 1 for side in x.shape[1:3])
-        seen = [
-            x[:, i : i + (rows - 1) * self.stride + 1 : self.stride, j : j + (columns - 1) * self.stride + 1 : self.stride]
-            for i, j in product(range(self.size), repeat=2)
-        ]
-        return jnp.concatenate(seen, axis=-1)
+        return jnp.concatenate(inputs, -1)
 
     def after(self, y: Array, norm: Norm) -> tuple[None, Array]:
-        return None, y
+        return None, normalised(y, norm, self.eps)
 
 
-def patches(size: int, stride: int) -> Patches | None:
-    """What a convolution's kernel multiplies with; None where that is the images themselves."""
-    return None if size == stride == 1 else Patches(size, stride)
+def rectified(x: Array, relu: bool) -> tuple[Array | None, Array]:
+    """What a ReLU reads, None without one, and what it gives."""
+    return (x, jax.nn.relu(x)) if relu else (None, x)
 
 
-def normalised(y: Array, norm: Norm, eps: float) -> Array:
-    """As a batch normalisation whose scale is 1 and whose shift is 0, as they are drawn."""
-    return normalise(y, jnp.ones((), y.dtype), jnp.zeros((), y.dtype), norm, eps)
+def normalised(y: Array, norm: Norm, eps: float | None) -> Array:
+    """As a batch normalisation whose scale is 1 and whose shift is 0, as they are drawn; none where eps is None."""
+    return y if eps is None else normalise(y, jnp.ones((), y.dtype), jnp.zeros((), y.dtype), norm, eps)
