@@ -20,8 +20,8 @@ from jaxzc.types import Array, Norm
 
 
 def forward(operation: Operation, norm: Norm, layers: bool, relus: bool) -> Callable[..., dict[str, Any]]:
-    """(inputs, kernel, bias, ghosts) -> `output`, the step's; `layer`, the layer's output, where there is a kernel and it is another array; with
-    `layers`, the Hamming kernel of the signs of the layer's output, `layer_kernel`, and with `relus` that of the ReLU's input,
+    """(inputs, kernel, bias, ghosts) -> `output`, the step's, and `layer`, the layer's output, where there is a kernel and it is another
+    array; with `layers`, the Hamming kernel of the signs of the layer's output, `layer_kernel`, and with `relus` that of the ReLU's input,
     `relu_kernel`, `[B, B]` of the true units."""
 
     def run(inputs: tuple[Array, ...], kernel: Array | None, bias: Array | None, ghosts: Array) -> dict[str, Any]:

@@ -41,8 +41,8 @@ class Graph:
         self, kernel: Kernel, value: int, strides: tuple[int, int], eps: float | None = None, relu: bool = False, end: bool = False
     ) -> int:
         """As `conv`, with any kernel."""
-        *size, c_in, c_out = kernel.shape
-        of = Convolution((*size, c_in if value == 0 else self.padded(c_in), self.padded(c_out)), strides)
+        height, width, c_in, c_out = kernel.shape
+        of = Convolution((height, width, c_in if value == 0 else self.padded(c_in), self.padded(c_out)), strides)
         return self._add(BNReLU(eps, relu), value, convolution=of, kernel=kernel, width=c_out, hooks=int(relu), end=end)
 
     def depthwise(
