@@ -24,6 +24,13 @@ def wide(session: nox.Session) -> None:
     session.run("pytest", "-n", "2", "--hypothesis-profile=wide", "-m", "hypothesis and not slow", *session.posargs)
 
 
+@nox.session(python="3.11")
+def annotated(session: nox.Session) -> None:
+    """The fast tests, in which everything passed and returned within the package is compared with its annotation."""
+    session.install("-e", ".[dev]")
+    session.run("pytest", "-n", "2", "-p", "tests.support.annotations", "-W", "ignore::typeguard.TypeHintWarning", *session.posargs)
+
+
 @nox.session(python="3.13")
 def newest(session: nox.Session) -> None:
     """The fast tests on the newest Python with the newest dependencies."""

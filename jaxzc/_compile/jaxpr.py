@@ -203,8 +203,8 @@ def run(program: Trace, args: Sequence[Any]) -> list[Any]:
     return [env[value] for value in program.outputs]
 
 
-def bind(eqn: JaxprEqn, values: Sequence[Any]) -> Sequence[Any]:
-    """The results of one equation for these inputs."""
+def bind(eqn: JaxprEqn, values: Sequence[Any]) -> Any:
+    """The results of one equation for these inputs, a sequence."""
     bound = eqn.primitive.get_bind_params(eqn.params)
     functions, params = bound if isinstance(bound, tuple) else ((), bound)
     context = getattr(eqn, "ctx", None)

@@ -10,7 +10,9 @@ from jaxzc.types import Array
 
 
 @proxy(direction="higher", labels=True, init="torch", norm="batch")
-def fisher(channel_saliency: Sequence[Array], fan_in: Sequence[int], active: Sequence[Array], *, per_channel: bool = False) -> Array:
+def fisher(
+    channel_saliency: Sequence[Array], fan_in: Sequence[Array | int], active: Sequence[Array], *, per_channel: bool = False
+) -> Array:
     """Sum over channels of the squared sensitivity of the loss to a gate on the channel.
 
     Definition: sum_l sum_c 1/2 mean_n (sum_positions a_nc dL/da_nc)^2 * fan_in_l, a the output of a convolution or linear layer.
@@ -21,7 +23,7 @@ def fisher(channel_saliency: Sequence[Array], fan_in: Sequence[int], active: Seq
     Fails: not zero for disconnected networks (the classifier's bias is an activation); negative correlation on NAS-Bench-101.
     """
 
-    def information(saliency: Array, n: int, on: Array) -> Array:
+    def information(saliency: Array, n: Array | int, on: Array) -> Array:
         return jnp.where(on, 0.5 * jnp.square(saliency).mean(1).sum(-1) * (1 if per_channel else n), 0)
 
     return sum_over_layers(information, channel_saliency, fan_in, active)

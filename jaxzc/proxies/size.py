@@ -1,11 +1,11 @@
 """Size of a network: exact counts, the baselines every proxy has to beat."""
 
 from jaxzc.definitions.facts import proxy
-from jaxzc.types import Array, Counts, JaxzcError
+from jaxzc.types import Counts, JaxzcError, Score
 
 
 @proxy(direction="higher", labels=False)
-def params(counts: Counts) -> Array:
+def params(counts: Counts) -> Score:
     """Number of trainable parameters.
 
     Definition: all trainable parameters, biases and normalisation scales included, running statistics not.
@@ -18,7 +18,7 @@ def params(counts: Counts) -> Array:
 
 
 @proxy(direction="higher", labels=False)
-def flops(counts: Counts, *, linear_bias: int = 0, of: str = "layers") -> Array:
+def flops(counts: Counts, *, linear_bias: int = 0, of: str = "layers") -> Score:
     """Multiply-accumulates of the convolution and linear layers for one image.
 
     Definition: sum over layers of outputs x fan-in (of a transposed convolution inputs x fan-out); no biases,
@@ -36,7 +36,7 @@ def flops(counts: Counts, *, linear_bias: int = 0, of: str = "layers") -> Array:
 
 
 @proxy(direction="higher", labels=False)
-def layers(counts: Counts) -> Array:
+def layers(counts: Counts) -> Score:
     """Number of convolution and linear layers.
 
     Definition: layers with a kernel of their own.

@@ -78,7 +78,7 @@ class Search:
             archs = self._rare(state, rng, wanted, progress)
             parents = np.full(len(archs), -1)
         keys = insert(state.keys, problem.keys(archs))
-        return archs, state._replace(step=state.step + 1, pending=archs, pending_parents=parents, keys=keys)
+        return archs, state._replace(step=np.asarray(state.step + 1), pending=archs, pending_parents=parents, keys=keys)
 
     def tell(self, state: State, archs: np.ndarray, scores: np.ndarray) -> State:
         """The state with `scores` (`[n]` or `[n, scores]`, NaN for a network that could not be scored) of the first `n` pending `archs`.

@@ -1,7 +1,6 @@
 """Words for arrays and batches, and the error of input that cannot be used."""
 
 import operator
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -82,6 +81,6 @@ class InputSpec:
         return jax.ShapeDtypeStruct((size, *self.shape), np.dtype(self.dtype))
 
 
-def input_spec(inputs: InputSpec | Sequence[int]) -> InputSpec:
+def input_spec(inputs: Any) -> InputSpec:
     """An `InputSpec`, unchanged, or one of this shape in float32. Raises `JaxzcError` for anything else."""
-    return inputs if isinstance(inputs, InputSpec) else InputSpec(inputs)  # type: ignore[arg-type]
+    return inputs if isinstance(inputs, InputSpec) else InputSpec(inputs)

@@ -78,6 +78,7 @@ def test_functions_and_mappings() -> None:
     assert chosen["b"] is mine
 
 
+@pytest.mark.mistyped
 @pytest.mark.parametrize(
     ("proxies", "message"),
     [
@@ -179,6 +180,7 @@ class FakePoint:
         return self.made
 
 
+@pytest.mark.mistyped
 def test_spaces_of_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     points = [FakePoint("broken", ImportError("no module named x")), FakePoint("free", lambda *, classes, inputs, **options: options)]
     monkeypatch.setattr(spaces, "entry_points", lambda group: points)

@@ -26,6 +26,7 @@ class Scorer:
         return [Scores({"layers": float(arch[1])}) for arch in archs]
 
 
+@pytest.mark.mistyped
 @pytest.mark.parametrize(
     ("programs", "width", "expected"),
     [

@@ -104,6 +104,7 @@ def test_sweet_gradsign() -> None:
     assert value(proxies.sweet_gradsign, SWEET, signs, EXISTS, interval=EDGES, signed_gate=False) == 3 + 2 + 4 + 5
 
 
+@pytest.mark.mistyped
 @pytest.mark.parametrize("interval", [(0.5, 0.25), (0.1, 0.1), (-1, 1), (NAN, 1), (0, NAN), (1,), (1, 2, 3), 5, "abc", "ab", (None, 1)])
 def test_bad_intervals(interval: Any) -> None:
     with pytest.raises(JaxzcError, match=r"interval=.*: expected \(t1, t2\) with 0 <= t1 < t2"):

@@ -120,7 +120,7 @@ def _check_end(path: Path, end: int) -> None:
         raise JaxzcError(f"{path} is cut short or damaged at byte {end}, where its end or another file should stand: {ADVICE}")
 
 
-def _row(content: Mapping[str, Any], epochs: int | None) -> tuple[str, dict[str, float]]:
+def _row(content: Any, epochs: int | None) -> tuple[str, dict[str, float]]:
     """The official string of the architecture in one file, and its values by column. epochs: as in `read_nats_bench`."""
     wanted = max(content, key=int) if epochs is None else next((key for key in content if int(key) == epochs), None)
     if wanted is None:

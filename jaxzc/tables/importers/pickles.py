@@ -53,7 +53,7 @@ class _MakeNumber:
 class _MakeScalar:
     __slots__ = ()
 
-    def __call__(self, number: _Number, data: bytes) -> bool | int | float:
+    def __call__(self, number: Any, data: Any) -> bool | int | float:  # a file may say anything
         if not isinstance(number, _Number):
             raise _Refused("a NumPy scalar without its type")
         return np.frombuffer(data, np.dtype(number.order + number.code), count=1)[0].item()
