@@ -5,7 +5,10 @@
     python benchmarks/free_widths.py mobilenetv2_zen --proxy zico --no-peer --pieces     # as it was: pieces of exact widths
 
 Give `--generation 8` for children of one generation in one call, as `jaxzc search --generation 8` scores them, and `--processes 2` for two
-processes, as with its option of that name.
+processes, as with its option of that name. `--log DIR` takes the last children of a search in DIR, and `--again` scores all of them first, so
+that what is measured is a long search, whose pieces are in the process:
+
+    python benchmarks/free_widths.py mobilenetv2_zen --log found --again --children 64 --first 0 --generation 16 --processes 2
 
 Every network is a child of the one before it (the first: of the space's initial chain) that keeps to the budget; no network comes twice.
 Seconds of a child are those of drawing weights, compiling what is new, and running. Ratios are ours / PyTorch's, of wall seconds and of
@@ -28,6 +31,7 @@ from typing import Any
 import numpy as np
 
 import jaxzc
+import jaxzc.search
 from jaxzc.ladder.store import PIECES
 from jaxzc.search.job.scores import proxy_scores
 
@@ -43,6 +47,8 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=50, help="children that are told apart: during these most is compiled")
     parser.add_argument("--generation", type=int, default=1, help="children of ours in one call; PyTorch has one at a time on all threads")
     parser.add_argument("--processes", type=int, default=1, help="that score a generation of ours")
+    parser.add_argument("--log", metavar="DIR", help="a directory of `jaxzc search`, whose last networks are the children")
+    parser.add_argument("--again", action="store_true", help="score all children once before they are measured")
     parser.add_argument("--size", type=int, default=32, help="of the images")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--flops", type=float, default=None)
@@ -58,10 +64,16 @@ def main() -> None:
     shape = (of.batch, of.size, of.size, 3)
     batches = [(rng.standard_normal(shape).astype(np.float32), rng.integers(0, 10, of.batch).astype(np.int32)) for _ in range(2)]
     scorer = jaxzc.SpaceScorer(space, batches, of.proxy, pieces=True if of.pieces else None)
-    archs = children(space, of.children, of.flops or FLOPS[of.space], rng)
+    if of.log is None:
+        archs = children(space, of.children, of.flops or FLOPS[of.space], rng)
+    else:
+        archs = list(jaxzc.search.load(Path(of.log) / "state.npz").archs[-of.children :])
     if of.dry:
         return dry(space, scorer, archs)
     with proxy_scores(scorer, processes=of.processes) as scores:
+        if of.again:
+            for _ in range(of.processes + 1):  # whichever process an architecture falls to
+                scores(np.stack(archs))
         measure(of, space, scores, archs)
 
 

@@ -117,8 +117,8 @@ def _work(pipe: Connection, told: tuple[bytes, bytes]) -> None:
     failed: Exception | None = None
     call: Callable[[Any], Any] | None = None
     try:
-        pickle.loads(told[0])()
-        call = pickle.loads(told[1])()
+        _read(told[0])()
+        call = _read(told[1])()
     except Exception as error:
         failed = _told(error)
     with suppress(EOFError, OSError):
@@ -132,6 +132,16 @@ def _work(pipe: Connection, told: tuple[bytes, bytes]) -> None:
             except Exception as error:
                 result = _told(error)
             pipe.send(result)
+
+
+def _read(pickled: bytes) -> Any:
+    try:
+        return pickle.loads(pickled)
+    except (AttributeError, ImportError) as error:  # of a notebook, for example
+        raise JaxzcError(
+            f"what several processes are to compute is not found by them ({error}): define it in a module that they can import, or ask for "
+            "one process"
+        ) from error
 
 
 def _told(error: Exception) -> Exception:

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.skipif(
     len(getattr(os, "sched_getaffinity", lambda _: [0])(0)) < 2, reason="needs two processors that can be shared out"
 )
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])}
+
 
 def nothing() -> None:
     """Has nothing to prepare."""
@@ -88,6 +90,21 @@ def test_what_cannot_be_sent() -> None:
         Crew(2, lambda: worker(0), nothing)
 
 
+def test_what_a_notebook_defines() -> None:
+    """A program without a file, which another process cannot read."""
+    script = (
+        "from functools import partial\n"
+        "from tests.parallel.test_crew import Crew, nothing\n"
+        "def own():\n"
+        "    return abs\n"
+        "with Crew(2, own, nothing) as crew:\n"
+        "    crew.map([1])\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=ENVIRONMENT)
+    assert run.returncode == 1
+    assert "define it in a module that they can import, or ask for one process" in run.stderr
+
+
 def test_they_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     """Even where that is killed, and cannot end them."""
     script = tmp_path / "script.py"
@@ -101,8 +118,7 @@ def test_they_end_with_the_process_that_started_them(tmp_path: Path) -> None:
         "    print(*[process.pid for process in crew.processes], flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])}
-    run = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=environment)
+    run = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
     assert run.returncode == -signal.SIGKILL
     pids, until = run.stdout.split(), time.monotonic() + 20
     while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < until:
@@ -118,7 +134,6 @@ def test_a_script_without_its_guard(tmp_path: Path) -> None:
         "from tests.parallel.test_crew import Crew, nothing, worker\n"
         "print(Crew(2, partial(worker, 0), nothing).map([1]))\n"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])}
-    run = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment)
+    run = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=ENVIRONMENT)
     assert run.returncode == 1
     assert "a script that starts processes lacks `if __name__ == '__main__':`" in run.stderr

@@ -1,8 +1,8 @@
 """A pytest plugin that compares what is passed, assigned and returned with the package's annotations while tests run: `nox -s annotated`.
 
 An array may be NumPy's where JAX's is said, because JAX takes both. A test may pass wrong types, to see them refused: what such a call
-passes on within the package is the test's matter, too; a test that leads to them otherwise, by a setting or a stand-in, is marked `mistyped`.
-Everything else is a fault of the package or of its annotation, and the test in which it is found fails.
+passes on within the package is the test's matter, too; a test that leads to them otherwise, by a setting or a stand-in, is marked
+`mistyped`. Everything else is a fault of the package or of its annotation, and the test in which it is found fails.
 """
 
 import sys
