@@ -5,8 +5,8 @@
     python benchmarks/free_widths.py mobilenetv2_zen --proxy zico --no-peer --pieces     # as it was: pieces of exact widths
 
 Give `--generation 8` for children of one generation in one call, as `jaxzc search --generation 8` scores them, and `--processes 2` for two
-processes, as with its option of that name. `--log DIR` takes the last children of a search in DIR, and `--again` scores all of them first, so
-that what is measured is a long search, whose pieces are in the process:
+processes, as with its option of that name. `--log DIR` takes the last children of a search in DIR, and `--again` scores all of them
+first, so that what is measured is a long search, whose pieces are in the process:
 
     python benchmarks/free_widths.py mobilenetv2_zen --log found --again --children 64 --first 0 --generation 16 --processes 2
 

@@ -1,6 +1,11 @@
 """`jaxzc search --processes N`: a generation is scored by several processes, each with processors of its own."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +13,7 @@ import pytest
 from jaxzc.search.job import request as requests
 from jaxzc.tables import read_scores
 from tests.support.commands import refused
+from tests.support.processes import environment
 from tests.support.search_commands import TABLE, search
 
 pytestmark = [
@@ -28,6 +34,31 @@ def test_a_search_is_that_of_one_process(capfd):
     assert len(set(one["l2_norm"])) > 5
     more = search(*RANDOM, "--evaluations", 12, "--processes", "all", "--out", "one")
     assert "going on after 10 evaluations" in more.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop(number):
+    """Told alone or, as by Ctrl-C, together with its processes: what was scored is kept, and none of them is left."""
+    small = ["nasbench201", "--set", "channels=4", "--set", "cells=1", "--batch-size", "4", "--no-cache", "--quiet"]
+    endless = [*map(str, RANDOM), "--evaluations", "15000", "--processes", "2", "--out", "found"]
+    command = [sys.executable, "-m", "jaxzc", "search", *small, *endless]
+    run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(), start_new_session=True)
+    until = time.monotonic() + 120
+    while not Path("found/state.npz").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    if number == signal.SIGINT:
+        os.killpg(run.pid, number)
+    else:
+        run.send_signal(number)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 128 + number
+    assert "evaluations are kept in found: the same command goes on" in said
+    assert "Traceback" not in said
+    until = time.monotonic() + 20  # multiprocessing's own helper ends last
+    with pytest.raises(ProcessLookupError):
+        while time.monotonic() < until:
+            os.killpg(run.pid, 0)
+            time.sleep(0.1)
 
 
 def test_refusals(monkeypatch):
