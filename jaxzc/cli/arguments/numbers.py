@@ -23,7 +23,12 @@ def count(text: str) -> int:
 
 def number_or_all(text: str) -> int | None:
     """An argparse type: a whole number of at least 1, or `all`, which is None."""
-    return None if text == "all" else positive(text)
+    if text == "all":
+        return None
+    try:
+        return positive(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}, nor 'all'") from None
 
 
 def seed(text: str) -> int:
