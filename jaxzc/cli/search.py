@@ -114,7 +114,7 @@ def add(commands: Subcommands) -> None:
         default=SearchRequest.processes,
         metavar="N",
         help="processes that score a generation side by side, each with processors of its own, or 'all' for one on each: with free widths "
-        "half the time on two; asks for a --generation of a few networks for each (default: %(default)s)",
+        "a fifth to a third less time on two; asks for a --generation of a few networks for each (default: %(default)s)",
     )
     command.add_argument("--out", required=True, metavar="DIR", help="directory of the search: new, or to be resumed")
     command.add_argument("--tensorboard", metavar="DIR", help="write the scores as TensorBoard events (pip install 'jaxzc[tensorboard]')")
