@@ -1,7 +1,7 @@
 """Processes of this machine that work for this one, each with processors of its own.
 
-Threads would not do: where a network is many short calls, Python's lock and the hand-over to XLA's threads cost more than the second
-processor gives (benchmarks/README.md, "Free widths"). The standard library's pools of processes give no worker processors of its own, and
+Threads take longer: where a network is many short calls, Python's lock and the hand-over to XLA's threads cost a fifth to a third of the
+time (benchmarks/README.md, "Free widths"). The standard library's pools of processes give no worker processors of its own, and
 leave workers behind when this process is killed; these end when their pipe does.
 """
 
