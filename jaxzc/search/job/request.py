@@ -37,8 +37,8 @@ class SearchRequest(Setting):
     latencies to use instead of measured ones.
     duplicates: see `Problem`. start: genes `[n, genes]`, or a file of architectures, to begin with. seed: of search, images and weights.
     processes: how many of this machine score a generation side by side, each with processors of its own; None: one on each. A generation
-    of the algorithm needs as many networks (`batch`). A script calls the search below `if __name__ == "__main__":` then. Scores differ by
-    rounding at most from those of one process.
+    of the algorithm needs as many networks (`batch`). A script calls the search below `if __name__ == "__main__":` then. Scores differ
+    by rounding from those of one process, which zico, a sum that a few weights can dominate, may turn into a percent or two.
     out: directory of the search, new or to be resumed; without it, nothing is written. overwrite: starts anew in a directory that holds a
     search.
     """
